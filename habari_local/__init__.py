@@ -1,0 +1,1 @@
+"""Habari on one machine: the tool and its modes."""
