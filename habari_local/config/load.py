@@ -1,0 +1,127 @@
+"""Loading the settings: default < .env < environment < flag, with the source of each value."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+from pydantic import SecretStr, ValidationError
+
+from habari_local.config.settings import Settings, fields_by_variable, variable
+from habari_local.errors import ConfigError
+
+# Variables that begin with HABARI_ and are none of the settings: what the tool gives to processes
+# that it starts, and where its own tests and releases look for things.
+NOT_SETTINGS = frozenset(
+    {"HABARI_LABEL", "HABARI_SERVICE", "HABARI_CHECKOUT", "HABARI_ENDPOINTS_FILE"}
+)
+
+
+@dataclass(frozen=True)
+class Value:
+    """One setting as text, and where it comes from."""
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings and the source of each, by variable."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def environment() -> dict[str, str]:
+    """Return a copy of the process's environment: this module alone reads it."""
+    return dict(os.environ)
+
+
+def load(root: Path, flags: Mapping[str, str] | None = None) -> Loaded:
+    """Load the settings of the checkout at `root`.
+
+    Args:
+        root: folder of the `.env` file, which may be absent.
+        flags: variable → text, as given on the command line.
+
+    Raises:
+        ConfigError: every unknown name and wrong value, of every source, at once.
+    """
+    values, problems = _dotenv(root / ".env")
+    known = fields_by_variable()
+    for name, text in environment().items():
+        if name in known:
+            values[name] = Value(text, "environment")
+        elif name.startswith("HABARI_") and name not in NOT_SETTINGS:
+            problems.append(_unknown(name, "environment"))
+    for name, text in (flags or {}).items():
+        if name in known:
+            values[name] = Value(text, "flag")
+        else:
+            problems.append(_unknown(name, "flag"))
+    settings = _validate(values, problems)
+    sources = {name: values[name].source if name in values else "default" for name in known}
+    return Loaded(settings, sources)
+
+
+def _dotenv(path: Path) -> tuple[dict[str, Value], list[str]]:
+    values: dict[str, Value] = {}
+    problems: list[str] = []
+    if not path.is_file():
+        return values, problems
+    known = fields_by_variable()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return values, [f"{path.name}: not UTF-8 text"]
+    for binding in parse_stream(io.StringIO(text)):
+        source = f"{path.name}:{binding.original.line}"
+        if binding.error:
+            problems.append(f"{source}: not a line NAME=value: {binding.original.string.strip()!r}")
+        elif binding.key in known and binding.value is None:
+            problems.append(f"{source}: {binding.key} has no '=' and no value")
+        elif binding.key in known:
+            values[binding.key] = Value(binding.value or "", source)
+        elif binding.key and binding.key.startswith("HABARI_"):
+            problems.append(_unknown(binding.key, source))
+    return values, problems
+
+
+def _unknown(name: str, source: str) -> str:
+    near = difflib.get_close_matches(name, fields_by_variable(), 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"{source}: {name} is no setting{meant}"
+
+
+def _validate(values: Mapping[str, Value], problems: list[str]) -> Settings:
+    known = fields_by_variable()
+    aliases = {name: Settings.model_fields[field].alias or field for name, field in known.items()}
+    try:
+        settings = Settings.model_validate({aliases[n]: v.text for n, v in values.items()})
+    except ValidationError as error:
+        raise ConfigError([*problems, *_sentences(error, values)]) from None
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _sentences(error: ValidationError, values: Mapping[str, Value]) -> list[str]:
+    sentences = []
+    for detail in error.errors(include_url=False):
+        message = detail["msg"].removeprefix("Value error, ")
+        if not detail["loc"]:
+            sentences += message.split("; ")
+            continue
+        place = str(detail["loc"][0])
+        name = place if place in fields_by_variable() else variable(place)
+        value = values[name]
+        secret = Settings.model_fields[fields_by_variable()[name]].annotation is SecretStr
+        shown = name if secret else f"{name}={value.text}"
+        sentences.append(f"{value.source}: {shown}: {message[0].lower()}{message[1:]}")
+    return sentences

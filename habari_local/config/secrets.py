@@ -1,0 +1,78 @@
+"""The secrets that the platform needs and nobody chose: made once, kept in one private file."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets as random
+from collections.abc import Mapping
+from pathlib import Path
+
+from habari_local.errors import HabariError
+
+# Name → bytes of randomness; each is written in hexadecimal digits.
+MADE = {
+    "cookie_secret": 32,
+    "crypt_key": 32,
+    "proxy_token": 32,
+    "hub_api_token": 32,
+    "github_client_id": 10,
+    "github_client_secret": 20,
+    "github_control_token": 20,
+    "s3_root_access_key_id": 10,
+    "s3_root_secret_access_key": 20,
+}
+
+
+class Secrets(dict[str, str]):
+    """Secrets by name; printing it shows the names alone."""
+
+    def __repr__(self) -> str:
+        return f"Secrets({', '.join(sorted(self))})"
+
+
+def load_secrets(folder: Path) -> Secrets:
+    """Load the secrets kept in `folder`, making those that are not there yet.
+
+    Raises:
+        HabariError: the file is there and can't be read as what it is; it is never overwritten.
+    """
+    path = folder / "secrets.json"
+    kept = Secrets()
+    if path.is_file():
+        try:
+            kept.update(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, OSError) as error:
+            raise HabariError(
+                f"{path}: not readable as JSON ({error}), the platform's secrets were expected.",
+                f"mv {path} {path}.broken && habari-local up",
+            ) from error
+    missing = {name: random.token_hex(size) for name, size in MADE.items() if name not in kept}
+    if missing:
+        kept.update(missing)
+        write_private(path, json.dumps(kept, indent=1) + "\n")
+    return kept
+
+
+def keep(folder: Path, new: Mapping[str, str]) -> Secrets:
+    """Add `new` to the secrets kept in `folder`; return them all."""
+    kept = load_secrets(folder)
+    if any(kept.get(name) != value for name, value in new.items()):
+        kept.update(new)
+        write_private(folder / "secrets.json", json.dumps(kept, indent=1) + "\n")
+    return kept
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write `text` so that a reader sees the old or the new whole file, and only its owner."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,166 @@
+"""The settings: one frozen typed model, each with its default and the comment that users read."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+GITHUB_NAME = re.compile(r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}", re.IGNORECASE)
+BUCKET_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+
+
+def _names(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    names = tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
+    wrong = [name for name in names if not GITHUB_NAME.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)} can't be a GitHub name (letters, digits, hyphens)")
+    return names
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+def setting(default: Any, section: str, comment: str, **more: Any) -> Any:
+    """Declare a setting: its default, the section of .env.dist it stands in, its comment."""
+    return Field(default, description=comment, json_schema_extra={"section": section}, **more)
+
+
+class Settings(BaseModel):
+    """Every setting; the variable's name is `variable(field)`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    mode: str = setting(
+        "process",
+        "Platform",
+        "What `up` brings up when --mode is not given; see the README's table.",
+    )
+    project_path: str = setting(
+        "./project",
+        "Platform",
+        "Folder of this machine that users' servers see as project/; made when absent.",
+        alias="PROJECT_PATH",
+    )
+    cull_after: int = setting(
+        0, "Platform", "Stop servers idle for so many seconds; 0 never stops one.", ge=0
+    )
+
+    admin_users: Names = setting(("ada",), "Sign-in", "GitHub names of the admins, by comma.")
+    allowed_users: Names = setting(
+        ("grace", "linus"), "Sign-in", "GitHub names that may sign in, by comma."
+    )
+    allowed_organizations: Names = setting(
+        (), "Sign-in", "GitHub organizations whose members may sign in, by comma."
+    )
+    github_client_id: str = setting(
+        "",
+        "Sign-in",
+        "Client id of a GitHub OAuth app; empty: a stand-in on this machine plays GitHub."
+        " The app's callback is http://127.0.0.1:8000/hub/oauth_callback.",
+    )
+    github_client_secret: SecretStr = setting(SecretStr(""), "Sign-in", "Its client secret.")
+
+    s3_backend: Literal["moto", "localstack", "aws"] = setting(
+        "moto",
+        "S3",
+        "moto: fast, on this machine; localstack: 4.14.0, on this machine;"
+        " aws: real AWS, or any S3 whose endpoint and keys are given below.",
+    )
+    s3_region: str = setting("us-east-1", "S3", "Region of the buckets.", pattern=r"^[a-z0-9-]+$")
+    s3_endpoint_url: str = setting(
+        "", "S3", "With the backend aws: another S3 than AWS.", pattern=r"^(https?://\S+)?$"
+    )
+    s3_access_key_id: str = setting("", "S3", "With the backend aws: its key.")
+    s3_secret_access_key: SecretStr = setting(
+        SecretStr(""), "S3", "With the backend aws: its secret key."
+    )
+    lake_bucket: str = setting(
+        "habari-lake", "S3", "Bucket that users see as lake/.", pattern=BUCKET_NAME
+    )
+    notebooks_bucket: str = setting(
+        "habari-notebooks", "S3", "Bucket that users see as notebooks/.", pattern=BUCKET_NAME
+    )
+
+    hub_port: Port = setting(8000, "Ports", "The address that people open: http://127.0.0.1:8000.")
+    proxy_api_port: Port = setting(8001, "Ports", "The proxy's own interface, for the hub alone.")
+    hub_api_port: Port = setting(8081, "Ports", "The hub behind the proxy.")
+    github_port: Port = setting(8008, "Ports", "The GitHub stand-in.")
+    s3_port: Port = setting(4566, "Ports", "S3, when it runs on this machine.")
+    port_offset: int = setting(
+        0,
+        "Ports",
+        "Added to every port: lets a second checkout run beside the first.",
+        ge=0,
+        le=9999,
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Settings:
+        problems = [*self._sign_in_problems(), *self._s3_problems(), *self._port_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _sign_in_problems(self) -> list[str]:
+        problems = []
+        if bool(self.github_client_id) != bool(self.github_client_secret.get_secret_value()):
+            problems.append(
+                "HABARI_GITHUB_CLIENT_ID and HABARI_GITHUB_CLIENT_SECRET go together:"
+                " one is set, the other is empty"
+            )
+        if not (self.admin_users or self.allowed_users or self.allowed_organizations):
+            problems.append(
+                "HABARI_ADMIN_USERS, HABARI_ALLOWED_USERS and HABARI_ALLOWED_ORGANIZATIONS are all"
+                " empty: nobody could sign in"
+            )
+        return problems
+
+    def _s3_problems(self) -> list[str]:
+        problems = []
+        keys = bool(self.s3_access_key_id) and bool(self.s3_secret_access_key.get_secret_value())
+        if self.s3_backend == "aws" and not keys:
+            problems.append(
+                "HABARI_S3_BACKEND=aws needs HABARI_S3_ACCESS_KEY_ID and"
+                " HABARI_S3_SECRET_ACCESS_KEY"
+            )
+        if self.lake_bucket == self.notebooks_bucket:
+            problems.append("HABARI_LAKE_BUCKET and HABARI_NOTEBOOKS_BUCKET are the same bucket")
+        return problems
+
+    def _port_problems(self) -> list[str]:
+        names: dict[int, list[str]] = {}
+        for field in type(self).model_fields:
+            if field.endswith("_port"):
+                names.setdefault(getattr(self, field), []).append(variable(field))
+        problems = [
+            f"{' and '.join(same)} are the same port, {port}"
+            for port, same in names.items()
+            if len(same) > 1
+        ]
+        if max(names) + self.port_offset > 65535:
+            problems.append(f"HABARI_PORT_OFFSET={self.port_offset} lifts a port above 65535")
+        return problems
+
+    def port(self, name: str) -> int:
+        """Return the port of the setting `name`_port, offset included."""
+        return int(getattr(self, f"{name}_port")) + self.port_offset
+
+    @property
+    def real_github(self) -> bool:
+        """Whether people sign in at github.com rather than at the stand-in."""
+        return bool(self.github_client_id)
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a field: HABARI_ and its name, or its alias."""
+    return Settings.model_fields[field].alias or f"HABARI_{field.upper()}"
+
+
+def fields_by_variable() -> dict[str, str]:
+    """Map every variable to its field, in the order of the model."""
+    return {variable(field): field for field in Settings.model_fields}

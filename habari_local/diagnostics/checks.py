@@ -1,0 +1,106 @@
+"""Requirements of the modes: what is needed, what was found, the command that mends it."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from habari_local.errors import HabariError
+from habari_local.run import run
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of a requirement."""
+
+    found: str
+    good: bool
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something that must be on the machine, and how to see and mend it."""
+
+    name: str
+    needed: str
+    mend: str
+    check: Callable[[Mapping[str, str]], Finding]
+    optional: bool = False
+
+
+def version_of(program: str, *arguments: str) -> Callable[[Mapping[str, str]], str | None]:
+    """Return a check's first half: the version that `program` prints, None if it isn't there."""
+
+    def read(env: Mapping[str, str]) -> str | None:
+        path = shutil.which(program, path=env.get("PATH"))
+        if path is None:
+            return None
+        try:
+            output = run([path, *arguments], env=env).output
+        except HabariError:
+            return "broken"
+        match = re.search(r"\d+(\.\d+)+", output)
+        return match.group() if match else "unknown version"
+
+    return read
+
+
+def at_least(
+    read: Callable[[Mapping[str, str]], str | None], least: tuple[int, ...]
+) -> Callable[[Mapping[str, str]], Finding]:
+    """Return a check that the version is `least` or newer."""
+
+    def check(env: Mapping[str, str]) -> Finding:
+        version = read(env)
+        if version is None:
+            return Finding("not found", good=False)
+        numbers = tuple(int(part) for part in re.findall(r"\d+", version)[: len(least)])
+        return Finding(version, good=numbers >= least)
+
+    return check
+
+
+def _python(_: Mapping[str, str]) -> Finding:
+    return Finding(platform.python_version(), good=sys.version_info >= (3, 11))
+
+
+def _disk(_: Mapping[str, str]) -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free
+    return Finding(f"{free / 1e9:.1f} GB free", good=free > 2e9)
+
+
+def _browser(env: Mapping[str, str]) -> Finding:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name, path=env.get("PATH"))
+        if path:
+            return Finding(path, good=True)
+    return Finding("not found", good=False)
+
+
+PYTHON = Requirement("Python", "3.11 or newer", "sudo apt-get install python3", _python)
+DISK = Requirement("disk space", "2 GB free in the checkout", "df -h .", _disk)
+UV = Requirement(
+    "uv",
+    "0.9 or newer",
+    "python3 -m pip install --upgrade uv",
+    at_least(
+        lambda env: (
+            version_of(str(Path(sys.executable).with_name("uv")), "--version")(env)
+            or version_of("uv", "--version")(env)
+        ),
+        (0, 9),
+    ),
+)
+BROWSER = Requirement(
+    "browser (tests alone)",
+    "chromium",
+    "sudo apt-get install chromium",
+    _browser,
+    optional=True,
+)
+EVERY_MODE = (PYTHON, DISK, UV, BROWSER)

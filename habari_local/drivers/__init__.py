@@ -1,0 +1,1 @@
+"""One external program a module: argv in, typed results out."""

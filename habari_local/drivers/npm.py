@@ -1,0 +1,48 @@
+"""npm: Node packages from a lock, by the npm that the Node wheel brings."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from habari_local.run import run
+
+MARKER = ".habari-lock"
+
+
+def install(
+    source: Path,
+    folder: Path,
+    env: Mapping[str, str],
+    *,
+    on_line: Callable[[str], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> bool:
+    """Install what `source`/package-lock.json says into `folder`; return if that changed anything.
+
+    `folder` is the Python environment whose wheel holds node and npm.
+
+    Raises:
+        CommandFailed: npm could not get something.
+    """
+    lock = source / "package-lock.json"
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    marker = folder / "node_modules" / MARKER
+    if marker.is_file() and marker.read_text(encoding="utf-8") == wanted:
+        return False
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(source / name, folder / name)
+    path = f"{folder / 'bin'}:{env.get('PATH', '')}"
+    run(
+        [str(folder / "bin" / "npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+        cwd=folder,
+        env={**env, "PATH": path},
+        on_line=on_line,
+        cancel=cancel,
+        hint="check the network, then repeat the command: what was got is kept",
+    )
+    marker.write_text(wanted, encoding="utf-8")
+    return True

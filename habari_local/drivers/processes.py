@@ -1,0 +1,157 @@
+"""Long-running local processes: started with a label in their environment, found again by it.
+
+The label needs no pid file, so nothing can go stale: a process is ours if its environment says so,
+whatever happened to the tool that started it. Descendants inherit `HABARI_LABEL`; only the service
+itself carries `HABARI_SERVICE` (servers and kernels are started with a chosen environment).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from habari_local.errors import MissingTool
+
+LABEL, SERVICE = "HABARI_LABEL", "HABARI_SERVICE"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A running process of ours: `service` and `digest` are empty for a descendant of one."""
+
+    process: psutil.Process
+    mode: str
+    service: str
+    digest: str
+    user: str
+
+    @property
+    def since(self) -> float:
+        """Return the time of its start, seconds since the epoch."""
+        return float(self.process.create_time())
+
+    def memory(self) -> int:
+        """Return its proportional share of memory in bytes (resident size where unknown)."""
+        try:
+            full = self.process.memory_full_info()
+            return int(getattr(full, "pss", 0) or full.rss)
+        except psutil.Error:
+            return 0
+
+
+def label(checkout_id: str, mode: str) -> str:
+    """Return the value of `HABARI_LABEL` for all that one mode of one checkout starts."""
+    return f"{checkout_id}/{mode}"
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    label: str,
+    service: str,
+    digest: str,
+    env: Mapping[str, str],
+    cwd: Path,
+    log: Path,
+) -> psutil.Process:
+    """Start a process that outlives this one, its output appended to `log` (made 0600).
+
+    Raises:
+        MissingTool: the program is not there.
+    """
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        started = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env={**env, LABEL: label, SERVICE: f"{service}@{digest}"},
+            stdin=subprocess.DEVNULL,
+            stdout=handle,
+            stderr=handle,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise MissingTool(argv[0], f"to start {service}", "habari-local doctor") from error
+    finally:
+        os.close(handle)
+    # Detached on purpose: keep Python from warning that nobody waits for it.
+    started.returncode = 0
+    return psutil.Process(started.pid)
+
+
+def find(checkout_id: str, mode: str | None = None) -> list[Found]:
+    """Return the running processes of a checkout, oldest first, sparing our own ancestors."""
+    myself = psutil.Process()
+    spared = {myself.pid, *(parent.pid for parent in myself.parents())}
+    found = []
+    for process in psutil.process_iter():
+        if process.pid in spared:
+            continue
+        try:
+            environ = process.environ()
+            if not environ.get(LABEL, "").startswith(f"{checkout_id}/"):
+                continue
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            process.create_time()
+        except (psutil.Error, OSError):
+            continue
+        of_mode = environ[LABEL].partition("/")[2]
+        service, _, digest = environ.get(SERVICE, "").partition("@")
+        user = environ.get("JUPYTERHUB_USER", "")
+        if mode in (None, of_mode):
+            found.append(Found(process, of_mode, service, digest, user))
+    return sorted(found, key=lambda each: each.since)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether the process runs: not ended, not a zombie, not another one with its pid."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def stop(processes: Iterable[psutil.Process], *, seconds: float = 5.0) -> None:
+    """End processes: ask, wait at most `seconds` for all of them, then insist.
+
+    psutil compares start times before it signals, so a reused pid is never hit.
+    """
+    asked = []
+    for process in processes:
+        try:
+            process.terminate()
+            asked.append(process)
+        except psutil.Error:
+            continue
+    _, stubborn = psutil.wait_procs(asked, timeout=seconds)
+    for process in stubborn:
+        try:
+            process.kill()
+        except psutil.Error:
+            continue
+    psutil.wait_procs(stubborn, timeout=seconds)
+
+
+def port_owner(port: int) -> str | None:
+    """Return who listens on a TCP port of this machine, in words; None if nobody does."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:  # macOS shows other users' sockets to root alone
+        return None
+    for connection in connections:
+        address = connection.laddr
+        if connection.status == psutil.CONN_LISTEN and address and address.port == port:
+            if connection.pid is None:
+                return "another user's process"
+            try:
+                owner = psutil.Process(connection.pid)
+                return f"{owner.name()} (pid {owner.pid})"
+            except psutil.Error:
+                return f"pid {connection.pid}"
+    return None

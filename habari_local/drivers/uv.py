@@ -1,0 +1,73 @@
+"""uv: the component environments, each made from its lock and from nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from habari_local.errors import MissingTool
+from habari_local.run import run
+
+MARKER = ".habari-lock"
+
+
+def program(env: Mapping[str, str]) -> str:
+    """Return the path of uv: the one that runs us, on PATH, or installed beside this package.
+
+    Raises:
+        MissingTool: there is none.
+    """
+    beside = Path(sys.executable).with_name("uv")
+    for candidate in (env.get("UV", ""), str(beside)):
+        if candidate and Path(candidate).is_file():
+            return candidate
+    found = shutil.which("uv", path=env.get("PATH"))
+    if not found:
+        raise MissingTool("uv", "to make the environments", "python3 -m pip install uv")
+    return found
+
+
+def digest(lock: Path) -> str:
+    """Return what an environment made from `lock` is known by."""
+    tag = f"{sys.version_info.major}.{sys.version_info.minor}".encode()
+    return hashlib.sha256(tag + lock.read_bytes()).hexdigest()
+
+
+def is_synced(folder: Path, lock: Path) -> bool:
+    """Whether `folder` holds the environment of `lock`, complete."""
+    marker = folder / MARKER
+    return marker.is_file() and marker.read_text(encoding="utf-8") == digest(lock)
+
+
+def sync(
+    folder: Path,
+    lock: Path,
+    env: Mapping[str, str],
+    *,
+    on_line: Callable[[str], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> bool:
+    """Make `folder` the environment of `lock` (a hashed requirements file); return if it changed.
+
+    Raises:
+        CommandFailed: uv could not get or install something; a second call goes on from there.
+    """
+    if is_synced(folder, lock):
+        return False
+    uv = program(env)
+    (folder / MARKER).unlink(missing_ok=True)
+    # A venv of our own: the variable of the tool's would send uv to the wrong one.
+    clean = {key: value for key, value in env.items() if key != "VIRTUAL_ENV"}
+    hint = "check the network, then repeat the command: what was got is kept"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        make = [uv, "venv", "--quiet", "--no-project", "--clear", "--python", sys.executable]
+        run([*make, str(folder)], env=clean, cancel=cancel, hint=hint)
+    install = [uv, "pip", "sync", "--require-hashes", "--python", str(python), str(lock)]
+    run(install, env=clean, on_line=on_line, cancel=cancel, hint=hint)
+    (folder / MARKER).write_text(digest(lock), encoding="utf-8")
+    return True

@@ -1,0 +1,34 @@
+"""Finding the modes: every folder here with a `MODE` is one, and nothing else lists them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from habari_local.errors import USAGE, HabariError
+from habari_local.modes.base import Mode
+
+# A test adds a folder of its own here to sketch a mode.
+FOLDERS = [Path(__file__).parent]
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all modes, without importing them; `process` first, as the default."""
+    found = {init.parent.name for folder in FOLDERS for init in folder.glob("[a-z]*/__init__.py")}
+    return tuple(sorted(found, key=lambda name: (name != "process", name)))
+
+
+def get(name: str) -> Mode:
+    """Return the mode of that name.
+
+    Raises:
+        HabariError: there is no such mode.
+    """
+    if name not in names():
+        raise HabariError(
+            f"Mode {name}: not known, expected one of {', '.join(names())}.",
+            "habari-local up --help",
+            USAGE,
+        )
+    mode: Mode = import_module(f"habari_local.modes.{name}").MODE
+    return mode

@@ -1,0 +1,142 @@
+"""The one interface that every mode implements, and the types that cross it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from habari_local.config.secrets import Secrets
+from habari_local.config.settings import Settings
+from habari_local.diagnostics.checks import Requirement
+from habari_local.paths import Checkout
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a mode may know: where, with which settings, and whether to stop."""
+
+    checkout: Checkout
+    settings: Settings
+    secrets: Secrets
+    environ: Mapping[str, str]
+    began: float = 0.0  # seconds since the epoch: a rollback undoes only what is younger
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the table of contents of a bring-up.
+
+    `action` gets the context and a function that shows what it waits for; it returns what it did in
+    a few words. `after` names the steps that must be over. `undo` takes back what `action` started
+    since `Context.began`, half-done or done.
+    """
+
+    name: str
+    title: str
+    action: Callable[[Context, Say], str]
+    after: tuple[str, ...] = ()
+    undo: Callable[[Context], None] | None = None
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a service is, seen from this machine and from a notebook."""
+
+    from_host: str
+    from_notebook: str
+
+
+@dataclass(frozen=True)
+class S3Endpoint:
+    """The buckets and the key that notebook servers get."""
+
+    endpoint_url: str | None
+    region: str
+    access_key_id: str
+    secret_access_key: str
+    lake_bucket: str
+    notebooks_bucket: str
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """All that the end-to-end suite may know of a platform (docs/reference/endpoints.md)."""
+
+    mode: str
+    hub_url: str
+    hub_api_token: str
+    s3: S3Endpoint
+    users: Mapping[str, Sequence[str]]
+    github: Mapping[str, str] | None
+    services: Mapping[str, Address]
+    project_path: str | None
+    lab: bool = True
+    schema: int = 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON; it holds secrets."""
+        return {"schema": self.schema, **{k: v for k, v in asdict(self).items() if k != "schema"}}
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """How one service is; `since` in seconds since the epoch, `memory` in bytes."""
+
+    name: str
+    state: str  # "running", "not answering" or "stopped"
+    address: str = ""
+    since: float | None = None
+    memory: int | None = None
+    user: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether it does what it is for."""
+        return self.state == "running"
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What `down` did: what it stopped, kept and deleted, each in words."""
+
+    stopped: tuple[str, ...]
+    kept: tuple[str, ...]
+    deleted: tuple[str, ...] = ()
+
+
+class Mode(Protocol):
+    """One way to run the platform; a folder of `habari_local/modes` with a `MODE` in it."""
+
+    name: str
+    summary: str
+
+    def requirements(self) -> Sequence[Requirement]:
+        """Return what must be on the machine."""
+
+    def check(self, ctx: Context) -> None:
+        """Refuse what can't succeed before anything is started (a taken port, a missing tool)."""
+
+    def steps(self, ctx: Context) -> Sequence[Step]:
+        """Return the bring-up, readable as a table of contents."""
+
+    def endpoints(self, ctx: Context) -> Endpoints:
+        """Return where everything is."""
+
+    def status(self, ctx: Context) -> Sequence[ServiceStatus]:
+        """Return every service that should run, and the users' servers that do."""
+
+    def services(self, ctx: Context) -> Sequence[str]:
+        """Return the names that `logs` takes."""
+
+    def logs(
+        self, ctx: Context, services: Sequence[str], *, follow: bool, lines: int
+    ) -> Iterator[str]:
+        """Yield log lines of the given services, each with the service's name before it."""
+
+    def down(self, ctx: Context, *, wipe: bool) -> Stopped:
+        """Stop everything of this mode and checkout; with `wipe`, delete its data too."""

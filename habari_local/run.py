@@ -1,0 +1,107 @@
+"""Running a program to its end: argv in, typed result out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from habari_local.errors import Cancelled, CommandFailed, MissingTool
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a program printed (both streams, in order) and its exit code."""
+
+    argv: tuple[str, ...]
+    code: int
+    output: str
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+    cancel: threading.Event | None = None,
+    hint: str = "",
+) -> Completed:
+    """Run `argv`; give each line of output to `on_line` as it comes.
+
+    The program gets no standard input and a process group of its own, which is ended whole when
+    `cancel` is set.
+
+    Raises:
+        MissingTool: the program is not there.
+        CommandFailed: it ended with another code than 0.
+        Cancelled: `cancel` was set before it ended.
+    """
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=dict(env) if env is not None else None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise MissingTool(argv[0], "to go on", "habari-local doctor") from error
+    lines: list[str] = []
+    with _ended_on(cancel, process):
+        for line in process.stdout or ():
+            lines.append(line)
+            if on_line:
+                on_line(line.rstrip("\n"))
+        code = process.wait()
+    if cancel is not None and cancel.is_set():
+        raise Cancelled
+    done = Completed(tuple(argv), code, "".join(lines))
+    if code != 0:
+        raise CommandFailed(done.argv, code, done.output, hint)
+    return done
+
+
+class _ended_on:  # noqa: N801 (reads as a with-statement)
+    """End the process group of `process` when `cancel` is set, and never leave it behind."""
+
+    def __init__(self, cancel: threading.Event | None, process: subprocess.Popen[str]) -> None:
+        self.cancel = cancel
+        self.process = process
+        self.over = threading.Event()
+
+    def __enter__(self) -> None:
+        if self.cancel is not None:
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        if self.process.poll() is None:
+            self._end()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    def _watch(self) -> None:
+        while not self.over.wait(0.1):
+            if self.cancel is not None and self.cancel.is_set():
+                self._end()
+                return
+
+    def _end(self) -> None:
+        try:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(timeout=3)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        except ProcessLookupError:
+            return
