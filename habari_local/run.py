@@ -70,6 +70,19 @@ def run(
     return done
 
 
+def attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run `argv` with this process's own terminal; return its exit code.
+
+    Ctrl-C reaches the program too; it is given the time to end in its own way.
+    """
+    with subprocess.Popen(list(argv), cwd=cwd, env=dict(env)) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait(timeout=20)
+            raise
+
+
 class _ended_on:  # noqa: N801 (reads as a with-statement)
     """End the process group of `process` when `cancel` is set, and never leave it behind."""
 

@@ -13,13 +13,14 @@ from habari_local.errors import Cancelled, NotReady
 INTERVAL = 0.02  # seconds between two probes: below what a person notices, above what costs CPU
 
 
-def until(
+def until(  # noqa: PLR0913 (all by keyword, all but one with a default)
     ready: Callable[[], bool],
     what: str,
     *,
     seconds: float,
     failed: Callable[[], str | None] = lambda: None,
     log: Callable[[], list[str]] = list,
+    tick: Callable[[], None] = lambda: None,
     cancel: threading.Event | None = None,
     hint: str = "",
 ) -> float:
@@ -31,6 +32,7 @@ def until(
         seconds: the deadline.
         failed: why it can't succeed any more, or None; asked before each probe.
         log: the last log lines, asked only for the error.
+        tick: called after each probe that was not ready, to show that the wait goes on.
         cancel: set by Ctrl-C.
         hint: the command to try.
 
@@ -48,6 +50,7 @@ def until(
             return passed
         if passed > seconds:
             raise NotReady(what, passed, "no answer", log(), hint)
+        tick()
         if cancel is None:
             time.sleep(INTERVAL)
         elif cancel.wait(INTERVAL):
@@ -65,3 +68,8 @@ def answers(url: str, *, timeout: float = 1.0, accept: range = range(200, 400)) 
         return False
     finally:
         connection.close()
+
+
+def pause(seconds: float) -> None:
+    """Sleep where nothing tells of a change, as with a file that grows."""
+    time.sleep(seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets as random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from habari_local.errors import HabariError
@@ -61,6 +61,15 @@ def keep(folder: Path, new: Mapping[str, str]) -> Secrets:
         kept.update(new)
         write_private(folder / "secrets.json", json.dumps(kept, indent=1) + "\n")
     return kept
+
+
+def forget(folder: Path, names: Iterable[str]) -> None:
+    """Drop secrets that stood for data that is gone."""
+    path = folder / "secrets.json"
+    if path.is_file():
+        kept = load_secrets(folder)
+        left = {name: value for name, value in kept.items() if name not in set(names)}
+        write_private(path, json.dumps(left, indent=1) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,8 +138,11 @@ def stop(processes: Iterable[psutil.Process], *, seconds: float = 5.0) -> None:
     psutil.wait_procs(stubborn, timeout=seconds)
 
 
-def port_owner(port: int) -> str | None:
-    """Return who listens on a TCP port of this machine, in words; None if nobody does."""
+def port_owner(port: int, spare: Collection[int] = ()) -> str | None:
+    """Return who listens on a TCP port of this machine, in words; None if nobody does.
+
+    Listeners whose pid is in `spare` don't count.
+    """
     try:
         connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:  # macOS shows other users' sockets to root alone
@@ -147,6 +150,8 @@ def port_owner(port: int) -> str | None:
     for connection in connections:
         address = connection.laddr
         if connection.status == psutil.CONN_LISTEN and address and address.port == port:
+            if connection.pid in spare:
+                continue
             if connection.pid is None:
                 return "another user's process"
             try:

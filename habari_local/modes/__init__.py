@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from habari_local.errors import USAGE, HabariError
-from habari_local.modes.base import Mode
+
+if TYPE_CHECKING:  # what imports the names alone must stay fast: --help lists them
+    from habari_local.modes.base import Mode
 
 # A test adds a folder of its own here to sketch a mode.
 FOLDERS = [Path(__file__).parent]

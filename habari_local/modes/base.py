@@ -13,6 +13,7 @@ from habari_local.diagnostics.checks import Requirement
 from habari_local.paths import Checkout
 
 Say = Callable[[str], None]
+SAME = "already there"  # what a step returns that had nothing to do
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Context:
     settings: Settings
     secrets: Secrets
     environ: Mapping[str, str]
-    began: float = 0.0  # seconds since the epoch: a rollback undoes only what is younger
+    wait: bool = True  # whether `up` waits until everything answers
     cancel: threading.Event = field(default_factory=threading.Event)
 
 
@@ -32,8 +33,8 @@ class Step:
     """One line of the table of contents of a bring-up.
 
     `action` gets the context and a function that shows what it waits for; it returns what it did in
-    a few words. `after` names the steps that must be over. `undo` takes back what `action` started
-    since `Context.began`, half-done or done.
+    a few words. `after` names the steps that must be over. `undo` takes back what `action` started,
+    half-done or done, and nothing that was there before `Mode.steps` was called.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Mode(Protocol):
 
     name: str
     summary: str
+    notes: Sequence[str]  # what a person should know when it is up
 
     def requirements(self) -> Sequence[Requirement]:
         """Return what must be on the machine."""

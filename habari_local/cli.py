@@ -1,0 +1,103 @@
+"""The command line: the app, the one except-block, printing and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+
+from habari_local.commands import config, s3
+from habari_local.commands.doctor import doctor
+from habari_local.commands.down import down
+from habari_local.commands.e2e import e2e
+from habari_local.commands.endpoints import endpoints
+from habari_local.commands.logs import logs
+from habari_local.commands.open import open_
+from habari_local.commands.status import status
+from habari_local.commands.up import up
+from habari_local.console import Result, render
+from habari_local.errors import FAILED, INTERRUPTED, HabariError
+
+app = typer.Typer(
+    name="habari-local",
+    help="Habari on this machine: JupyterHub, notebooks in S3, GitHub sign-in. Begin with `up`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (up, down, status, endpoints, logs, doctor, e2e):
+    app.command()(verb)
+app.command("open")(open_)
+app.add_typer(config.app, name="config")
+app.add_typer(s3.app, name="s3")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the code of errors.py's table."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, _interrupt)
+    try:
+        code = _run(arguments)
+    except HabariError as error:
+        code = _tell(error)
+    except typer.TyperException as error:
+        code = _tell(_usage(error))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("\nInterrupted; what this call had started was stopped.\n")
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = FAILED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        code = _tell(
+            HabariError(f"{where}{error.strerror}, a writable disk was expected.", "df -h .")
+        )
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    result: Any = app(args=arguments, standalone_mode=False)
+    if not isinstance(result, Result):
+        return int(result or 0)
+    if result.lines is not None:
+        try:
+            for line in result.lines:
+                sys.stdout.write(f"{line}\n")
+                sys.stdout.flush()
+        except KeyboardInterrupt:  # how one leaves `logs -f`
+            return result.code
+    elif result.as_json:
+        json.dump(result.data, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        render(result)
+    sys.stdout.flush()
+    return result.code
+
+
+def _tell(error: HabariError) -> int:
+    for line in error.details:
+        sys.stderr.write(f"  {line}\n")
+    sys.stderr.write(f"{error.message}\nTry: {error.hint}\n")
+    return error.code
+
+
+def _usage(error: typer.TyperException) -> HabariError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "habari-local"
+    return HabariError(error.format_message(), f"{command} --help", error.exit_code)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,80 @@
+"""`habari-local config`: the settings, where each comes from, and changing them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from habari_local.commands.options import AsJson, Sets, flags
+from habari_local.console import Result, Table
+from habari_local.errors import ConfigError, HabariError
+
+app = typer.Typer(no_args_is_help=True, help="Settings: show them, make .env, change one.")
+
+
+@app.command()
+def show(sets: Sets = None, as_json: AsJson = False) -> Result:
+    """Show every setting, its value and where it comes from; secrets stay hidden.
+
+    Example: habari-local config show
+    """
+    from pydantic import SecretStr
+
+    from habari_local.config.load import load
+    from habari_local.config.render.dist import as_text
+    from habari_local.config.settings import fields_by_variable
+    from habari_local.paths import find_checkout
+
+    loaded = load(find_checkout().root, flags(sets))
+    rows = []
+    for name, field in fields_by_variable().items():
+        value = getattr(loaded.settings, field)
+        secret = isinstance(value, SecretStr)
+        text = ("(set)" if value else "") if secret else as_text(value)
+        rows.append((name, text, loaded.sources[name]))
+    data = {name: {"value": text, "source": source} for name, text, source in rows}
+    return Result(data, [Table(["setting", "value", "from"], rows)], as_json=as_json)
+
+
+@app.command()
+def init() -> Result:
+    """Make .env from .env.dist, readable by you alone; an existing .env is left as it is.
+
+    Example: habari-local config init
+    """
+    from habari_local.config.render.dist import env_dist
+    from habari_local.config.secrets import write_private
+    from habari_local.paths import find_checkout
+
+    path = find_checkout().root / ".env"
+    if path.exists():
+        raise HabariError(".env: there already, expected none.", "habari-local config show")
+    write_private(path, env_dist())
+    return Result({"path": str(path)}, [f"Made {path}. Edit it, then: habari-local up"])
+
+
+@app.command("set")
+def set_(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    value: Annotated[str, typer.Argument(metavar="VALUE")],
+) -> Result:
+    """Set one setting in .env; refused if the value can't be used.
+
+    Example: habari-local config set HABARI_HUB_PORT 9000
+    """
+    from dotenv import set_key
+
+    from habari_local.config.load import load
+    from habari_local.config.settings import fields_by_variable
+    from habari_local.paths import find_checkout
+
+    root = find_checkout().root
+    if name not in fields_by_variable():
+        raise ConfigError([f"{name} is no setting"])
+    load(root, {name: value})
+    path = root / ".env"
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    set_key(path, name, value, quote_mode="auto")
+    return Result({name: value}, [f"{name} is set in .env; in force with: habari-local up"])

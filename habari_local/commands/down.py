@@ -1,0 +1,38 @@
+"""`habari-local down`: stop the platform; what people made stays unless --wipe."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from habari_local.commands.options import AsJson, ModeName
+from habari_local.console import Result
+
+
+def down(
+    mode: ModeName = None,
+    wipe: Annotated[
+        bool, typer.Option("--wipe", help="Delete homes, buckets and the hub's database too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> Result:
+    """Stop everything that runs here. Homes and buckets are kept.
+
+    Example: habari-local down
+    """
+    from habari_local import active, lifecycle
+
+    chosen, ctx = active.current(mode)
+    done = lifecycle.down(chosen, ctx, wipe=wipe)
+    shown = [
+        f"Stopped: {', '.join(done.stopped)}."
+        if done.stopped
+        else "Nothing was running; nothing had to be done."
+    ]
+    if done.kept:
+        shown.append(f"Kept: {', '.join(done.kept)} (habari-local down --wipe deletes it).")
+    if done.deleted:
+        shown.append(f"Deleted: {', '.join(done.deleted)}.")
+    data = {"stopped": done.stopped, "kept": done.kept, "deleted": done.deleted}
+    return Result(data, shown, as_json=as_json)

@@ -1,0 +1,56 @@
+"""`habari-local e2e`: the end-to-end suite against the platform."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from habari_local.commands.options import ModeName, Sets, flags
+from habari_local.console import Result
+from habari_local.errors import MissingTool
+
+
+def e2e(
+    mode: ModeName = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A skip without a listed reason is a failure.")
+    ] = False,
+    sets: Sets = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- PYTEST-ARGUMENT]...")
+    ] = None,
+) -> Result:
+    """Run the end-to-end suite; a platform that is down is brought up for it and taken down after.
+
+    Example: habari-local e2e --mode process -- -k login
+    """
+    import importlib.util
+
+    from habari_local import active, lifecycle
+    from habari_local.config.secrets import write_private
+    from habari_local.run import attached
+
+    if importlib.util.find_spec("pytest") is None:
+        raise MissingTool("pytest", "to run the suite", "uv sync --group dev")
+    chosen, ctx = active.fresh(mode, flags(sets))
+    was_up = active.active_mode(ctx.checkout) == chosen.name
+    lifecycle.up(chosen, ctx)
+    try:
+        chosen, ctx = active.current(chosen.name)
+        file = ctx.checkout.of_mode(chosen.name) / "endpoints.json"
+        write_private(file, json.dumps(chosen.endpoints(ctx).as_json()))
+        root = ctx.checkout.root
+        command = [sys.executable, "-m", "pytest", str(root / "tests" / "e2e")]
+        command += ["--endpoints", str(file), "--report", str(ctx.checkout.report)]
+        command += ["--strict"] if strict else []
+        try:
+            code = attached([*command, *(arguments or ())], cwd=root, env=ctx.environ)
+        finally:
+            file.unlink(missing_ok=True)
+    finally:
+        if not was_up:
+            lifecycle.down(chosen, ctx)
+    return Result({"code": code}, [f"Report: {ctx.checkout.report / 'index.html'}"], code)

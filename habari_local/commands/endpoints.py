@@ -1,0 +1,20 @@
+"""`habari-local endpoints`: all that a test-suite needs to know of the platform, as JSON."""
+
+from __future__ import annotations
+
+from habari_local.commands.options import AsJson, ModeName
+from habari_local.console import Result
+from habari_local.errors import NotRunning
+
+
+def endpoints(mode: ModeName = None, as_json: AsJson = True) -> Result:  # noqa: ARG001
+    """Print addresses, users and keys as JSON. This prints secrets: don't paste it anywhere.
+
+    Example: habari-local endpoints > endpoints.json
+    """
+    from habari_local import active
+
+    chosen, ctx = active.current(mode)
+    if active.active_mode(ctx.checkout) != chosen.name:
+        raise NotRunning
+    return Result(chosen.endpoints(ctx).as_json(), as_json=True)

@@ -1,0 +1,35 @@
+"""`habari-local logs`: what the services wrote."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from habari_local.commands.options import ModeName
+from habari_local.console import Result
+from habari_local.errors import USAGE, HabariError
+
+
+def logs(
+    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each.")] = 50,
+    mode: ModeName = None,
+) -> Result:
+    """Show the last log lines of all services or of those named.
+
+    Example: habari-local logs -f hub
+    """
+    from habari_local import active
+
+    chosen, ctx = active.current(mode)
+    known = chosen.services(ctx)
+    for name in services or ():
+        if name not in known:
+            raise HabariError(
+                f"Service {name}: not known, expected one of {', '.join(known)}.",
+                f"habari-local logs {known[0]}",
+                USAGE,
+            )
+    return Result(lines=chosen.logs(ctx, services or (), follow=follow, lines=lines))

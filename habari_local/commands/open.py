@@ -1,0 +1,27 @@
+"""`habari-local open`: the platform in the browser."""
+
+from __future__ import annotations
+
+from habari_local.commands.options import ModeName
+from habari_local.console import Result
+from habari_local.errors import NotRunning
+
+
+def open_(mode: ModeName = None) -> Result:
+    """Open Habari in the browser, or print the address where there is none.
+
+    Example: habari-local open
+    """
+    import webbrowser
+
+    from habari_local import active
+
+    chosen, ctx = active.current(mode)
+    if active.active_mode(ctx.checkout) != chosen.name:
+        raise NotRunning
+    url = chosen.endpoints(ctx).hub_url
+    try:
+        opened = webbrowser.open(url)
+    except webbrowser.Error:
+        opened = False
+    return Result({"url": url}, [url if opened else f"No browser here; open {url}"])

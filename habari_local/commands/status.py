@@ -1,0 +1,60 @@
+"""`habari-local status`: how each service is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from habari_local.commands.options import AsJson, ModeName
+from habari_local.console import Result, Table, human_size
+from habari_local.errors import NOT_READY
+
+
+def status(mode: ModeName = None, as_json: AsJson = False) -> Result:
+    """Show each service, its address, since when it runs and its memory; exit 0 if all answer.
+
+    Example: habari-local status --json
+    """
+    from habari_local import active
+
+    chosen, ctx = active.current(mode)
+    rows = chosen.status(ctx)
+    good = bool(rows) and all(row.good for row in rows)
+    data = {
+        "mode": chosen.name,
+        "good": good,
+        "services": [
+            {**asdict(row), "since": _iso(row.since), "memory_bytes": row.memory} for row in rows
+        ],
+    }
+    table = Table(
+        ["service", "state", "address", "up for", "memory"],
+        [
+            (
+                f"{row.name} of {row.user}" if row.user else row.name,
+                row.state,
+                row.address,
+                _duration(row.since),
+                human_size(row.memory),
+            )
+            for row in rows
+        ],
+    )
+    lines: list[str | Table] = [f"Mode {chosen.name}", table] if rows else []
+    if not good:
+        what = "Some services don't answer." if any(r.good for r in rows) else "Habari is down."
+        lines.append(f"{what} Try: habari-local up")
+    return Result(data, lines, 0 if good else NOT_READY, as_json=as_json)
+
+
+def _iso(since: float | None) -> str | None:
+    return datetime.fromtimestamp(since, UTC).isoformat() if since else None
+
+
+def _duration(since: float | None) -> str:
+    if since is None:
+        return ""
+    seconds = int(max(0.0, time.time() - since))
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"

@@ -1,0 +1,180 @@
+"""What a person sees: results, tables and the board of steps; with cli.py the owner of Rich."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+HEARTBEAT = 10.0  # seconds between two lines about the same wait, where nothing can be redrawn
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings, to be drawn for a terminal."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command returns: data for programs, text and tables for people, an exit code.
+
+    `lines` is a stream, written as it comes; it takes the place of the rest.
+    """
+
+    data: Any = None
+    shown: Sequence[str | Table] = ()
+    code: int = 0
+    as_json: bool = False
+    lines: Iterable[str] | None = None
+
+
+class Board(Protocol):
+    """Where a bring-up shows its steps; thread-safe."""
+
+    def waits(self, number: int, text: str) -> None:
+        """Show what step `number` waits for."""
+
+    def ends(self, number: int, outcome: str, *, good: bool) -> None:
+        """Show how step `number` ended."""
+
+
+class PlainBoard:
+    """A board for logs and pipes: a line when a step ends, a heartbeat while one lasts."""
+
+    def __init__(self, titles: Sequence[str], write: Any) -> None:
+        self.titles = titles
+        self.write = write
+        self.began: dict[int, float] = {}
+        self.told: dict[int, float] = {}
+        self.lock = threading.Lock()
+
+    def __enter__(self) -> PlainBoard:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return
+
+    def waits(self, number: int, text: str) -> None:
+        """Show what step `number` waits for, the first time after a heartbeat's pause."""
+        now = time.monotonic()
+        with self.lock:
+            self.began.setdefault(number, now)
+            if now - self.told.setdefault(number, now) >= HEARTBEAT:
+                self.told[number] = now
+                self.write(f"{self._head(number)}: {text} ({now - self.began[number]:.0f} s)")
+
+    def ends(self, number: int, outcome: str, *, good: bool) -> None:
+        """Show how step `number` ended and how long it took."""
+        with self.lock:
+            seconds = time.monotonic() - self.began.get(number, time.monotonic())
+            mark = "" if good else "FAILED: "
+            self.write(f"{self._head(number)}: {mark}{outcome} ({seconds:.1f} s)")
+
+    def _head(self, number: int) -> str:
+        return f"[{number + 1}/{len(self.titles)}] {self.titles[number]}"
+
+
+class LiveBoard:
+    """A board for a terminal: all steps at once, redrawn in place."""
+
+    def __init__(self, titles: Sequence[str], console: Any) -> None:
+        from rich.live import Live
+
+        self.titles = titles
+        self.state: list[tuple[str, str, float, float]] = [("", "", 0.0, 0.0) for _ in titles]
+        self.live = Live(self._draw(), console=console, refresh_per_second=8, transient=False)
+        self.live.get_renderable = self._draw  # type: ignore[method-assign]
+
+    def __enter__(self) -> LiveBoard:
+        self.live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.live.stop()
+
+    def waits(self, number: int, text: str) -> None:
+        """Show what step `number` waits for."""
+        _, _, began, _ = self.state[number]
+        self.state[number] = ("…", text, began or time.monotonic(), 0.0)
+
+    def ends(self, number: int, outcome: str, *, good: bool) -> None:
+        """Show how step `number` ended."""
+        now = time.monotonic()
+        _, _, began, _ = self.state[number]
+        self.state[number] = ("✓" if good else "✗", outcome, began or now, now)
+
+    def _draw(self) -> Any:
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        grid = RichTable.grid(padding=(0, 1))
+        styles = {"✓": "green", "✗": "bold red", "…": "yellow"}
+        for number, (title, (mark, text, began, ended)) in enumerate(
+            zip(self.titles, self.state, strict=True)
+        ):
+            seconds = f"{(ended or time.monotonic()) - began:.1f} s" if began else ""
+            grid.add_row(
+                Text(f"[{number + 1}/{len(self.titles)}]", "dim"),
+                Text(mark, styles.get(mark, "")),
+                Text(title, "" if mark else "dim"),
+                Text(text, "dim", overflow="ellipsis", no_wrap=True),
+                Text(seconds, "dim"),
+            )
+        return grid
+
+
+def board(titles: Sequence[str]) -> PlainBoard | LiveBoard:
+    """Return the board that fits standard error: redrawn on a terminal, lines elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveBoard(titles, console)
+    return PlainBoard(titles, lambda line: console.print(line, markup=False, soft_wrap=True))
+
+
+def render(result: Result) -> None:
+    """Write a result to standard output."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for part in result.shown:
+        if isinstance(part, str):
+            console.print(part, markup=False, soft_wrap=True)
+        else:
+            console.print(_rich(part))
+
+
+def _rich(table: Table) -> Any:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in table.headings:
+        drawn.add_column(heading, overflow="fold")
+    colours = {"running": "green", "ok": "green", "stopped": "red", "missing": "red"}
+    for row in table.rows:
+        drawn.add_row(*(Text(cell, colours.get(cell, "")) for cell in row))
+    return drawn
+
+
+def human_size(count: int | None) -> str:
+    """Return a size in bytes as people read it."""
+    return "" if count is None else f"{count / 1e6:.0f} MB"

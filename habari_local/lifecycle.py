@@ -1,0 +1,131 @@
+"""Bringing a mode up and down: check, steps side by side, and everything undone on failure."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+from habari_local import active
+from habari_local.console import Board, board
+from habari_local.errors import Cancelled, HabariError
+from habari_local.lock import held
+from habari_local.modes.base import SAME, Context, Mode, Step, Stopped
+
+
+def up(mode: Mode, ctx: Context, *, keep: bool = False) -> bool:
+    """Bring `mode` up; return whether anything had to be done.
+
+    On an error or Ctrl-C everything that this call started is taken back (unless `keep`), logs
+    stay.
+
+    Raises:
+        HabariError: what kept it from coming up.
+        KeyboardInterrupt: Ctrl-C, after the roll-back.
+    """
+    with held(ctx.checkout.state, f"up --mode {mode.name}"):
+        other = active.active_mode(ctx.checkout)
+        if other not in (None, mode.name):
+            raise HabariError(
+                f"Mode {other}: up in this checkout, expected nothing or {mode.name}.",
+                "habari-local down",
+            )
+        mode.check(ctx)
+        first = other is None
+        active.remember(ctx, mode.name)
+        steps = mode.steps(ctx)
+        with board([step.title for step in steps]) as shown:
+            try:
+                outcomes = perform(steps, ctx, shown)
+            except BaseException:
+                if not keep:
+                    with _deaf():
+                        roll_back(steps, ctx)
+                        if first:
+                            active.forget(ctx.checkout, mode.name)
+                raise
+    return any(outcome != SAME for outcome in outcomes.values())
+
+
+def down(mode: Mode, ctx: Context, *, wipe: bool = False) -> Stopped:
+    """Stop `mode`; with `wipe` delete its data too. Nothing to stop is no error."""
+    with held(ctx.checkout.state, f"down --mode {mode.name}"):
+        with _deaf():
+            stopped = mode.down(ctx, wipe=wipe)
+            active.forget(ctx.checkout, mode.name)
+        return stopped
+
+
+def perform(steps: Sequence[Step], ctx: Context, shown: Board) -> dict[str, str]:
+    """Run steps side by side, each after those it names; return the outcomes by name.
+
+    The first failure cancels the others and is raised when they have ended.
+    """
+    outcomes: dict[str, str] = {}
+    running: dict[Future[str], tuple[int, Step]] = {}
+    waiting = list(enumerate(steps))
+    failure: BaseException | None = None
+    with ThreadPoolExecutor(max_workers=max(1, len(steps))) as pool:
+        try:
+            while waiting or running:
+                for number, step in _ready(waiting, outcomes) if failure is None else ():
+                    waiting.remove((number, step))
+                    running[pool.submit(_one, number, step, ctx, shown)] = (number, step)
+                if not running:
+                    break
+                done, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
+                for future in done:
+                    number, step = running.pop(future)
+                    error = future.exception()
+                    if error is None:
+                        outcomes[step.name] = future.result()
+                    elif failure is None and not isinstance(error, Cancelled):
+                        failure = error
+                        ctx.cancel.set()
+        except BaseException:
+            ctx.cancel.set()
+            raise
+    if failure is not None:
+        raise failure
+    return outcomes
+
+
+def roll_back(steps: Sequence[Step], ctx: Context) -> None:
+    """Undo steps, the last first."""
+    for step in reversed(steps):
+        if step.undo is not None:
+            step.undo(ctx)
+
+
+def _ready(waiting: Sequence[tuple[int, Step]], over: dict[str, str]) -> list[tuple[int, Step]]:
+    return [(n, step) for n, step in waiting if all(name in over for name in step.after)]
+
+
+def _one(number: int, step: Step, ctx: Context, shown: Board) -> str:
+    def say(text: str) -> None:
+        shown.waits(number, text)
+
+    say("")
+    try:
+        outcome = step.action(ctx, say)
+    except Cancelled:
+        shown.ends(number, "stopped", good=False)
+        raise
+    except HabariError as error:
+        shown.ends(number, error.message, good=False)
+        raise
+    shown.ends(number, outcome, good=True)
+    return outcome
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let a clean-up end: another Ctrl-C would only leave something behind."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(each, signal.SIG_IGN) for each in signals]
+    try:
+        yield
+    finally:
+        for each, handler in zip(signals, before, strict=True):
+            signal.signal(each, handler)

@@ -1,0 +1,154 @@
+"""Process mode: the platform as plain processes of this machine, for one person."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+
+from habari_local import wait
+from habari_local.config.secrets import forget
+from habari_local.diagnostics.checks import EVERY_MODE, Requirement
+from habari_local.drivers import processes, tail
+from habari_local.modes.base import Address, Context, Endpoints, ServiceStatus, Step, Stopped
+from habari_local.modes.process import buckets, services
+from habari_local.modes.process.steps import (
+    environment,
+    log_path,
+    make_folders,
+    reconnect_proxy,
+    refuse_taken_ports,
+    service,
+)
+
+DATA = ("homes", "s3", "jupyterhub.sqlite")  # what people made; only `down --wipe` deletes it
+
+
+class ProcessMode:
+    """Plain local processes; see the readable list in `steps`."""
+
+    name = services.NAME
+    summary = "plain processes, Python only: first contact, hub and notebook work, fast CI"
+
+    notes = (
+        "process mode is for one person: everybody's server runs as you, nothing keeps one user"
+        " from another's files",
+    )
+
+    def requirements(self) -> Sequence[Requirement]:
+        """Return what every mode needs: this one needs nothing else."""
+        return EVERY_MODE
+
+    def check(self, ctx: Context) -> None:
+        """Refuse a taken port before anything starts."""
+        refuse_taken_ports(ctx)
+
+    def steps(self, ctx: Context) -> Sequence[Step]:
+        """Return the bring-up."""
+        before = frozenset(f.process.pid for f in processes.find(ctx.checkout.id, self.name))
+        wanted = {each.name: each for each in services.all_of(ctx)}
+        steps = [
+            make_folders(),
+            environment("hub", "hub/requirements.txt", "environment of the hub"),
+            environment("proxy", "images/proxy/requirements.txt", "environment of the proxy"),
+            environment("notebook", "jupyter/requirements.txt", "environment of notebooks"),
+        ]
+        if "s3" in wanted:
+            name = services.s3_environment_name(ctx)
+            lock = f"images/s3/requirements-{ctx.settings.s3_backend}.txt"
+            steps.append(environment(name, lock, "environment of S3"))
+            steps.append(service(wanted["s3"], (f"env-{name}", "folders"), before))
+        if "github" in wanted:
+            steps.append(service(wanted["github"], ("env-hub", "folders"), before))
+        steps.append(service(wanted["proxy"], ("env-proxy", "folders"), before))
+        steps.append(buckets.step(("s3",) if "s3" in wanted else ("folders",)))
+        steps.append(service(wanted["hub"], ("env-hub", "env-notebook", "folders"), before))
+        steps.append(reconnect_proxy(("proxy", "hub")))
+        return steps
+
+    def endpoints(self, ctx: Context) -> Endpoints:
+        """Return where everything is; host and notebook see the same addresses here."""
+        settings = ctx.settings
+        addresses = {each.name: _root(each.health) for each in services.all_of(ctx)}
+        addresses["proxy"] = services.public_url(ctx)
+        s3 = buckets.endpoint(ctx)
+        if s3.endpoint_url:
+            addresses["s3"] = s3.endpoint_url
+        github = None
+        if not settings.real_github:
+            token = ctx.secrets["github_control_token"]
+            github = {"url": addresses["github"], "control_token": token}
+        return Endpoints(
+            mode=self.name,
+            hub_url=f"{services.public_url(ctx)}/",
+            hub_api_token=ctx.secrets["hub_api_token"],
+            s3=s3,
+            users={
+                "admin": list(settings.admin_users),
+                "allowed": list(settings.allowed_users),
+                "denied": [services.stranger(ctx)],
+            },
+            github=github,
+            services={name: Address(url, url) for name, url in addresses.items()},
+            project_path=str(services.project_path(ctx)),
+        )
+
+    def status(self, ctx: Context) -> Sequence[ServiceStatus]:
+        """Return each service and each user's server."""
+        found = processes.find(ctx.checkout.id, self.name)
+        rows = [_status(each, found) for each in services.all_of(ctx)] if ctx.secrets else []
+        users = sorted({each.user for each in found if each.user})
+        for user in users:
+            mine = [each for each in found if each.user == user]
+            memory = sum(each.memory() for each in mine)
+            rows.append(ServiceStatus("server", "running", "", mine[0].since, memory, user))
+        return rows
+
+    def services(self, ctx: Context) -> Sequence[str]:
+        """Return the services that write a log."""
+        return [each.name for each in services.all_of(ctx)]
+
+    def logs(
+        self, ctx: Context, services: Sequence[str], *, follow: bool, lines: int
+    ) -> Iterator[str]:
+        """Yield log lines, the newest `lines` of each service first."""
+        paths = {name: log_path(ctx, name) for name in services or self.services(ctx)}
+        return tail.lines(paths, last=lines, follow=follow)
+
+    def down(self, ctx: Context, *, wipe: bool) -> Stopped:
+        """Stop users' servers, hub, proxy and stand-in together, then S3: saves under way end."""
+        found = processes.find(ctx.checkout.id, self.name)
+        processes.stop(f.process for f in found if f.service != "s3")
+        processes.stop(f.process for f in processes.find(ctx.checkout.id, self.name))
+        names = dict.fromkeys(_in_words(each) for each in found)
+        folder = ctx.checkout.root / ".habari" / self.name
+        data = [folder / name for name in DATA if (folder / name).exists()]
+        shown = tuple(str(path.relative_to(ctx.checkout.root)) for path in data)
+        if not wipe:
+            return Stopped(tuple(names), shown)
+        for path in data:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (folder / "server.env").unlink(missing_ok=True)
+        forget(ctx.checkout.root / ".habari", (buckets.ID, buckets.SECRET))
+        return Stopped(tuple(names), (), shown)
+
+
+def _in_words(found: processes.Found) -> str:
+    return found.service or (f"server of {found.user}" if found.user else "a helper process")
+
+
+def _root(url: str) -> str:
+    return "/".join(url.split("/")[:3])
+
+
+def _status(wanted: services.Service, found: list[processes.Found]) -> ServiceStatus:
+    address = _root(wanted.health)
+    mine = [each for each in found if each.service == wanted.name]
+    if not mine:
+        return ServiceStatus(wanted.name, "stopped", address)
+    good = wait.answers(wanted.health, accept=range(200, 500))
+    state = "running" if good else "not answering"
+    memory = sum(each.memory() for each in mine)
+    return ServiceStatus(wanted.name, state, address, mine[0].since, memory)
+
+
+MODE = ProcessMode()

@@ -1,0 +1,101 @@
+"""The buckets' step of process mode: bootstrap S3, and what users' servers are told of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from habari_local.config.secrets import keep, write_private
+from habari_local.modes.base import SAME, Context, S3Endpoint, Say, Step
+from habari_local.modes.process import services
+from habari_local.storage.bootstrap import Buckets, S3Access, S3Target, bootstrap
+
+ID, SECRET = "s3_access_key_id", "s3_secret_access_key"
+
+
+def step(after: tuple[str, ...]) -> Step:
+    """Return the step that makes buckets, user, policy and key, and writes the servers' file."""
+
+    def action(ctx: Context, say: Say) -> str:
+        say("making the buckets lake and notebooks")
+        access = bootstrap(target(ctx), names(ctx), _kept(ctx))
+        keep(ctx.checkout.state, {ID: access.access_key_id, SECRET: access.secret_access_key})
+        path = ctx.checkout.of_mode(services.NAME) / "server.env"
+        text = as_dotenv(server_environment(ctx, access))
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            return SAME
+        write_private(path, text)
+        return "made" if access.user_made else "the given key serves"
+
+    return Step("buckets", "buckets and key", action, after)
+
+
+def target(ctx: Context) -> S3Target:
+    """Return the S3 to bootstrap, with the key that may do that."""
+    settings = ctx.settings
+    if settings.s3_backend == "aws":
+        return S3Target(
+            settings.s3_endpoint_url or None,
+            settings.s3_region,
+            settings.s3_access_key_id,
+            settings.s3_secret_access_key.get_secret_value(),
+            settings.s3_backend,
+        )
+    return S3Target(
+        f"http://{services.HOST}:{settings.port('s3')}",
+        settings.s3_region,
+        ctx.secrets["s3_root_access_key_id"],
+        ctx.secrets["s3_root_secret_access_key"],
+        settings.s3_backend,
+    )
+
+
+def names(ctx: Context) -> Buckets:
+    """Return the names of the two buckets."""
+    return Buckets(ctx.settings.lake_bucket, ctx.settings.notebooks_bucket)
+
+
+def endpoint(ctx: Context) -> S3Endpoint:
+    """Return the buckets and the key that servers get."""
+    of = target(ctx)
+    return S3Endpoint(
+        of.endpoint_url,
+        of.region,
+        ctx.secrets.get(ID, ""),
+        ctx.secrets.get(SECRET, ""),
+        ctx.settings.lake_bucket,
+        ctx.settings.notebooks_bucket,
+    )
+
+
+def server_environment(ctx: Context, access: S3Access) -> dict[str, str]:
+    """Return the variables of users' servers: the key, the buckets, the contents manager."""
+    of, settings = target(ctx), ctx.settings
+    folders = {
+        "lake": {"bucket": settings.lake_bucket, "prefix": ""},
+        "notebooks": {"bucket": settings.notebooks_bucket, "prefix": ""},
+    }
+    return {
+        "AWS_ACCESS_KEY_ID": access.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": access.secret_access_key,
+        "AWS_DEFAULT_REGION": of.region,
+        **({"AWS_ENDPOINT_URL": of.endpoint_url} if of.endpoint_url else {}),
+        "HABARI_LAKE_BUCKET": settings.lake_bucket,
+        "HABARI_NOTEBOOKS_BUCKET": settings.notebooks_bucket,
+        "HABARI_CONTENTS_FOLDERS": json.dumps(folders),
+        "PYTHONPATH": str(ctx.checkout.root / "jupyter" / "habari_contents"),
+    }
+
+
+def as_dotenv(values: Mapping[str, str]) -> str:
+    """Return the text of a .env file; values in single quotes are taken as they are."""
+    quoted = {
+        name: value.replace("\\", "\\\\").replace("'", "\\'") for name, value in values.items()
+    }
+    return "".join(f"{name}='{value}'\n" for name, value in quoted.items())
+
+
+def _kept(ctx: Context) -> S3Access | None:
+    if ID not in ctx.secrets or ctx.settings.s3_backend == "aws":
+        return None
+    return S3Access(ctx.secrets[ID], ctx.secrets[SECRET], user_made=True)

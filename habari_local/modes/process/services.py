@@ -1,0 +1,227 @@
+"""What runs in process mode: each service's command, environment, ports and address."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from habari_local.modes.base import Context
+
+NAME = "process"
+HOST = "127.0.0.1"
+PROXY = "proxy/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+# What a service gets of the caller's environment: enough to find programs, people's language and a
+# company's certificates and proxies; nothing that changes what Python or Node run.
+PASSED_ON = (
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
+    "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process of the platform; `ports` maps a setting's variable to the port that it opens."""
+
+    name: str
+    title: str
+    argv: tuple[str, ...]
+    ports: Mapping[str, int]
+    health: str
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sources: tuple[Path, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What a running process must carry to be this service as it should be now."""
+        seen = hashlib.sha256(json.dumps([self.argv, sorted(self.env.items())]).encode())
+        for source in self.sources:
+            for path in sorted(source.rglob("*.py")) if source.is_dir() else [source]:
+                seen.update(path.read_bytes())
+        return seen.hexdigest()[:16]
+
+
+def all_of(ctx: Context) -> list[Service]:
+    """Return the services that the settings ask for, in the order of their start."""
+    wanted = [] if ctx.settings.s3_backend == "aws" else [s3(ctx)]
+    if not ctx.settings.real_github:
+        wanted.append(github(ctx))
+    return [*wanted, proxy(ctx), hub(ctx)]
+
+
+def base_environment(ctx: Context) -> dict[str, str]:
+    """Return what every service gets."""
+    passed = {name: ctx.environ[name] for name in PASSED_ON if name in ctx.environ}
+    local = f"localhost,{HOST}"
+    return {**passed, "NO_PROXY": local, "no_proxy": local, "PYTHONUNBUFFERED": "1"}
+
+
+def s3_environment_name(ctx: Context) -> str:
+    """Return the component environment that the S3 backend runs in."""
+    return f"s3-{ctx.settings.s3_backend}"
+
+
+def s3(ctx: Context) -> Service:
+    """S3: moto or LocalStack, behind our own journal that keeps what was acknowledged."""
+    backend, port = ctx.settings.s3_backend, ctx.settings.port("s3")
+    source = ctx.checkout.root / "images" / "s3"
+    data = ctx.checkout.root / ".habari" / NAME / "s3"
+    python = _program(ctx, s3_environment_name(ctx), "python")
+    return Service(
+        "s3",
+        f"S3 ({backend})",
+        (
+            *(python, "-m", "habari_s3", "--backend", backend, "--data", str(data)),
+            *("--host", HOST, "--port", str(port)),
+        ),
+        {"HABARI_S3_PORT": port},
+        f"http://{HOST}:{port}/_habari/health",
+        {
+            **base_environment(ctx),
+            "PYTHONPATH": str(source),
+            "HABARI_S3_ROOT_ACCESS_KEY_ID": ctx.secrets["s3_root_access_key_id"],
+            "HABARI_S3_ROOT_SECRET_ACCESS_KEY": ctx.secrets["s3_root_secret_access_key"],
+        },
+        (source / "habari_s3", source / f"requirements-{backend}.txt"),
+    )
+
+
+def github(ctx: Context) -> Service:
+    """The GitHub stand-in."""
+    port = ctx.settings.port("github")
+    script = ctx.checkout.root / "habari_local" / "identity" / "github.py"
+    return Service(
+        "github",
+        "GitHub stand-in",
+        (_program(ctx, "hub", "python"), str(script), "--host", HOST, "--port", str(port)),
+        {"HABARI_GITHUB_PORT": port},
+        f"http://{HOST}:{port}/_habari/health",
+        {
+            **base_environment(ctx),
+            "HABARI_GITHUB_CLIENT_ID": ctx.secrets["github_client_id"],
+            "HABARI_GITHUB_CLIENT_SECRET": ctx.secrets["github_client_secret"],
+            "HABARI_GITHUB_CONTROL_TOKEN": ctx.secrets["github_control_token"],
+            "HABARI_GITHUB_REDIRECT_URI": f"{public_url(ctx)}/hub/oauth_callback",
+            "HABARI_GITHUB_USERS": json.dumps(people(ctx)),
+        },
+        (script,),
+    )
+
+
+def proxy(ctx: Context) -> Service:
+    """The proxy that people's browsers talk to, apart from the hub so that it outlives one."""
+    port, api = ctx.settings.port("hub"), ctx.settings.port("proxy_api")
+    return Service(
+        "proxy",
+        "proxy",
+        (
+            *(_program(ctx, "proxy", "node"), "--max-semi-space-size=1", str(_envs(ctx) / PROXY)),
+            *("--ip", HOST, "--port", str(port), "--api-ip", HOST, "--api-port", str(api)),
+            *("--error-target", f"{hub_url(ctx)}/hub/error"),
+        ),
+        {"HABARI_HUB_PORT": port, "HABARI_PROXY_API_PORT": api},
+        f"http://{HOST}:{api}/api/routes",
+        {**base_environment(ctx), "CONFIGPROXY_AUTH_TOKEN": ctx.secrets["proxy_token"]},
+        (ctx.checkout.root / "images" / "proxy" / "package-lock.json",),
+    )
+
+
+def hub(ctx: Context) -> Service:
+    """JupyterHub, with the configuration that the Docker hub uses too."""
+    root, settings, secrets = ctx.checkout.root, ctx.settings, ctx.secrets
+    folder = root / ".habari" / NAME
+    standin = f"http://{HOST}:{settings.port('github')}"
+    real = settings.real_github
+    github_url = "https://github.com" if real else standin
+    return Service(
+        "hub",
+        "JupyterHub",
+        (_program(ctx, "hub", "jupyterhub"), "-f", str(root / "hub" / "jupyterhub_config.py")),
+        {"HABARI_HUB_API_PORT": settings.port("hub_api")},
+        f"{hub_url(ctx)}/hub/health",
+        {
+            **base_environment(ctx),
+            "PYTHONPATH": str(root / "hub"),
+            "HABARI_PUBLIC_URL": public_url(ctx),
+            "HABARI_HUB_BIND_URL": hub_url(ctx),
+            "HABARI_PROXY_API_URL": f"http://{HOST}:{settings.port('proxy_api')}",
+            "CONFIGPROXY_AUTH_TOKEN": secrets["proxy_token"],
+            "HABARI_HUB_DB_URL": f"sqlite:///{folder / 'jupyterhub.sqlite'}",
+            "HABARI_HUB_API_TOKEN": secrets["hub_api_token"],
+            "JUPYTERHUB_CRYPT_KEY": secrets["crypt_key"],
+            "JPY_COOKIE_SECRET": secrets["cookie_secret"],
+            "HABARI_SPAWNER": "process",
+            "HABARI_GITHUB_URL": github_url,
+            "HABARI_GITHUB_INTERNAL_URL": github_url,
+            "HABARI_GITHUB_API_URL": "https://api.github.com" if real else f"{standin}/api/v3",
+            "HABARI_GITHUB_CLIENT_ID": settings.github_client_id or secrets["github_client_id"],
+            "HABARI_GITHUB_CLIENT_SECRET": settings.github_client_secret.get_secret_value()
+            or secrets["github_client_secret"],
+            "HABARI_ADMIN_USERS": ",".join(settings.admin_users),
+            "HABARI_ALLOWED_USERS": ",".join(settings.allowed_users),
+            "HABARI_ALLOWED_ORGANIZATIONS": ",".join(settings.allowed_organizations),
+            "HABARI_CULL_AFTER": str(settings.cull_after),
+            "HABARI_SERVER_COMMAND": _program(ctx, "notebook", "jupyterhub-singleuser"),
+            "HABARI_SERVER_CONFIG": str(root / "jupyter" / "jupyter_server_config.py"),
+            "HABARI_SERVER_ENV_FILE": str(folder / "server.env"),
+            "HABARI_HOMES_DIR": str(folder / "homes"),
+            "PROJECT_PATH": str(project_path(ctx)),
+        },
+        (root / "hub" / "jupyterhub_config.py", root / "hub" / "habari_hub"),
+    )
+
+
+def public_url(ctx: Context) -> str:
+    """Return the address that people open, without a slash at its end."""
+    return f"http://{HOST}:{ctx.settings.port('hub')}"
+
+
+def hub_url(ctx: Context) -> str:
+    """Return the hub's own address behind the proxy."""
+    return f"http://{HOST}:{ctx.settings.port('hub_api')}"
+
+
+def project_path(ctx: Context) -> Path:
+    """Return the folder that servers see as project/, absolute."""
+    return (ctx.checkout.root / Path(ctx.settings.project_path).expanduser()).resolve()
+
+
+def people(ctx: Context) -> list[dict[str, object]]:
+    """Return the people whom the stand-in knows: one of each kind, and one whom the hub refuses."""
+    settings = ctx.settings
+    notes = dict.fromkeys(settings.allowed_users, "allowed")
+    notes |= dict.fromkeys(settings.admin_users, "admin")
+    members = {
+        f"member-of-{name}"[:39].rstrip("-"): name for name in settings.allowed_organizations
+    }
+    notes |= dict.fromkeys(members, "allowed by organization")
+    notes |= {stranger(ctx): "denied"}
+    return [
+        {
+            "login": login,
+            "id": 1000 + number,
+            "name": login.capitalize(),
+            "email": f"{login}@example.org",
+            "orgs": [members[login]] if login in members else [],
+            "teams": [],
+            "note": note,
+        }
+        for number, (login, note) in enumerate(notes.items())
+    ]
+
+
+def stranger(ctx: Context) -> str:
+    """Return a name that no list allows."""
+    listed = {*ctx.settings.admin_users, *ctx.settings.allowed_users}
+    return next(name for name in ("mallory", "mallory2", "mallory3") if name not in listed)
+
+
+def _envs(ctx: Context) -> Path:
+    return ctx.checkout.root / ".habari" / "envs"
+
+
+def _program(ctx: Context, environment: str, name: str) -> str:
+    return str(_envs(ctx) / environment / "bin" / name)

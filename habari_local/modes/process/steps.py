@@ -1,0 +1,157 @@
+"""The steps of process mode: environments, services, buckets, each doing nothing where it can."""
+
+from __future__ import annotations
+
+import urllib.request
+from pathlib import Path
+
+from habari_local import wait
+from habari_local.drivers import npm, processes, uv
+from habari_local.drivers.tail import last_lines
+from habari_local.errors import HabariError, PortTaken
+from habari_local.modes.base import SAME, Context, Say, Step
+from habari_local.modes.process import services
+from habari_local.modes.process.services import NAME, Service
+from habari_local.paths import private_folder
+
+START_SECONDS = 60.0  # how long a service may take before `up` gives up: a cold disk, a busy laptop
+
+
+def log_path(ctx: Context, service: str) -> Path:
+    """Return where a service's output goes."""
+    return private_folder(ctx.checkout.of_mode(NAME) / "logs") / f"{service}.log"
+
+
+def environment(name: str, lock: str, title: str) -> Step:
+    """Return the step that makes a component environment from its lock."""
+
+    def action(ctx: Context, say: Say) -> str:
+        folder = private_folder(ctx.checkout.environments) / name
+        path = ctx.checkout.root / lock
+        changed = uv.sync(folder, path, ctx.environ, on_line=say, cancel=ctx.cancel)
+        if name == "proxy":
+            source = path.parent
+            changed |= npm.install(source, folder, ctx.environ, on_line=say, cancel=ctx.cancel)
+        return "installed" if changed else SAME
+
+    return Step(f"env-{name}", title, action)
+
+
+def service(wanted: Service, after: tuple[str, ...], before: frozenset[int]) -> Step:
+    """Return the step that has a service run as it should; `before` are pids from before `up`."""
+
+    def action(ctx: Context, say: Say) -> str:
+        digest = wanted.digest
+        running = of_service(ctx, wanted.name)
+        if [found.digest for found in running] == [digest] and wait.answers(wanted.health):
+            return SAME
+        processes.stop(found.process for found in running)
+        start(wanted, digest, ctx, say)
+        return "restarted" if running else "started"
+
+    def undo(ctx: Context) -> None:
+        processes.stop(
+            found.process
+            for found in of_service(ctx, wanted.name)
+            if found.process.pid not in before
+        )
+
+    return Step(wanted.name, wanted.title, action, after, undo)
+
+
+def start(wanted: Service, digest: str, ctx: Context, say: Say) -> None:
+    """Start a service and wait until it answers.
+
+    Raises:
+        NotReady: it ended, or did not answer in time; the error carries its last log lines.
+    """
+    log = log_path(ctx, wanted.name)
+    if log.is_file() and log.stat().st_size > 5_000_000:
+        log.replace(log.with_suffix(".log.1"))
+    process = processes.start(
+        wanted.argv,
+        label=processes.label(ctx.checkout.id, NAME),
+        service=wanted.name,
+        digest=digest,
+        env=wanted.env,
+        cwd=ctx.checkout.of_mode(NAME),
+        log=log,
+    )
+    if not ctx.wait and wanted.name in ("hub", "proxy"):
+        return
+    wait.until(
+        lambda: wait.answers(wanted.health, accept=range(200, 500)),
+        wanted.title,
+        seconds=START_SECONDS,
+        failed=lambda: None if processes.alive(process) else "its process ended",
+        log=lambda: last_lines(log, 20),
+        tick=lambda: say(f"waiting for {wanted.health}"),
+        cancel=ctx.cancel,
+        hint=f"habari-local logs {wanted.name}",
+    )
+
+
+def of_service(ctx: Context, name: str) -> list[processes.Found]:
+    """Return the running processes of a service, without its descendants."""
+    return [f for f in processes.find(ctx.checkout.id, NAME) if f.service == name]
+
+
+def refuse_taken_ports(ctx: Context) -> None:
+    """Raise PortTaken if a port that we need is held by something that is not ours."""
+    ours = {found.process.pid for found in processes.find(ctx.checkout.id, NAME)}
+    for wanted in services.all_of(ctx):
+        for setting, port in wanted.ports.items():
+            owner = processes.port_owner(port, spare=ours)
+            if owner:
+                raise PortTaken(port, wanted.title, setting, owner)
+
+
+def make_folders() -> Step:
+    """Return the step that makes the folders that people's work goes to."""
+
+    def action(ctx: Context, say: Say) -> str:
+        say("making folders")
+        private_folder(ctx.checkout.of_mode(NAME) / "homes")
+        project = services.project_path(ctx)
+        if project.exists() and not project.is_dir():
+            raise HabariError(
+                f"PROJECT_PATH: {project} is a file, a folder was expected.",
+                "habari-local config set PROJECT_PATH ./project",
+            )
+        if project.is_dir():
+            return SAME
+        project.mkdir(parents=True)
+        return f"made {project}"
+
+    return Step("folders", "folders", action)
+
+
+def reconnect_proxy(after: tuple[str, ...]) -> Step:
+    """Return the step that has the hub give a fresh proxy its routes, and people's address answer.
+
+    A hub looks at its proxy's routes when it starts, and after that only now and then.
+    """
+
+    def action(ctx: Context, say: Say) -> str:
+        url = f"{services.public_url(ctx)}/hub/health"
+        if wait.answers(url):
+            return SAME
+        if not ctx.wait:
+            return "not waited for"
+        request = urllib.request.Request(  # noqa: S310 (our own address)
+            f"{services.hub_url(ctx)}/hub/api/proxy",
+            method="POST",
+            headers={"Authorization": f"token {ctx.secrets['hub_api_token']}"},
+        )
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+            pass
+        wait.until(
+            lambda: wait.answers(url),
+            "Habari",
+            seconds=START_SECONDS,
+            tick=lambda: say(f"waiting for {url}"),
+            cancel=ctx.cancel,
+        )
+        return "connected"
+
+    return Step("routes", "the address that people open", action, after)
