@@ -84,6 +84,4 @@ def test_locks_name_no_index_and_pin_by_hash() -> None:
     for lock in [*ROOT.glob("*/requirements*.txt"), *ROOT.glob("images/*/requirements*.txt")]:
         text = lock.read_text(encoding="utf-8")
         assert "--hash=sha256:" in text
-        assert "http" not in "".join(
-            line for line in text.splitlines(keepends=True) if not line.startswith("#")
-        ), lock
+        assert "://" not in text, lock

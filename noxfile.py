@@ -1,0 +1,134 @@
+"""The checks: `nox` runs all that this machine can run; each session alone: `nox -s NAME`.
+
+Everything runs in the environment that `uv run` made from uv.lock, but for the tests of the
+components, which run in an environment of the component's own lock plus its test tools.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+from habari_local import modes
+from habari_local.drivers import uv
+from habari_local.paths import find_checkout
+
+ROOT = Path(__file__).parent
+nox.options.sessions = ["lint", "unit", "components", "contract", "faults", "e2e"]
+nox.options.default_venv_backend = "none"
+nox.options.error_on_external_run = False
+nox.options.stop_on_first_error = False
+
+# Component → its lock with test tools, its tests, the folder that holds its package.
+COMPONENTS = {
+    "hub": ("hub/requirements-test.txt", "hub/tests", "hub"),
+    "contents": (
+        "jupyter/requirements-test.txt",
+        "jupyter/habari_contents/tests",
+        "jupyter/habari_contents",
+    ),
+    "s3": ("images/s3/requirements-test.txt", "images/s3/tests", "images/s3"),
+}
+
+
+def python(session: nox.Session, *arguments: str) -> None:
+    """Run a module with the Python that runs nox."""
+    session.run(sys.executable, "-m", *arguments, external=True)
+
+
+def pytest_arguments(session: nox.Session) -> list[str]:
+    """Return the arguments meant for pytest: without those of the end-to-end suite."""
+    return [each for each in session.posargs if each != "--strict"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, layers and conventions."""
+    python(session, "ruff", "check")
+    python(session, "ruff", "format", "--check")
+    python(session, "mypy")
+    session.run(str(Path(sys.executable).with_name("lint-imports")), "--no-logo", external=True)
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """Tests of single parts."""
+    python(session, "pytest", "tests/unit", *pytest_arguments(session))
+
+
+@nox.session
+@nox.parametrize("component", list(COMPONENTS))
+def components(session: nox.Session, component: str) -> None:
+    """Tests of hub, contents manager and S3 service, each in its own environment."""
+    lock, tests, package = COMPONENTS[component]
+    folder = find_checkout().environments / f"test-{component}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    uv.sync(folder, ROOT / lock, os.environ, on_line=session.log)
+    program = str(folder / "bin" / "python")
+    environment = {"PYTHONPATH": str(ROOT / package)}
+    arguments = [program, "-m", "pytest", tests, *pytest_arguments(session)]
+    session.run(*arguments, env=environment, external=True)
+    checked = {"hub": "habari_hub", "contents": "habari_contents", "s3": "habari_s3"}[component]
+    source = str(Path(package) / checked)
+    python(session, "mypy", "--strict", "--python-executable", program, source)
+
+
+@nox.session
+def contract(session: nox.Session) -> None:
+    """What every mode must do."""
+    python(session, "pytest", "tests/contract", *pytest_arguments(session))
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Things that go wrong, injected for real."""
+    python(session, "pytest", "tests/faults", *pytest_arguments(session))
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """The end-to-end suite: `nox -s e2e -- [--mode MODE|all] [--strict] [pytest arguments]`."""
+    arguments = list(session.posargs)
+    wanted = "process"
+    if "--mode" in arguments:
+        place = arguments.index("--mode")
+        wanted = arguments[place + 1]
+        del arguments[place : place + 2]
+    strict = ["--strict"] if "--strict" in arguments else []
+    arguments = [each for each in arguments if each != "--strict"]
+    for mode in modes.names() if wanted == "all" else (wanted,):
+        if shutil.which("chromium") is None:
+            session.log("No browser here; the tests in one are skipped: apt-get install chromium")
+        python(session, "habari_local", "e2e", "--mode", mode, *strict, "--", *arguments)
+
+
+@nox.session
+def dist(session: nox.Session) -> None:
+    """Write the files that are generated from the settings."""
+    python(session, "habari_local.config.render.dist")
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Compile every lock again from what it is made of (`-- --upgrade` for newer versions)."""
+    session.run("uv", "lock", external=True)
+    for source in sorted(
+        [*ROOT.glob("*/requirements*.in"), *ROOT.glob("images/*/requirements*.in")]
+    ):
+        with session.chdir(source.parent):
+            session.run(
+                *("uv", "pip", "compile", "--universal", "--python-version", "3.11"),
+                *("--generate-hashes", "--no-annotate", "--excludes", "excludes.txt", "--quiet"),
+                *(source.name, "-o", source.with_suffix(".txt").name, *session.posargs),
+                external=True,
+            )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Times and memory beside the same parts started by hand; a table and a plot."""
+    session.run(sys.executable, "-m", "bench", *session.posargs, external=True)

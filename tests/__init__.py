@@ -1,0 +1,1 @@
+"""The tests: unit, contract, faults and end-to-end."""

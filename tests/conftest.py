@@ -1,0 +1,24 @@
+"""Fixtures of the contract and fault tests: checkouts of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scratch import Scratch, scratch_checkout
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Scratch]:
+    """A fresh checkout, nothing running in it; whatever a test starts there is stopped."""
+    with scratch_checkout(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
+    """One checkout for a module's tests, for those that leave it as they found it."""
+    with scratch_checkout(tmp_path_factory.mktemp("shared")) as made:
+        yield made

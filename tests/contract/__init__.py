@@ -1,0 +1,1 @@
+"""What every mode must do, whatever it runs on."""

@@ -1,0 +1,109 @@
+"""Every mode comes up, says how it is, does nothing twice, and goes down without a trace."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from habari_local import modes
+from tests.scratch import Scratch
+
+
+@pytest.fixture(scope="module", params=modes.names())
+def platform(request: pytest.FixtureRequest, shared: Scratch) -> Iterator[tuple[str, Scratch]]:
+    """The platform in each mode, up for the tests of this module."""
+    shared.good("up", "--mode", request.param)
+    yield request.param, shared
+    shared.good("down")
+
+
+def test_it_answers_and_status_says_so(platform: tuple[str, Scratch]) -> None:
+    mode, scratch = platform
+    status = json.loads(scratch.good("status", "--json"))
+    assert status["mode"] == mode
+    assert status["good"]
+    assert all(row["state"] == "running" for row in status["services"])
+    assert all(row["memory"] > 0 and row["since"] for row in status["services"])
+    with urllib.request.urlopen(scratch.endpoints()["hub_url"] + "hub/health") as answer:
+        assert answer.status == 200
+
+
+def test_a_second_up_does_nothing_and_says_so(platform: tuple[str, Scratch]) -> None:
+    _, scratch = platform
+    before = {(found.process.pid, found.since) for found in scratch.found()}
+    began = time.monotonic()
+    done = json.loads(scratch.good("up", "--json"))
+    assert not done["changed"]
+    assert time.monotonic() - began < 10
+    assert {(found.process.pid, found.since) for found in scratch.found()} == before
+
+
+def test_endpoints_serve_a_program(platform: tuple[str, Scratch]) -> None:
+    mode, scratch = platform
+    where = scratch.endpoints()
+    assert where["mode"] == mode
+    request = urllib.request.Request(
+        where["hub_url"] + "hub/api/users",
+        headers={"Authorization": f"token {where['hub_api_token']}"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 200
+
+
+def test_every_service_has_a_log(platform: tuple[str, Scratch]) -> None:
+    _, scratch = platform
+    assert "hub" in scratch.good("logs", "hub", "-n", "5")
+    wrong = scratch.call("logs", "nothing")
+    assert wrong.returncode == 2
+    assert "expected one of" in wrong.stderr
+
+
+def test_only_loopback_is_listened_on(platform: tuple[str, Scratch]) -> None:
+    import psutil
+
+    _, scratch = platform
+    ours = {found.process.pid for found in scratch.found()}
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.net_connections("tcp")
+        if connection.pid in ours and connection.status == psutil.CONN_LISTEN and connection.laddr
+    ]
+    assert listening
+    assert set(listening) <= {"127.0.0.1", "::1"}
+
+
+def test_secrets_are_nowhere_but_in_private_files(platform: tuple[str, Scratch]) -> None:
+    _, scratch = platform
+    kept = json.loads((scratch.state / "secrets.json").read_text())
+    secret = {value for name, value in kept.items() if not name.endswith("_id")}
+    for found in scratch.found():
+        assert not any(value in " ".join(found.process.cmdline()) for value in secret)
+    for path in scratch.state.rglob("*"):
+        if (
+            path.is_symlink()
+            or not path.is_file()
+            or "envs" in path.relative_to(scratch.state).parts
+        ):
+            continue
+        if path.stat().st_mode & 0o077 and path.stat().st_size < 10_000_000:
+            content = path.read_bytes()
+            assert not any(value.encode() in content for value in secret), path
+    logs = scratch.good("logs", "-n", "1000")
+    assert not any(value in logs for value in secret)
+
+
+def test_down_leaves_nothing_and_says_what_it_kept(platform: tuple[str, Scratch]) -> None:
+    mode, scratch = platform
+    said = scratch.good("down")
+    assert "Stopped" in said
+    assert "Kept" in said
+    assert scratch.found() == []
+    assert scratch.listening() == set()
+    assert scratch.call("status").returncode == 4
+    assert scratch.call("endpoints").returncode == 1
+    assert "nothing had to be done" in scratch.good("down")
+    scratch.good("up", "--mode", mode)

@@ -1,0 +1,1 @@
+"""Things that go wrong, injected for real; rows of the fault matrix."""

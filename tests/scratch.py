@@ -1,0 +1,154 @@
+"""A scratch checkout: the tracked files in a folder of their own, driven by the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from habari_local.drivers import processes
+from habari_local.paths import Checkout
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDED = (
+    "habari_local",
+    "hub",
+    "images",
+    "jupyter",
+    "compose",
+    "kind",
+    "pyproject.toml",
+    "README.md",
+)
+
+
+@dataclass
+class Scratch:
+    """A checkout of its own, with ports of its own; environments are shared with the real one."""
+
+    root: Path
+    offset: int
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".habari"
+
+    @property
+    def hub_url(self) -> str:
+        return f"http://127.0.0.1:{8000 + self.offset}"
+
+    @property
+    def s3_url(self) -> str:
+        return f"http://127.0.0.1:{4566 + self.offset}"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("HABARI_") and name != "PROJECT_PATH"
+        }
+        own = {"HABARI_PORT_OFFSET": str(self.offset), "PYTHONPATH": str(self.root)}
+        return {**kept, **own, **self.settings, **more}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "habari_local", *arguments]
+
+    def call(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run habari-local to its end; the caller looks at code and output."""
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.root,
+            env=self.environment(**more),
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+
+    def good(self, *arguments: str, **more: str) -> str:
+        """Run habari-local, expect success, return its standard output."""
+        done = self.call(*arguments, **more)
+        assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        """Start habari-local and return at once."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.root,
+            env=self.environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def endpoints(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads(self.good("endpoints"))
+        return loaded
+
+    def found(self) -> list[processes.Found]:
+        """Every process that belongs to this checkout."""
+        return processes.find(Checkout(self.root).id)
+
+    def service(self, name: str) -> psutil.Process:
+        """The process of one service."""
+        return next(found.process for found in self.found() if found.service == name)
+
+    def listening(self) -> set[int]:
+        """Ports of this checkout's range on which somebody listens."""
+        wanted = {port + self.offset for port in (8000, 8001, 8081, 8008, 4566)}
+        return {port for port in wanted if processes.port_owner(port)}
+
+
+def free_offset() -> int:
+    """Return an offset at which all ports are free; another one each time."""
+    for offset in range(1000 + os.getpid() % 500, 9999, 7):
+        ports = [port + offset for port in (8000, 8001, 8081, 8008, 4566)]
+        if not any(_taken(port) for port in ports):
+            return offset
+    raise AssertionError("no free ports")
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+@contextmanager
+def scratch_checkout(folder: Path) -> Iterator[Scratch]:
+    """Make a scratch checkout in `folder`; nothing of it runs when the block is left."""
+    root = folder / "checkout"
+    root.mkdir()
+    for name in NEEDED:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "tests", "node_modules")
+            shutil.copytree(source, root / name, ignore=ignored)
+        elif source.is_file():
+            shutil.copyfile(source, root / name)
+    (root / ".habari").mkdir(mode=0o700)
+    shared = Checkout(ROOT).environments
+    shared.mkdir(mode=0o700, exist_ok=True)
+    (root / ".habari" / "envs").symlink_to(shared)
+    scratch = Scratch(root, free_offset())
+    try:
+        yield scratch
+    finally:
+        processes.stop(found.process for found in scratch.found())
