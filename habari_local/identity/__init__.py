@@ -1,0 +1,1 @@
+"""Who can sign in: the GitHub stand-in of the local modes."""
