@@ -46,10 +46,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a service is, seen from this machine and from a notebook."""
+    """Where a service is, seen from this machine and from a notebook; its log, if here."""
 
     from_host: str
     from_notebook: str
+    log_file: str | None = None
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def test_two_at_once_one_wins_and_the_other_says_who(scratch: Scratch) -> None:
 def test_ctrl_c_leaves_nothing_running_and_keeps_the_logs(scratch: Scratch, moment: str) -> None:
     tool = scratch.start("up")
     if moment == "at once":
-        wait_for(lambda: (scratch.state / "process").exists())
+        wait_for((scratch.state / "process").exists)
     else:
         wait_for(lambda: runs(scratch, moment))
     os.kill(tool.pid, signal.SIGINT)
@@ -128,9 +128,7 @@ def test_no_network_on_the_first_run_says_what_is_missing_and_the_second_works(
 ) -> None:
     (scratch.state / "envs").unlink()
     nowhere = {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_HTTP_RETRIES": "0"}
-    done = scratch.call(
-        "up", UV_DEFAULT_INDEX="http://127.0.0.1:9/simple", **nowhere
-    )
+    done = scratch.call("up", UV_DEFAULT_INDEX="http://127.0.0.1:9/simple", **nowhere)
     assert done.returncode == 1
     assert "uv: ended with exit code" in done.stderr
     assert "127.0.0.1:9" in done.stderr

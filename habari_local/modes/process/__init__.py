@@ -88,7 +88,9 @@ class ProcessMode:
                 "denied": [services.stranger(ctx)],
             },
             github=github,
-            services={name: Address(url, url) for name, url in addresses.items()},
+            services={
+                name: Address(url, url, str(log_path(ctx, name))) for name, url in addresses.items()
+            },
             project_path=str(services.project_path(ctx)),
         )
 

@@ -1,0 +1,1 @@
+"""Times and memory beside the same parts started by hand; never part of the tests."""

@@ -1,0 +1,75 @@
+"""Our platform in process mode, measured through its command line."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from statistics import median
+
+from bench.client import Hub
+from tests.scratch import Scratch, scratch_checkout
+
+Figures = dict[str, float]
+
+
+def pss(scratch: Scratch) -> float:
+    """Return the memory of everything that runs, in MB (proportional share)."""
+    return sum(found.memory() for found in scratch.found()) / 1e6
+
+
+def timed(scratch: Scratch, *arguments: str) -> float:
+    """Run habari-local; return the seconds it took as a person sees it."""
+    began = time.perf_counter()
+    scratch.good(*arguments)
+    return time.perf_counter() - began
+
+
+def one_run(scratch: Scratch) -> Figures:
+    """Measure one life: up, spawn, save, list, memory, down."""
+    figures: Figures = {}
+    began = time.perf_counter()
+    scratch.good("up")
+    figures["up"] = time.perf_counter() - began
+    where = json.loads((scratch.state / "process" / "bench.json").read_text())
+    hub = Hub(where["hub_url"], where["hub_api_token"])
+    figures["spawn"] = hub.spawn("grace")
+    hub.save("grace", "notebooks/first.ipynb")
+    figures["first_save"] = time.perf_counter() - began
+    saves = [hub.save("grace", f"notebooks/n{number}.ipynb") for number in range(20)]
+    figures["save"] = median(saves)
+    figures["list"] = median(hub.listing("grace", "notebooks") for _ in range(5))
+    figures["memory_one"] = pss(scratch)
+    hub.stop("grace")
+    figures["memory_idle"] = pss(scratch)
+    figures["second_up"] = timed(scratch, "up")
+    figures["down"] = timed(scratch, "down")
+    figures["left"] = float(len(scratch.found()) + len(scratch.listening()))
+    return figures
+
+
+def measure(folder: Path, runs: int) -> list[Figures]:
+    """Measure `runs` lives after one that is not counted."""
+    with scratch_checkout(folder) as scratch:
+        scratch.good("up")
+        where = scratch.endpoints()
+        (scratch.state / "process" / "bench.json").write_text(json.dumps(where))
+        Hub(where["hub_url"], where["hub_api_token"]).spawn("grace")
+        scratch.good("down")
+        help_ = min(timed(scratch, "--help") for _ in range(5))
+        return [{**one_run(scratch), "help": help_} for _ in range(runs)]
+
+
+def cold(folder: Path) -> float:
+    """Return the seconds of the first `up` of a machine: nothing installed, caches empty."""
+    with scratch_checkout(folder) as scratch:
+        (scratch.state / "envs").unlink()
+        caches = {
+            "UV_CACHE_DIR": str(folder / "uv-cache"),
+            "npm_config_cache": str(folder / "npm-cache"),
+        }
+        began = time.perf_counter()
+        scratch.good("up", **caches)
+        seconds = time.perf_counter() - began
+        scratch.good("down")
+        return seconds

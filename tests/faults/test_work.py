@@ -1,0 +1,154 @@
+"""Services killed while people work: status shows it, `up` mends it, nobody's work is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.e2e.endpoints import Endpoints, parse
+from tests.e2e.hub_client import Hub, Person, sign_in
+from tests.e2e.s3_client import Bucket, connect
+from tests.e2e.server_client import Server, ServerError, bytes_of, notebook_of
+from tests.scratch import Scratch
+
+
+@pytest.fixture(scope="module")
+def platform(shared: Scratch) -> Iterator[Scratch]:
+    """The platform, up."""
+    shared.good("up")
+    yield shared
+    shared.good("down")
+
+
+@pytest.fixture
+def endpoints(platform: Scratch) -> Endpoints:
+    platform.good("up")
+    return parse(platform.good("endpoints"), "habari-local endpoints")
+
+
+@pytest.fixture
+def grace(endpoints: Endpoints) -> Iterator[Person]:
+    """A user who is signed in and whose server runs."""
+    person = sign_in(endpoints, "grace")
+    yield person
+    person.web.close()
+
+
+@pytest.fixture
+def server(grace: Person) -> Server:
+    started = Server(grace, grace.start_server())
+    started.enter()
+    return started
+
+
+def stored(endpoints: Endpoints, key: str) -> bytes:
+    return Bucket(connect(endpoints), endpoints.s3.notebooks_bucket).get(key)
+
+
+def pids_of(platform: Scratch, user: str) -> set[int]:
+    return {found.process.pid for found in platform.found() if found.user == user}
+
+
+def kill(process: psutil.Process) -> None:
+    process.kill()
+    psutil.wait_procs([process], timeout=10)
+
+
+@pytest.mark.parametrize("service", ["hub", "proxy", "s3", "github"])
+def test_a_killed_service_is_seen_and_mended_and_servers_go_on(
+    platform: Scratch, endpoints: Endpoints, server: Server, service: str
+) -> None:
+    name = f"before-{service}.txt"
+    server.save_text(f"notebooks/{name}", f"saved before the {service} was killed")
+    before = pids_of(platform, "grace")
+    kill(platform.service(service))
+
+    shown = platform.call("status", "--json")
+    assert shown.returncode == 4
+    states = {row["name"]: row["state"] for row in json.loads(shown.stdout)["services"]}
+    assert states[service] == "stopped"
+    if service == "s3":
+        with pytest.raises(ServerError) as refused:
+            server.save_text("notebooks/while-away.txt", "x")
+        assert refused.value.status in (503, 504)
+        server.save_text("home.txt", "the home needs no S3")
+
+    platform.good("up")
+    assert pids_of(platform, "grace") == before, "the user's server was not touched"
+    assert server.read(f"notebooks/{name}")["content"] == f"saved before the {service} was killed"
+    server.save_text("notebooks/after.txt", "works again")
+    assert stored(endpoints, "after.txt") == b"works again"
+    assert Hub(endpoints).has_server("grace")
+
+
+def test_down_and_up_keep_what_was_saved_byte_for_byte(
+    platform: Scratch, endpoints: Endpoints, server: Server
+) -> None:
+    notebook = notebook_of("print('héllo')")
+    server.save_notebook("notebooks/kept.ipynb", notebook)
+    server.save_text("at-home.txt", "kept too")
+    platform.good("down")
+    platform.good("up")
+    assert stored(endpoints, "kept.ipynb") == bytes_of(notebook)
+    again = sign_in(endpoints, "grace")
+    server = Server(again, again.start_server())
+    server.enter()
+    assert server.read("at-home.txt")["content"] == "kept too"
+    assert server.read("notebooks/kept.ipynb")["content"]["cells"][0]["source"] == "print('héllo')"
+
+
+def test_kill_9_of_everything_keeps_what_was_saved_byte_for_byte(
+    platform: Scratch, endpoints: Endpoints, server: Server
+) -> None:
+    notebook = notebook_of("1 + 1", "'two'")
+    server.save_notebook("notebooks/survivor.ipynb", notebook)
+    for found in platform.found():
+        found.process.kill()
+    psutil.wait_procs([found.process for found in platform.found()], timeout=10)
+    platform.good("up")
+    platform.good("status")
+    assert stored(endpoints, "survivor.ipynb") == bytes_of(notebook)
+    again = sign_in(endpoints, "grace")
+    mended = Server(again, again.start_server())
+    mended.enter()
+    assert mended.read("notebooks/survivor.ipynb")["content"]["cells"][1]["source"] == "'two'"
+
+
+def test_a_denied_user_leaves_no_row(platform: Scratch, endpoints: Endpoints) -> None:
+    from tests.e2e.sign_in import SignIn
+
+    steps = SignIn(endpoints)
+    page = steps.finish(steps.grant("mallory"))
+    assert page.status_code == 403
+    assert Hub(endpoints).user("mallory") is None
+
+
+def test_taken_off_the_list_means_access_gone(platform: Scratch, endpoints: Endpoints) -> None:
+    linus = sign_in(endpoints, "linus")
+    url = linus.start_server()
+    server = Server(linus, url)
+    server.enter()
+    server.save_text("mine.txt", "still mine later")
+    platform.good("up", "--set", "HABARI_ALLOWED_USERS=grace")
+    assert linus.known_to_hub() is None
+    assert not pids_of(platform, "linus"), "the server of a user without access is stopped"
+    platform.good("up")
+    back = sign_in(endpoints, "linus")
+    server = Server(back, back.start_server())
+    server.enter()
+    assert server.read("mine.txt")["content"] == "still mine later"
+
+
+def test_wipe_deletes_what_it_names_and_nothing_else(platform: Scratch) -> None:
+    (platform.root / "project").mkdir(exist_ok=True)
+    (platform.root / "project" / "mine.txt").write_text("not the platform's")
+    said = platform.good("down", "--wipe")
+    for name in ("homes", "s3", "jupyterhub.sqlite"):
+        assert f".habari/process/{name}" in said
+        assert not (platform.state / "process" / name).exists()
+    assert (platform.root / "project" / "mine.txt").exists()
+    platform.good("up")
+    platform.good("status")
