@@ -1,0 +1,147 @@
+"""A real browser: Chromium by Playwright, headless, and what it saw when a check fails."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Error,
+    Locator,
+    Page,
+    Playwright,
+    Response,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
+
+from .endpoints import Endpoints
+from .not_applicable import not_applicable
+
+SIZE = ViewportSize(width=1280, height=800)
+ACTION_SECONDS = 20
+_QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+)
+
+
+def executable(playwright: Playwright) -> str | None:
+    """The path of a Chromium: the system's, else Playwright's own, else None."""
+    own = playwright.chromium.executable_path
+    return shutil.which("chromium") or (own if Path(own).exists() else None)
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """A headless Chromium; skips the check for the listed reason where there is none."""
+    with sync_playwright() as playwright:
+        path = executable(playwright)
+        if path is None:
+            not_applicable("no-browser")
+        # Chromium refuses its sandbox to root, as in a container.
+        arguments = [*_QUIET, "--no-sandbox"] if os.geteuid() == 0 else list(_QUIET)
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        expect.set_options(timeout=ACTION_SECONDS * 1000)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def new_profile(browser: Browser) -> BrowserContext:
+    """A browser profile of its own, recorded so that a failure can be replayed."""
+    profile = browser.new_context(viewport=SIZE)
+    profile.set_default_timeout(ACTION_SECONDS * 1000)
+    profile.tracing.start(screenshots=True, snapshots=True)
+    return profile
+
+
+@contextmanager
+def recorded(profile: BrowserContext) -> Iterator[Page]:
+    """A tab whose doings are kept only if the check fails and its evidence takes them first."""
+    profile.tracing.start_chunk()
+    page = profile.new_page()
+    try:
+        yield page
+    finally:
+        page.close()
+        with suppress(Error):  # the evidence of a failure has ended the recording
+            profile.tracing.stop_chunk()
+
+
+def sign_in(page: Page, endpoints: Endpoints, login: str, next_page: str = "/hub/home") -> None:
+    """Sign in by clicking: the hub's button, GitHub's form, and back."""
+    page.goto(f"{endpoints.hub}/hub/login?next={next_page}")
+    button = page.locator("a[href*='oauth_login']")
+    if button.count():
+        button.first.click()
+    field = page.locator("input[name=login]:not([type=hidden])")
+    field.fill(login)
+    field.press("Enter")
+    page.wait_for_url(f"{endpoints.hub}/**")
+
+
+class Lab:
+    """JupyterLab in a page: what a user does there."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url.rstrip("/")
+
+    def open(self, folder: str = "", tree: str = "lab") -> None:
+        """Open Lab in a workspace of its own with *folder* in its file browser."""
+        self.page.goto(f"{self.url}/{tree}/tree/{folder}?reset".replace("/tree/?", "?"))
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait until the file browser lists something."""
+        expect(self.page.locator("#filebrowser .jp-DirListing-content")).to_be_visible()
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
+
+    def entry(self, name: str) -> Locator:
+        """An entry of the file browser by its exact name."""
+        listing = self.page.locator("#filebrowser .jp-DirListing-item")
+        exact = self.page.locator(f'.jp-DirListing-itemText:text-is("{name}")')
+        return listing.filter(has=exact)
+
+    def new_notebook(self) -> None:
+        """Make a notebook by the launcher and wait for its kernel."""
+        self.page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+        self.kernel_idle()
+
+    def kernel_idle(self) -> None:
+        """Wait until the notebook's kernel has nothing to do."""
+        indicator = self.page.locator(".jp-Notebook-ExecutionIndicator:visible")
+        expect(indicator).to_have_attribute("data-status", "idle")
+
+    def run_cell(self, source: str) -> None:
+        """Type into the selected cell and run it, staying on it."""
+        cell = self.page.locator(".jp-Notebook:visible .jp-Cell.jp-mod-selected .cm-content")
+        cell.click()
+        self.page.keyboard.insert_text(source)
+        self.page.keyboard.press("Shift+Enter")
+
+    def save(self, name: str | None = None) -> None:
+        """Save with Ctrl+S (and rename when Lab asks); wait for the server's answer."""
+
+        def saved(response: Response) -> bool:
+            return response.request.method == "PUT" and "/api/contents/" in response.url
+
+        with self.page.expect_response(saved) as answer:
+            self.page.keyboard.press("Control+s")
+            if name is not None:
+                dialog = self.page.locator(".jp-Dialog input")
+                dialog.fill(name)
+                dialog.press("Enter")
+        assert answer.value.ok, f"saving answered {answer.value.status}"

@@ -1,0 +1,65 @@
+"""The reasons for which a check may be skipped: what not-applicable.toml lists, and no other."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+LIST = Path(__file__).with_name("not-applicable.toml")
+PREFIX = "not applicable: "
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What the list holds: reasons by their key, and by check and mode."""
+
+    reasons: dict[str, str]
+    checks: dict[str, dict[str, str]]
+
+    def reason_for(self, check: str, mode: str) -> str | None:
+        """Why *check* makes no sense in *mode*, or None if it does."""
+        return self.checks.get(check, {}).get(mode)
+
+
+@cache
+def listed() -> Listed:
+    """The list, read once."""
+    content = tomllib.loads(LIST.read_text(encoding="utf-8"))
+    reasons = {
+        key: entry["says"] + (f". Try: {entry['try']}" if "try" in entry else "")
+        for key, entry in content["reasons"].items()
+    }
+    return Listed(reasons, content["checks"])
+
+
+def not_applicable(reason: str) -> NoReturn:
+    """Skip the running check for a listed reason; raises KeyError if it isn't listed."""
+    pytest.skip(PREFIX + listed().reasons[reason])
+
+
+def check_id(node_id: str) -> str:
+    """`capability::test[case]` for pytest's node id."""
+    file, _, test = node_id.partition("::")
+    return f"{Path(file).stem.removeprefix('test_')}::{test}"
+
+
+def mark(items: list[pytest.Item], mode: str) -> None:
+    """Skip what the list excludes in this mode."""
+    for item in items:
+        reason = listed().reason_for(check_id(item.nodeid).partition("[")[0], mode)
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=PREFIX + reason))
+
+
+def stale(items: list[pytest.Item]) -> list[str]:
+    """Listed checks that don't exist, judged by those files that were collected."""
+    known = {check_id(item.nodeid).partition("[")[0] for item in items}
+    files = {check.partition("::")[0] for check in known}
+    return [
+        check
+        for check in listed().checks
+        if check.partition("::")[0] in files and check not in known
+    ]

@@ -1,0 +1,24 @@
+"""Waiting for what tells nobody when it happens: bounded, and never for longer than it takes."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+
+def until(what: str, look: Callable[[], Found | None], seconds: float = 30.0) -> Found:
+    """Look until there is something true; raises TimeoutError that names *what* and the last look.
+
+    Only where no event is to be had: a stopped server leaves no stream to read.
+    """
+    deadline = time.monotonic() + seconds
+    pause = 0.02
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds:g} s (last seen: {found!r}).")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
