@@ -1,0 +1,151 @@
+"""Owns what moves bodies too large for memory: copies, uploads from files, downloads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import IO, Any
+
+from . import errors
+from .objects import Condition, Stat
+from .store import Bucket, send
+
+PART = 16 * 1024 * 1024
+PARTS_AT_ONCE = 4
+CHUNK = 256 * 1024
+
+
+async def copy(source: Bucket, stat: Stat, target: Bucket, key: str, path: str) -> Stat:
+    """Copy an object inside S3 where nothing is yet, if it is still the version that `stat` says.
+
+    Raises 409 if the target exists or the source has changed, 413 above 5 GiB.
+    """
+    arguments: dict[str, Any] = {
+        "Bucket": target.name,
+        "Key": key,
+        "CopySource": {"Bucket": source.name, "Key": stat.key},
+        "CopySourceIfMatch": stat.etag,
+    }
+    seconds = target.deadlines.body(stat.size)
+    async with target.bounded(path, seconds, writing=True) as client:
+        try:
+            answer = await send(client, "copy_object", **arguments, IfNoneMatch="*")
+        except Exception as error:
+            # Some stores know no conditional copy; the caller has looked at the target before.
+            if errors.code_of(error) not in {"NotImplemented", "501"}:
+                raise
+            answer = await send(client, "copy_object", **arguments)
+        result = answer["CopyObjectResult"]
+        return Stat(key, result["ETag"], stat.size, result["LastModified"])
+    raise AssertionError  # the context manager never swallows an exception
+
+
+async def replace(source: Bucket, key: str, target_key: str, path: str) -> Stat:
+    """Copy an object inside its bucket over whatever is there: what a checkpoint is for."""
+    async with source.bounded(path, source.deadlines.listing, writing=True) as client:
+        answer = await send(
+            client,
+            "copy_object",
+            Bucket=source.name,
+            Key=target_key,
+            CopySource={"Bucket": source.name, "Key": key},
+        )
+        result = answer["CopyObjectResult"]
+        return Stat(target_key, result["ETag"], 0, result["LastModified"])
+    raise AssertionError  # the context manager never swallows an exception
+
+
+async def upload(
+    bucket: Bucket, key: str, path: str, file: IO[bytes], size: int, kind: str, condition: Condition
+) -> Stat:
+    """Write an object from an open file, whole or not at all; large ones go in parts.
+
+    Raises 409 if the condition does not hold.
+    """
+    if size <= PART:
+        return await bucket.put(key, path, await asyncio.to_thread(file.read), kind, condition)
+    target = {"Bucket": bucket.name, "Key": key}
+    async with bucket.bounded(path, bucket.deadlines.look, writing=True) as client:
+        opened = await send(client, "create_multipart_upload", **target, ContentType=kind)
+    target["UploadId"] = opened["UploadId"]
+    try:
+        parts = await _parts(bucket, path, file, size, target)
+        async with bucket.bounded(path, bucket.deadlines.listing, writing=True) as client:
+            await send(
+                client,
+                "complete_multipart_upload",
+                **target,
+                MultipartUpload={"Parts": parts},
+                **condition.headers(),
+            )
+    except BaseException:
+        await _abort(bucket, path, target)
+        raise
+    stat = await bucket.head(key, path)
+    if stat is None or stat.size != size:
+        raise errors.ContentsError(502, f"{path}: is not complete in S3. Try: upload it again.")
+    return stat
+
+
+async def _parts(
+    bucket: Bucket, path: str, file: IO[bytes], size: int, target: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Send the parts, a few at once; memory stays at that many parts."""
+    reading = asyncio.Lock()
+    numbers = iter(range(1, -(-size // PART) + 1))
+    done: list[dict[str, Any]] = []
+
+    async def sender() -> None:
+        while True:
+            async with reading:
+                number = next(numbers, None)
+                if number is None:
+                    return
+                data = await asyncio.to_thread(file.read, PART)
+            async with bucket.bounded(
+                path, bucket.deadlines.body(len(data)), writing=True
+            ) as client:
+                answer = await send(client, "upload_part", **target, PartNumber=number, Body=data)
+            done.append({"PartNumber": number, "ETag": answer["ETag"]})
+
+    await at_once([sender() for _ in range(PARTS_AT_ONCE)])
+    return sorted(done, key=lambda part: int(part["PartNumber"]))
+
+
+async def _abort(bucket: Bucket, path: str, target: dict[str, str]) -> None:
+    try:
+        async with bucket.bounded(path, bucket.deadlines.confirm, trial=True) as client:
+            await client.abort_multipart_upload(**target)
+    except errors.ContentsError:
+        # Parts that are left cost room only; a bucket's lifecycle rule ends them.
+        return
+
+
+async def chunks(bucket: Bucket, answer: Any, path: str) -> AsyncIterator[bytes]:
+    """The body of an opened object, each piece in its own deadline."""
+    async with answer["Body"] as body:
+        while True:
+            async with bucket.bounded(path, bucket.deadlines.transfer):
+                piece: bytes = await body.read(CHUNK)
+            if not piece:
+                return
+            yield piece
+
+
+async def at_once(work: list[Any], limit: int = 8) -> list[Any]:
+    """Run coroutines, at most `limit` at a time; the first error stops the others and is raised."""
+    gate = asyncio.Semaphore(limit)
+
+    async def one(job: Any) -> Any:
+        async with gate:
+            return await job
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(job)) for job in work]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
+    finally:
+        for job in work:
+            job.close()
+    return [task.result() for task in tasks]

@@ -1,0 +1,99 @@
+"""Owns checkpoints: one per file, kept beside it, in the home or in its bucket, and never shared.
+
+In a bucket it is the object `FOLDER/.ipynb_checkpoints/NAME-checkpoint.EXT`, as Jupyter has it on a
+disk: it outlives the server, moves with its folder, and is hidden from listings.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
+from tornado.web import HTTPError
+
+from . import bulk, errors, transfer
+from .folder import CHECKPOINTS, Folder
+
+if TYPE_CHECKING:
+    from .router import HabariContentsManager
+
+ID = "checkpoint"
+
+
+class RoutedCheckpoints(AsyncCheckpoints):
+    """The checkpoints of every folder; `parent` is the contents manager that routes."""
+
+    parent: HabariContentsManager
+
+    async def create_checkpoint(self, _manager: Any, path: str) -> dict[str, Any]:
+        """Keep the file as it is now. Raises 404 if there is none."""
+        folder = self.parent.folder_of(path)
+        if folder is None:
+            home = self.parent.home
+            model: dict[str, Any] = await home.checkpoints.create_checkpoint(home, path)
+            return model
+        stat = await bulk.replace(folder.bucket, folder.key(path), key_of(folder, path), path)
+        return {"id": ID, "last_modified": stat.modified}
+
+    async def restore_checkpoint(self, _manager: Any, checkpoint_id: str, path: str) -> None:
+        """Put the kept version back over the file. Raises 404 without such a checkpoint."""
+        folder = self.parent.folder_of(path)
+        if folder is None:
+            home = self.parent.home
+            await home.checkpoints.restore_checkpoint(home, checkpoint_id, path)
+            return
+        _check(checkpoint_id, path)
+        await bulk.replace(folder.bucket, key_of(folder, path), folder.key(path), path)
+        folder.served.forget(path)
+
+    async def list_checkpoints(self, path: str) -> list[dict[str, Any]]:
+        """The checkpoint of the file, if it has one."""
+        folder = self.parent.folder_of(path)
+        if folder is None:
+            found: list[dict[str, Any]] = await self.parent.home.list_checkpoints(path)
+            return found
+        stat = await folder.bucket.head(key_of(folder, path), path)
+        return [{"id": ID, "last_modified": stat.modified}] if stat else []
+
+    async def delete_checkpoint(self, checkpoint_id: str, path: str) -> None:
+        """Drop the checkpoint."""
+        folder = self.parent.folder_of(path)
+        if folder is None:
+            await self.parent.home.delete_checkpoint(checkpoint_id, path)
+            return
+        _check(checkpoint_id, path)
+        await folder.bucket.delete([key_of(folder, path)], path)
+
+    async def delete_all_checkpoints(self, path: str) -> None:
+        """Drop what the file at the path has."""
+        for found in await self.list_checkpoints(path):
+            await self.delete_checkpoint(found["id"], path)
+
+    async def rename_all_checkpoints(self, old_path: str, new_path: str) -> None:
+        """Let a file's checkpoint follow it, between home and buckets too.
+
+        The file has moved by then, so a failure here is logged and no more.
+        """
+        try:
+            if not await self.list_checkpoints(old_path):
+                return
+            # One that is at the target already belongs to a file that is gone.
+            await self.delete_all_checkpoints(new_path)
+            await transfer.move(
+                self.parent.checkpoint_place(old_path), self.parent.checkpoint_place(new_path)
+            )
+        except HTTPError as error:
+            self.log.warning("The checkpoint of %s did not follow it: %s", old_path, error)
+
+
+def key_of(folder: Folder, path: str) -> str:
+    """The object key of the checkpoint of the file at an API path."""
+    parent, _, name = path.rpartition("/")
+    stem, extension = os.path.splitext(name)  # noqa: PTH122 - a key is no path of this machine
+    return f"{folder.under(parent)}{CHECKPOINTS}/{stem}-{ID}{extension}"
+
+
+def _check(checkpoint_id: str, path: str) -> None:
+    if checkpoint_id != ID:
+        raise errors.ContentsError(404, f"{path}: has no checkpoint {checkpoint_id}.")

@@ -1,0 +1,69 @@
+"""Owns the aiobotocore client: made when S3 is first needed, its slow parts off the event loop.
+
+Credentials, region and endpoint come from the standard AWS chain (environment, profile, process,
+web identity); nothing of them is kept here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from typing import Any
+
+POOL = 32
+
+
+class Client:
+    """One lazily made S3 client for all folders of a server."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._stack: AsyncExitStack | None = None
+        self._client: Any = None
+
+    async def get(self) -> Any:
+        """The client; the first call makes it (about half a second, in a thread)."""
+        if self._client is None:
+            async with self._lock:
+                if self._client is None:
+                    session, config = await asyncio.to_thread(_prepare)
+                    stack = AsyncExitStack()
+                    self._client = await stack.enter_async_context(
+                        session.create_client("s3", config=config)
+                    )
+                    self._stack = stack
+        return self._client
+
+    async def close(self) -> None:
+        """Close its connections; the next call makes a new one."""
+        stack, self._stack, self._client = self._stack, None, None
+        if stack is not None:
+            await stack.aclose()
+
+
+def _prepare() -> tuple[Any, Any]:
+    """Import aiobotocore and read its data files, which would stall the event loop."""
+    from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
+    from aiobotocore.session import get_session  # type: ignore[import-untyped]
+
+    session = get_session()
+    loader = session.get_component("data_loader")
+    for name in ("endpoints", "partitions", "sdk-default-configuration"):
+        loader.load_data(name)
+    for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
+        loader.load_service_model("s3", kind)
+    custom = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    config = AioConfig(
+        connect_timeout=2,
+        read_timeout=60,
+        # Deadlines and retries are ours: botocore's multiply into minutes.
+        retries={"total_max_attempts": 1},
+        max_pool_connections=POOL,
+        # A bucket is no host name at an S3 of one's own.
+        s3={"addressing_style": "path"} if custom else None,
+        # Checksum trailers are answered with errors by S3 implementations that don't know them.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return session, config

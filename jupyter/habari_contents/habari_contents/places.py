@@ -1,0 +1,192 @@
+"""Owns the two kinds of place that `transfer` moves between: the disk, and keys in a bucket."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import bulk, errors
+from .models import content_type
+from .objects import Condition, Stat
+from .store import Bucket
+from .transfer import Item, Place
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPlace:
+    """A file or folder in a bucket; `key` has no slash at its end."""
+
+    bucket: Bucket
+    key: str
+    path: str
+
+    async def stock(self) -> list[Item]:
+        """The object, else all objects under it; folder markers first."""
+        stat = await self.bucket.head(self.key, self.path)
+        if stat:
+            return [Item("", stat.size, stat.etag)]
+        found = (await self.bucket.find(f"{self.key}/", self.path)).objects
+        items = [Item(s.key[len(self.key) :], s.size, s.etag) for s in found]
+        return sorted(items, key=lambda item: (not item.is_folder, item.relative))
+
+    def stat(self, item: Item) -> Stat:
+        """The object of an item of this place."""
+        from .models import UNKNOWN_TIME
+
+        return Stat(self.key + item.relative, item.version, item.size, UNKNOWN_TIME)
+
+    async def receive(self, item: Item, source: Place) -> None:
+        """Server-side copy from a bucket, upload from the disk."""
+        key, path = self.key + item.relative, self.path + item.relative
+        if isinstance(source, BucketPlace):
+            if await self.bucket.head(key, path):
+                raise errors.taken(path)
+            made = await bulk.copy(source.bucket, source.stat(item), self.bucket, key, path)
+            found = await self.bucket.head(key, path)
+            if found is None or found.size != item.size or found.etag != made.etag:
+                raise errors.ContentsError(502, f"{path}: the copy is not what was copied.")
+        elif item.is_folder:
+            kind = "application/x-directory"
+            await self.bucket.put(key, path, b"", kind, Condition(absent=True))
+        elif isinstance(source, DiskPlace):
+            await self._upload(item, source, key, path)
+
+    async def _upload(self, item: Item, source: DiskPlace, key: str, path: str) -> None:
+        try:
+            file = await asyncio.to_thread(source.file(item).open, "rb")
+        except OSError as error:
+            raise errors.ContentsError(403, f"{source.path}{item.relative}: unreadable.") from error
+        with file:
+            made = await bulk.upload(
+                self.bucket, key, path, file, item.size, content_type(key), Condition(absent=True)
+            )
+        if made.size != item.size or _version(source.file(item)) != item.version:
+            raise errors.ContentsError(409, f"{source.path}{item.relative}: changed meanwhile.")
+
+    async def discard(self, items: Sequence[Item]) -> list[Item]:
+        """Delete what a last look shows unchanged."""
+        now = {item.relative: item.version for item in await self.stock()}
+        same = [item for item in items if now.get(item.relative) == item.version]
+        keys = [self.key + item.relative for item in same]
+        refused: set[str] = set(await self.bucket.delete(keys, self.path))
+        gone = {item for item in same if self.key + item.relative not in refused}
+        return [item for item in items if item not in gone and item.relative in now]
+
+
+@dataclass(frozen=True, slots=True)
+class DiskPlace:
+    """A file or folder on the disk of this server."""
+
+    root: Path
+    path: str
+
+    def file(self, item: Item) -> Path:
+        """Where an item of this place is. Raises 400 for a name that would lead elsewhere."""
+        parts = [part for part in item.relative.split("/") if part]
+        if any(
+            part in {".", ".."} or "\0" in part or len(os.fsencode(part)) > 255 for part in parts
+        ):
+            raise errors.ContentsError(
+                400, f"{self.path}{item.relative}: no disk can have this name."
+            )
+        return self.root.joinpath(*parts)
+
+    async def stock(self) -> list[Item]:
+        """The file, or all folders and files under it."""
+        return await asyncio.to_thread(self._stock)
+
+    def _stock(self) -> list[Item]:
+        if not os.path.lexists(self.root):
+            return []
+        if not self.root.is_dir() or self.root.is_symlink():
+            return [self._item(self.root, "")]
+        items = [Item("/", 0, "")]
+        for folder, folders, files in os.walk(self.root):
+            base = "/" + Path(folder).relative_to(self.root).as_posix() + "/"
+            base = base.replace("/./", "/")
+            items += [self._item(Path(folder) / name, f"{base}{name}/") for name in sorted(folders)]
+            items += [self._item(Path(folder) / name, f"{base}{name}") for name in sorted(files)]
+        return items
+
+    def _item(self, file: Path, relative: str) -> Item:
+        try:
+            relative.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise errors.ContentsError(
+                400, f"{self.path}: has a name that is not UTF-8."
+            ) from error
+        if file.is_symlink() or not (file.is_file() or file.is_dir()):
+            raise errors.ContentsError(
+                400, f"{self.path}{relative}: is a link or a device and cannot be moved to S3."
+            )
+        if relative.endswith("/"):
+            return Item(relative, 0, "")
+        return Item(relative, file.stat().st_size, _version(file))
+
+    async def receive(self, item: Item, source: Place) -> None:
+        """Download from a bucket into a new file."""
+        if not isinstance(source, BucketPlace):
+            raise TypeError(source)
+        file = self.file(item)
+        try:
+            if item.is_folder:
+                await asyncio.to_thread(file.mkdir, parents=True, exist_ok=item.relative != "/")
+                return
+            await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
+            target = await asyncio.to_thread(file.open, "xb")
+        except FileExistsError as error:
+            raise errors.taken(self.path + item.relative) from error
+        except OSError as error:
+            raise errors.ContentsError(507, f"{self.path}: the disk took no more.") from error
+        try:
+            with target:
+                await self._download(item, source, target.write)
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+
+    async def _download(self, item: Item, source: BucketPlace, write: object) -> None:
+        stat, path = source.stat(item), source.path + item.relative
+        answer = await source.bucket.open(stat.key, path)
+        digest, size = hashlib.md5(usedforsecurity=False), 0
+        async for piece in bulk.chunks(source.bucket, answer, path):
+            digest.update(piece)
+            size += len(piece)
+            try:
+                await asyncio.to_thread(write, piece)  # type: ignore[arg-type]
+            except OSError as error:
+                raise errors.ContentsError(507, f"{self.path}: the disk took no more.") from error
+        if answer["ETag"] != stat.etag or size != stat.size:
+            raise errors.ContentsError(409, f"{path}: changed meanwhile.")
+        if stat.md5 and stat.md5 != digest.hexdigest():
+            raise errors.ContentsError(502, f"{path}: the copy is not what was copied.")
+
+    async def discard(self, items: Sequence[Item]) -> list[Item]:
+        """Delete the files that are unchanged, and then the folders that are empty."""
+        return await asyncio.to_thread(self._discard, items)
+
+    def _discard(self, items: Sequence[Item]) -> list[Item]:
+        left = []
+        for item in sorted(items, key=lambda item: item.relative, reverse=True):
+            file = self.file(item)
+            try:
+                if item.is_folder:
+                    file.rmdir()
+                elif _version(file) == item.version:
+                    file.unlink()
+                else:
+                    left.append(item)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                left.append(item)
+        return left
+
+
+def _version(file: Path) -> str:
+    found = file.stat()
+    return f"{found.st_mtime_ns}:{found.st_size}:{found.st_ino}"

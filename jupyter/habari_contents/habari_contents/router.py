@@ -1,0 +1,248 @@
+"""Owns the contents manager: home and S3 folders as one tree, by first path component."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+from jupyter_server.services.contents.manager import AsyncContentsManager, copy_pat
+from traitlets import Bool, Dict, Float, Instance, Integer, Type, default
+
+from . import errors, models, transfer
+from .checkpoints import RoutedCheckpoints, key_of
+from .client import Client
+from .files import FilesHandler
+from .folder import Folder
+from .models import Model
+from .places import BucketPlace, DiskPlace
+from .settings import FOLDERS_VARIABLE, Deadlines, FolderSettings, parse_folders
+from .store import Bucket
+
+# Its methods have no types; as Any they can be called from typed code.
+_Manager: Any = AsyncContentsManager
+
+
+class HabariContentsManager(_Manager):  # type: ignore[misc]
+    """Jupyter contents: `NAME/…` is in the S3 folder NAME, all else is in the home.
+
+    Starting needs no S3 and asks none. A folder of the home with the name of an S3 folder is
+    hidden by it, which is logged.
+    """
+
+    folders = Dict(config=True, help="S3 folders: {name: {'bucket': …, 'prefix': …}}.")
+    look_seconds = Float(4.0, config=True, help="Deadline of a look at one object.")
+    listing_seconds = Float(15.0, config=True, help="Deadline of a listing.")
+    transfer_seconds = Float(6.0, config=True, help="Deadline of a read or save, plus its size.")
+    max_open_bytes = Integer(256 * 1024 * 1024, config=True, help="The largest file to open.")
+    always_delete_dir = Bool(False, config=True, help="May S3 folders be deleted that are full?")
+    home: Any = Instance(AsyncLargeFileManager, help="What serves the home.")
+    checkpoints_class = Type(RoutedCheckpoints, klass=AsyncCheckpoints, config=True)
+    files_handler_class = Type(FilesHandler, config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        deadlines = Deadlines(self.look_seconds, self.listing_seconds, self.transfer_seconds)
+        self._client = Client()
+        self._folders: dict[str, Folder] = {}
+        for name, entry in parse_folders(self.folders).items():
+            self._folders[name] = self._folder(name, entry, deadlines)
+            if Path(self.root_dir, name).exists():
+                self.log.warning("The home's own %s/ is hidden by the S3 folder %s/.", name, name)
+
+    def _folder(self, name: str, entry: FolderSettings, deadlines: Deadlines) -> Folder:
+        bucket = Bucket(entry.bucket, self._client, deadlines)
+        return Folder(name, bucket, entry.prefix, self)
+
+    @default("folders")
+    def _default_folders(self) -> dict[str, Any]:
+        found = parse_folders(os.environ.get(FOLDERS_VARIABLE) or "{}")
+        return {n: {"bucket": f.bucket, "prefix": f.prefix} for n, f in found.items()}
+
+    @default("root_dir")
+    def _default_root_dir(self) -> str:
+        return str(getattr(self.parent, "root_dir", "") or Path.cwd())
+
+    @default("preferred_dir")
+    def _default_preferred_dir(self) -> str:
+        return str(self.home.preferred_dir)
+
+    @default("home")
+    def _default_home(self) -> AsyncLargeFileManager:
+        return AsyncLargeFileManager(
+            parent=self.parent, log=self.log, root_dir=self.root_dir, allow_hidden=self.allow_hidden
+        )
+
+    @default("files_handler_params")
+    def _default_files_handler_params(self) -> dict[str, str]:
+        return {"path": self.root_dir}
+
+    async def close(self) -> None:
+        """Close the connections to S3."""
+        await self._client.close()
+
+    def folder_of(self, path: str) -> Folder | None:
+        """The S3 folder that an API path is in, or None for the home."""
+        return self._folders.get(path.strip("/").partition("/")[0])
+
+    def info_string(self) -> str:
+        """What the server logs when it starts."""
+        return f"{self.home.info_string()}; S3 folders: {', '.join(self._folders) or 'none'}"
+
+    def register_pre_save_hook(self, hook: Any) -> None:
+        """Register a hook for saves everywhere; post-save hooks need a disk and are the home's."""
+        super().register_pre_save_hook(hook)
+        self.home.register_pre_save_hook(hook)
+
+    def register_post_save_hook(self, hook: Any) -> None:
+        """Register a hook for what was saved to the home's disk."""
+        self.home.register_post_save_hook(hook)
+
+    async def is_hidden(self, path: str) -> bool:
+        """Is a part of the path hidden? Never asks S3."""
+        if self.folder_of(path) is None:
+            return bool(await self.home.is_hidden(path))
+        return any(part.startswith(".") for part in path.split("/"))
+
+    async def file_exists(self, path: str) -> bool:
+        """Is there a file?"""
+        path = path.strip("/")
+        folder = self.folder_of(path)
+        if folder is None:
+            return bool(await self.home.file_exists(path))
+        return await folder.file_exists(path)
+
+    async def dir_exists(self, path: str) -> bool:
+        """Is there a folder?"""
+        path = path.strip("/")
+        folder = self.folder_of(path)
+        if folder is None:
+            return bool(await self.home.dir_exists(path))
+        return await folder.kind(path) == "directory"
+
+    async def exists(self, path: str) -> bool:
+        """Is there anything?"""
+        path = path.strip("/")
+        folder = self.folder_of(path)
+        if folder is None:
+            return bool(await ensure_async(self.home.exists(path)))
+        return await folder.kind(path) is not None
+
+    async def get(
+        self,
+        path: str,
+        content: bool = True,
+        type: str | None = None,
+        format: str | None = None,
+        require_hash: bool = False,
+    ) -> Model:
+        """The model at the path; S3 files always have their ETag as `hash`."""
+        path = path.strip("/")
+        folder = self.folder_of(path)
+        if folder is None:
+            model: Model = await self.home.get(path, content, type, format, require_hash)
+            return self._with_folders(model) if not path and content else model
+        model = await folder.get(path, content=bool(content), kind=type, form=format)
+        self.emit(data={"action": "get", "path": path})
+        return model
+
+    def _with_folders(self, root: Model) -> Model:
+        """The root's listing with the S3 folders in it, from what is configured alone."""
+        own = [entry for entry in root["content"] if entry["name"] not in self._folders]
+        root["content"] = own + [models.directory(name) for name in self._folders]
+        return root
+
+    async def save(self, model: Model, path: str = "") -> Model:
+        """Save a file, notebook, folder or chunk."""
+        path = path.strip("/")
+        folder = self.folder_of(path)
+        if folder is None:
+            saved: Model = await self.home.save(model, path)
+            return saved
+        saved = await folder.save(model, path)
+        self.emit(data={"action": "save", "path": path})
+        return saved
+
+    async def delete(self, path: str) -> None:
+        """Delete a file or folder and its checkpoints."""
+        if self.folder_of(path) is None:
+            await self.home.delete(path)
+        else:
+            await super().delete(path)
+
+    async def delete_file(self, path: str) -> None:
+        """Delete a file or folder of an S3 folder."""
+        folder = self.folder_of(path)
+        if folder is None:
+            await self.home.delete_file(path)
+        else:
+            await folder.delete(path, full=self.always_delete_dir)
+
+    async def rename_file(self, old_path: str, new_path: str) -> None:
+        """Move a file or folder, between home and buckets too. Raises 409 with a target."""
+        old, new = old_path.strip("/"), new_path.strip("/")
+        if old == new:
+            return
+        self._refuse_roots(old, new)
+        if self.folder_of(old) is None and self.folder_of(new) is None:
+            await self.home.rename_file(old, new)
+            return
+        await transfer.move(self.place(old), self.place(new))
+        for path, folder in ((old, self.folder_of(old)), (new, self.folder_of(new))):
+            if folder is not None:
+                folder.served.forget(path)
+        source = self.folder_of(old)
+        if source is not None:
+            await source.keep_parent(old)
+
+    def _refuse_roots(self, old: str, new: str) -> None:
+        if old in self._folders or not old:
+            raise errors.ContentsError(403, f"{old}: is a bucket's folder and cannot be moved.")
+        if new in self._folders or not new:
+            raise errors.taken(new)
+        if new.startswith(old + "/"):
+            raise errors.ContentsError(400, f"{old}: cannot be moved into itself.")
+
+    def place(self, path: str) -> transfer.Place:
+        """Where an API path is, for a transfer."""
+        folder = self.folder_of(path)
+        if folder is None:
+            return DiskPlace(Path(self.home._get_os_path(path)), path)
+        return BucketPlace(folder.bucket, folder.key(path), path)
+
+    def checkpoint_place(self, path: str) -> transfer.Place:
+        """Where the checkpoint of the file at an API path is, for a transfer."""
+        folder = self.folder_of(path)
+        if folder is None:
+            file = self.home.checkpoints.checkpoint_path("checkpoint", path)
+            return DiskPlace(Path(file), path)
+        return BucketPlace(folder.bucket, key_of(folder, path), path)
+
+    async def copy(self, from_path: str, to_path: str | None = None) -> Model:
+        """Copy a file or folder into the folder `to_path`, or to that very path."""
+        source = from_path.strip("/")
+        target = source.rpartition("/")[0] if to_path is None else to_path.strip("/")
+        if self.folder_of(source) is None and self.folder_of(target) is None:
+            model: Model = await self.home.copy(source, target)
+            return model
+        self._refuse_roots(source, f"{target}/")
+        if await self.dir_exists(target):
+            name = copy_pat.sub(".", source.rpartition("/")[2])
+            target = f"{target}/{await self.increment_filename(name, target, insert='-Copy')}"
+        await transfer.copy(self.place(source), self.place(target.strip("/")))
+        self.emit(data={"action": "copy", "path": target.strip("/"), "source_path": source})
+        return await self.get(target, content=False)
+
+    async def get_kernel_path(self, path: str, model: Model | None = None) -> str:
+        """Where a notebook's kernel starts: in the home if it is in S3, which is no directory."""
+        if self.folder_of(path) is not None:
+            return ""
+        return str(await self.home.get_kernel_path(path, model))
+
+    async def resolve_path(self, path: str) -> str | None:
+        """The API path of a path on this server's disk, or None."""
+        found: str | None = await ensure_async(self.home.resolve_path(path))
+        return found

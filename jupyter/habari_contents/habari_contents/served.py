@@ -1,0 +1,57 @@
+"""Owns what this server last showed of each S3 file: the ETags that make saves conditional.
+
+JupyterLab sends a save without a hash. What it means is "over the version that I last saw", so that
+version's ETag is remembered here, by path, and the save carries it as If-Match.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+
+from .objects import Stat
+
+REMEMBERED = 4096
+FRESH_SECONDS = 3.0
+
+
+class Served:
+    """ETags by API path, the least recently used forgotten first."""
+
+    def __init__(self) -> None:
+        self._etags: OrderedDict[str, str] = OrderedDict()
+        self._saved: dict[str, tuple[float, Stat]] = {}
+
+    def etag(self, path: str) -> str | None:
+        """The ETag last served for the path, if one is remembered."""
+        return self._etags.get(path)
+
+    def show(self, path: str, etag: str) -> None:
+        """The version that was just served for the path."""
+        self._etags[path] = etag
+        self._etags.move_to_end(path)
+        while len(self._etags) > REMEMBERED:
+            self._etags.popitem(last=False)
+
+    def save(self, path: str, stat: Stat) -> None:
+        """The version that was just saved here."""
+        now = time.monotonic()
+        self._saved = {p: (t, s) for p, (t, s) in self._saved.items() if now - t < FRESH_SECONDS}
+        self._saved[path] = (now, stat)
+        self.show(path, stat.etag)
+
+    def take_saved(self, path: str) -> Stat | None:
+        """What was saved here a moment ago, once.
+
+        After a save JupyterLab asks for the file's hash and takes it for its own. If that came from
+        S3, another user's save that slipped in between would be adopted, and then overwritten.
+        """
+        found = self._saved.pop(path, None)
+        return found[1] if found and time.monotonic() - found[0] < FRESH_SECONDS else None
+
+    def forget(self, path: str) -> None:
+        """Nothing is known any more of the path and what is under it."""
+        under = path + "/"
+        for known in [p for p in self._etags if p == path or p.startswith(under)]:
+            del self._etags[known]
+            self._saved.pop(known, None)

@@ -1,0 +1,218 @@
+"""Owns every call to S3: a deadline each, a circuit breaker per bucket, errors as sentences.
+
+Protocol: the S3 REST API, https://docs.aws.amazon.com/AmazonS3/latest/API/ ; conditional writes:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html .
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from . import errors
+from .breaker import Breaker
+from .client import Client
+from .objects import Condition, Listing, Stat
+from .settings import Deadlines
+
+DELETE_BATCH = 1000
+RETRY_PAUSES = (0.2, 0.6, None)
+
+
+class Bucket:
+    """The calls on one bucket. `path` is always the API path that an error sentence names."""
+
+    def __init__(self, name: str, client: Client, deadlines: Deadlines) -> None:
+        self.name = name
+        self.deadlines = deadlines
+        self._client = client
+        self._breaker = Breaker()
+
+    @asynccontextmanager
+    async def bounded(
+        self, path: str, seconds: float, *, writing: bool = False, trial: bool = False
+    ) -> AsyncIterator[Any]:
+        """The client, for at most `seconds`; only S3 calls belong inside.
+
+        Raises ContentsError for whatever S3 or the way to it does; a ClientError that the caller
+        wants to see itself must be caught inside. `trial` asks even while the breaker is open.
+        """
+        rest = 0.0 if trial else self._breaker.wait()
+        if rest:
+            raise errors.resting(path, rest)
+        try:
+            async with asyncio.timeout(seconds):
+                yield await self._client.get()
+        except errors.ContentsError:
+            self._breaker.succeeded()
+            raise
+        except TimeoutError as error:
+            self._breaker.failed()
+            raise errors.late(path, seconds, writing=writing) from error
+        except Exception as error:
+            raise self._answer(error, path, writing=writing) from error
+        else:
+            self._breaker.succeeded()
+
+    def _answer(self, error: Exception, path: str, *, writing: bool) -> Exception:
+        """What a failed call means: an answer of S3, a failure to reach it, or an error of ours."""
+        from botocore import exceptions as boto  # type: ignore[import-untyped]
+
+        if isinstance(error, boto.ClientError):
+            self._breaker.succeeded()
+            return errors.translated(error, path)
+        if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):
+            return errors.ContentsError(503, f"{path}: this server has no S3 credentials.")
+        if isinstance(error, boto.EndpointConnectionError):
+            self._breaker.failed()
+            return errors.unreachable(path, writing=writing)
+        if isinstance(error, (boto.HTTPClientError, OSError)) or _is_aiohttp(error):
+            self._breaker.failed()
+            return errors.broken(path) if writing else errors.unreachable(path)
+        return error
+
+    async def head(self, key: str, path: str, *, trial: bool = False) -> Stat | None:
+        """The object's facts, or None where there is none."""
+        seconds = self.deadlines.confirm if trial else self.deadlines.look
+        async with self.bounded(path, seconds, trial=trial) as client:
+            try:
+                answer = await send(client, "head_object", Bucket=self.name, Key=key)
+            except Exception as error:
+                if errors.code_of(error) in errors.MISSING:
+                    return None
+                raise
+            return Stat(key, answer["ETag"], answer["ContentLength"], answer["LastModified"])
+
+    async def find(self, prefix: str, path: str, *, delimiter: str = "", limit: int = 0) -> Listing:
+        """All that is under a prefix (a page is 1,000), or its first `limit` entries."""
+        found = Listing()
+        more: dict[str, Any] = {"MaxKeys": limit} if limit else {}
+        seconds = self.deadlines.look if limit else self.deadlines.listing
+        async with self.bounded(path, seconds) as client:
+            while True:
+                page = await send(
+                    client,
+                    "list_objects_v2",
+                    Bucket=self.name,
+                    Prefix=prefix,
+                    Delimiter=delimiter,
+                    **more,
+                )
+                found.objects += [
+                    Stat(o["Key"], o["ETag"], o["Size"], o["LastModified"])
+                    for o in page.get("Contents", ())
+                ]
+                found.prefixes += [p["Prefix"] for p in page.get("CommonPrefixes", ())]
+                if limit or not page.get("IsTruncated"):
+                    return found
+                more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    async def open(self, key: str, path: str, *, span: str = "") -> Any:
+        """S3's answer to a GET, its body unread; `span` is a Range header (`bytes=0-99`).
+
+        The caller reads the body to its end or closes it. Raises 404, and 416 for a span outside.
+        """
+        more = {"Range": span} if span else {}
+        async with self.bounded(path, self.deadlines.transfer) as client:
+            return await send(client, "get_object", Bucket=self.name, Key=key, **more)
+        raise AssertionError  # the context manager never swallows an exception
+
+    async def get(self, key: str, path: str, *, limit: int) -> tuple[bytes, Stat]:
+        """The whole content of at most `limit` bytes, and its facts from the same answer.
+
+        Raises 404 where there is none and 413 where it is larger.
+        """
+        answer = await self.open(key, path)
+        size = answer["ContentLength"]
+        async with answer["Body"] as body:
+            if size > limit:
+                raise errors.ContentsError(
+                    413,
+                    f"{path}: has {size:,} bytes, and at most {limit:,} can be opened. "
+                    "Try: download it, or read it in a notebook.",
+                )
+            async with self.bounded(path, self.deadlines.body(size)):
+                content = await body.read()
+        return content, Stat(key, answer["ETag"], size, answer["LastModified"])
+
+    async def put(
+        self, key: str, path: str, content: bytes, kind: str, condition: Condition
+    ) -> Stat:
+        """Write an object of content type `kind` if the condition holds.
+
+        Raises 409 if it does not, and 503 or 504 "not confirmed" if the write may have landed and a
+        look at the object could not tell.
+        """
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        try:
+            async with self.bounded(
+                path, self.deadlines.body(len(content)), writing=True
+            ) as client:
+                answer = await send(
+                    client,
+                    "put_object",
+                    Bucket=self.name,
+                    Key=key,
+                    Body=content,
+                    ContentType=kind,
+                    **condition.headers(),
+                )
+                return Stat(key, answer["ETag"], len(content), _date(answer))
+        except errors.ContentsError as error:
+            # Answered or not, an attempt may have landed before: the object itself tells.
+            if error.status_code != 409 and not isinstance(error, errors.Unconfirmed):
+                raise
+            landed = await self._landed(key, path, md5)
+            if landed is None:
+                raise
+            return landed
+        raise AssertionError  # the context manager never swallows an exception
+
+    async def _landed(self, key: str, path: str, md5: str) -> Stat | None:
+        try:
+            found = await self.head(key, path, trial=True)
+        except errors.ContentsError:
+            return None
+        return found if found and found.md5 == md5 else None
+
+    async def delete(self, keys: Sequence[str], path: str) -> list[str]:
+        """Delete objects; the keys that S3 would not delete are returned."""
+        refused: list[str] = []
+        for start in range(0, len(keys), DELETE_BATCH):
+            batch = [{"Key": key} for key in keys[start : start + DELETE_BATCH]]
+            async with self.bounded(path, self.deadlines.listing) as client:
+                answer = await send(
+                    client,
+                    "delete_objects",
+                    Bucket=self.name,
+                    Delete={"Objects": batch, "Quiet": True},
+                )
+                refused += [failure["Key"] for failure in answer.get("Errors", ())]
+        return refused
+
+
+async def send(client: Any, operation: str, **arguments: Any) -> Any:
+    """One S3 call, repeated twice at most while S3 says that it is too busy."""
+    for pause in RETRY_PAUSES:
+        try:
+            return await getattr(client, operation)(**arguments)
+        except Exception as error:
+            if pause is None or errors.code_of(error) not in errors.TRANSIENT:
+                raise
+            await asyncio.sleep(pause)
+    raise AssertionError  # the last round returns or raises
+
+
+def _date(answer: Any) -> datetime:
+    """S3's own clock, which is also what it stamps objects with."""
+    header = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    return parsedate_to_datetime(header) if header else datetime.now(UTC)
+
+
+def _is_aiohttp(error: Exception) -> bool:
+    return type(error).__module__.startswith("aiohttp")

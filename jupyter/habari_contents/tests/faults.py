@@ -1,0 +1,146 @@
+"""Owns the fault-injecting TCP proxy that the tests put between a server and S3."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import Counter
+
+SLOW_DOWN = (
+    b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>SlowDown</Code>"
+    b"<Message>Reduce your request rate at http://secret-endpoint</Message></Error>"
+)
+
+
+class FaultProxy:
+    """Forwards HTTP/1.1 to S3 one request at a time, and fails in the way that `mode` says.
+
+    `pass`; `refuse`: nothing listens; `hang`: the request is read and never answered; `slow-down`:
+    503; `lose-answer`: S3 does it, and the connection breaks before the answer; `cut-body`: the
+    answer breaks in the middle. `only` limits the fault to one method; `requests` counts them.
+    """
+
+    def __init__(self, target_port: int) -> None:
+        self.mode = "pass"
+        self.only = ""
+        self.times = 0
+        self.requests: Counter[str] = Counter()
+        self.log: list[str] = []
+        self._target = target_port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+        self._call(self._listen())
+
+    def _call(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _silence(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def fail(self, mode: str, only: str = "", times: int = 0) -> None:
+        """Fail in this way from now on; `times` limits how often (0: always)."""
+        self.only, self.times = only, times
+        if mode == "refuse":
+            self._call(self._silence())
+        elif self._server is None:
+            self._call(self._listen())
+        self.mode = mode
+
+    def heal(self) -> None:
+        """Forward everything again."""
+        self.fail("pass")
+        self.requests.clear()
+        self.log.clear()
+
+    def close(self) -> None:
+        """Stop it."""
+        self._call(self._silence())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self._serve(reader, writer)
+        writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                method = head.split(b" ", 1)[0].decode()
+                self.requests[method] += 1
+                self.log.append(head.split(b"\r\n", 1)[0].decode())
+                if b"expect: 100-continue" in head.lower():
+                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    head = b"\r\n".join(
+                        line
+                        for line in head.split(b"\r\n")
+                        if not line.lower().startswith(b"expect")
+                    )
+                body = await _body(reader, head)
+                fault = self._fault(method)
+                if fault == "hang":
+                    await asyncio.Event().wait()
+                if fault == "slow-down":
+                    writer.write(
+                        b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\n"
+                        b"Content-Length: %d\r\n\r\n%s" % (len(SLOW_DOWN), SLOW_DOWN)
+                    )
+                    await writer.drain()
+                    continue
+                to_writer.write(head + body)
+                answer_head = await to_reader.readuntil(b"\r\n\r\n")
+                answer = b"" if method == "HEAD" else await _body(to_reader, answer_head)
+                if fault == "lose-answer":
+                    return
+                if fault == "cut-body":
+                    writer.write(answer_head + answer[: len(answer) // 2])
+                    await writer.drain()
+                    return
+                writer.write(answer_head + answer)
+                await writer.drain()
+        finally:
+            to_writer.close()
+
+    def _fault(self, method: str) -> str:
+        if self.mode == "pass" or (self.only and self.only != method):
+            return "pass"
+        if self.times:
+            self.times -= 1
+            if not self.times:
+                mode, self.mode = self.mode, "pass"
+                return mode
+        return self.mode
+
+
+async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    headers = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line)
+    if b"chunked" in headers.get(b"transfer-encoding", b""):
+        whole = b""
+        while True:
+            size_line = await reader.readuntil(b"\r\n")
+            size = int(size_line.strip(), 16)
+            whole += size_line + await reader.readexactly(size + 2)
+            if not size:
+                return whole
+    return await reader.readexactly(int(headers.get(b"content-length", b"0")))
