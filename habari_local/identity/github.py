@@ -3,8 +3,8 @@
 One file, standard library only, after GitHub's pages "Authorizing OAuth apps" and its REST API. It
 asks for no password: so it binds, answers to and sends people back to local addresses alone; only
 --container and HABARI_GITHUB_ALLOWED_HOSTS widen that. HABARI_GITHUB_USERS is a JSON list of
-{"login", "id", "name", "email", "orgs", "teams": ["org/team"], "note"}. POST {"kind", "where", "times",
-"seconds"} of KINDS and PLACES to /_habari/faults, bearer: the control token, lets it fail.
+{"login", "id", "name", "email", "orgs", "teams": ["org/team"], "note"}. POST /_habari/faults with
+the control token as bearer takes {"kind", "where", "times", "seconds"} of KINDS and PLACES.
 """
 
 from __future__ import annotations
