@@ -1,0 +1,1 @@
+"""What Habari adds to JupyterHub: its settings, its sign-in rules, its local spawner."""

@@ -1,0 +1,76 @@
+"""Who may come in: GitHub's sign-in, with lists that hold at every request, not only at the door.
+
+oauthenticator asks GitHub who somebody is. JupyterHub asks this class whether they are let in: at
+the sign-in (`check_allowed`), at its start for everybody in the database (`add_user`), and again
+while they work (`refresh_user`, every `auth_refresh_age` seconds and before a spawn).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub.orm import new_token
+from oauthenticator.github import GitHubOAuthenticator
+from tornado.httpclient import HTTPClientError
+from tornado.web import HTTPError
+from traitlets import TraitError
+
+UNANSWERED = (
+    "GitHub: no usable answer came back, so nobody can be signed in just now. Try: sign in again"
+    " in a minute; `habari-local status` and the hub's log say more."
+)
+
+
+class HabariAuthenticator(GitHubOAuthenticator):
+    """GitHub sign-in in which nobody stays who was taken off the lists."""
+
+    def check_allow_config(self) -> None:
+        """Refuse to start open to all, or closed to all. Raises TraitError."""
+        if self.allow_all or self.allow_existing_users:
+            raise TraitError(
+                "Sign-in: allow_all or allow_existing_users seen, names were expected."
+                "\nTry: set HABARI_ALLOWED_USERS"
+            )
+        if not self.allowed_users | self.admin_users | self.allowed_organizations:
+            raise TraitError(
+                "Sign-in: no rule seen that lets somebody in, at least one was expected."
+                "\nTry: set HABARI_ALLOWED_USERS"
+            )
+
+    def add_user(self, user: Any) -> None:
+        """Retire somebody in the database whom no rule lets in any more.
+
+        JupyterHub itself then takes the roles of the blocked away and stops their servers. A
+        membership is seen only with the user's own token, hence in `refresh_user`.
+        """
+        super().add_user(user)
+        if user.name not in self.allowed_users and not self.allowed_organizations:
+            self.log.warning("%s is on no list any more: blocked, sessions ended", user.name)
+            self.blocked_users.add(user.name)
+            user.cookie_id = new_token()
+            user.api_tokens.clear()
+
+    async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> Any:
+        """Sign somebody in. Raises HTTPError 502 where GitHub fails, not a bare 500."""
+        try:
+            return await super().authenticate(handler, data, **kwargs)
+        except (HTTPClientError, OSError, ValueError, TypeError, KeyError) as error:
+            self.log.warning("GitHub gave no usable answer: %s", type(error).__name__)
+            raise HTTPError(502, UNANSWERED) from error
+
+    async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> Any:
+        """Whether `user` is still let in; for members, ask GitHub again.
+
+        Raises HTTPError 502 where a membership can't be seen because GitHub fails.
+        """
+        if user.name in self.allowed_users:
+            return True
+        if not self.allowed_organizations:
+            return False
+        try:
+            auth_model = await super().refresh_user(user, handler, **kwargs)
+        except (HTTPClientError, OSError, ValueError, TypeError, KeyError) as error:
+            raise HTTPError(502, UNANSWERED) from error
+        if not isinstance(auth_model, dict) or not await self.check_allowed(user.name, auth_model):
+            return False
+        return auth_model

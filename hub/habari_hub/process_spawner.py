@@ -1,0 +1,127 @@
+"""Notebook servers as plain processes of this machine, one for each user.
+
+Every user has a home, a port and an environment of their own. That keeps people's work apart, not
+people: all servers run as the account that runs the hub. A server outlives its hub; the next hub
+takes it back by pid and start time, and never touches a process that only inherited the pid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+from dotenv import dotenv_values
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+from traitlets import Float, Unicode, default
+
+ENV_KEEP = [
+    *("HABARI_LABEL", "LANG", "LC_ALL", "TZ", "TMPDIR"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+]
+# psutil counts start times from the boot time, which a corrected clock moves a little.
+CLOCK_SLACK = 2.0  # seconds
+KNOCK_EVERY = 0.03  # seconds
+
+
+class ProcessSpawner(SimpleLocalProcessSpawner):
+    """Starts a user's server as a process in the user's own home."""
+
+    homes_dir = Unicode(config=True, help="The folder of all homes.")
+    server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
+    project_path = Unicode(config=True, help="The folder that every home shows as `project`.")
+    started = Float(0.0, help="When the process started, in seconds since the epoch.")
+
+    @default("env_keep")
+    def _env_keep(self) -> list[str]:
+        return ENV_KEEP
+
+    @default("home_dir")
+    def _home_dir(self) -> str:
+        return str(Path(self.homes_dir) / folder_for(self.user.name))
+
+    def make_preexec_fn(self, name: str) -> None:
+        """Run nothing between fork and exec: `start` has made the home already."""
+
+    def get_env(self) -> dict[str, str]:
+        """Return the server's whole environment; JupyterHub's own names win over the file's."""
+        env: dict[str, str] = super().get_env()
+        with Path(self.server_env_file).open(encoding="utf-8") as file:
+            given = dotenv_values(stream=file, interpolate=False)
+        commands = [str(Path(self.cmd[0]).parent), os.environ.get("PATH", os.defpath)]
+        return {"PATH": os.pathsep.join(commands), **{k: v or "" for k, v in given.items()}, **env}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what an earlier hub knew of the process."""
+        super().load_state(state)
+        self.started = state.get("started", 0.0)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what the next hub will know the process by."""
+        state: dict[str, Any] = super().get_state()
+        return {**state, "started": self.started} if self.pid else state
+
+    async def start(self) -> tuple[str, int]:
+        """Start the server; return its address once it listens there.
+
+        Raises:
+            RuntimeError: the server ended, or did not listen within `start_timeout` seconds.
+        """
+        make_home(Path(self.home_dir), self.project_path)
+        self.popen_kwargs = {"cwd": self.home_dir}
+        address: tuple[str, int] = await super().start()
+        self.started = psutil.Process(self.pid).create_time()
+        await self._listening(*address)
+        return address
+
+    async def _listening(self, ip: str, port: int) -> None:
+        """Knock at short intervals: JupyterHub's own, which grow and are random, cost a second."""
+        deadline = time.monotonic() + self.start_timeout
+        while time.monotonic() < deadline:
+            if await self.poll() is not None:
+                raise RuntimeError(f"{self.user.name}'s server: ended, expected to listen.")
+            try:
+                _, writer = await asyncio.open_connection(ip, port)
+            except OSError:
+                await asyncio.sleep(KNOCK_EVERY)
+            else:
+                writer.close()
+                return
+        raise RuntimeError(f"{self.user.name}'s server: silent, expected to listen on {port}.")
+
+    async def _signal(self, sig: int) -> bool:
+        """Send `sig` (0: none) to the process; False where it is gone or the pid is another's."""
+        return self._is_ours() and bool(await super()._signal(sig))
+
+    def _is_ours(self) -> bool:
+        if self.proc is not None:
+            return bool(self.pid)
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) <= CLOCK_SLACK
+            return bool(self.pid and same and process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return False
+
+
+def folder_for(user: str) -> str:
+    """The folder of `user` in the folder of homes: no two users share one, none leaves it."""
+    return quote(user, safe="").replace(".", "%2E").replace("~", "%7E")
+
+
+def make_home(home: Path, project: str) -> None:
+    """Make `home`, for its owner alone, and in it the link `project`.
+
+    A file or folder of the user's that has this name stays; a link is set anew.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    link = home / "project"
+    if not Path(project).is_dir() or not project or (link.exists() and not link.is_symlink()):
+        return
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path(project).resolve(), target_is_directory=True)

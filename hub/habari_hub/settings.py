@@ -1,0 +1,139 @@
+"""The hub's settings: read from the environment once, checked together, typed.
+
+Whatever brings the hub up (the tool, Compose, the chart) renders the same names; DEFAULTS has those
+that may be left out. Nothing here is written back or logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+NEEDED = (
+    "HABARI_PUBLIC_URL",
+    "HABARI_HUB_BIND_URL",
+    "HABARI_PROXY_API_URL",
+    "CONFIGPROXY_AUTH_TOKEN",
+    "HABARI_HUB_DB_URL",
+    "HABARI_HUB_API_TOKEN",
+    "HABARI_GITHUB_CLIENT_ID",
+    "HABARI_GITHUB_CLIENT_SECRET",
+)
+# Spawner → what it needs besides.
+NEEDED_BY = {
+    "process": (
+        "HABARI_HOMES_DIR",
+        "HABARI_SERVER_COMMAND",
+        "HABARI_SERVER_CONFIG",
+        "HABARI_SERVER_ENV_FILE",
+    )
+}
+DEFAULTS = {
+    "HABARI_HUB_CONNECT_URL": "",
+    "HABARI_SPAWNER": "process",
+    "HABARI_GITHUB_URL": "https://github.com",
+    "HABARI_GITHUB_INTERNAL_URL": "",
+    "HABARI_GITHUB_API_URL": "",
+    "HABARI_ADMIN_USERS": "",
+    "HABARI_ALLOWED_USERS": "",
+    "HABARI_ALLOWED_ORGANIZATIONS": "",
+    "HABARI_CULL_AFTER": "0",
+    "PROJECT_PATH": "",
+}
+
+
+class SettingsError(ValueError):
+    """Settings that the hub can't start with; the text has one sentence for each and a `Try:`."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join([*problems, "Try: habari-local config show"]))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One hub: where it is, who may come in, how their servers start. Secrets stay out of repr."""
+
+    public_url: str
+    bind_url: str
+    connect_url: str
+    proxy_api_url: str
+    spawner: str
+    github_url: str
+    github_internal_url: str
+    github_api_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    db_url: str = field(repr=False)
+    api_token: str = field(repr=False)
+    admins: frozenset[str]
+    users: frozenset[str]
+    organizations: frozenset[str]
+    cull_after: int  # seconds without activity; 0: never
+    homes_dir: str
+    server_command: str
+    server_config: str
+    server_env_file: str
+    project_path: str
+
+    @property
+    def scopes(self) -> list[str]:
+        """The GitHub scopes to ask for: none, unless membership must be seen."""
+        return ["read:org"] if self.organizations else []
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the hub's settings from `environment`.
+
+    Raises:
+        SettingsError: with every problem found, not only the first.
+    """
+    env = {**DEFAULTS, **environment}
+    spawner = env["HABARI_SPAWNER"]
+    needed = NEEDED + NEEDED_BY.get(spawner, ())
+    problems = [
+        f"{name}: nothing seen, a value was expected." for name in needed if not env.get(name)
+    ]
+    if spawner not in NEEDED_BY:
+        problems.append(f"HABARI_SPAWNER: {spawner!r} seen, one of {[*NEEDED_BY]} was expected.")
+    if not env["HABARI_CULL_AFTER"].isdigit():
+        problems.append(f"HABARI_CULL_AFTER: {env['HABARI_CULL_AFTER']!r} seen, seconds expected.")
+    names = ("HABARI_ADMIN_USERS", "HABARI_ALLOWED_USERS", "HABARI_ALLOWED_ORGANIZATIONS")
+    admins, users, organizations = (names_in(env[name]) for name in names)
+    if not admins | users | organizations:
+        problems.append(
+            f"{', '.join(names)}: all empty, a rule that lets somebody in was expected."
+        )
+    if "*" in admins | users | organizations:
+        problems.append("Sign-in rules: '*' seen, names were expected; nobody is let in unnamed.")
+    if problems:
+        raise SettingsError(problems)
+    github = env["HABARI_GITHUB_URL"].rstrip("/")
+    own_api = "https://api.github.com" if github == "https://github.com" else f"{github}/api/v3"
+    return Settings(
+        public_url=env["HABARI_PUBLIC_URL"].rstrip("/"),
+        bind_url=env["HABARI_HUB_BIND_URL"],
+        connect_url=env["HABARI_HUB_CONNECT_URL"],
+        proxy_api_url=env["HABARI_PROXY_API_URL"],
+        spawner=spawner,
+        github_url=github,
+        github_internal_url=(env["HABARI_GITHUB_INTERNAL_URL"] or github).rstrip("/"),
+        github_api_url=(env["HABARI_GITHUB_API_URL"] or own_api).rstrip("/"),
+        client_id=env["HABARI_GITHUB_CLIENT_ID"],
+        client_secret=env["HABARI_GITHUB_CLIENT_SECRET"],
+        db_url=env["HABARI_HUB_DB_URL"],
+        api_token=env["HABARI_HUB_API_TOKEN"],
+        admins=admins,
+        users=users,
+        organizations=organizations,
+        cull_after=int(env["HABARI_CULL_AFTER"]),
+        homes_dir=env.get("HABARI_HOMES_DIR", ""),
+        server_command=env.get("HABARI_SERVER_COMMAND", ""),
+        server_config=env.get("HABARI_SERVER_CONFIG", ""),
+        server_env_file=env.get("HABARI_SERVER_ENV_FILE", ""),
+        project_path=env["PROJECT_PATH"],
+    )
+
+
+def names_in(text: str) -> frozenset[str]:
+    """The names in a list by comma, in small letters, as GitHub doesn't tell letters apart."""
+    return frozenset(name.strip().lower() for name in text.split(",") if name.strip())

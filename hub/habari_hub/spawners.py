@@ -1,0 +1,38 @@
+"""Which spawner starts people's servers, and how it is configured: one function for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from habari_hub.settings import Settings
+
+
+def configure_spawner(c: Any, settings: Settings) -> None:
+    """Configure the spawner that the settings name (read_settings has checked that it is one)."""
+    SPAWNERS[settings.spawner](c, settings)
+
+
+def _process(c: Any, settings: Settings) -> None:
+    from habari_hub.process_spawner import ProcessSpawner
+
+    c.JupyterHub.spawner_class = ProcessSpawner
+    c.JupyterHub.concurrent_spawn_limit = 8
+    c.JupyterHub.template_vars = {
+        "announcement": "Process mode: one person's machine. Everybody's server runs as the same"
+        " account here, so users are kept apart, not protected from one another."
+    }
+    c.ProcessSpawner.cmd = [settings.server_command]
+    c.ProcessSpawner.args = [f"--config={settings.server_config}"]
+    c.ProcessSpawner.homes_dir = settings.homes_dir
+    c.ProcessSpawner.server_env_file = settings.server_env_file
+    c.ProcessSpawner.project_path = settings.project_path
+    c.ProcessSpawner.ip = "127.0.0.1"
+    c.ProcessSpawner.poll_interval = 10  # seconds
+    # A first SIGINT is enough for a server that is well; one that isn't gets little time.
+    c.ProcessSpawner.interrupt_timeout = 5
+    c.ProcessSpawner.term_timeout = 3
+    c.ProcessSpawner.death_interval = 0.05
+
+
+SPAWNERS: dict[str, Callable[[Any, Settings], None]] = {"process": _process}
