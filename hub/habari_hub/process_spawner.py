@@ -35,6 +35,7 @@ class ProcessSpawner(SimpleLocalProcessSpawner):
     homes_dir = Unicode(config=True, help="The folder of all homes.")
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
     project_path = Unicode(config=True, help="The folder that every home shows as `project`.")
+    death_interval = 0.05  # seconds between looks at a server that was told to end
     started = Float(0.0, help="When the process started, in seconds since the epoch.")
 
     @default("env_keep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,9 @@ def _process(c: Any, settings: Settings) -> None:
         " account here, so users are kept apart, not protected from one another."
     }
     c.ProcessSpawner.cmd = [settings.server_command]
-    c.ProcessSpawner.args = [f"--config={settings.server_config}"]
+    # Whoever runs process mode as root (a container, CI) has root's servers, and was told so.
+    as_root = ["--allow-root"] if os.geteuid() == 0 else []
+    c.ProcessSpawner.args = [f"--config={settings.server_config}", *as_root]
     c.ProcessSpawner.homes_dir = settings.homes_dir
     c.ProcessSpawner.server_env_file = settings.server_env_file
     c.ProcessSpawner.project_path = settings.project_path
@@ -32,7 +35,6 @@ def _process(c: Any, settings: Settings) -> None:
     # A first SIGINT is enough for a server that is well; one that isn't gets little time.
     c.ProcessSpawner.interrupt_timeout = 5
     c.ProcessSpawner.term_timeout = 3
-    c.ProcessSpawner.death_interval = 0.05
 
 
 SPAWNERS: dict[str, Callable[[Any, Settings], None]] = {"process": _process}

@@ -112,8 +112,7 @@ class Lab:
     def entry(self, name: str) -> Locator:
         """An entry of the file browser by its exact name."""
         listing = self.page.locator("#filebrowser .jp-DirListing-item")
-        exact = self.page.locator(f'.jp-DirListing-itemText:text-is("{name}")')
-        return listing.filter(has=exact)
+        return listing.filter(has=self.page.get_by_text(name, exact=True))
 
     def new_notebook(self) -> None:
         """Make a notebook by the launcher and wait for its kernel."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest._code.code import ReprFileLocation, TerminalRepr
+from _pytest._io import TerminalWriter
 from playwright.sync_api import Page
 
 from .browser import launched
@@ -25,6 +27,19 @@ from .report.redaction import Redaction
 CAPABILITIES = (
     "platform", "login", "spawn", "notebooks", "lake", "sharing", "project", "cases",
 )  # fmt: skip
+
+
+class _Redacted(TerminalRepr):
+    """A failure as pytest shows and stores it, its secrets taken out."""
+
+    def __init__(self, text: str, said: str, crash: ReprFileLocation | None) -> None:
+        self._text = text
+        path, line = (crash.path, crash.lineno) if crash else ("", 0)
+        self.reprcrash = ReprFileLocation(path, line, said)
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        for line in self._text.splitlines():
+            tw.line(line, red=line.startswith("E "), bold=line.startswith(">"))
 
 
 class Collector:
@@ -110,10 +125,13 @@ class Collector:
             )
 
     def _take_failure(self, check: model.Check, report: pytest.TestReport) -> None:
+        crash = getattr(report.longrepr, "reprcrash", None)
         text = self._redact(report.longreprtext)
-        report.longrepr = text
+        said = self._redact(crash.message) if crash else text.strip().splitlines()[-1]
+        report.longrepr = _Redacted(text, said, crash)
         report.sections = [(title, self._redact(content)) for title, content in report.sections]
         check.outcome = "failed"
+        check.message = check.message or said.splitlines()[0]
         check.failure = f"{check.failure}\n\n{text}".strip()
         check.logs = self._logs.read()
         shots, traces = self.evidence.of_failure(check.id)

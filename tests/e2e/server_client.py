@@ -141,6 +141,11 @@ def notebook_of(*sources: str) -> Model:
     return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
+def sources_of(model: Model) -> list[str]:
+    """The sources of a notebook's cells, from its contents model."""
+    return [cell["source"] for cell in model["content"]["cells"]]
+
+
 def bytes_of(notebook: Model) -> bytes:
     """A notebook's bytes as nbformat writes a file: indented by one, UTF-8, a newline last."""
     file = io.StringIO()

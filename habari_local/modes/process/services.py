@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from habari_local.drivers import npm
 from habari_local.modes.base import Context
 
 NAME = "process"
@@ -118,7 +119,11 @@ def proxy(ctx: Context) -> Service:
         "proxy",
         "proxy",
         (
-            *(_program(ctx, "proxy", "node"), "--max-semi-space-size=1", str(_envs(ctx) / PROXY)),
+            *(
+                str(npm.node(_envs(ctx) / "proxy")),
+                "--max-semi-space-size=1",
+                str(_envs(ctx) / PROXY),
+            ),
             *("--ip", HOST, "--port", str(port), "--api-ip", HOST, "--api-port", str(api)),
             *("--error-target", f"{hub_url(ctx)}/hub/error"),
         ),

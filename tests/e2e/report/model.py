@@ -28,6 +28,7 @@ class Check:
     outcome: Outcome = "passed"
     seconds: float = 0.0
     reason: str = ""
+    message: str = ""
     failure: str = ""
     reproduce: str = ""
     shots: list[Shot] = field(default_factory=list)

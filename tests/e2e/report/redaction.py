@@ -6,7 +6,7 @@ from pathlib import Path
 
 HIDDEN = "•••"
 _PARAMETERS = re.compile(
-    r"\b(code|state|token|access_token|client_secret|code_verifier|_xsrf)(=)[^&\s\"'<>]+"
+    r"([?&](?:code|state|token|access_token|client_secret|code_verifier|_xsrf)=)[^&\s\"'<>]+"
 )
 _HEADERS = re.compile(
     r"(?i)\b(authorization|cookie|set-cookie|x-xsrftoken)(['\"]?\s*[:=]\s*['\"]?)[^'\"\n]+"
@@ -25,7 +25,7 @@ class Redaction:
 
     def __call__(self, text: str) -> str:
         """*text* without secrets."""
-        return _HEADERS.sub(rf"\1\2{HIDDEN}", _PARAMETERS.sub(rf"\1\2{HIDDEN}", self._known(text)))
+        return _HEADERS.sub(rf"\1\2{HIDDEN}", _PARAMETERS.sub(rf"\1{HIDDEN}", self._known(text)))
 
     def _known(self, text: str) -> str:
         for secret in self._secrets:
@@ -49,4 +49,4 @@ class Redaction:
 
     def _traced(self, text: str) -> str:
         text = _TRACED_COOKIES.sub(r"\1[]", _TRACED_HEADERS.sub(rf"\1{HIDDEN}", text))
-        return _PARAMETERS.sub(rf"\1\2{HIDDEN}", self._known(text))
+        return _PARAMETERS.sub(rf"\1{HIDDEN}", self._known(text))
