@@ -28,6 +28,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
 
     async def create_checkpoint(self, _manager: Any, path: str) -> dict[str, Any]:
         """Keep the file as it is now. Raises 404 if there is none."""
+        path = path.strip("/")
         folder = self.parent.folder_of(path)
         if folder is None:
             home = self.parent.home
@@ -38,17 +39,19 @@ class RoutedCheckpoints(AsyncCheckpoints):
 
     async def restore_checkpoint(self, _manager: Any, checkpoint_id: str, path: str) -> None:
         """Put the kept version back over the file. Raises 404 without such a checkpoint."""
+        path = path.strip("/")
+        await self._check(checkpoint_id, path)
         folder = self.parent.folder_of(path)
         if folder is None:
             home = self.parent.home
             await home.checkpoints.restore_checkpoint(home, checkpoint_id, path)
             return
-        _check(checkpoint_id, path)
         await bulk.replace(folder.bucket, key_of(folder, path), folder.key(path), path)
         folder.served.forget(path)
 
     async def list_checkpoints(self, path: str) -> list[dict[str, Any]]:
         """The checkpoint of the file, if it has one."""
+        path = path.strip("/")
         folder = self.parent.folder_of(path)
         if folder is None:
             found: list[dict[str, Any]] = await self.parent.home.list_checkpoints(path)
@@ -57,13 +60,18 @@ class RoutedCheckpoints(AsyncCheckpoints):
         return [{"id": ID, "last_modified": stat.modified}] if stat else []
 
     async def delete_checkpoint(self, checkpoint_id: str, path: str) -> None:
-        """Drop the checkpoint."""
+        """Drop the checkpoint. Raises 404 without such a one."""
+        path = path.strip("/")
+        await self._check(checkpoint_id, path)
         folder = self.parent.folder_of(path)
         if folder is None:
             await self.parent.home.delete_checkpoint(checkpoint_id, path)
             return
-        _check(checkpoint_id, path)
         await folder.bucket.delete([key_of(folder, path)], path)
+
+    async def _check(self, checkpoint_id: str, path: str) -> None:
+        if checkpoint_id not in {found["id"] for found in await self.list_checkpoints(path)}:
+            raise errors.ContentsError(404, f"{path}: has no checkpoint {checkpoint_id}.")
 
     async def delete_all_checkpoints(self, path: str) -> None:
         """Drop what the file at the path has."""
@@ -75,6 +83,10 @@ class RoutedCheckpoints(AsyncCheckpoints):
 
         The file has moved by then, so a failure here is logged and no more.
         """
+        folders = self.parent.folder_of(old_path), self.parent.folder_of(new_path)
+        if folders == (None, None):
+            await self.parent.home.checkpoints.rename_all_checkpoints(old_path, new_path)
+            return
         try:
             if not await self.list_checkpoints(old_path):
                 return
@@ -92,8 +104,3 @@ def key_of(folder: Folder, path: str) -> str:
     parent, _, name = path.rpartition("/")
     stem, extension = os.path.splitext(name)  # noqa: PTH122 - a key is no path of this machine
     return f"{folder.under(parent)}{CHECKPOINTS}/{stem}-{ID}{extension}"
-
-
-def _check(checkpoint_id: str, path: str) -> None:
-    if checkpoint_id != ID:
-        raise errors.ContentsError(404, f"{path}: has no checkpoint {checkpoint_id}.")

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 POOL = 32
+START_SECONDS = 8.0
 
 
 class Client:
@@ -23,17 +24,21 @@ class Client:
         self._client: Any = None
 
     async def get(self) -> Any:
-        """The client; the first call makes it (about half a second, in a thread)."""
+        """The client; the first call makes it (half a second, most of it in a thread).
+
+        Raises TimeoutError if credentials are not there in time.
+        """
         if self._client is None:
-            async with self._lock:
+            async with self._lock, asyncio.timeout(START_SECONDS):
                 if self._client is None:
-                    session, config = await asyncio.to_thread(_prepare)
-                    stack = AsyncExitStack()
-                    self._client = await stack.enter_async_context(
-                        session.create_client("s3", config=config)
-                    )
-                    self._stack = stack
+                    await self._make()
         return self._client
+
+    async def _make(self) -> None:
+        session, config = await asyncio.to_thread(_prepare)
+        stack = AsyncExitStack()
+        self._client = await stack.enter_async_context(session.create_client("s3", config=config))
+        self._stack = stack
 
     async def close(self) -> None:
         """Close its connections; the next call makes a new one."""

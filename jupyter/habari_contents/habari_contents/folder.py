@@ -10,7 +10,7 @@ import nbformat
 from . import bulk, errors, models
 from .models import Model
 from .objects import Condition, Listing, Stat
-from .served import Served
+from .served import ABSENT, Served
 from .uploads import Uploads
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Folder:
         if stat is None:
             self.served.forget(path)
             if not await self.bucket.find(self.under(path), path, limit=1):
+                self.served.show(path, ABSENT)
                 raise errors.missing(path)
             if kind is not None:
                 raise errors.ContentsError(400, f"{path}: is a folder, not a {kind}.")
@@ -147,7 +148,8 @@ class Folder:
         """Write a file, notebook or folder, and return its model without content.
 
         A file is written over the version that its model's `hash` names, else over the one last
-        served here, else over what is there now. Raises 409 if that is no longer the version.
+        served here, else over what is there now. Raises 409 if that is no longer the version;
+        who saves again without looking, overwrites.
         """
         kind, chunk = model.get("type"), model.get("chunk")
         if kind not in {"file", "notebook", "directory"}:
@@ -177,6 +179,9 @@ class Folder:
         try:
             stat = await self.bucket.put(key, path, body, mime, condition)
         except errors.ContentsError as error:
+            if error.status_code == 409:
+                # Told once: what is saved after that is meant to overwrite.
+                self.served.forget(path)
             if error.status_code != 404 or condition.absent:
                 raise
             # Deleted since it was served: there is no version to lose, so it is made again.
@@ -185,15 +190,17 @@ class Folder:
         return stat
 
     async def _condition(self, path: str, seen: str | None = None) -> Condition:
-        etag = seen or self.served.etag(path)
-        if etag:
-            return Condition(etag=etag)
+        known = seen or self.served.etag(path)
+        if known:
+            return Condition(etag=known)
         stat, listing = await asyncio.gather(
             self.stat(path), self.bucket.find(self.under(path), path, limit=1)
         )
         if stat is None and listing:
             raise errors.ContentsError(409, f"{path}: is a folder, and no file can replace it.")
-        return Condition(etag=stat.etag) if stat else Condition(absent=True)
+        if stat is None or known == ABSENT:
+            return Condition(absent=True)
+        return Condition(etag=stat.etag)
 
     async def _chunk(self, model: Model, path: str, chunk: int) -> Model:
         upload = await self._uploads.add(path, chunk, models.encode_file(path, model))

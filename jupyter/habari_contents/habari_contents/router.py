@@ -37,6 +37,7 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
     look_seconds = Float(4.0, config=True, help="Deadline of a look at one object.")
     listing_seconds = Float(15.0, config=True, help="Deadline of a listing.")
     transfer_seconds = Float(6.0, config=True, help="Deadline of a read or save, plus its size.")
+    rest_seconds = Float(3.0, config=True, help="How long a bucket that failed is left alone.")
     max_open_bytes = Integer(256 * 1024 * 1024, config=True, help="The largest file to open.")
     always_delete_dir = Bool(False, config=True, help="May S3 folders be deleted that are full?")
     home: Any = Instance(AsyncLargeFileManager, help="What serves the home.")
@@ -45,7 +46,9 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        deadlines = Deadlines(self.look_seconds, self.listing_seconds, self.transfer_seconds)
+        deadlines = Deadlines(
+            self.look_seconds, self.listing_seconds, self.transfer_seconds, self.rest_seconds
+        )
         self._client = Client()
         self._folders: dict[str, Folder] = {}
         for name, entry in parse_folders(self.folders).items():

@@ -11,6 +11,7 @@ from collections import OrderedDict
 
 from .objects import Stat
 
+ABSENT = ""
 REMEMBERED = 4096
 FRESH_SECONDS = 3.0
 
@@ -23,7 +24,7 @@ class Served:
         self._saved: dict[str, tuple[float, Stat]] = {}
 
     def etag(self, path: str) -> str | None:
-        """The ETag last served for the path, if one is remembered."""
+        """The ETag last served for the path; ABSENT if that was a 404, None if nothing is known."""
         return self._etags.get(path)
 
     def show(self, path: str, etag: str) -> None:

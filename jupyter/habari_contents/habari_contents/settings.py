@@ -19,11 +19,15 @@ class FolderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long one S3 operation may take, in seconds; large bodies get more by their size."""
+    """How long one S3 operation may take, in seconds; large bodies get more by their size.
+
+    `rest` is how long a bucket that failed is left alone.
+    """
 
     look: float = 4.0
     listing: float = 15.0
     transfer: float = 6.0
+    rest: float = 3.0
     confirm: float = 2.0
     bytes_per_second: float = 2_000_000.0
 

@@ -31,7 +31,7 @@ class Bucket:
         self.name = name
         self.deadlines = deadlines
         self._client = client
-        self._breaker = Breaker()
+        self._breaker = Breaker(rest=deadlines.rest)
 
     @asynccontextmanager
     async def bounded(
@@ -46,8 +46,9 @@ class Bucket:
         if rest:
             raise errors.resting(path, rest)
         try:
+            client = await self._client.get()
             async with asyncio.timeout(seconds):
-                yield await self._client.get()
+                yield client
         except errors.ContentsError:
             self._breaker.succeeded()
             raise

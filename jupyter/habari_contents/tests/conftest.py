@@ -67,7 +67,11 @@ class Jupyter:
             for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
         }
         env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HABARI_"))},
+            **{
+                k: v
+                for k, v in os.environ.items()
+                if not k.startswith(("AWS_", "HABARI_", "PYTHON"))
+            },
             **KEYS,
             **places,
             "HOME": str(self.home),
@@ -86,6 +90,7 @@ class Jupyter:
             "--HabariContentsManager.look_seconds=1",
             "--HabariContentsManager.listing_seconds=2",
             "--HabariContentsManager.transfer_seconds=1.5",
+            "--HabariContentsManager.rest_seconds=0.5",
         ]
         if os.geteuid() == 0:
             argv.append("--allow-root")

@@ -25,6 +25,7 @@ class FaultProxy:
         self.mode = "pass"
         self.only = ""
         self.times = 0
+        self.skip = 0
         self.requests: Counter[str] = Counter()
         self.log: list[str] = []
         self._target = target_port
@@ -53,12 +54,17 @@ class FaultProxy:
 
     def fail(self, mode: str, only: str = "", times: int = 0) -> None:
         """Fail in this way from now on; `times` limits how often (0: always)."""
-        self.only, self.times = only, times
+        self.only, self.times, self.skip = only, times, 0
         if mode == "refuse":
             self._call(self._silence())
         elif self._server is None:
             self._call(self._listen())
         self.mode = mode
+
+    def fail_after(self, skip: int, mode: str, only: str) -> None:
+        """Fail in this way after `skip` requests of the method have gone through."""
+        self.fail(mode, only)
+        self.skip = skip
 
     def heal(self) -> None:
         """Forward everything again."""
@@ -124,6 +130,9 @@ class FaultProxy:
 
     def _fault(self, method: str) -> str:
         if self.mode == "pass" or (self.only and self.only != method):
+            return "pass"
+        if self.skip:
+            self.skip -= 1
             return "pass"
         if self.times:
             self.times -= 1

@@ -1,0 +1,42 @@
+"""Owns how every Habari notebook server is set up: its contents, its extensions, its logs.
+
+It is the same file in the image and in process mode. What differs between deployments comes from
+the environment: AWS_* (credentials, region, endpoint) and HABARI_CONTENTS_FOLDERS (the S3 folders).
+"""
+
+import importlib
+import os
+from pathlib import Path
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821 - traitlets puts it there
+
+# The home is the root of the tree, and every bucket a folder in it.
+c.ServerApp.root_dir = str(Path.home())
+c.ServerApp.contents_manager_class = "habari_contents.HabariContentsManager"
+# JupyterLab asks before it deletes a folder, and a bucket has no other tool for it at hand.
+c.HabariContentsManager.always_delete_dir = True
+
+# Each extension costs memory and start time in every server. lsp does nothing without language
+# servers, and the shim serves the classic notebook, which is not installed.
+c.ServerApp.jpserver_extensions = {
+    "jupyter_lsp": False,
+    "notebook_shim": False,
+    "jupyterlab": True,
+    "jupyter_server_terminals": True,
+}
+# When JupyterLab is imported it asks node, if there is one, for yarn's registry: 0.35 s of every
+# start for what only the building of extensions needs. Without a PATH it finds no node.
+path = os.environ.get("PATH", "")
+os.environ["PATH"] = ""
+try:
+    importlib.import_module("jupyterlab.labapp")
+finally:
+    os.environ["PATH"] = path
+
+# Nothing asks the internet: no news, no update check, no extension catalogue.
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LabApp.news_url = None
+c.LabApp.extension_manager = "readonly"
+
+# One line for each request and save is the hub's proxy's business; here are warnings and errors.
+c.Application.log_level = "WARN"
