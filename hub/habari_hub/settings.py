@@ -6,6 +6,7 @@ that may be left out. Nothing here is written back or logged.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -26,7 +27,14 @@ NEEDED_BY = {
         "HABARI_SERVER_COMMAND",
         "HABARI_SERVER_CONFIG",
         "HABARI_SERVER_ENV_FILE",
-    )
+    ),
+    "docker": (
+        "HABARI_DOCKER_URL",
+        "HABARI_DOCKER_PREFIX",
+        "HABARI_SERVER_IMAGE",
+        "HABARI_SERVER_USER",
+        "HABARI_SERVER_ENV_FILE",
+    ),
 }
 DEFAULTS = {
     "HABARI_HUB_CONNECT_URL": "",
@@ -38,6 +46,11 @@ DEFAULTS = {
     "HABARI_ALLOWED_USERS": "",
     "HABARI_ALLOWED_ORGANIZATIONS": "",
     "HABARI_CULL_AFTER": "0",
+    "HABARI_SERVER_MEMORY": "",
+    "HABARI_SERVER_CPUS": "0",
+    "HABARI_SERVER_INTERNET": "0",
+    "HABARI_SERVER_PARTNERS": "{}",
+    "HABARI_SERVER_LABELS": "{}",
     "PROJECT_PATH": "",
 }
 
@@ -47,6 +60,24 @@ class SettingsError(ValueError):
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join([*problems, "Try: habari-local config show"]))
+
+
+@dataclass(frozen=True)
+class DockerSettings:
+    """Servers as containers: of which image, with which limits, in whose company.
+
+    `memory` is in Docker's notation (2G), empty for no limit; `cpus` is 0 for no limit.
+    """
+
+    url: str
+    prefix: str
+    image: str
+    user: str
+    memory: str
+    cpus: float
+    internet: bool
+    partners: Mapping[str, str]
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -74,6 +105,7 @@ class Settings:
     server_config: str
     server_env_file: str
     project_path: str
+    docker: DockerSettings | None
 
     @property
     def scopes(self) -> list[str]:
@@ -131,6 +163,21 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         server_config=env.get("HABARI_SERVER_CONFIG", ""),
         server_env_file=env.get("HABARI_SERVER_ENV_FILE", ""),
         project_path=env["PROJECT_PATH"],
+        docker=_docker(env) if spawner == "docker" else None,
+    )
+
+
+def _docker(env: Mapping[str, str]) -> DockerSettings:
+    return DockerSettings(
+        url=env["HABARI_DOCKER_URL"],
+        prefix=env["HABARI_DOCKER_PREFIX"],
+        image=env["HABARI_SERVER_IMAGE"],
+        user=env["HABARI_SERVER_USER"],
+        memory=env["HABARI_SERVER_MEMORY"],
+        cpus=float(env["HABARI_SERVER_CPUS"]),
+        internet=env["HABARI_SERVER_INTERNET"] == "1",
+        partners=json.loads(env["HABARI_SERVER_PARTNERS"]),
+        labels=json.loads(env["HABARI_SERVER_LABELS"]),
     )
 
 

@@ -37,4 +37,31 @@ def _process(c: Any, settings: Settings) -> None:
     c.ProcessSpawner.term_timeout = 3
 
 
-SPAWNERS: dict[str, Callable[[Any, Settings], None]] = {"process": _process}
+def _docker(c: Any, settings: Settings) -> None:
+    from habari_hub.docker_spawner import HabariDockerSpawner
+
+    docker = settings.docker
+    if docker is None:
+        raise TypeError("read_settings makes docker's settings for the docker spawner")
+    c.JupyterHub.spawner_class = HabariDockerSpawner
+    c.JupyterHub.concurrent_spawn_limit = 8
+    c.DockerSpawner.client_kwargs = {"base_url": docker.url, "timeout": 30}
+    c.DockerSpawner.image = docker.image
+    c.DockerSpawner.pull_policy = "skip"  # the tool has seen to it
+    c.DockerSpawner.prefix = docker.prefix
+    c.DockerSpawner.name_template = "{prefix}-user-{username}"
+    c.DockerSpawner.use_internal_ip = True
+    c.DockerSpawner.remove = True
+    c.DockerSpawner.cmd = ["jupyterhub-singleuser"]
+    c.DockerSpawner.mem_limit = docker.memory or None
+    c.DockerSpawner.cpu_limit = docker.cpus or None
+    c.DockerSpawner.poll_interval = 10  # seconds
+    c.HabariDockerSpawner.server_env_file = settings.server_env_file
+    c.HabariDockerSpawner.project_path = settings.project_path
+    c.HabariDockerSpawner.server_user = docker.user
+    c.HabariDockerSpawner.internet = docker.internet
+    c.HabariDockerSpawner.partners = dict(docker.partners)
+    c.HabariDockerSpawner.labels = dict(docker.labels)
+
+
+SPAWNERS: dict[str, Callable[[Any, Settings], None]] = {"process": _process, "docker": _docker}

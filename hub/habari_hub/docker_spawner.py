@@ -1,0 +1,170 @@
+"""Notebook servers as containers, one for each user, each on a network of its own.
+
+On a user's network are the user's server and those of the platform's containers that it needs (the
+hub, S3) or that need it (the proxy): what isn't there can't be reached. The engine is reached
+through the socket proxy (images/socket/policy.py), which holds this class to just that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError, NotFound
+from dockerspawner import DockerSpawner
+from dotenv import dotenv_values
+from traitlets import Bool, Dict, Unicode
+
+from habari_hub.knocking import listening
+
+HOME = "/home/jovyan"
+GRACE = 5.0  # seconds for the engine to start a server again that ended, as after its own restart
+STOP_SECONDS = 5  # for a server to end by itself
+
+
+class HabariDockerSpawner(DockerSpawner):  # type: ignore[misc, unused-ignore]
+    """Starts a user's server as a container with the user's own home volume and network."""
+
+    server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
+    project_path = Unicode(config=True, help="The host's folder that homes show as `project`.")
+    server_user = Unicode(config=True, help="Number of the account in the container: `uid:gid`.")
+    internet = Bool(config=True, help="Whether servers reach the world outside.")
+    partners = Dict(config=True, help="Containers on users' networks → the name they have there.")
+    labels = Dict(config=True, help="Labels of all that is made for users.")
+
+    _executor = ThreadPoolExecutor(8)  # one, as upstream has it, lets a stop hold up every spawn
+
+    @property
+    def hostname(self) -> str:
+        """The server's name in its network: short for DNS, and no other user's."""
+        return "u-" + hashlib.sha256(self.user.name.encode()).hexdigest()[:16]
+
+    @property
+    def home_volume(self) -> str:
+        """The name of the volume of the user's home."""
+        return f"{self.prefix}-home-{self.escaped_name}"
+
+    @property
+    def labels_of_mine(self) -> dict[str, str]:
+        """The labels of what is made for this user."""
+        return {**self.labels, "dev.habari.user": self.user.name}
+
+    def get_env(self) -> dict[str, str]:
+        """Return the server's environment; JupyterHub's own names win over the file's."""
+        env: dict[str, str] = super().get_env()
+        with Path(self.server_env_file).open(encoding="utf-8") as file:
+            given = dotenv_values(stream=file, interpolate=False)
+        return {**{name: value or "" for name, value in given.items()}, **env}
+
+    async def start(self) -> tuple[str, int]:
+        """Start the server; return its address once it listens there.
+
+        Raises:
+            RuntimeError: the server ended, or did not listen within `start_timeout` seconds.
+        """
+        await asyncio.gather(
+            self.docker("create_volume", self.home_volume, labels=self.labels_of_mine),
+            self._join_network(),
+        )
+        self.volumes = {self.home_volume: HOME}
+        if self.project_path:
+            self.volumes[self.project_path] = f"{HOME}/project"
+        network = {self.container_name: self.client.create_endpoint_config(aliases=[self.hostname])}
+        self.extra_create_kwargs = {
+            "user": self.server_user,
+            "labels": self.labels_of_mine,
+            "hostname": self.hostname,
+            "networking_config": self.client.create_networking_config(network),
+        }
+        self.extra_host_config = {
+            "network_mode": self.container_name,
+            "auto_remove": False,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges"],
+            "pids_limit": 2048,
+            "restart_policy": {"Name": "unless-stopped"},
+        }
+        await super().start()
+        await self._listening()
+        return self.hostname, self.port
+
+    async def get_ip_and_port(self) -> tuple[str, int]:
+        """Return the name and port: unlike the address they outlive a restart of the engine."""
+        return self.hostname, self.port
+
+    async def poll(self) -> Any:
+        """Return None while the server runs, or is about to be started again by the engine."""
+        deadline = time.monotonic() + GRACE
+        status = await super().poll()
+        while status is not None and self.object_id and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+            status = await super().poll()
+        return status
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop and remove the server and its network; the home stays."""
+        await super().stop(now)
+        await self._leave_network()
+
+    async def stop_object(self) -> None:
+        """Ask the server to end, insist after a while."""
+        try:
+            await self.docker("stop", self.container_id, timeout=STOP_SECONDS)
+        except NotFound:
+            self.log.debug("%s: gone already", self.container_name)
+
+    async def remove_object(self) -> None:
+        """Remove the container, whatever state it is in; a gone one is fine."""
+        try:
+            await self.docker("remove_container", self.object_id, v=True, force=True)
+        except APIError as error:
+            if error.status_code not in (404, 409):
+                raise
+
+    async def _join_network(self) -> None:
+        name = self.container_name
+        try:
+            await self.docker("inspect_network", name)
+        except NotFound:
+            await self.docker(
+                "create_network",
+                name,
+                driver="bridge",
+                internal=not self.internet,
+                labels=self.labels_of_mine,
+            )
+        for partner, alias in self.partners.items():
+            try:
+                await self.docker("connect_container_to_network", partner, name, aliases=[alias])
+            except APIError as error:
+                if "already exists" not in str(error.explanation):
+                    raise
+
+    async def _leave_network(self) -> None:
+        for partner in self.partners:
+            try:
+                await self.docker("disconnect_container_from_network", partner, self.container_name)
+            except APIError as error:
+                self.log.debug("%s was not on the network: %s", partner, error.explanation)
+        try:
+            await self.docker("remove_network", self.container_name)
+        except APIError as error:
+            self.log.warning("%s: network stays (%s)", self.container_name, error.explanation)
+
+    async def _listening(self) -> None:
+        try:
+            await listening(self.hostname, self.port, self.start_timeout, self._ended)
+        except RuntimeError:
+            last = await self.docker("logs", self.container_id, tail=20)
+            self.log.warning(
+                "%s said last:\n%s", self.container_name, last.decode(errors="replace")
+            )
+            raise
+
+    async def _ended(self) -> bool:
+        found = await self.get_object()
+        return not found or not found["State"]["Running"] or found["RestartCount"] > 0
