@@ -54,8 +54,8 @@ def fresh(mode: str | None, flags: Mapping[str, str], *, wait: bool = True) -> t
     if chosen not in modes.names():
         raise ConfigError([f"HABARI_MODE={chosen}: expected one of {', '.join(modes.names())}"])
     secrets = load_secrets(checkout.state)
-    ctx = Context(checkout, settings, secrets, environment(), wait=wait)
-    return modes.get(chosen), ctx
+    found = modes.get(chosen)
+    return found, Context(checkout, _settled(settings, found), secrets, environment(), wait=wait)
 
 
 def current(mode: str | None = None) -> tuple[Mode, Context]:
@@ -76,7 +76,15 @@ def current(mode: str | None = None) -> tuple[Mode, Context]:
             settings = Settings()
     state = checkout.root / ".habari"
     secrets = load_secrets(state) if (state / "secrets.json").is_file() else Secrets()
-    return modes.get(chosen or settings.mode), Context(checkout, settings, secrets, environment())
+    found = modes.get(chosen or settings.mode)
+    return found, Context(checkout, _settled(settings, found), secrets, environment())
+
+
+def _settled(settings: Settings, mode: Mode) -> Settings:
+    """Return the settings with what the mode decides where they leave it open."""
+    if settings.s3_backend != "auto":
+        return settings
+    return settings.model_copy(update={"s3_backend": mode.s3_backend})
 
 
 def _restore(values: Mapping[str, str]) -> Settings:

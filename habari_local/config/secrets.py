@@ -21,6 +21,8 @@ MADE = {
     "github_control_token": 20,
     "s3_root_access_key_id": 10,
     "s3_root_secret_access_key": 20,
+    "database_password": 20,
+    "notebook_token": 24,
 }
 
 

@@ -65,11 +65,21 @@ class Settings(BaseModel):
     )
     github_client_secret: SecretStr = setting(SecretStr(""), "Sign-in", "Its client secret.")
 
-    s3_backend: Literal["moto", "localstack", "aws"] = setting(
-        "moto",
+    server_memory: str = setting(
+        "2G",
+        "Servers",
+        "Memory that a user's server may take, in the modes with containers; empty: no limit.",
+        pattern=r"^(\d+[KMGT])?$",
+    )
+    server_cpus: float = setting(
+        0, "Servers", "Processors that a user's server may take there; 0: no limit.", ge=0
+    )
+
+    s3_backend: Literal["auto", "moto", "localstack", "aws"] = setting(
+        "auto",
         "S3",
-        "moto: fast, on this machine; localstack: 4.14.0, on this machine;"
-        " aws: real AWS, or any S3 whose endpoint and keys are given below.",
+        "moto: fast, on this machine; localstack: 4.14.0, on this machine; aws: real AWS, or any S3"
+        " whose endpoint and keys are given below; auto: localstack in mode hub, else moto.",
     )
     s3_region: str = setting("us-east-1", "S3", "Region of the buckets.", pattern=r"^[a-z0-9-]+$")
     s3_endpoint_url: str = setting(
@@ -91,6 +101,7 @@ class Settings(BaseModel):
     hub_api_port: Port = setting(8081, "Ports", "The hub behind the proxy.")
     github_port: Port = setting(8008, "Ports", "The GitHub stand-in.")
     s3_port: Port = setting(4566, "Ports", "S3, when it runs on this machine.")
+    notebook_port: Port = setting(8888, "Ports", "The one notebook server of mode nohub.")
     port_offset: int = setting(
         0,
         "Ports",

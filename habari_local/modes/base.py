@@ -117,6 +117,7 @@ class Mode(Protocol):
     name: str
     summary: str
     notes: Sequence[str]  # what a person should know when it is up
+    s3_backend: str  # what HABARI_S3_BACKEND=auto means here
 
     def requirements(self) -> Sequence[Requirement]:
         """Return what must be on the machine."""

@@ -7,7 +7,9 @@ takes it back by pid and start time, and never touches a process that only inher
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,8 +19,6 @@ from dotenv import dotenv_values
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from traitlets import Float, Unicode, default
 
-from habari_hub.knocking import listening
-
 ENV_KEEP = [
     *("HABARI_LABEL", "LANG", "LC_ALL", "TZ", "TMPDIR"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
@@ -26,6 +26,7 @@ ENV_KEEP = [
 ]
 # psutil counts start times from the boot time, which a corrected clock moves a little.
 CLOCK_SLACK = 2.0  # seconds
+KNOCK_EVERY = 0.03  # seconds
 
 
 class ProcessSpawner(SimpleLocalProcessSpawner):
@@ -34,7 +35,6 @@ class ProcessSpawner(SimpleLocalProcessSpawner):
     homes_dir = Unicode(config=True, help="The folder of all homes.")
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
     project_path = Unicode(config=True, help="The folder that every home shows as `project`.")
-    death_interval = 0.05  # seconds between looks at a server that was told to end
     started = Float(0.0, help="When the process started, in seconds since the epoch.")
 
     @default("env_keep")
@@ -76,11 +76,23 @@ class ProcessSpawner(SimpleLocalProcessSpawner):
         self.popen_kwargs = {"cwd": self.home_dir}
         address: tuple[str, int] = await super().start()
         self.started = psutil.Process(self.pid).create_time()
-        await listening(*address, self.start_timeout, self._ended)
+        await self._listening(*address)
         return address
 
-    async def _ended(self) -> bool:
-        return await self.poll() is not None
+    async def _listening(self, ip: str, port: int) -> None:
+        """Knock at short intervals: JupyterHub's own, which grow and are random, cost a second."""
+        deadline = time.monotonic() + self.start_timeout
+        while time.monotonic() < deadline:
+            if await self.poll() is not None:
+                raise RuntimeError(f"{self.user.name}'s server: ended, expected to listen.")
+            try:
+                _, writer = await asyncio.open_connection(ip, port)
+            except OSError:
+                await asyncio.sleep(KNOCK_EVERY)
+            else:
+                writer.close()
+                return
+        raise RuntimeError(f"{self.user.name}'s server: silent, expected to listen on {port}.")
 
     async def _signal(self, sig: int) -> bool:
         """Send `sig` (0: none) to the process; False where it is gone or the pid is another's."""

@@ -20,7 +20,7 @@ from habari_local.modes.base import Address, Endpoints, S3Endpoint, ServiceStatu
 
 
 class Sixth:
-    name, summary, notes = "sixth", "a sketch", ()
+    name, summary, notes, s3_backend = "sixth", "a sketch", (), "moto"
 
     def requirements(self): return ()
     def check(self, ctx): pass

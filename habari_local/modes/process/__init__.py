@@ -9,6 +9,7 @@ from habari_local import wait
 from habari_local.config.secrets import forget
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
 from habari_local.drivers import processes, tail
+from habari_local.identity.users import kinds
 from habari_local.modes.base import Address, Context, Endpoints, ServiceStatus, Step, Stopped
 from habari_local.modes.process import buckets, services
 from habari_local.modes.process.steps import (
@@ -28,6 +29,7 @@ class ProcessMode:
 
     name = services.NAME
     summary = "plain processes, Python only: first contact, hub and notebook work, fast CI"
+    s3_backend = "moto"
 
     notes = (
         "process mode is for one person: everybody's server runs as you, nothing keeps one user"
@@ -82,11 +84,7 @@ class ProcessMode:
             hub_url=f"{services.public_url(ctx)}/",
             hub_api_token=ctx.secrets["hub_api_token"],
             s3=s3,
-            users={
-                "admin": list(settings.admin_users),
-                "allowed": list(settings.allowed_users),
-                "denied": [services.stranger(ctx)],
-            },
+            users=kinds(settings),
             github=github,
             services={
                 name: Address(url, url, str(log_path(ctx, name))) for name, url in addresses.items()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-
+from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import keep, write_private
 from habari_local.modes.base import SAME, Context, S3Endpoint, Say, Step
 from habari_local.modes.process import services
 from habari_local.storage.bootstrap import Buckets, S3Access, S3Target, bootstrap
+from habari_local.storage.servers import server_environment
 
 ID, SECRET = "s3_access_key_id", "s3_secret_access_key"
 
@@ -21,7 +20,9 @@ def step(after: tuple[str, ...]) -> Step:
         access = bootstrap(target(ctx), names(ctx), _kept(ctx))
         keep(ctx.checkout.state, {ID: access.access_key_id, SECRET: access.secret_access_key})
         path = ctx.checkout.of_mode(services.NAME) / "server.env"
-        text = as_dotenv(server_environment(ctx, access))
+        given = server_environment(target(ctx), ctx.settings, access)
+        contents = ctx.checkout.root / "jupyter" / "habari_contents"
+        text = as_dotenv({**given, "PYTHONPATH": str(contents)})
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return SAME
         write_private(path, text)
@@ -66,33 +67,6 @@ def endpoint(ctx: Context) -> S3Endpoint:
         ctx.settings.lake_bucket,
         ctx.settings.notebooks_bucket,
     )
-
-
-def server_environment(ctx: Context, access: S3Access) -> dict[str, str]:
-    """Return the variables of users' servers: the key, the buckets, the contents manager."""
-    of, settings = target(ctx), ctx.settings
-    folders = {
-        "lake": {"bucket": settings.lake_bucket, "prefix": ""},
-        "notebooks": {"bucket": settings.notebooks_bucket, "prefix": ""},
-    }
-    return {
-        "AWS_ACCESS_KEY_ID": access.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": access.secret_access_key,
-        "AWS_DEFAULT_REGION": of.region,
-        **({"AWS_ENDPOINT_URL": of.endpoint_url} if of.endpoint_url else {}),
-        "HABARI_LAKE_BUCKET": settings.lake_bucket,
-        "HABARI_NOTEBOOKS_BUCKET": settings.notebooks_bucket,
-        "HABARI_CONTENTS_FOLDERS": json.dumps(folders),
-        "PYTHONPATH": str(ctx.checkout.root / "jupyter" / "habari_contents"),
-    }
-
-
-def as_dotenv(values: Mapping[str, str]) -> str:
-    """Return the text of a .env file; values in single quotes are taken as they are."""
-    quoted = {
-        name: value.replace("\\", "\\\\").replace("'", "\\'") for name, value in values.items()
-    }
-    return "".join(f"{name}='{value}'\n" for name, value in quoted.items())
 
 
 def _kept(ctx: Context) -> S3Access | None:

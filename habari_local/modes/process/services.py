@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from habari_local.drivers import npm
+from habari_local.identity.users import people
 from habari_local.modes.base import Context
 
 NAME = "process"
@@ -106,7 +107,7 @@ def github(ctx: Context) -> Service:
             "HABARI_GITHUB_CLIENT_SECRET": ctx.secrets["github_client_secret"],
             "HABARI_GITHUB_CONTROL_TOKEN": ctx.secrets["github_control_token"],
             "HABARI_GITHUB_REDIRECT_URI": f"{public_url(ctx)}/hub/oauth_callback",
-            "HABARI_GITHUB_USERS": json.dumps(people(ctx)),
+            "HABARI_GITHUB_USERS": json.dumps(people(ctx.settings)),
         },
         (script,),
     )
@@ -192,36 +193,6 @@ def hub_url(ctx: Context) -> str:
 def project_path(ctx: Context) -> Path:
     """Return the folder that servers see as project/, absolute."""
     return (ctx.checkout.root / Path(ctx.settings.project_path).expanduser()).resolve()
-
-
-def people(ctx: Context) -> list[dict[str, object]]:
-    """Return the people whom the stand-in knows: one of each kind, and one whom the hub refuses."""
-    settings = ctx.settings
-    notes = dict.fromkeys(settings.allowed_users, "allowed")
-    notes |= dict.fromkeys(settings.admin_users, "admin")
-    members = {
-        f"member-of-{name}"[:39].rstrip("-"): name for name in settings.allowed_organizations
-    }
-    notes |= dict.fromkeys(members, "allowed by organization")
-    notes |= {stranger(ctx): "denied"}
-    return [
-        {
-            "login": login,
-            "id": 1000 + number,
-            "name": login.capitalize(),
-            "email": f"{login}@example.org",
-            "orgs": [members[login]] if login in members else [],
-            "teams": [],
-            "note": note,
-        }
-        for number, (login, note) in enumerate(notes.items())
-    ]
-
-
-def stranger(ctx: Context) -> str:
-    """Return a name that no list allows."""
-    listed = {*ctx.settings.admin_users, *ctx.settings.allowed_users}
-    return next(name for name in ("mallory", "mallory2", "mallory3") if name not in listed)
 
 
 def _envs(ctx: Context) -> Path:
