@@ -1,0 +1,193 @@
+"""The files that Compose reads: what `compose/*.yml` calls ${UP_…}, and services' environments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from habari_local.config.render.dotenv import as_dotenv
+from habari_local.config.secrets import Secrets
+from habari_local.config.settings import Settings
+
+HOST = "127.0.0.1"
+Environment = dict[str, str]
+People = Sequence[Mapping[str, object]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the machine and the checkout add to the settings.
+
+    `user` and `docker_group` are numbers as containers take them; `images` are references by name.
+    """
+
+    mode: str
+    checkout: str
+    folder: Path
+    project_path: Path
+    user: str
+    docker_socket: Path
+    docker_group: int
+    images: Mapping[str, str]
+
+    @property
+    def project(self) -> str:
+        """The name of the Compose project, and what all names in the engine begin with."""
+        return f"habari-{self.checkout}-{self.mode}"
+
+    def container(self, service: str) -> str:
+        """The name that Compose gives a service's container."""
+        return f"{self.project}-{service}-1"
+
+
+def public_url(settings: Settings) -> str:
+    """Return the address that people open, without a slash at its end."""
+    return f"http://{HOST}:{settings.port('hub')}"
+
+
+def variables(settings: Settings, place: Place) -> Environment:
+    """Return what the Compose files leave open."""
+    profiles = {"s3": settings.s3_backend != "aws", "github": not settings.real_github}
+    return {
+        "COMPOSE_PROFILES": ",".join(name for name, wanted in profiles.items() if wanted),
+        "UP_PROJECT": place.project,
+        "UP_MODE": place.mode,
+        "UP_CHECKOUT": place.checkout,
+        "UP_FOLDER": str(place.folder),
+        "UP_PROJECT_PATH": str(place.project_path),
+        "UP_USER": place.user,
+        "UP_DOCKER_SOCKET": str(place.docker_socket),
+        "UP_DOCKER_GROUP": str(place.docker_group),
+        "UP_PORT_HUB": str(settings.port("hub")),
+        "UP_PORT_S3": str(settings.port("s3")),
+        "UP_PORT_GITHUB": str(settings.port("github")),
+        "UP_PORT_NOTEBOOK": str(settings.port("notebook")),
+        **{f"UP_IMAGE_{name.upper()}": reference for name, reference in place.images.items()},
+    }
+
+
+def s3(secrets: Secrets) -> Environment:
+    """Return the environment of S3."""
+    return {
+        "HABARI_S3_ROOT_ACCESS_KEY_ID": secrets["s3_root_access_key_id"],
+        "HABARI_S3_ROOT_SECRET_ACCESS_KEY": secrets["s3_root_secret_access_key"],
+    }
+
+
+def database(secrets: Secrets) -> Environment:
+    """Return the environment of PostgreSQL."""
+    return {
+        "POSTGRES_USER": "habari",
+        "POSTGRES_DB": "habari",
+        "POSTGRES_PASSWORD": secrets["database_password"],
+    }
+
+
+def proxy(secrets: Secrets) -> Environment:
+    """Return the environment of the proxy."""
+    return {"CONFIGPROXY_AUTH_TOKEN": secrets["proxy_token"]}
+
+
+def github(settings: Settings, secrets: Secrets, people: People) -> Environment:
+    """Return the environment of the GitHub stand-in."""
+    return {
+        "HABARI_GITHUB_CLIENT_ID": secrets["github_client_id"],
+        "HABARI_GITHUB_CLIENT_SECRET": secrets["github_client_secret"],
+        "HABARI_GITHUB_CONTROL_TOKEN": secrets["github_control_token"],
+        "HABARI_GITHUB_REDIRECT_URI": f"{public_url(settings)}/hub/oauth_callback",
+        "HABARI_GITHUB_ALLOWED_HOSTS": "github",
+        "HABARI_GITHUB_USERS": json.dumps(people),
+    }
+
+
+def socket(settings: Settings, place: Place) -> Environment:
+    """Return the environment of the socket proxy: what the hub may ask of the engine."""
+    return {
+        "HABARI_SOCKET_PREFIX": f"{place.project}-",
+        "HABARI_SOCKET_IMAGE": place.images["notebook"],
+        "HABARI_SOCKET_BINDS": json.dumps([f"{place.project_path}:/home/jovyan/project:rw"]),
+        "HABARI_SOCKET_PARTNERS": json.dumps(list(partners(settings, place))),
+        "HABARI_SOCKET_INTERNET": str(int(needs_internet(settings))),
+    }
+
+
+def partners(settings: Settings, place: Place) -> Environment:
+    """Return the containers that join users' networks, and the name that each has there."""
+    names = ["hub", "proxy", *(["s3"] if settings.s3_backend != "aws" else [])]
+    return {place.container(name): name for name in names}
+
+
+def needs_internet(settings: Settings) -> bool:
+    """Whether users' servers must reach the world outside: to get to an S3 that is there."""
+    return settings.s3_backend == "aws"
+
+
+def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
+    """Return the environment of the hub; its file is read by hub/habari_hub/settings.py."""
+    real = settings.real_github
+    standin = f"http://{HOST}:{settings.port('github')}"
+    password = secrets["database_password"]
+    secret = settings.github_client_secret.get_secret_value()
+    labels = {"dev.habari.mode": place.mode, "dev.habari.checkout": place.checkout}
+    return {
+        "HABARI_PUBLIC_URL": public_url(settings),
+        "HABARI_HUB_BIND_URL": "http://0.0.0.0:8081",
+        "HABARI_HUB_CONNECT_URL": "http://hub:8081",
+        "HABARI_PROXY_API_URL": "http://proxy-control:8001",
+        "CONFIGPROXY_AUTH_TOKEN": secrets["proxy_token"],
+        "HABARI_HUB_DB_URL": f"postgresql+psycopg2://habari:{password}@db:5432/habari",
+        "HABARI_HUB_API_TOKEN": secrets["hub_api_token"],
+        "JUPYTERHUB_CRYPT_KEY": secrets["crypt_key"],
+        "JPY_COOKIE_SECRET": secrets["cookie_secret"],
+        "HABARI_GITHUB_URL": "https://github.com" if real else standin,
+        "HABARI_GITHUB_INTERNAL_URL": "https://github.com" if real else "http://github:8008",
+        "HABARI_GITHUB_API_URL": "https://api.github.com" if real else "http://github:8008/api/v3",
+        "HABARI_GITHUB_CLIENT_ID": settings.github_client_id or secrets["github_client_id"],
+        "HABARI_GITHUB_CLIENT_SECRET": secret or secrets["github_client_secret"],
+        "HABARI_ADMIN_USERS": ",".join(settings.admin_users),
+        "HABARI_ALLOWED_USERS": ",".join(settings.allowed_users),
+        "HABARI_ALLOWED_ORGANIZATIONS": ",".join(settings.allowed_organizations),
+        "HABARI_CULL_AFTER": str(settings.cull_after),
+        "HABARI_SPAWNER": "docker",
+        "HABARI_DOCKER_URL": "tcp://socket:2375",
+        "HABARI_DOCKER_PREFIX": place.project,
+        "HABARI_SERVER_IMAGE": place.images["notebook"],
+        "HABARI_SERVER_USER": place.user,
+        "HABARI_SERVER_MEMORY": settings.server_memory,
+        "HABARI_SERVER_CPUS": str(settings.server_cpus),
+        "HABARI_SERVER_INTERNET": str(int(needs_internet(settings))),
+        "HABARI_SERVER_PARTNERS": json.dumps(partners(settings, place)),
+        "HABARI_SERVER_LABELS": json.dumps(labels),
+        "HABARI_SERVER_ENV_FILE": "/run/habari/server.env",
+        "PROJECT_PATH": str(place.project_path),
+    }
+
+
+def of_hub_mode(
+    settings: Settings, secrets: Secrets, place: Place, people: People
+) -> dict[str, str]:
+    """Return the files of mode hub: name → text; `people` are those whom the stand-in knows."""
+    files = {
+        "compose": variables(settings, place),
+        "s3": s3(secrets),
+        "db": database(secrets),
+        "proxy": proxy(secrets),
+        "github": github(settings, secrets, people),
+        "socket": socket(settings, place),
+        "hub": hub(settings, secrets, place),
+    }
+    return {f"{name}.env": as_dotenv(values) for name, values in files.items()}
+
+
+def of_nohub_mode(
+    settings: Settings, secrets: Secrets, place: Place, server: Environment
+) -> dict[str, str]:
+    """Return the files of mode nohub: name → text; `server` is what the notebook server gets."""
+    files = {
+        "compose": variables(settings, place),
+        "s3": s3(secrets),
+        "notebook": {**server, "JUPYTER_TOKEN": secrets["notebook_token"]},
+    }
+    return {f"{name}.env": as_dotenv(values) for name, values in files.items()}

@@ -1,0 +1,238 @@
+"""The Docker engine by its SDK: what is ours there, found by label, and what happens to it.
+
+Nothing is remembered: containers, networks and volumes carry `dev.habari.mode` and
+`dev.habari.checkout`, so whatever became of the tool, the next call finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from habari_local.errors import HabariError
+
+if TYPE_CHECKING:
+    import docker
+
+MODE, CHECKOUT, USER = "dev.habari.mode", "dev.habari.checkout", "dev.habari.user"
+SERVICE = "com.docker.compose.service"
+SECONDS = 60  # for one answer of the engine
+STOP_SECONDS = 5  # for a container to end by itself
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Whose things: those of one mode of one checkout."""
+
+    checkout: str
+    mode: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that all of it carries."""
+        return {MODE: self.mode, CHECKOUT: self.checkout}
+
+    @property
+    def filters(self) -> dict[str, list[str]]:
+        """The same as the engine's filter."""
+        return {"label": [f"{name}={value}" for name, value in self.labels.items()]}
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of ours; `service` is empty for a user's server, `user` for a service."""
+
+    id: str
+    name: str
+    service: str
+    user: str
+    state: str  # created, running, restarting, exited …
+    health: str  # starting, healthy, unhealthy; empty without a health check
+    since: float | None  # seconds since the epoch
+    networks: frozenset[str]
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return self.service or (f"server of {self.user}" if self.user else self.name)
+
+
+@cache
+def api() -> docker.APIClient:
+    """Return the connection to the engine that DOCKER_HOST names, else the machine's own.
+
+    Raises:
+        HabariError: no engine answers there, with the command that mends it.
+    """
+    import docker
+    from docker.utils import kwargs_from_env
+
+    try:
+        return docker.APIClient(version="auto", timeout=SECONDS, **kwargs_from_env())
+    except docker.errors.DockerException as error:
+        raise _unreachable(str(error)) from error
+
+
+def _unreachable(said: str) -> HabariError:
+    if "Permission denied" in said:
+        return HabariError(
+            "Docker: the engine's socket may not be opened by this account, membership in the group"
+            " docker was expected.",
+            "sudo usermod -aG docker $USER && newgrp docker",
+            3,
+        )
+    return HabariError(
+        "Docker: no engine answers, a running one was expected.", "sudo systemctl start docker", 3
+    )
+
+
+def reachable() -> bool:
+    """Whether an engine answers."""
+    try:
+        api().ping()
+    except Exception:  # noqa: BLE001 (whatever keeps it from answering)
+        return False
+    return True
+
+
+def containers(ours: Ours) -> list[Container]:
+    """Return our containers, running or not, the oldest first."""
+    import docker
+
+    found = api().containers(all=True, filters=ours.filters)
+    described = []
+    for each in sorted(found, key=lambda one: one["Created"]):
+        try:
+            described.append(_described(api().inspect_container(each["Id"])))
+        except docker.errors.NotFound:  # gone since it was listed
+            continue
+    return described
+
+
+def _described(inspected: dict[str, Any]) -> Container:
+    state, labels = inspected["State"], inspected["Config"]["Labels"] or {}
+    running = state["Running"]
+    return Container(
+        id=inspected["Id"],
+        name=inspected["Name"].removeprefix("/"),
+        service=labels.get(SERVICE, ""),
+        user=labels.get(USER, ""),
+        state=state["Status"],
+        health=state.get("Health", {}).get("Status", ""),
+        since=_timestamp(state["StartedAt"]) if running else None,
+        networks=frozenset(inspected["NetworkSettings"]["Networks"]),
+    )
+
+
+def _timestamp(text: str) -> float:
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00").timestamp()
+
+
+def memory(container: str) -> int | None:
+    """Return the bytes that a running container takes, page cache left out; None if it's gone."""
+    import docker
+
+    try:
+        found = api().stats(container, stream=False, one_shot=True)["memory_stats"]
+    except docker.errors.APIError:
+        return None
+    details = found.get("stats", {})
+    cached = details.get("total_inactive_file", details.get("inactive_file", 0))
+    return int(found["usage"] - cached) if "usage" in found else None
+
+
+def last_lines(container: str, count: int) -> list[str]:
+    """Return the last lines of a container's log."""
+    import docker
+
+    try:
+        text: bytes = api().logs(container, tail=count)
+    except docker.errors.APIError:
+        return []
+    return text.decode(errors="replace").splitlines()
+
+
+def follow(container: str, count: int) -> Iterator[str]:
+    """Yield the last lines of a container's log and then each new one, until it ends."""
+    rest = b""
+    for chunk in api().logs(container, stream=True, follow=True, tail=count):
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
+
+
+def remove(found: Iterable[Container]) -> None:
+    """Stop and remove containers, all at once: ask, wait a little, then insist."""
+    each_of(_remove, [each.id for each in found])
+
+
+def _remove(container: str) -> None:
+    import docker
+
+    for verb in (
+        lambda: api().stop(container, timeout=STOP_SECONDS),
+        lambda: api().remove_container(container, force=True, v=True),
+    ):
+        try:
+            verb()
+        except docker.errors.APIError as error:
+            if error.status_code not in (404, 409):  # gone, or going already
+                raise
+
+
+def restart(container: str) -> None:
+    """Stop a container and start it again."""
+    api().restart(container, timeout=STOP_SECONDS)
+
+
+def networks(ours: Ours) -> list[dict[str, Any]]:
+    """Return our networks, as the engine lists them."""
+    found: list[dict[str, Any]] = api().networks(filters=ours.filters)
+    return found
+
+
+def remove_networks(ours: Ours) -> None:
+    """Remove our networks on which nobody is left."""
+    import docker
+
+    def remove_one(name: str) -> None:
+        try:
+            api().remove_network(name)
+        except docker.errors.APIError as error:
+            if error.status_code not in (403, 404):  # in use, gone
+                raise
+
+    each_of(remove_one, [each["Id"] for each in networks(ours)])
+
+
+def connect(network: str, container: str, alias: str) -> None:
+    """Connect a container to a network under another name; being there already is fine."""
+    import docker
+
+    try:
+        api().connect_container_to_network(container, network, aliases=[alias])
+    except docker.errors.APIError as error:
+        if "already exists" not in str(error.explanation):
+            raise
+
+
+def volumes(ours: Ours) -> list[str]:
+    """Return the names of our volumes."""
+    return sorted(each["Name"] for each in api().volumes(filters=ours.filters)["Volumes"] or ())
+
+
+def remove_volumes(names: Iterable[str]) -> None:
+    """Delete volumes and what is in them."""
+    each_of(lambda name: api().remove_volume(name, force=True), list(names))
+
+
+def each_of(action: Callable[[str], object], names: list[str]) -> None:
+    """Do the same to several things of the engine at once; raise the first error."""
+    if names:
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(action, names))

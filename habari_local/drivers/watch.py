@@ -1,0 +1,70 @@
+"""What happens to our containers while we wait for them, told by the engine's event stream."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Any
+
+from habari_local.drivers import engine
+from habari_local.drivers.engine import Ours
+
+
+class Watch:
+    """Follows the events of our containers for the block; thread-safe to ask."""
+
+    def __init__(self, ours: Ours) -> None:
+        self._stream: Any = engine.api().events(
+            decode=True, filters={**ours.filters, "type": ["container"]}
+        )
+        self._lock = threading.Lock()
+        self._failed: dict[str, str] = {}
+        self._healthy: set[str] = set()
+        self._started: set[str] = set()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop following."""
+        self._stream.close()
+
+    def healthy(self, service: str) -> bool:
+        """Whether the service was seen to become healthy."""
+        with self._lock:
+            return service in self._healthy
+
+    def failure(self, service: str) -> str | None:
+        """Return why the service can't come up any more, or None."""
+        with self._lock:
+            return self._failed.get(service)
+
+    def _follow(self) -> None:
+        for event in self._stream:
+            actor = event["Actor"]
+            self._take(event["Action"], actor["ID"], actor["Attributes"])
+
+    def _take(self, action: str, container: str, attributes: dict[str, str]) -> None:
+        service = attributes.get(engine.SERVICE, "")
+        with self._lock:
+            if action == "create":  # made anew: what the one before it did is over
+                self._failed.pop(service, None)
+                self._healthy.discard(service)
+            elif action == "start":
+                self._started.add(container)
+            elif action == "die" and container in self._started:
+                code = attributes.get("exitCode", "unknown")
+                self._failed[service] = f"its container ended with exit code {code}"
+            elif action == "health_status: unhealthy":
+                self._failed[service] = "its container is unhealthy"
+            elif action == "health_status: healthy":
+                self._healthy.add(service)
