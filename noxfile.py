@@ -108,8 +108,9 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session
 def dist(session: nox.Session) -> None:
-    """Write the files that are generated from the settings."""
+    """Write the files that are generated from the settings and from the command line."""
     python(session, "habari_local.config.render.dist")
+    session.run(sys.executable, "docs/generate.py", external=True)
 
 
 @nox.session

@@ -77,6 +77,9 @@ def _run(arguments: Sequence[str] | None) -> int:
                 sys.stdout.flush()
         except KeyboardInterrupt:  # how one leaves `logs -f`
             return result.code
+    elif result.chunks is not None:
+        for chunk in result.chunks:
+            sys.stdout.buffer.write(chunk)
     elif result.as_json:
         json.dump(result.data, sys.stdout, indent=2)
         sys.stdout.write("\n")

@@ -24,7 +24,7 @@ class Table:
 class Result:
     """What a command returns: data for programs, text and tables for people, an exit code.
 
-    `lines` is a stream, written as it comes; it takes the place of the rest.
+    `lines` and `chunks` are streams, written as they come; they take the place of the rest.
     """
 
     data: Any = None
@@ -32,6 +32,7 @@ class Result:
     code: int = 0
     as_json: bool = False
     lines: Iterable[str] | None = None
+    chunks: Iterable[bytes] | None = None
 
 
 class Board(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from habari_local.commands.options import AsJson, ModeName
 from habari_local.console import Result, Table
+from habari_local.diagnostics.checks import Finding
 from habari_local.errors import MISSING_TOOL
 
 
@@ -18,27 +19,29 @@ def doctor(mode: ModeName = None, as_json: AsJson = False) -> Result:
     env = environment()
     wanted = {name: modes.get(name) for name in ([mode] if mode else modes.names())}
     by_name = {each.name: each for found in wanted.values() for each in found.requirements()}
-    rows = []
+    rows: list[dict[str, str]] = []
     for requirement in by_name.values():
         finding = requirement.check(env)
-        needs = [n for n, m in wanted.items() if requirement in m.requirements()]
-        state = "ok" if finding.good else ("optional" if requirement.optional else "missing")
+        needs = [name for name, each in wanted.items() if requirement in each.requirements()]
         rows.append(
             {
                 "name": requirement.name,
-                "state": state,
+                "state": _state(finding, optional=requirement.optional),
                 "found": finding.found,
                 "needed": requirement.needed,
-                "modes": needs,
+                "modes": ", ".join(needs),
                 "mend": "" if finding.good else requirement.mend,
             }
         )
     table = Table(
         ["requirement", "state", "found", "needed", "for", "mend it with"],
-        [
-            (r["name"], r["state"], r["found"], r["needed"], ", ".join(r["modes"]), r["mend"])
-            for r in rows
-        ],
+        [tuple(row.values()) for row in rows],
     )
     bad = any(row["state"] == "missing" for row in rows)
     return Result({"checks": rows}, [table], MISSING_TOOL if bad else 0, as_json=as_json)
+
+
+def _state(finding: Finding, *, optional: bool) -> str:
+    if finding.good:
+        return "ok"
+    return "optional" if optional else "missing"

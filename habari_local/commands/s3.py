@@ -2,6 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
+from habari_local.commands.options import AsJson
+from habari_local.console import Result, Table
+from habari_local.errors import USAGE, HabariError, NotRunning
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from habari_local.storage.objects import Place
+    from habari_local.storage.target import Buckets
+
 app = typer.Typer(no_args_is_help=True, help="The buckets lake and notebooks: ls, cp, cat.")
+PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="lake/... or notebooks/...")]
+
+
+@app.command()
+def ls(
+    path: PathArgument = "",
+    deep: Annotated[bool, typer.Option("--recursive", "-r", help="Everything below.")] = False,
+    as_json: AsJson = False,
+) -> Result:
+    """List a folder of the buckets; without a path, the buckets.
+
+    Example: habari-local s3 ls lake/samples/
+    """
+    from habari_local.storage import objects
+
+    s3, buckets = _connect()
+    if not path:
+        rows = [("lake/", buckets.lake), ("notebooks/", buckets.notebooks)]
+        return Result(dict(rows), [Table(["folder", "bucket"], rows)], as_json=as_json)
+    entries = list(objects.listing(s3, _place(path, buckets), deep=deep))
+    data = [
+        {"path": e.path, "size": e.size, "modified": e.modified and e.modified.isoformat()}
+        for e in entries
+    ]
+    shown = [
+        (
+            entry.path,
+            "" if entry.size is None else f"{entry.size:,}",
+            f"{entry.modified:%Y-%m-%d %H:%M:%S}" if entry.modified else "",
+        )
+        for entry in entries
+    ]
+    return Result(data, [Table(["path", "bytes", "modified (UTC)"], shown)], as_json=as_json)
+
+
+@app.command()
+def cp(
+    source: Annotated[str, typer.Argument(metavar="SOURCE")],
+    target: Annotated[str, typer.Argument(metavar="TARGET")],
+) -> Result:
+    """Copy a file into a bucket, out of one, or between them.
+
+    Example: habari-local s3 cp data.csv lake/raw/
+    """
+    from habari_local.storage import objects
+
+    s3, buckets = _connect()
+    where = objects.copy(s3, source, target, buckets)
+    return Result({"copied": where}, [f"Copied {source} to {where}"])
+
+
+@app.command()
+def cat(path: PathArgument) -> Result:
+    """Write an object to standard output, byte for byte.
+
+    Example: habari-local s3 cat lake/samples/rainfall.csv
+    """
+    from habari_local.storage import objects
+
+    s3, buckets = _connect()
+    chunks: Iterator[bytes] = objects.read(s3, _place(path, buckets))
+    return Result(chunks=chunks)
+
+
+def _connect() -> tuple[S3Client, Buckets]:
+    from habari_local import active
+    from habari_local.storage.target import Buckets, S3Target, s3_client
+
+    mode, ctx = active.current()
+    if active.active_mode(ctx.checkout) != mode.name:
+        raise NotRunning
+    s3 = mode.endpoints(ctx).s3
+    target = S3Target(
+        s3.endpoint_url,
+        s3.region,
+        s3.access_key_id,
+        s3.secret_access_key,
+        ctx.settings.s3_backend,
+    )
+    return s3_client(target), Buckets(s3.lake_bucket, s3.notebooks_bucket)
+
+
+def _place(path: str, buckets: Buckets) -> Place:
+    from habari_local.storage import objects
+
+    place = objects.parse(path, buckets)
+    if place is None:
+        raise HabariError(
+            f"{path}: expected to begin with lake/ or notebooks/.",
+            f"habari-local s3 ls lake/{path}",
+            USAGE,
+        )
+    return place

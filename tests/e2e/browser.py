@@ -120,9 +120,11 @@ class Lab:
         self.kernel_idle()
 
     def kernel_idle(self) -> None:
-        """Wait until the notebook's kernel has nothing to do."""
-        indicator = self.page.locator(".jp-Notebook-ExecutionIndicator:visible")
-        expect(indicator).to_have_attribute("data-status", "idle")
+        """Wait until the notebook's kernel is connected and has nothing to do.
+
+        By the status bar: the notebook's own indicator says idle before there is a kernel.
+        """
+        expect(self.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
 
     def run_cell(self, source: str) -> None:
         """Type into the selected cell and run it, staying on it."""

@@ -93,7 +93,8 @@ class Collector:
         """Take in what came of a phase of a check, before anything else shows it."""
         report = yield
         check = self._check_of(item)
-        check.seconds = round(check.seconds + report.duration, 3)
+        if report.when == "call" or report.failed:
+            check.seconds = round(report.duration, 3)
         if report.skipped:
             self._take_skip(check, report)
         if report.failed:
@@ -185,5 +186,6 @@ def _first_line(documented: object, otherwise: str) -> str:
 def _title(item: pytest.Item) -> str:
     name = item.name.removeprefix("test_").replace("_", " ")
     title = _first_line(getattr(item, "function", None), name)
-    case = item.name.partition("[")[2].rstrip("]")
+    # pytest escapes what isn't ASCII in the names of cases.
+    case = item.name.partition("[")[2].removesuffix("]").encode().decode("unicode_escape")
     return f"{title}: {case}" if case else title

@@ -81,7 +81,9 @@ def test_unknown_user_stays_out(endpoints: Endpoints, hub: Hub, run_id: str) -> 
     steps.web.close()
 
 
-@pytest.mark.parametrize("forged", ["", "bm90LWEtc3RhdGU=", "%%%"])
+@pytest.mark.parametrize(
+    "forged", ["", "eyJzdGF0ZV9pZCI6ICJndWVzc2VkIn0=", "%%%"], ids=["none", "guessed", "garbage"]
+)
 def test_forged_state(endpoints: Endpoints, forged: str) -> None:
     """A way back with a state that the hub didn't give is refused"""
     steps = SignIn(endpoints)

@@ -142,6 +142,19 @@ def test_rename_delete_and_folders(
     assert server.names(f"{folder}/deep") == [copy]
 
 
+def test_checkpoint_and_back(server: Server, folder: str, notebooks: Bucket, run_id: str) -> None:
+    """JupyterLab's "Revert to checkpoint" brings the notebook of the checkpoint back."""
+    path = f"{folder}/checkpointed.ipynb"
+    server.save_notebook(path, notebook_of("'before'"))
+    made = server.ask("POST", f"api/contents/{path}/checkpoints")
+    assert made.status_code == 201
+    server.save_notebook(path, notebook_of("'after'"))
+    restored = server.ask("POST", f"api/contents/{path}/checkpoints/{made.json()['id']}")
+    assert restored.status_code == 204
+    assert sources_of(server.read(path)) == ["'before'"]
+    assert notebooks.get(f"{run_id}/checkpointed.ipynb") == bytes_of(notebook_of("'before'"))
+
+
 def test_from_home_into_the_bucket(server: Server, notebooks: Bucket, run_id: str) -> None:
     """A notebook moved from the home into notebooks/ is whole there, and gone here."""
     saved = notebook_of("print('moved')")

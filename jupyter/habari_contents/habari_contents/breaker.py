@@ -10,7 +10,7 @@ class Breaker:
     """Counts failures to reach one bucket; heals by itself with one trial after `rest` seconds."""
 
     def __init__(
-        self, *, rest: float, failures: int = 2, clock: Callable[[], float] = time.monotonic
+        self, *, rest: float, failures: int = 3, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._limit = failures
         self._rest = rest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from typing import IO, Any
 
 from . import errors
@@ -121,7 +121,7 @@ async def _abort(bucket: Bucket, path: str, target: dict[str, str]) -> None:
         return
 
 
-async def chunks(bucket: Bucket, answer: Any, path: str) -> AsyncIterator[bytes]:
+async def chunks(bucket: Bucket, answer: Any, path: str) -> AsyncGenerator[bytes]:
     """The body of an opened object, each piece in its own deadline."""
     async with answer["Body"] as body:
         while True:
@@ -132,20 +132,24 @@ async def chunks(bucket: Bucket, answer: Any, path: str) -> AsyncIterator[bytes]
             yield piece
 
 
-async def at_once(work: list[Any], limit: int = 8) -> list[Any]:
-    """Run coroutines, at most `limit` at a time; the first error stops the others and is raised."""
-    gate = asyncio.Semaphore(limit)
+async def at_once(work: Iterable[Coroutine[Any, Any, None]], limit: int = 8) -> None:
+    """Run coroutines, at most `limit` at a time, and raise the first error when all have ended.
 
-    async def one(job: Any) -> Any:
-        async with gate:
-            return await job
+    After an error no more are started, and none is cancelled: half a request may still do its work.
+    """
+    waiting = iter(work)
+    failures: list[Exception] = []
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(job)) for job in work]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
-    finally:
-        for job in work:
-            job.close()
-    return [task.result() for task in tasks]
+    async def worker() -> None:
+        for job in waiting:
+            if failures:
+                job.close()
+                continue
+            try:
+                await job
+            except Exception as error:  # noqa: BLE001 - raised below, when the others have ended
+                failures.append(error)
+
+    await asyncio.gather(*(worker() for _ in range(limit)))
+    if failures:
+        raise failures[0]

@@ -7,13 +7,16 @@ disk: it outlives the server, moves with its folder, and is hidden from listings
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
 from tornado.web import HTTPError
 
 from . import bulk, errors, transfer
-from .folder import CHECKPOINTS, Folder
+from .folder import Folder
+from .places import BucketPlace, DiskPlace
+from .reading import CHECKPOINTS
 
 if TYPE_CHECKING:
     from .router import HabariContentsManager
@@ -69,6 +72,12 @@ class RoutedCheckpoints(AsyncCheckpoints):
             return
         await folder.bucket.delete([key_of(folder, path)], path)
 
+    def _place(self, path: str) -> transfer.Place:
+        folder = self.parent.folder_of(path)
+        if folder is None:
+            return DiskPlace(Path(self.parent.home.checkpoints.checkpoint_path(ID, path)), path)
+        return BucketPlace(folder.bucket, key_of(folder, path), path)
+
     async def _check(self, checkpoint_id: str, path: str) -> None:
         if checkpoint_id not in {found["id"] for found in await self.list_checkpoints(path)}:
             raise errors.ContentsError(404, f"{path}: has no checkpoint {checkpoint_id}.")
@@ -92,9 +101,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
                 return
             # One that is at the target already belongs to a file that is gone.
             await self.delete_all_checkpoints(new_path)
-            await transfer.move(
-                self.parent.checkpoint_place(old_path), self.parent.checkpoint_place(new_path)
-            )
+            await transfer.move(self._place(old_path), self._place(new_path))
         except HTTPError as error:
             self.log.warning("The checkpoint of %s did not follow it: %s", old_path, error)
 

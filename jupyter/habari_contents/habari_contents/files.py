@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
@@ -51,9 +52,10 @@ class FilesHandler(AuthenticatedFileHandler):
             self.set_status(206)
             self.set_header("Content-Range", answer["ContentRange"])
         self._describe(path, answer, answer["ContentLength"])
-        async for piece in bulk.chunks(folder.bucket, answer, path):
-            self.write(piece)
-            await self.flush()
+        async with aclosing(bulk.chunks(folder.bucket, answer, path)) as pieces:
+            async for piece in pieces:
+                self.write(piece)
+                await self.flush()
 
     def _describe(self, path: str, facts: dict[str, Any], size: int) -> None:
         name = path.rsplit("/", 1)[-1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import bulk, errors
-from .models import content_type
+from .models import UNKNOWN_TIME, content_type
 from .objects import Condition, Stat
 from .store import Bucket
 from .transfer import Item, Place
@@ -35,12 +35,10 @@ class BucketPlace:
 
     def stat(self, item: Item) -> Stat:
         """The object of an item of this place."""
-        from .models import UNKNOWN_TIME
-
         return Stat(self.key + item.relative, item.version, item.size, UNKNOWN_TIME)
 
-    async def receive(self, item: Item, source: Place) -> None:
-        """Server-side copy from a bucket, upload from the disk."""
+    async def receive(self, item: Item, source: Place) -> str:
+        """Server-side copy from a bucket, upload from the disk; the copy's ETag."""
         key, path = self.key + item.relative, self.path + item.relative
         if isinstance(source, BucketPlace):
             if await self.bucket.head(key, path):
@@ -49,13 +47,15 @@ class BucketPlace:
             found = await self.bucket.head(key, path)
             if found is None or found.size != item.size or found.etag != made.etag:
                 raise errors.ContentsError(502, f"{path}: the copy is not what was copied.")
-        elif item.is_folder:
+            return made.etag
+        if not isinstance(source, DiskPlace):
+            raise TypeError(source)
+        if item.is_folder:
             kind = "application/x-directory"
-            await self.bucket.put(key, path, b"", kind, Condition(absent=True))
-        elif isinstance(source, DiskPlace):
-            await self._upload(item, source, key, path)
+            return (await self.bucket.put(key, path, b"", kind, Condition(absent=True))).etag
+        return await self._upload(item, source, key, path)
 
-    async def _upload(self, item: Item, source: DiskPlace, key: str, path: str) -> None:
+    async def _upload(self, item: Item, source: DiskPlace, key: str, path: str) -> str:
         try:
             file = await asyncio.to_thread(source.file(item).open, "rb")
         except OSError as error:
@@ -66,6 +66,7 @@ class BucketPlace:
             )
         if made.size != item.size or _version(source.file(item)) != item.version:
             raise errors.ContentsError(409, f"{source.path}{item.relative}: changed meanwhile.")
+        return made.etag
 
     async def discard(self, items: Sequence[Item]) -> list[Item]:
         """Delete what a last look shows unchanged."""
@@ -127,15 +128,15 @@ class DiskPlace:
             return Item(relative, 0, "")
         return Item(relative, file.stat().st_size, _version(file))
 
-    async def receive(self, item: Item, source: Place) -> None:
-        """Download from a bucket into a new file."""
+    async def receive(self, item: Item, source: Place) -> str:
+        """Download from a bucket into a new file; its version."""
         if not isinstance(source, BucketPlace):
             raise TypeError(source)
         file = self.file(item)
         try:
             if item.is_folder:
                 await asyncio.to_thread(file.mkdir, parents=True, exist_ok=item.relative != "/")
-                return
+                return ""
             await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
             target = await asyncio.to_thread(file.open, "xb")
         except FileExistsError as error:
@@ -148,6 +149,7 @@ class DiskPlace:
         except BaseException:
             file.unlink(missing_ok=True)
             raise
+        return _version(file)
 
     async def _download(self, item: Item, source: BucketPlace, write: object) -> None:
         stat, path = source.stat(item), source.path + item.relative

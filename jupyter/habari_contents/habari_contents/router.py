@@ -13,7 +13,7 @@ from jupyter_server.services.contents.manager import AsyncContentsManager, copy_
 from traitlets import Bool, Dict, Float, Instance, Integer, Type, default
 
 from . import errors, models, transfer
-from .checkpoints import RoutedCheckpoints, key_of
+from .checkpoints import RoutedCheckpoints
 from .client import Client
 from .files import FilesHandler
 from .folder import Folder
@@ -215,14 +215,6 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
         if folder is None:
             return DiskPlace(Path(self.home._get_os_path(path)), path)
         return BucketPlace(folder.bucket, folder.key(path), path)
-
-    def checkpoint_place(self, path: str) -> transfer.Place:
-        """Where the checkpoint of the file at an API path is, for a transfer."""
-        folder = self.folder_of(path)
-        if folder is None:
-            file = self.home.checkpoints.checkpoint_path("checkpoint", path)
-            return DiskPlace(Path(file), path)
-        return BucketPlace(folder.bucket, key_of(folder, path), path)
 
     async def copy(self, from_path: str, to_path: str | None = None) -> Model:
         """Copy a file or folder into the folder `to_path`, or to that very path."""

@@ -56,12 +56,15 @@ class Bucket:
             self._breaker.failed()
             raise errors.late(path, seconds, writing=writing) from error
         except Exception as error:
-            raise self._answer(error, path, writing=writing) from error
+            answer = self._answer(error, path, writing=writing)
+            if answer is None:
+                raise
+            raise answer from error
         else:
             self._breaker.succeeded()
 
-    def _answer(self, error: Exception, path: str, *, writing: bool) -> Exception:
-        """What a failed call means: an answer of S3, a failure to reach it, or an error of ours."""
+    def _answer(self, error: Exception, path: str, *, writing: bool) -> Exception | None:
+        """What a failed call means: an answer of S3, or no way to it; None is an error of ours."""
         from botocore import exceptions as boto  # type: ignore[import-untyped]
 
         if isinstance(error, boto.ClientError):
@@ -75,7 +78,7 @@ class Bucket:
         if isinstance(error, (boto.HTTPClientError, OSError)) or _is_aiohttp(error):
             self._breaker.failed()
             return errors.broken(path) if writing else errors.unreachable(path)
-        return error
+        return None
 
     async def head(self, key: str, path: str, *, trial: bool = False) -> Stat | None:
         """The object's facts, or None where there is none."""

@@ -8,7 +8,7 @@ source as it was, and takes back the copies that were made.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from . import errors
@@ -46,8 +46,11 @@ class Place(Protocol):
         Raises 400 for what cannot be carried (links, names that a disk cannot have).
         """
 
-    async def receive(self, item: Item, source: Place) -> None:
-        """Make the item here from the source, create-only, and verify it. Raises 409."""
+    async def receive(self, item: Item, source: Place) -> str:
+        """Make the item here from the source, create-only, and verify it; its version here.
+
+        Raises 409 if it is there.
+        """
 
     async def discard(self, items: Sequence[Item]) -> list[Item]:
         """Delete the items that still have their version; the others are returned."""
@@ -63,8 +66,7 @@ async def copy(source: Place, target: Place) -> list[Item]:
     made: list[Item] = []
 
     async def one(item: Item) -> None:
-        await target.receive(item, source)
-        made.append(item)
+        made.append(replace(item, version=await target.receive(item, source)))
 
     try:
         # Folders first: on a disk they must be there before what they hold.
@@ -80,15 +82,12 @@ async def _undone(
     error: errors.ContentsError, made: list[Item], target: Place
 ) -> errors.ContentsError:
     """Take back the copies; the sentence says if some stayed."""
-    kept = len(made)
     try:
-        # A copy's version is its own, not the one of its source: take stock of what is there.
-        names = {item.relative for item in made}
-        mine = [item for item in await target.stock() if item.relative in names]
-        kept = len(await target.discard(mine))
+        await target.discard(made)
+        kept = bool(await target.stock())
     except errors.ContentsError:
-        pass
-    said = f" {kept} copies stayed in {target.path}." if kept else ""
+        kept = True
+    said = f" Copies stayed in {target.path}." if kept else ""
     return errors.ContentsError(
         error.status_code, f"{error.log_message} Nothing was moved or deleted.{said}"
     )

@@ -102,12 +102,6 @@ def test_listing_200_takes_few_calls(jupyter, s3, proxy, name):
     assert proxy.requests.total() <= 2
 
 
-def test_more_than_a_page_is_listed(jupyter, s3, name):
-    for number in range(1005):
-        s3.put_object(Bucket="habari-lake", Key=f"{name}/{number}", Body=b"")
-    assert len(jupyter.names(f"lake/{name}")) == 1005
-
-
 def test_new_untitled_notebook_file_and_folder(jupyter, name):
     assert jupyter.put(f"notebooks/{name}", {"type": "directory"}).status_code == 201
     kinds = [

@@ -160,7 +160,7 @@ def test_hanging_save_is_bounded_and_nothing_else_waits(jupyter, proxy, name):
 
 def test_after_hangs_the_breaker_answers_at_once_and_heals_by_itself(jupyter, proxy):
     proxy.fail("hang")
-    for _ in range(2):
+    for _ in range(3):
         assert jupyter.get("lake", type="directory").status_code == 504
     started = time.monotonic()
     resting = jupyter.get("lake", type="directory")

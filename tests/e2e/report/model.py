@@ -19,7 +19,7 @@ class Shot:
 
 @dataclass
 class Check:
-    """One check and what came of it; `seconds` covers its preparation and clean-up too."""
+    """One check and what came of it; `seconds` without what it prepared for others too."""
 
     id: str
     capability: str

@@ -60,10 +60,11 @@ def write(runs: list[Run], folder: Path) -> Path:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["when"] = _when
+    environment.filters.update(when=_when, duration=_duration)
     page = environment.get_template("page.html.j2").render(
         runs=runs,
         rows=_rows(runs),
+        failures=_failures(runs),
         chart=chart.of_timings(runs),
         size=chart,
         marks=_MARKS,
@@ -91,11 +92,28 @@ def _row(name: str, title: str, runs: list[Run]) -> Row:
     return Row(name, title, cells, checks)
 
 
+def _failures(runs: list[Run]) -> list[tuple[Run, Check, list[Check]]]:
+    """The failures, those of the same mode and message under the first of them."""
+    alike: dict[tuple[str, str], tuple[Run, Check, list[Check]]] = {}
+    for run in runs:
+        for check in run.checks:
+            key = (run.mode, check.message)
+            if check.outcome == "failed" and key in alike:
+                alike[key][2].append(check)
+            elif check.outcome == "failed":
+                alike[key] = (run, check, [])
+    return list(alike.values())
+
+
 def _inlined(folder: Path, run: Run, shot: Shot) -> str:
     file = folder / f"evidence-{run.mode}" / shot.file
     if not file.exists():
         return ""
     return "data:image/webp;base64," + base64.b64encode(file.read_bytes()).decode()
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1000:.0f} ms"
 
 
 def _when(started: str) -> str:

@@ -1,0 +1,74 @@
+"""Generates docs/reference/cli.md from the command line itself; `nox -s dist` runs it.
+
+python docs/generate.py
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from habari_local.cli import app
+
+TARGET = Path(__file__).parent / "reference" / "cli.md"
+HEAD = """\
+# Command line
+
+Generated from `habari_local/commands/` by `nox -s dist`. `--json` is for programs: one JSON
+document on standard output. Progress and errors go to standard error. What the exit codes mean:
+[exit codes](exit-codes.md).
+"""
+
+
+def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield every command that does something, with its whole name, in the order of --help."""
+    if not hasattr(command, "commands"):
+        yield name, command
+        return
+    for part, each in command.commands.items():
+        yield from commands(each, f"{name} {part}")
+
+
+def option_names(option: Any) -> list[str]:
+    """Return how an option may be written, the way to switch it off included."""
+    return [*sorted(option.opts, key=len), *option.secondary_opts]
+
+
+def _option(option: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in option_names(option))
+    takes_value = not option.is_flag
+    value = f" `{option.metavar or option.name.upper()}`" if takes_value else ""
+    default = f" Default: `{option.default}`." if takes_value and option.default is not None else ""
+    if option.secondary_opts:
+        default = f" Default: `{option.opts[0] if option.default else option.secondary_opts[0]}`."
+    return f"| {names}{value} | {option.help or ''}{default} |"
+
+
+def _section(name: str, command: Any) -> str:
+    summary, _, example = (command.help or "").partition("Example: ")
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option"]
+    words = [name, "[OPTION]..." if options else ""]
+    words += [a.metavar or a.name.upper() for a in arguments]
+    usage = " ".join(filter(None, words))
+    lines = [f"## {name}", "", " ".join(summary.split()), "", "```text", usage, "```", ""]
+    if options:
+        lines += ["| option | meaning |", "|---|---|", *map(_option, options), ""]
+    if example:
+        lines += [f"Example: `{' '.join(example.split())}`", ""]
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """Return the Markdown of the whole page."""
+    found = commands(typer.main.get_command(app), "habari-local")
+    return "\n".join([HEAD, *(_section(name, command) for name, command in found)])
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{TARGET}\n")

@@ -1,0 +1,1 @@
+"""The two buckets: making them and their key, looking into them, a first data set."""

@@ -1,0 +1,104 @@
+"""Making an S3 ready for Habari: buckets, IAM user, policy and key; again as often as one likes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from habari_local.errors import HabariError
+from habari_local.storage import policy, samples
+from habari_local.storage.target import Buckets, S3Access, S3Target, iam_client, s3_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+
+USER, POLICY = "habari", "habari-buckets"
+MISSING = {"404", "NoSuchBucket", "NoSuchEntity", "NotFound"}
+KEYS_OF_A_USER = 2  # IAM's own limit
+
+
+def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) -> S3Access:
+    """Make what is missing; return the key for notebook servers.
+
+    Args:
+        target: the S3, with a key that may do this. The backend `aws` is somebody's own: its given
+            key serves the notebook servers too, and no IAM user is made.
+        buckets: the names of the two buckets.
+        kept: the key that an earlier call returned; used again while it is good.
+
+    Raises:
+        HabariError: S3 refused or did not answer; another call goes on where this one ended.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        s3 = s3_client(target)
+        made = [name for name in buckets if _make_bucket(s3, name, target.region)]
+        if target.backend == "aws":
+            return S3Access(target.access_key_id, target.secret_access_key, user_made=False)
+        if buckets.lake in made:
+            samples.put(s3, buckets.lake)
+        return _user(iam_client(target), buckets, kept)
+    except (BotoCoreError, ClientError) as error:
+        where = target.endpoint_url or "AWS"
+        raise HabariError(
+            f"S3 at {where}: {error}; buckets and a key were expected to be made.",
+            "habari-local logs s3" if target.backend != "aws" else "habari-local config show",
+        ) from error
+
+
+def _make_bucket(s3: S3Client, name: str, region: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.head_bucket(Bucket=name)
+    except ClientError as error:
+        if _code(error) not in MISSING:
+            raise
+    else:
+        return False
+    more: Any = {}
+    if region != "us-east-1":  # the one region that must not be named
+        more = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    s3.create_bucket(Bucket=name, **more)
+    return True
+
+
+def _user(iam: IAMClient, buckets: Buckets, kept: S3Access | None) -> S3Access:
+    from botocore.exceptions import ClientError
+
+    wanted = policy.document(buckets)
+    try:
+        answer = iam.get_user_policy(UserName=USER, PolicyName=POLICY)
+        document: Any = answer["PolicyDocument"]
+        found = json.loads(unquote(document)) if isinstance(document, str) else document
+    except ClientError as error:
+        if _code(error) not in MISSING:
+            raise
+        found = None
+        _make_user(iam)
+    if found != wanted:
+        iam.put_user_policy(UserName=USER, PolicyName=POLICY, PolicyDocument=policy.text(buckets))
+    ids = [key["AccessKeyId"] for key in iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]]
+    if kept and kept.access_key_id in ids:
+        return kept
+    for retired in ids[: max(0, len(ids) - KEYS_OF_A_USER + 1)]:
+        iam.delete_access_key(UserName=USER, AccessKeyId=retired)
+    key = iam.create_access_key(UserName=USER)["AccessKey"]
+    return S3Access(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def _make_user(iam: IAMClient) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        iam.create_user(UserName=USER)
+    except ClientError as error:
+        if _code(error) != "EntityAlreadyExists":
+            raise
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,79 @@
+"""What identifies an S3 and its buckets, and the client that talks to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class S3Target:
+    """An S3 and the key to use with it; `endpoint_url` is None for AWS itself."""
+
+    endpoint_url: str | None
+    region: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    backend: str = "aws"
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """The names of the two buckets."""
+
+    lake: str
+    notebooks: str
+
+    def __iter__(self) -> Any:
+        return iter((self.lake, self.notebooks))
+
+
+@dataclass(frozen=True)
+class S3Access:
+    """The key that notebook servers get; `user_made` tells whether it is an IAM user of ours."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    user_made: bool = True
+
+
+def s3_client(target: S3Target) -> S3Client:
+    """Return an S3 client: bounded, and with no more patience than somebody who waits."""
+    import boto3
+
+    client: S3Client = boto3.client("s3", config=_config(target), **_access(target))
+    return client
+
+
+def iam_client(target: S3Target) -> IAMClient:
+    """Return an IAM client for the same place."""
+    import boto3
+
+    client: IAMClient = boto3.client("iam", config=_config(target), **_access(target))
+    return client
+
+
+def _access(target: S3Target) -> dict[str, Any]:
+    return {
+        "endpoint_url": target.endpoint_url,
+        "region_name": target.region,
+        "aws_access_key_id": target.access_key_id,
+        "aws_secret_access_key": target.secret_access_key,
+    }
+
+
+def _config(target: S3Target) -> Any:
+    from botocore.config import Config
+
+    own = target.endpoint_url is not None
+    return Config(
+        connect_timeout=3,
+        read_timeout=20,
+        retries={"total_max_attempts": 3, "mode": "standard"},
+        s3={"addressing_style": "path"} if own else {},
+        proxies={} if target.backend != "aws" else None,
+    )

@@ -1,0 +1,123 @@
+"""Owns moto as a backend: its S3, IAM and STS, called in this process without a web framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from io import BytesIO
+from typing import Any
+
+from habari_s3 import lean
+
+lean.prepare()
+
+from botocore.exceptions import ClientError  # noqa: E402
+from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY, Request  # noqa: E402
+from moto.iam.access_control import (  # noqa: E402
+    CreateAccessKeyFailure,
+    IAMPolicy,
+    PermissionResult,
+    create_access_key,
+)
+from moto.iam.responses import IamResponse  # noqa: E402
+from moto.s3.responses import S3Response  # noqa: E402
+from moto.sts.responses import TokenResponse  # noqa: E402
+from werkzeug.datastructures import ImmutableMultiDict  # noqa: E402
+from werkzeug.exceptions import HTTPException  # noqa: E402
+
+from habari_s3.answers import Answer, Refused  # noqa: E402
+from habari_s3.bodies import Bodies  # noqa: E402
+from habari_s3.calls import names  # noqa: E402
+from habari_s3.entities import Entity, Snapshot  # noqa: E402
+from habari_s3.lean import ACCOUNT  # noqa: E402
+from habari_s3.moto_state import PARTITION, MotoState  # noqa: E402
+
+Handler = Callable[[Request, str, dict[str, str]], tuple[int, dict[str, Any], Any]]
+
+
+class _PlainRequest(Request):
+    """A request whose body is never taken for a form: an object may have a form's content type."""
+
+    from_wsgi_server = True
+    form = ImmutableMultiDict()
+    files = ImmutableMultiDict()
+
+
+class MotoBackend:
+    """moto, entity by entity, and its policies."""
+
+    name = "moto"
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._state = MotoState(bodies)
+
+    def read(self, entity: Entity) -> Snapshot | None:
+        """Return what memory holds of an entity; see `MotoState.read`."""
+        return self._state.read(entity)
+
+    def write(self, entity: Entity, snapshot: Snapshot | None) -> None:
+        """Make memory hold `snapshot` of an entity, or nothing of it."""
+        self._state.write(entity, snapshot)
+
+    def secret(self, key_id: str, headers: Mapping[str, str]) -> str | None:
+        """Return the secret of an access key, None if there is no such key."""
+        try:
+            key = create_access_key(ACCOUNT, PARTITION, key_id, dict(headers))
+        except CreateAccessKeyFailure:
+            return None
+        return str(key.create_credentials().secret_key)
+
+    def permits(
+        self, key_id: str, headers: Mapping[str, str], needs: Iterable[tuple[str, str]]
+    ) -> bool:
+        """Whether the policies of a key's owner allow all (action, resource)."""
+        key = create_access_key(ACCOUNT, PARTITION, key_id, dict(headers))
+        policies = [IAMPolicy(policy) for policy in key.collect_policies()]
+        for action, resource in needs:
+            found = {policy.is_action_permitted(action, resource) for policy in policies}
+            if PermissionResult.DENIED in found or PermissionResult.PERMITTED not in found:
+                return False
+        return True
+
+    def call(self, environ: dict[str, Any], service: str, body: bytes) -> Answer:
+        """Return moto's answer to a request.
+
+        Raises:
+            Refused: moto does not know this request.
+        """
+        environ = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        environ["wsgi.input_terminated"] = True
+        environ.setdefault(PRESERVED_HEADER_NAMES_ENVIRON_KEY, {})
+        request = _PlainRequest(environ) if service == "s3" else _request(environ)
+        request.get_data()  # kept by the request, so that nobody reads it as a form first
+        handler = _handler(service, environ["RAW_URI"])
+        try:
+            status, headers, content = handler(request, request.raw_url, dict(request.headers))
+        except ClientError as error:
+            raise Refused(400, "InvalidRequest", error.response["Error"]["Message"]) from error
+        except HTTPException as error:
+            headers = dict(error.get_headers() or [])
+            status, content = error.code or 500, error.description or ""
+        except NotImplementedError as error:
+            raise Refused(501, "NotImplemented", str(error)) from error
+        data = content.encode() if isinstance(content, str) else bytes(content or b"")
+        return Answer(int(status), _as_list(headers), data)
+
+
+def _request(environ: dict[str, Any]) -> Request:
+    request = Request(environ)
+    request.from_wsgi_server = True
+    return request
+
+
+def _handler(service: str, raw_uri: str) -> Handler:
+    if service == "s3":
+        return S3Response.key_dispatch if names(raw_uri)[1] else S3Response.bucket_dispatch
+    if service == "iam":
+        return IamResponse.dispatch
+    if service == "sts":
+        return TokenResponse.dispatch
+    raise Refused(501, "NotImplemented", f"{service} is not a service of this S3.")
+
+
+def _as_list(headers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, value in headers.items() if name.lower() != "status"]

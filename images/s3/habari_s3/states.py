@@ -1,0 +1,81 @@
+"""Owns how a backend's state becomes bytes and back: pickle, of listed modules' classes only.
+
+An attribute that a newer backend added is taken from `defaults`, so that data outlives an upgrade.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from habari_s3.bodies import Bodies, StoredBody
+
+ALLOWED = (
+    "moto.", "localstack.", "habari_s3.", "datetime", "collections", "zoneinfo", "dateutil.",
+    "requests.structures",
+)  # fmt: skip
+BUILTINS = {"set", "frozenset", "bytearray", "complex", "slice", "range", "list", "dict", "object"}
+
+Reduce = Callable[[Any], Any]
+
+
+class _Freezer(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, reduce: Reduce, known: Mapping[int, str]) -> None:
+        super().__init__(file, protocol=5)
+        self.bodies: dict[str, int] = {}
+        self._reduce = reduce
+        self._known = known
+
+    def persistent_id(self, obj: Any) -> Any:
+        if isinstance(obj, StoredBody):
+            self.bodies[obj.id] = obj.size
+            return ("body", obj.id, obj.size, obj.checksum)
+        name = self._known.get(id(obj))
+        return ("known", name) if name is not None else None
+
+    def reducer_override(self, obj: Any) -> Any:
+        return self._reduce(obj)
+
+
+class _Thawer(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, bodies: Bodies, known: Mapping[str, Any]) -> None:
+        super().__init__(file)
+        self._bodies = bodies
+        self._known = known
+
+    def persistent_load(self, pid: Any) -> Any:
+        if pid[0] == "body":
+            return StoredBody(self._bodies, *pid[1:])
+        return self._known[pid[1]]
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith(ALLOWED) or (module == "builtins" and name in BUILTINS):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is not something that is kept here")
+
+
+def freeze(
+    value: Any, reduce: Reduce, known: Mapping[int, str] | None = None
+) -> tuple[bytes, dict[str, int]]:
+    """Return the bytes of `value` and the bodies (id → size) in it.
+
+    Args:
+        value: what to freeze.
+        reduce: like `Pickler.reducer_override`, for objects that need care.
+        known: id of an object that both sides have → its name; it is referred to by that.
+    """
+    file = io.BytesIO()
+    freezer = _Freezer(file, reduce, known or {})
+    freezer.dump(value)
+    return file.getvalue(), freezer.bodies
+
+
+def thaw(state: bytes, bodies: Bodies, known: Mapping[str, Any] | None = None) -> Any:
+    """Return what was frozen.
+
+    Raises:
+        pickle.UnpicklingError: the state names a class that is not listed.
+    """
+    return _Thawer(io.BytesIO(state), bodies, known or {}).load()

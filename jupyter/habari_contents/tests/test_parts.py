@@ -1,0 +1,145 @@
+"""The parts by themselves, and what the start of a server costs."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from habari_contents.breaker import Breaker
+from habari_contents.objects import Stat
+from habari_contents.served import ABSENT, REMEMBERED, Served
+from habari_contents.settings import Deadlines, FolderSettings, parse_folders
+from habari_contents.store import Bucket
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CONFIG = Path(__file__).parents[2] / "jupyter_server_config.py"
+
+
+def test_folders_are_read_and_prefixes_trimmed():
+    assert parse_folders('{"lake": {"bucket": "b"}, "n": {"bucket": "c", "prefix": "/a/b/"}}') == {
+        "lake": FolderSettings("b"),
+        "n": FolderSettings("c", "a/b"),
+    }
+
+
+def test_all_problems_of_the_folders_are_told_at_once():
+    wrong = {"a/b": {"bucket": "x"}, "c": {}, "d": {"bucket": "x", "size": 1}, ".e": 3}
+    with pytest.raises(ValueError, match="HABARI_CONTENTS_FOLDERS") as told:
+        parse_folders(json.dumps(wrong))
+    assert str(told.value).count("\n") >= 4
+
+
+@pytest.mark.parametrize("wrong", ["{", "[]", "3"])
+def test_folders_that_are_no_object_are_refused(wrong):
+    with pytest.raises(ValueError, match="HABARI_CONTENTS_FOLDERS"):
+        parse_folders(wrong)
+
+
+def test_breaker_rests_tries_once_and_heals():
+    now = [0.0]
+    breaker = Breaker(rest=3, failures=2, clock=lambda: now[0])
+    breaker.failed()
+    assert breaker.wait() == 0
+    breaker.failed()
+    assert breaker.wait() == 3
+    now[0] = 3
+    assert breaker.wait() == 0, "the trial"
+    assert breaker.wait() == 3, "all others wait for it"
+    breaker.succeeded()
+    assert breaker.wait() == 0
+
+
+def test_served_is_bounded_and_forgets_what_is_under_a_path():
+    served = Served()
+    for number in range(REMEMBERED + 10):
+        served.show(f"lake/{number}", "e")
+    assert served.etag("lake/0") is None
+    served.show("lake/d/x", "e")
+    served.show("lake/dx", "e")
+    served.show("lake/none", ABSENT)
+    served.forget("lake/d")
+    assert (served.etag("lake/d/x"), served.etag("lake/dx")) == (None, "e")
+    assert served.etag("lake/none") == ABSENT
+
+
+def test_what_was_saved_answers_once():
+    served, stat = Served(), Stat("k", '"e"', 1, NOW)
+    served.save("lake/x", stat)
+    assert served.take_saved("lake/x") == stat
+    assert served.take_saved("lake/x") is None
+    assert served.etag("lake/x") == '"e"'
+
+
+class Pages:
+    """A client of three pages, at the seam to aiobotocore."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, object]] = []
+
+    async def get(self):
+        return self
+
+    async def list_objects_v2(self, **arguments):
+        number = len(self.asked)
+        self.asked.append(arguments)
+        entry = {"Key": f"k{number}", "ETag": "e", "Size": 1, "LastModified": NOW}
+        page = {"Contents": [entry], "IsTruncated": number < 2}
+        return page | ({"NextContinuationToken": f"t{number}"} if number < 2 else {})
+
+
+def test_all_pages_are_listed_and_a_look_takes_one():
+    pages = Pages()
+    bucket = Bucket("b", pages, Deadlines())
+    found = asyncio.run(bucket.find("", "lake"))
+    assert [stat.key for stat in found.objects] == ["k0", "k1", "k2"]
+    assert [asked.get("ContinuationToken") for asked in pages.asked] == [None, "t0", "t1"]
+    pages.asked.clear()
+    asyncio.run(bucket.find("", "lake", limit=1))
+    assert len(pages.asked) == 1
+
+
+def imported(code: str, **env: str) -> set[str]:
+    """The modules in memory after the code has run in a fresh interpreter."""
+    code += "\nimport sys; print(' '.join(sys.modules))"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **env}
+    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    return set(run.stdout.decode().split())
+
+
+def test_a_server_starts_without_aiobotocore():
+    """It takes 0.5 s and 20 MB, and is imported when S3 is first needed."""
+    folders = '{"lake": {"bucket": "b"}}'
+    code = "import habari_contents as h; h.HabariContentsManager(root_dir='.').info_string()"
+    names = imported(code, HABARI_CONTENTS_FOLDERS=folders)
+    assert "habari_contents.router" in names
+    assert not {"aiobotocore", "botocore", "aiohttp", "boto3"} & names
+
+
+def test_the_grammar_that_slows_every_start_is_left_out():
+    """jupyter_events asks for jsonschema[format-nongpl], whose rfc3987_syntax builds a Lark grammar
+    when it is imported: 2.5 s of every server start, for formats that no Jupyter schema uses."""
+    assert importlib.util.find_spec("rfc3987_syntax") is None
+
+
+def test_the_configuration_of_servers_is_accepted_and_node_is_not_asked(tmp_path):
+    asked = tmp_path / "asked"
+    node = tmp_path / "node"
+    node.write_text(f"#!/bin/sh\ntouch {asked}\n")
+    node.chmod(0o755)
+    code = (
+        "from jupyter_server.serverapp import ServerApp\n"
+        f"app = ServerApp(); app.initialize(['--config={CONFIG}', '--allow-root'])\n"
+        "assert app.contents_manager.always_delete_dir\n"
+        "import os; assert os.environ['PATH']\n"
+    )
+    names = imported(code, PATH=f"{tmp_path}:{os.environ['PATH']}", HOME=str(tmp_path))
+    assert "jupyterlab.labapp" in names
+    assert "jupyter_lsp" not in names
+    assert not asked.exists()

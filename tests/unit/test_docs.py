@@ -1,0 +1,166 @@
+"""What is written for readers names only what exists: links, commands, settings, paths."""
+
+from __future__ import annotations
+
+import ast
+import html
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+
+from habari_local.cli import app
+from habari_local.config.settings import fields_by_variable
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+SOURCES = ("habari_local", "hub", "jupyter", "images", "tests")
+FENCE = re.compile(r"^( *)```[a-z]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+# Where a command ends in a line of shell, and what stands for a word of the reader's.
+ENDS = {"|", "&&", ">", ";", "·", "#"}
+PLACEHOLDER = re.compile(r"…|\.\.\.|^[A-Z\[]")
+
+
+def identify(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def code(text: str) -> Iterator[str]:
+    """Every line of code blocks, and every code span outside them."""
+    for _, block in FENCE.findall(text):
+        yield from block.splitlines()
+    yield from SPAN.findall(FENCE.sub("", text))
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that a page's headings have on GitHub."""
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in HEADING.findall(text))
+    return {title.strip().replace(" ", "-") for title in plain}
+
+
+def calls(text: str, program: str) -> Iterator[list[str]]:
+    """The words after `program` wherever code calls it, up to where the command ends."""
+    for line in code(text):
+        for found in re.finditer(rf"(?<![\w./-]){program}(?= |$)", line):
+            words = []
+            for word in shlex.split(line[found.end() :].replace("'", ""), posix=True):
+                if word in ENDS:
+                    break
+                words.append(word)
+            yield words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=identify)
+def test_every_link_within_the_repository_resolves(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link in LINK.findall(FENCE.sub("", text)):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link} leads nowhere"
+        assert target.is_relative_to(ROOT), f"{link} leads out of the repository"
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), f"{link}: no such heading"
+
+
+def command_of(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that words name, and the words after its name."""
+    command: Any = typer.main.get_command(app)
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"habari-local has no {words[0]!r}"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=identify)
+def test_every_command_and_option_exists(page: Path) -> None:
+    for words in calls(page.read_text(encoding="utf-8"), "habari-local"):
+        if not words or PLACEHOLDER.search(words[0]):
+            continue
+        command, rest = command_of(words)
+        known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+        for word in rest[: rest.index("--")] if "--" in rest else rest:
+            if word.startswith("-"):
+                name = word.partition("=")[0]
+                assert name in {*known, "--help", "-h"}, f"{' '.join(words)}: no option {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=identify)
+def test_every_setting_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    settings = fields_by_variable()
+    assigned = re.findall(r"--set `?([A-Z_0-9]+)=|config set ([A-Z_0-9]{5,}) ", text)
+    blocks = "\n".join(block for _, block in FENCE.findall(text))
+    assigned += re.findall(r"^ *([A-Z][A-Z_0-9]+)()=", blocks, re.MULTILINE)
+    for name in (first or second for first, second in assigned):
+        assert name in settings or name == "NAME", f"{name} is no setting"
+    for name in set(re.findall(r"\bHABARI_[A-Z_0-9]+\b", text)) - set(settings):
+        assert is_read(name), f"{name} is neither a setting nor read by anything"
+
+
+def is_read(name: str) -> bool:
+    """Whether some source of ours has the name of this variable."""
+    return any(
+        name in path.read_text(encoding="utf-8")
+        for folder in SOURCES
+        for path in (ROOT / folder).rglob("*.py")
+        if path != Path(__file__)
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=identify)
+def test_every_session_exists(page: Path) -> None:
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    sessions = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and any("session" in ast.unparse(each) for each in node.decorator_list)
+    }
+    for words in calls(page.read_text(encoding="utf-8"), "nox"):
+        for word in words[words.index("-s") + 1 :] if "-s" in words else ():
+            if word == "--":
+                break
+            assert word.partition("(")[0] in sessions, f"nox has no session {word!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=identify)
+def test_every_path_exists(page: Path) -> None:
+    """Of files of this repository, in code spans; words in capitals stand for any name."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for span in SPAN.findall(text):
+        if re.fullmatch(r"(?:habari_local|hub|jupyter|images|tests|bench|docs)/[\w./-]*", span):
+            pattern = re.sub(r"[A-Z][A-Z]+", "*", span).rstrip("/")
+            assert any(ROOT.glob(pattern)), f"{span} is not there"
+
+
+def test_the_picture_is_drawn_from_its_source() -> None:
+    folder = ROOT / "docs" / "explanation"
+    drawn = html.unescape((folder / "architecture.svg").read_text(encoding="utf-8"))
+    for label in re.findall(r'label="([^"]+)"', (folder / "architecture.dot").read_text()):
+        for line in label.split("\\n"):
+            assert f">{line}<" in drawn, f"{line!r} is not in the picture: draw it anew"
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_of_the_command_line_is_current() -> None:
+    found = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    assert found == generator().page(), "docs/reference/cli.md is stale: nox -s dist"
