@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from habari_hub.authenticator import HabariAuthenticator
+from habari_hub.database import wait_for
 from habari_hub.settings import SettingsError, read_settings
 from habari_hub.spawners import configure_spawner
 
@@ -14,6 +15,7 @@ try:
     settings = read_settings(os.environ)
 except SettingsError as error:
     sys.exit(str(error))
+wait_for(settings.db_url)
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 

@@ -1,0 +1,153 @@
+"""A mode that is a Compose project: how it is looked at and taken down, by labels alone."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+from habari_local import wait
+from habari_local.config.secrets import forget
+from habari_local.diagnostics.checks import EVERY_MODE, Requirement
+from habari_local.drivers import docker, engine, processes
+from habari_local.drivers.engine import Container
+from habari_local.errors import PortTaken
+from habari_local.modes._compose import buckets, place
+from habari_local.modes.base import Context, ServiceStatus, Stopped
+
+LAST = ("s3", "db")  # stopped after the others, so that saves under way end
+
+
+class ComposeMode:
+    """What `hub` and `nohub` have in common; each adds its steps and endpoints."""
+
+    name = ""
+    titles: Mapping[str, str]  # service → what a person calls it, in the order of the start
+    ports: Mapping[str, str]  # service → the setting of the port that it publishes
+
+    def requirements(self) -> Sequence[Requirement]:
+        """Return what must be on the machine."""
+        return EVERY_MODE
+
+    def services(self, ctx: Context) -> Sequence[str]:
+        """Return the services that the settings ask for."""
+        left_out = {"s3"} if ctx.settings.s3_backend == "aws" else set()
+        left_out |= {"github"} if ctx.settings.real_github else set()
+        return [name for name in self.titles if name not in left_out]
+
+    def check(self, ctx: Context) -> None:
+        """Refuse a machine without Docker, and a taken port, before anything starts."""
+        docker.program(ctx.environ)
+        running = {e.service for e in engine.containers(self.ours(ctx)) if e.state == "running"}
+        for service in self.services(ctx):
+            if service in running or service not in self.ports:
+                continue
+            field = self.ports[service]
+            owner = processes.port_owner(ctx.settings.port(field))
+            if owner:
+                setting = f"HABARI_{field.upper()}_PORT"
+                raise PortTaken(ctx.settings.port(field), self.titles[service], setting, owner)
+
+    def ours(self, ctx: Context) -> engine.Ours:
+        """Return what is this mode's in the engine."""
+        return place.ours(ctx, self.name)
+
+    def url(self, ctx: Context, service: str) -> str:
+        """Return a service's address on this machine, without a slash at its end; or nothing."""
+        if service not in self.ports:
+            return ""
+        return f"http://127.0.0.1:{ctx.settings.port(self.ports[service])}"
+
+    def health(self, ctx: Context, service: str) -> str:
+        """Return what answers on this machine when the service is well; or nothing."""
+        url = self.url(ctx, service)
+        pages = {"s3": "/_habari/health", "github": "/_habari/health", "notebook": "/api"}
+        return f"{url}{pages[service]}" if url and service in pages else ""
+
+    def status(self, ctx: Context) -> Sequence[ServiceStatus]:
+        """Return each service and each user's server."""
+        if not ctx.secrets:
+            return []
+        found = engine.containers(self.ours(ctx))
+        memory: dict[str, int | None] = {}
+        running = [each.id for each in found if each.state == "running"]
+        engine.each_of(lambda each: memory.update({each: engine.memory(each)}), running)
+        by_service = {each.service: each for each in found if each.service}
+        rows = [self._row(ctx, n, by_service.get(n), memory) for n in self.services(ctx)]
+        servers = [each for each in found if each.user]
+        return rows + [
+            ServiceStatus("server", each.state, "", each.since, memory.get(each.id), each.user)
+            for each in sorted(servers, key=lambda server: server.user)
+        ]
+
+    def _row(
+        self,
+        ctx: Context,
+        service: str,
+        found: Container | None,
+        memory: Mapping[str, int | None],
+    ) -> ServiceStatus:
+        address = self.url(ctx, service)
+        if found is None or found.state != "running":
+            return ServiceStatus(service, "stopped", address)
+        page = self.health(ctx, service)
+        good = wait.answers(page) if page else found.health != "unhealthy"
+        state = "running" if good else "not answering"
+        return ServiceStatus(service, state, address, found.since, memory.get(found.id))
+
+    def logs(
+        self, ctx: Context, services: Sequence[str], *, follow: bool, lines: int
+    ) -> Iterator[str]:
+        """Yield log lines, the newest `lines` of each service first, then users' servers."""
+        wanted = set(services or self.services(ctx))
+        found = [
+            each
+            for each in engine.containers(self.ours(ctx))
+            if each.service in wanted or (each.user and not services)
+        ]
+        width = max((len(each.title) for each in found), default=0)
+        if follow:
+            yield from _followed(found, width, lines)
+            return
+        for each in found:
+            for line in engine.last_lines(each.id, lines):
+                yield f"{each.title:<{width}} | {line}"
+
+    def down(self, ctx: Context, *, wipe: bool) -> Stopped:
+        """Stop and remove what carries our labels: users' servers and hub first, then S3."""
+        place.project(ctx, self.name).end_leftovers()
+        ours = self.ours(ctx)
+        found = engine.containers(ours)
+        engine.remove(each for each in found if each.service not in LAST)
+        engine.remove(engine.containers(ours))
+        engine.remove_networks(ours)
+        names = tuple(dict.fromkeys(each.title for each in found))
+        volumes = tuple(f"volume {name}" for name in engine.volumes(ours))
+        if not wipe:
+            return Stopped(names, volumes)
+        engine.remove_volumes(engine.volumes(ours))
+        folder = ctx.checkout.root / ".habari" / self.name
+        (folder / place.SERVER_FOLDER / "server.env").unlink(missing_ok=True)
+        (folder / "notebook.env").unlink(missing_ok=True)
+        forget(ctx.checkout.root / ".habari", buckets.key_names(self.name))
+        return Stopped(names, (), volumes)
+
+
+def _followed(found: Sequence[Container], width: int, lines: int) -> Iterator[str]:
+    """Yield the lines of several logs as they come, until all of them end."""
+    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read(container: Container) -> None:
+        for line in engine.follow(container.id, lines):
+            said.put(f"{container.title:<{width}} | {line}")
+        said.put(None)
+
+    for each in found:
+        threading.Thread(target=read, args=(each,), daemon=True).start()
+    left = len(found)
+    while left:
+        line = said.get()
+        if line is None:
+            left -= 1
+        else:
+            yield line

@@ -1,0 +1,68 @@
+"""Where a Compose mode is: its names in the engine, its files, the account in containers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from habari_local.config.render.compose import Place
+from habari_local.drivers import compose, processes
+from habari_local.drivers.engine import Ours
+from habari_local.modes.base import Context
+
+JOVYAN, USERS = 1000, 100  # the account and the group of Jupyter's images
+SERVER_FOLDER = "server"  # what the hub sees of the rendered files
+
+
+def ours(ctx: Context, mode: str) -> Ours:
+    """Return whose things in the engine are this mode's."""
+    return Ours(ctx.checkout.id, mode)
+
+
+def place(ctx: Context, mode: str, images: Mapping[str, str]) -> Place:
+    """Return what the machine and the checkout add to the settings."""
+    socket = engine_socket(ctx)
+    return Place(
+        mode=mode,
+        checkout=ctx.checkout.id,
+        folder=ctx.checkout.of_mode(mode),
+        project_path=project_path(ctx),
+        user=f"{account()}:{USERS}",
+        docker_socket=socket,
+        docker_group=socket.stat().st_gid if socket.exists() else 0,
+        images=images,
+    )
+
+
+def project(ctx: Context, mode: str) -> compose.Project:
+    """Return the Compose project."""
+    return compose.Project(
+        name=f"habari-{ctx.checkout.id}-{mode}",
+        files=compose.files(ctx.checkout.root / "compose", ("base", mode)),
+        env_file=ctx.checkout.of_mode(mode) / "compose.env",
+        label=processes.label(ctx.checkout.id, mode),
+    )
+
+
+def account() -> int:
+    """Return the account that containers run as: ours, so that folders fit, but never root's."""
+    return os.getuid() or JOVYAN
+
+
+def engine_socket(ctx: Context) -> Path:
+    """Return the engine's socket on this machine."""
+    host = urlsplit(ctx.environ.get("DOCKER_HOST", ""))
+    return Path(host.path if host.scheme == "unix" else "/var/run/docker.sock")
+
+
+def project_path(ctx: Context) -> Path:
+    """Return the folder that servers see as project/, absolute."""
+    return (ctx.checkout.root / Path(ctx.settings.project_path).expanduser()).resolve()
+
+
+def give(path: Path) -> None:
+    """Make what root has just made readable for the containers' account."""
+    if os.getuid() == 0:
+        os.chown(path, JOVYAN, USERS)
