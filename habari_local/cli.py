@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from habari_local.commands import config, s3
+from habari_local.commands import config, image, s3
 from habari_local.commands.doctor import doctor
 from habari_local.commands.down import down
 from habari_local.commands.e2e import e2e
@@ -36,6 +36,7 @@ app = typer.Typer(
 for verb in (up, down, status, endpoints, logs, doctor, e2e):
     app.command()(verb)
 app.command("open")(open_)
+app.add_typer(image.app, name="image")
 app.add_typer(config.app, name="config")
 app.add_typer(s3.app, name="s3")
 

@@ -30,7 +30,7 @@ def doctor(mode: ModeName = None, as_json: AsJson = False) -> Result:
                 "found": finding.found,
                 "needed": requirement.needed,
                 "modes": ", ".join(needs),
-                "mend": "" if finding.good else requirement.mend,
+                "mend": "" if finding.good else finding.mend or requirement.mend,
             }
         )
     table = Table(

@@ -75,6 +75,22 @@ class Settings(BaseModel):
         0, "Servers", "Processors that a user's server may take there; 0: no limit.", ge=0
     )
 
+    images: Literal["upstream", "packages"] = setting(
+        "upstream",
+        "Images",
+        "upstream: bases come from their registries; packages: all is built from Debian, PyPI and"
+        " npm packages, without a container registry.",
+    )
+    debian_mirror: str = setting(
+        "http://deb.debian.org/debian",
+        "Images",
+        "Where images get Debian's packages, with packages.",
+        pattern=r"^https?://\S+$",
+    )
+    notebook_image: str = setting(
+        "", "Images", "Image of users' servers; empty: the one that jupyter/ builds."
+    )
+
     s3_backend: Literal["auto", "moto", "localstack", "aws"] = setting(
         "auto",
         "S3",

@@ -16,10 +16,11 @@ from habari_local.run import run
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of a requirement."""
+    """What was found of a requirement; `mend` where the requirement's own does not fit."""
 
     found: str
     good: bool
+    mend: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,78 @@
+"""What modes with containers need of the machine: Docker, its plug-ins, an engine that answers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+
+from habari_local.diagnostics.checks import Finding, Requirement, at_least, version_of
+from habari_local.drivers import engine
+from habari_local.drivers.docker import INSTALL
+from habari_local.drivers.mmdebstrap import INSTALL as INSTALL_MMDEBSTRAP
+from habari_local.errors import MISSING_TOOL, HabariError
+
+# The first engine and Compose that know the start interval of health checks.
+ENGINE, COMPOSE, BUILDX = (25, 0), (2, 21), (0, 12)
+
+
+def _client(env: Mapping[str, str]) -> Finding:
+    found = version_of("docker", "--version")(env)
+    return Finding(found or "not found", good=found not in (None, "broken"))
+
+
+def _engine(env: Mapping[str, str]) -> Finding:
+    if shutil.which("docker", path=env.get("PATH")) is None:
+        return Finding("not found", good=False)
+    try:
+        version = str(engine.api().version()["Version"])
+    except HabariError as error:
+        seen = error.message.removeprefix("Docker: ").rpartition(", ")[0]
+        return Finding(seen, good=False, mend=error.hint)
+    numbers = tuple(int(part) for part in version.split(".")[:2])
+    return Finding(version, good=numbers >= ENGINE)
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return f"{'.'.join(map(str, numbers))} or newer"
+
+
+CLIENT = Requirement("docker", "its command line", INSTALL, _client)
+RUNNING = Requirement("Docker engine", f"{_dotted(ENGINE)}, running", INSTALL, _engine)
+PLUG_INS = (
+    Requirement(
+        "Docker Compose",
+        _dotted(COMPOSE),
+        "sudo apt-get install docker-compose",
+        at_least(version_of("docker", "compose", "version"), COMPOSE),
+    ),
+    Requirement(
+        "Docker buildx",
+        _dotted(BUILDX),
+        "sudo apt-get install docker-buildx",
+        at_least(version_of("docker", "buildx", "version"), BUILDX),
+    ),
+)
+MMDEBSTRAP = Requirement(
+    "mmdebstrap (HABARI_IMAGES=packages alone)",
+    "1.3 or newer",
+    INSTALL_MMDEBSTRAP,
+    at_least(version_of("mmdebstrap", "--version"), (1, 3)),
+    optional=True,
+)
+CONTAINERS = (CLIENT, RUNNING, *PLUG_INS, MMDEBSTRAP)
+
+
+def refuse(env: Mapping[str, str]) -> None:
+    """Refuse what can't succeed without Docker, before anything is started.
+
+    Raises:
+        HabariError: the first of what is missing, with the command that mends it; exit code 3.
+    """
+    for each in (CLIENT, RUNNING, *PLUG_INS):
+        finding = each.check(env)
+        if not finding.good:
+            raise HabariError(
+                f"{each.name}: {finding.found}, {each.needed} was expected.",
+                finding.mend or each.mend,
+                MISSING_TOOL,
+            )

@@ -1,0 +1,168 @@
+"""Making the images that are wanted: what is there stays, what is missing is built on its base."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from habari_local.config.secrets import write_private
+from habari_local.config.settings import Settings
+from habari_local.drivers import docker, git, mmdebstrap
+from habari_local.errors import CommandFailed, HabariError
+from habari_local.images import mirrors, tags
+from habari_local.images.catalogue import Catalogue, Image, load, with_bases
+from habari_local.images.failure import explain, shown
+from habari_local.paths import Checkout, private_folder
+
+Say = Callable[[str], None]
+THERE = "already there"  # what a task returns that had nothing to do, as every step of a mode does
+BASE_ENVIRONMENT = (
+    "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8",
+    "CMD bash",
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image to make sure of; `after` names the tasks that must be over."""
+
+    image: Image
+    reference: str
+    after: tuple[str, ...]
+    perform: Callable[[Say, threading.Event | None], str]
+
+    @property
+    def name(self) -> str:
+        """The image's."""
+        return self.image.name
+
+    @property
+    def title(self) -> str:
+        """What a person sees."""
+        return f"image {self.image.name}"
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of one checkout with one set of settings."""
+
+    checkout: Checkout
+    settings: Settings
+    environ: Mapping[str, str]
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The images as HABARI_IMAGES has them made."""
+        images = load(self.settings.images)
+        given = self.settings.notebook_image
+        if given:
+            images["notebook"] = replace(images["notebook"], pull=given, dockerfile="", base="")
+        return images
+
+    def reference(self, name: str) -> str:
+        """Return what an image is called, whether it is there or not."""
+        mirror = self.settings.debian_mirror
+        return tags.reference(self.checkout.root, self.catalogue, name, mirror)
+
+    def tasks(self, names: Sequence[str]) -> list[Task]:
+        """Return what to do so that these images are there, each after what it stands on.
+
+        Of a base that only images stand on that are there already, nothing is asked.
+
+        Raises:
+            HabariError: a name that the catalogue lacks; no engine answers.
+        """
+        docker.program(self.environ)
+        wanted = with_bases(self.catalogue, names)
+        references = {image.name: self.reference(image.name) for image in wanted}
+        lacking = {n for n in references if docker.find(references[n]) is None}
+        needed = set(names or self.catalogue)
+        for image in reversed(wanted):
+            if image.name in needed & lacking and image.base in references:
+                needed.add(image.base)
+        return [
+            self._task(image, references[image.name], lacking & needed)
+            for image in wanted
+            if image.name in needed
+        ]
+
+    def _task(self, image: Image, reference: str, lacking: set[str]) -> Task:
+        after = (image.base,) if image.base in lacking else ()
+
+        def perform(say: Say, cancel: threading.Event | None) -> str:
+            if image.name not in lacking:
+                return THERE
+            self._make(image, reference, say, cancel)
+            stored = docker.find(reference)
+            if stored is None:
+                raise HabariError(
+                    f"Image {image.name}: built and not among the engine's images, {reference} was"
+                    " expected there.",
+                    "docker buildx use default",
+                )
+            return f"{'pulled' if image.pull else 'built'}, {stored.size / 1e6:.0f} MB"
+
+        return Task(image, reference, after, perform)
+
+    def _make(self, image: Image, reference: str, say: Say, cancel: threading.Event | None) -> None:
+        if image.pull:
+            docker.pull(reference, say, cancel)
+            return
+        folder = private_folder(self.checkout.state / "images")
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f"{image.name}-") as made:
+            if image.bootstrap:
+                self._bootstrap(image, reference, Path(made), say, cancel)
+            else:
+                self._build(image, reference, Path(made), say, cancel)
+
+    def _bootstrap(
+        self, image: Image, reference: str, folder: Path, say: Say, cancel: threading.Event | None
+    ) -> None:
+        tar = folder / "root.tar"
+        script = self.checkout.root / image.bootstrap
+        say(f"Debian {image.suite} from packages")
+        mirror = self.settings.debian_mirror
+        mmdebstrap.bootstrap(
+            script, tar, image.suite, mirror, self.environ, on_line=say, cancel=cancel
+        )
+        labels = [f'LABEL {name}="{value}"' for name, value in self._labels(image).items()]
+        docker.import_tar(tar, reference, [*BASE_ENVIRONMENT, *labels])
+
+    def _build(
+        self, image: Image, reference: str, folder: Path, say: Say, cancel: threading.Event | None
+    ) -> None:
+        root = self.checkout.root
+        base = self.reference(image.base) if image.base in self.catalogue else image.base
+        argv = ["--tag", reference, "--file", str(root / image.dockerfile), "--provenance=false"]
+        for name, value in {"BASE": base, **image.args}.items():
+            argv += ["--build-arg", f"{name}={value}"]
+        for name, value in self._labels(image).items():
+            argv += ["--label", f"{name}={value}"]
+        for name in mirrors.PROXIES:
+            if self.environ.get(name):
+                argv += ["--build-arg", name]
+        argv += [*self._secrets(folder), str(root / image.context)]
+        try:
+            docker.build(argv, self.environ, on_line=lambda line: say(shown(line)), cancel=cancel)
+        except CommandFailed as error:
+            raise explain(image.name, image.dockerfile, error) from error
+
+    def _labels(self, image: Image) -> dict[str, str]:
+        commit = git.commit(self.checkout.root, self.environ)
+        return {
+            docker.LABEL: image.name,
+            "dev.habari.checkout": self.checkout.id,
+            docker.COMMIT: commit,
+        }
+
+    def _secrets(self, folder: Path) -> list[str]:
+        ca = mirrors.ca_bundle(self.environ)
+        file = folder / "mirrors"
+        home = Path(self.environ.get("HOME", "/nonexistent"))
+        write_private(file, mirrors.script(self.environ, home, ca=ca is not None))
+        secrets = ["--secret", f"id=mirrors,src={file}"]
+        return [*secrets, "--secret", f"id=ca,src={ca}"] if ca else secrets

@@ -1,0 +1,91 @@
+"""The catalogue: every image that any mode runs, read from catalogue.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from habari_local.errors import USAGE, HabariError
+
+Source = Literal["upstream", "packages"]
+SOURCES: tuple[Source, ...] = ("upstream", "packages")
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image; exactly one of `dockerfile`, `bootstrap` and `pull` says where it comes from.
+
+    Paths are relative to the checkout. `base` is the name of another image of the catalogue, or a
+    reference with a digest. `limit_mb` is what it may grow to, in millions of bytes.
+    """
+
+    name: str
+    about: str
+    modes: tuple[str, ...] = ()
+    limit_mb: int = 0
+    dockerfile: str = ""
+    context: str = ""
+    base: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+    bootstrap: str = ""
+    suite: str = ""
+    as_of: str = ""
+    pull: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Say in a word or two where it comes from."""
+        return self.pull or self.dockerfile or self.bootstrap
+
+
+Catalogue = Mapping[str, Image]
+
+
+def load(source: Source, path: Path | None = None) -> dict[str, Image]:
+    """Return the images by name, as they are made with `HABARI_IMAGES=source`.
+
+    Raises:
+        TypeError: the file has a key that no image knows.
+    """
+    path = path or Path(__file__).with_suffix(".toml")
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {name: _image(name, table, source) for name, table in tables.items()}
+
+
+def _image(name: str, table: Mapping[str, Any], source: Source) -> Image:
+    shared = {key: value for key, value in table.items() if key not in SOURCES}
+    merged = {**shared, **table.get(source, {})}
+    return Image(name, **{**merged, "modes": tuple(merged.get("modes", ()))})
+
+
+def choose(catalogue: Catalogue, names: Sequence[str]) -> list[Image]:
+    """Return the images of those names, all of them without a name.
+
+    Raises:
+        HabariError: one of them is not in the catalogue.
+    """
+    unknown = [name for name in names if name not in catalogue]
+    if unknown:
+        raise HabariError(
+            f"Image {unknown[0]}: not known, expected one of {', '.join(catalogue)}.",
+            "habari-local image list",
+            USAGE,
+        )
+    return [catalogue[name] for name in names or catalogue]
+
+
+def with_bases(catalogue: Catalogue, names: Sequence[str]) -> list[Image]:
+    """Return the named images and what they stand on, each after its base."""
+    ordered: dict[str, Image] = {}
+
+    def add(image: Image) -> None:
+        if image.base in catalogue:
+            add(catalogue[image.base])
+        ordered[image.name] = image
+
+    for image in choose(catalogue, names):
+        add(image)
+    return list(ordered.values())

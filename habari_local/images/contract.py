@@ -1,0 +1,120 @@
+"""The image contract: what the platform needs of a notebook image, seen in a running container."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from habari_local.drivers import docker
+from habari_local.errors import HabariError
+from habari_local.images.build import Images
+from habari_local.paths import Checkout
+
+PROBE = "images/check/probe.py"
+START_SECONDS = 10.0
+LIMIT_SECONDS = 120  # for the whole probe: a cold disk, a busy machine
+
+
+@dataclass(frozen=True)
+class Row:
+    """One requirement of the contract and what the image has."""
+
+    name: str
+    good: bool
+    found: str
+    needed: str
+
+
+def check(images: Images, reference: str = "", max_size: int = 0) -> list[Row]:
+    """Run the image `reference` (default: the settings') and compare it with what is needed.
+
+    Args:
+        images: the checkout's.
+        reference: of an image that the engine has.
+        max_size: in millions of bytes; 0: what the catalogue allows.
+
+    Raises:
+        HabariError: the image is not there, or no container of it runs.
+    """
+    reference = reference or images.reference("notebook")
+    stored = docker.find(reference)
+    if stored is None:
+        raise HabariError(
+            f"Image {reference}: not among the engine's images, expected there.",
+            "habari-local image build notebook",
+        )
+    script = (images.checkout.root / PROBE).read_text(encoding="utf-8")
+    seen = _run(reference, script)
+    limit = max_size or images.catalogue["notebook"].limit_mb
+    return [*_rows(seen, hub_version(images.checkout)), _size(stored.size, limit)]
+
+
+def hub_version(checkout: Checkout) -> str:
+    """Return the version of JupyterHub that the hub's lock has."""
+    lock = (checkout.root / "hub" / "requirements-docker.txt").read_text(encoding="utf-8")
+    found = re.search(r"^jupyterhub==(\S+)", lock, re.MULTILINE)
+    if found is None:
+        raise HabariError(
+            "hub/requirements-docker.txt: no line jupyterhub==…, one was expected.", "nox -s lock"
+        )
+    return found[1]
+
+
+def _run(reference: str, script: str) -> dict[str, Any]:
+    """Run the probe through the image's own entrypoint; return what it found."""
+    finished = docker.run_once(
+        reference,
+        ["python3", "-c", script],
+        labels={docker.LABEL: "check"},
+        seconds=LIMIT_SECONDS,
+    )
+    try:
+        found: dict[str, Any] = json.loads(finished.output.splitlines()[-1])
+    except (ValueError, IndexError):
+        raise HabariError(
+            f"Image {reference}: its container ended with exit code {finished.code} and no report,"
+            " a run of images/check/probe.py was expected.",
+            f"docker run --rm -it {reference} python3 --version",
+            details=finished.output.splitlines()[-20:],
+        ) from None
+    return found
+
+
+def _rows(seen: dict[str, Any], hub: str) -> list[Row]:
+    minor = ".".join(hub.split(".")[:2])
+    started = seen["start_seconds"]
+    expectations: list[tuple[str, str, Callable[[str], bool], str]] = [
+        ("jupyterhub-singleuser", seen["singleuser"], bool, "on PATH"),
+        (
+            "JupyterHub",
+            seen["jupyterhub"],
+            lambda found: found.split(".")[:2] == minor.split("."),
+            f"{minor}, the hub's",
+        ),
+        ("user", str(seen["uid"]), lambda found: found == "1000", "uid 1000"),
+        ("home", seen["home"], lambda found: found == "/home/jovyan", "/home/jovyan, writable"),
+        ("contents manager", seen["contents"], lambda found: not found, "habari_contents loads"),
+        (
+            "start",
+            f"{started:.1f} s" if started is not None else seen["log"],
+            lambda _: started is not None and started <= START_SECONDS,
+            f"an answer within {START_SECONDS:.0f} s",
+        ),
+        (
+            "S3 settings",
+            seen["s3"],
+            lambda found: found == "honoured",
+            "AWS_* and HABARI_CONTENTS_FOLDERS honoured",
+        ),
+    ]
+    return [
+        Row(name, fits(found), found or ("loads" if fits(found) else "not there"), needed)
+        for name, found, fits, needed in expectations
+    ]
+
+
+def _size(size: int, limit: int) -> Row:
+    return Row("size", size <= limit * 1e6, f"{size / 1e6:.0f} MB", f"{limit} MB or less")
