@@ -1,0 +1,205 @@
+"""The catalogue, the tags, the words for a failed build: all that needs no Docker."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from habari_local.errors import CommandFailed, HabariError
+from habari_local.images import catalogue, failure, mirrors, tags
+from habari_local.images.catalogue import SOURCES, Source
+
+ROOT = Path(__file__).resolve().parents[2]
+MIRROR = "http://deb.debian.org/debian"
+EVERY = [(source, name) for source in SOURCES for name in catalogue.load(source)]
+DIGEST = re.compile(r"[^@:]+:[^@:]+@sha256:[0-9a-f]{64}")
+
+
+def refer(name: str, source: Source = "packages", root: Path = ROOT, mirror: str = MIRROR) -> str:
+    return tags.reference(root, catalogue.load(source), name, mirror)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The files that images are made of, to change."""
+    for folder in ("hub", "jupyter", "images", "habari_local/identity"):
+        ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".habari")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("source", "name"), EVERY)
+def test_every_image_comes_from_one_place_that_is_there(source: Source, name: str) -> None:
+    image = catalogue.load(source)[name]
+    assert [bool(image.pull), bool(image.dockerfile), bool(image.bootstrap)].count(True) == 1
+    assert all(path.is_file() for path in (tags.inputs(ROOT, image) if not image.pull else ()))
+    if image.dockerfile:
+        text = (ROOT / image.dockerfile).read_text(encoding="utf-8")
+        assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${BASE}"}
+        assert "# syntax" not in text, "BuildKit's own front end: another comes from a registry"
+
+
+@pytest.mark.parametrize("name", catalogue.load("upstream"))
+def test_what_comes_from_a_registry_is_pinned_by_tag_and_digest(name: str) -> None:
+    images = catalogue.load("upstream")
+    image = images[name]
+    foreign = [each for each in (image.pull, image.base) if each and each not in images]
+    assert all(DIGEST.fullmatch(each) for each in foreign)
+
+
+def test_packages_need_no_registry() -> None:
+    images = catalogue.load("packages")
+    assert all(not each.pull and each.base in {"", *images} for each in images.values())
+
+
+def test_the_notebook_builds_by_itself_on_the_base_of_the_catalogue() -> None:
+    text = (ROOT / "jupyter" / "Dockerfile").read_text(encoding="utf-8")
+    assert f"ARG BASE={catalogue.load('upstream')['notebook'].base}\n" in text
+
+
+@pytest.mark.parametrize(("source", "name"), EVERY)
+def test_a_tag_is_never_a_moving_one(source: Source, name: str) -> None:
+    assert "latest" not in refer(name, source)
+    assert refer(name, source) == refer(name, source)
+
+
+def test_the_two_sources_never_share_a_tag() -> None:
+    ours = {each.name for each in catalogue.load("upstream").values() if not each.pull}
+    assert all(refer(name, "upstream") != refer(name, "packages") for name in ours)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("hub", "hub/Dockerfile"),
+        ("hub", "hub/requirements-docker.txt"),
+        ("hub", "hub/habari_hub/settings.py"),
+        ("notebook", "jupyter/habari_contents/habari_contents/store.py"),
+        ("github", "habari_local/identity/github.py"),
+        ("proxy", "images/proxy/package-lock.json"),
+        ("s3-moto", "images/base/bootstrap"),
+        ("notebook", "images/base/bootstrap"),
+    ],
+)
+def test_a_change_of_what_goes_in_is_another_tag(copy: Path, name: str, changed: str) -> None:
+    before = refer(name, root=copy)
+    path = copy / changed
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert refer(name, root=copy) != before
+
+
+def test_a_program_that_may_not_be_run_any_more_is_another_tag(copy: Path) -> None:
+    before = refer("postgres", root=copy)
+    (copy / "images/postgres/start").chmod(0o644)
+    assert refer("postgres", root=copy) != before
+
+
+@pytest.mark.parametrize(
+    "irrelevant",
+    ["hub/tests/test_new.py", "hub/requirements-test.txt", "hub/habari_hub/__pycache__/x.pyc"],
+)
+def test_what_does_not_go_in_leaves_the_tag(copy: Path, irrelevant: str) -> None:
+    before = refer("hub", root=copy)
+    path = copy / irrelevant
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("something new\n")
+    assert refer("hub", root=copy) == before
+
+
+def test_another_mirror_is_another_base_and_all_on_it() -> None:
+    other = "https://mirror.example/debian"
+    assert refer("hub", mirror=other) != refer("hub")
+    assert refer("hub", "upstream", mirror=other) == refer("hub", "upstream")
+
+
+def test_a_dockerignore_that_is_no_list_of_what_is_allowed_is_refused(copy: Path) -> None:
+    (copy / "hub" / ".dockerignore").write_text("*\n!habari_hub\ntests/**\n")
+    with pytest.raises(HabariError, match=r"hub/\.dockerignore: not a list of what is allowed"):
+        refer("hub", root=copy)
+
+
+def test_bases_come_first_and_an_unknown_image_is_named() -> None:
+    images = catalogue.load("packages")
+    ordered = [each.name for each in catalogue.with_bases(images, ["hub", "notebook"])]
+    assert ordered == ["base", "hub", "notebook"]
+    with pytest.raises(HabariError, match="Image hubb: not known, expected one of base, notebook"):
+        catalogue.choose(images, ["hubb"])
+
+
+BROKEN = """\
+#7 [stage-1 2/6] RUN useradd --create-home habari
+#7 DONE 1.0s
+
+#8 [build 3/3] RUN --mount=type=secret,id=ca set -eu; pip install x
+#8 21.10 Collecting x
+#8 22.64 ERROR: No matching distribution found for x
+#8 ERROR: process "/bin/sh -c set -eu; pip install x" did not complete successfully: exit code: 1
+------
+ > [build 3/3] RUN --mount=type=secret,id=ca set -eu; pip install x:
+22.64 ERROR: No matching distribution found for x
+------
+Dockerfile:7
+--------------------
+   6 |     # A comment.
+   7 | >>> RUN --mount=type=secret,id=ca set -eu; \\
+   8 | >>>     pip install x
+--------------------
+ERROR: failed to solve: process "/bin/sh -c set -eu; pip install x" did not complete: exit code: 1
+"""
+
+
+def test_a_failed_build_names_the_line_and_gives_the_steps_last_words() -> None:
+    error = failure.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, BROKEN))
+    assert error.message.startswith("hub/Dockerfile:7 (image hub): exit code 1 in `RUN --mount")
+    assert error.hint == "habari-local image build hub"
+    assert error.details == ("Collecting x", "ERROR: No matching distribution found for x")
+
+
+def test_a_failed_build_gives_twenty_lines_at_most() -> None:
+    spoken = "".join(f"#8 1.{n} line {n}\n" for n in range(100))
+    error = failure.explain("hub", "D", CommandFailed(["docker"], 1, spoken + BROKEN))
+    assert len(error.details) == 20
+    assert error.details[-1].endswith("for x")
+
+
+def test_a_build_that_never_began_says_what_docker_said() -> None:
+    said = 'ERROR: failed to solve: image "nowhere/x:1": not found\n'
+    error = failure.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
+    assert 'failed to solve: image "nowhere/x:1": not found' in error.message
+
+
+def test_a_full_disk_is_named_as_such() -> None:
+    said = "#8 2.0 write /opt/x: no space left on device\n#8 ERROR: process: exit code: 1\n"
+    error = failure.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
+    assert error.message.startswith("Docker's disk: full while building the image hub")
+    assert error.hint == "habari-local image prune"
+
+
+def test_progress_is_shown_without_buildkits_numbers() -> None:
+    assert failure.shown("#8 22.64 Collecting x") == "Collecting x"
+    assert failure.shown("#8 [build 3/3] RUN x") == "[build 3/3] RUN x"
+
+
+def test_mirrors_are_quoted_and_the_environment_goes_before_files(tmp_path: Path) -> None:
+    (tmp_path / ".config/pip").mkdir(parents=True)
+    (tmp_path / ".config/pip/pip.conf").write_text(
+        "[global]\nindex-url = https://files/simple\ntrusted-host = files\n"
+    )
+    (tmp_path / ".npmrc").write_text("registry=https://npm.example/\n")
+    environ = {"PIP_INDEX_URL": "https://user:it's secret@env/simple"}
+    text = mirrors.script(environ, tmp_path, ca=False)
+    assert "export PIP_INDEX_URL='https://user:it'\"'\"'s secret@env/simple'\n" in text
+    assert "export PIP_TRUSTED_HOST=files\n" in text
+    assert "export NPM_CONFIG_REGISTRY=https://npm.example/\n" in text
+    assert mirrors.CA not in text
+    assert f"export SSL_CERT_FILE={mirrors.CA}\n" in mirrors.script({}, tmp_path, ca=True)
+
+
+def test_the_ca_bundle_is_the_one_that_the_environment_names(tmp_path: Path) -> None:
+    own = tmp_path / "ca.pem"
+    own.write_text("")
+    assert mirrors.ca_bundle({"SSL_CERT_FILE": str(own)}) == own
+    assert mirrors.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone")}) != tmp_path / "gone"
