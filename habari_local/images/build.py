@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from habari_local.config.secrets import write_private
 from habari_local.config.settings import Settings
-from habari_local.drivers import docker, git, mmdebstrap
+from habari_local.drivers import docker, git, mmdebstrap, processes
 from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import mirrors, tags
 from habari_local.images.catalogue import Catalogue, Image, load, with_bases
@@ -20,6 +21,7 @@ from habari_local.paths import Checkout, private_folder
 
 Say = Callable[[str], None]
 THERE = "already there"  # what a task returns that had nothing to do, as every step of a mode does
+FOLDER = "images"  # of what is half-built; and the label of the programs that build
 BASE_ENVIRONMENT = (
     "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8",
     "CMD bash",
@@ -77,6 +79,7 @@ class Images:
             HabariError: a name that the catalogue lacks; no engine answers.
         """
         docker.program(self.environ)
+        self._sweep()
         wanted = with_bases(self.catalogue, names)
         references = {image.name: self.reference(image.name) for image in wanted}
         lacking = {n for n in references if docker.find(references[n]) is None}
@@ -89,6 +92,14 @@ class Images:
             for image in wanted
             if image.name in needed
         ]
+
+    def _sweep(self) -> None:
+        """End and delete what a killed habari-local left half-built: its caller holds the lock."""
+        folder = self.checkout.root / ".habari" / FOLDER
+        if folder.is_dir() and any(folder.iterdir()):
+            left = processes.find(self.checkout.id, FOLDER)
+            processes.stop(found.process for found in left)
+            shutil.rmtree(folder)
 
     def _task(self, image: Image, reference: str, lacking: set[str]) -> Task:
         after = (image.base,) if image.base in lacking else ()
@@ -112,7 +123,7 @@ class Images:
         if image.pull:
             docker.pull(reference, say, cancel)
             return
-        folder = private_folder(self.checkout.state / "images")
+        folder = private_folder(self.checkout.state / FOLDER)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f"{image.name}-") as made:
             if image.bootstrap:
                 self._bootstrap(image, reference, Path(made), say, cancel)
@@ -127,7 +138,7 @@ class Images:
         say(f"Debian {image.suite} from packages")
         mirror = self.settings.debian_mirror
         mmdebstrap.bootstrap(
-            script, tar, image.suite, mirror, self.environ, on_line=say, cancel=cancel
+            script, tar, image.suite, mirror, self._labelled, on_line=say, cancel=cancel
         )
         labels = [f'LABEL {name}="{value}"' for name, value in self._labels(image).items()]
         docker.import_tar(tar, reference, [*BASE_ENVIRONMENT, *labels])
@@ -147,9 +158,13 @@ class Images:
                 argv += ["--build-arg", name]
         argv += [*self._secrets(folder), str(root / image.context)]
         try:
-            docker.build(argv, self.environ, on_line=lambda line: say(shown(line)), cancel=cancel)
+            docker.build(argv, self._labelled, on_line=lambda line: say(shown(line)), cancel=cancel)
         except CommandFailed as error:
             raise explain(image.name, image.dockerfile, error) from error
+
+    @property
+    def _labelled(self) -> dict[str, str]:
+        return {**self.environ, processes.LABEL: f"{self.checkout.id}/{FOLDER}"}
 
     def _labels(self, image: Image) -> dict[str, str]:
         commit = git.commit(self.checkout.root, self.environ)

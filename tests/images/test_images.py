@@ -1,0 +1,152 @@
+"""What every built image must be: small, ours by label, without secrets, the locks' versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from habari_local.drivers import docker
+from habari_local.images import catalogue
+from habari_local.images.build import Images
+from habari_local.images.mirrors import ca_bundle
+from habari_local.paths import Checkout
+from tests.images.conftest import ROOT, Run
+
+NAMES = list(catalogue.load("packages"))
+SERVICES = [name for name in NAMES if name != "base"]
+# Image → the lock that process mode makes the same environment from (what the image adds is known).
+LOCKED = {
+    "hub": ("hub/requirements-docker.txt", "hub"),
+    "notebook": ("jupyter/requirements.txt", "notebook"),
+    "s3-moto": ("images/s3/requirements-moto.txt", "s3-moto"),
+    "s3-localstack": ("images/s3/requirements-localstack.txt", "s3-localstack"),
+}
+
+
+def lists(text: str) -> dict[str, str]:
+    """Name → version of `pip freeze` lines or a lock."""
+    pairs = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pairs}
+
+
+def freeze(python: Path) -> str:
+    listing = "from importlib.metadata import distributions as d\n"
+    listing += "print(*(f'{x.name}=={x.version}' for x in d()), sep='\\n')"
+    command = [str(python), "-c", listing]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_it_is_within_its_size(images: Images, name: str) -> None:
+    stored = docker.find(images.reference(name))
+    assert stored
+    assert stored.size <= images.catalogue[name].limit_mb * 1e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_say_whose_it_is_and_of_which_commit(images: Images, name: str) -> None:
+    stored = docker.find(images.reference(name))
+    assert stored
+    assert stored.labels[docker.LABEL] == name
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", stored.labels[docker.COMMIT])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_it_runs_as_nobody_special(images: Images, run: Run, name: str) -> None:
+    reference = images.reference(name)
+    assert run("run", "--rm", "--entrypoint", "id", reference, "-u").stdout.strip() != "0"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_layer_and_no_line_of_its_history_has_a_secret(
+    images: Images, run: Run, name: str
+) -> None:
+    """The machine's own certificates are the secret that every build here is given."""
+    reference = images.reference(name)
+    history = run("history", "--no-trunc", "--format", "{{.CreatedBy}}", reference).stdout
+    assert not re.search(r"BEGIN CERTIFICATE|://[^/\s]+:[^/\s]+@|(token|password)=", history)
+    left = run("run", "--rm", "--entrypoint", "sh", reference, "-c", "ls -A /run/secrets || true")
+    assert left.stdout == ""
+    bundle = ca_bundle(os.environ)
+    assert bundle
+    given = bundle.read_text(encoding="utf-8").split("-----END CERTIFICATE-----")
+    script = "cat /etc/ssl/certs/ca-certificates.crt"
+    kept = run("run", "--rm", "--entrypoint", "sh", reference, "-c", script).stdout
+    own = [each.strip() for each in given if each.strip() and each.strip() not in kept]
+    find = "grep -rlsF --include=*.pem --include=*.crt -e"
+    for certificate in own[:3]:
+        line = certificate.splitlines()[5]
+        look = f"{find} '{line}' / --exclude-dir=proc --exclude-dir=sys || true"
+        assert run("run", "--rm", "-u0", "--entrypoint", "sh", reference, "-c", look).stdout == ""
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_versions_are_those_of_process_mode(images: Images, run: Run, name: str) -> None:
+    """`pip freeze` of both; where a package is in one alone, the lock's marker says why."""
+    lock, environment = LOCKED[name]
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    listing = "from importlib.metadata import distributions as d\n"
+    listing += "print(*(f'{x.name}=={x.version}' for x in d()), sep='\\n')"
+    command = ("run", "--rm", "--entrypoint", "/opt/habari/bin/python", images.reference(name))
+    inside = lists(run(*command, "-c", listing).stdout)
+    inside.pop("pip", None)
+    assert inside.items() <= lists(text).items()
+    python = Checkout(ROOT).environments / environment / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"process mode has not made its environment {environment} here")
+    beside = lists(freeze(python))
+    both = inside.keys() & beside.keys()
+    assert {each: inside[each] for each in both} == {each: beside[each] for each in both}
+    conditional = lists("\n".join(re.findall(r"^\S+==\S+ ; .*$", text, re.MULTILINE)))
+    extra = {"psycopg2-binary", "dockerspawner", "docker", "escapism", "urllib3", "requests"}
+    assert inside.keys() ^ beside.keys() <= conditional.keys() | (extra if name == "hub" else set())
+
+
+@pytest.mark.parametrize("name", ["hub", "notebook"])
+def test_the_package_that_slows_every_start_is_not_there(
+    images: Images, run: Run, name: str
+) -> None:
+    look = "import importlib.util as u; print(u.find_spec('rfc3987_syntax'))"
+    command = ("run", "--rm", "--entrypoint", "/opt/habari/bin/python", images.reference(name))
+    assert run(*command, "-c", look).stdout.strip() == "None"
+
+
+@pytest.mark.usefixtures("images")
+def test_unchanged_images_are_not_built_again_and_that_takes_no_time() -> None:
+    command = [sys.executable, "-m", "habari_local", "image", "build", "--json"]
+    command += ["--set", "HABARI_IMAGES=packages"]
+    began = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    seconds = time.monotonic() - began
+    outcomes = {each["outcome"] for each in json.loads(done.stdout)["images"].values()}
+    assert outcomes == {"already there"}
+    assert seconds < 10, "2 s on a machine that does nothing else; the bench measures it"
+
+
+@pytest.mark.timeout(110)
+def test_the_contract_holds_for_our_own_notebook_image(images: Images) -> None:
+    command = [sys.executable, "-m", "habari_local", "image", "check", "--json"]
+    command += [images.reference("notebook")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    report = json.loads(done.stdout)
+    bad = [each for each in report["checks"] if not each["good"]]
+    assert done.returncode == 0, bad
+    assert {each["name"] for each in report["checks"]} >= {"JupyterHub", "S3 settings", "start"}
+
+
+def test_the_contract_says_all_that_an_image_lacks(images: Images) -> None:
+    """The base has Python and nothing of Jupyter: every row is there, and most say no."""
+    command = [sys.executable, "-m", "habari_local", "image", "check", "--json"]
+    command += [images.reference("base"), "--max-size", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    good = {each["name"]: each["good"] for each in json.loads(done.stdout)["checks"]}
+    assert len(good) == 8
+    assert not any(good.values())
