@@ -142,7 +142,7 @@ class Lab:
         with self.page.expect_response(saved) as answer:
             self.page.keyboard.press("Control+s")
             if name is not None:
-                dialog = self.page.locator(".jp-Dialog input")
+                dialog = self.page.locator(".jp-Dialog input[type=text]")
                 dialog.fill(name)
                 dialog.press("Enter")
         assert answer.value.ok, f"saving answered {answer.value.status}"
