@@ -26,8 +26,7 @@ ENV_KEEP = [
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 ]
-# psutil counts start times from the boot time, which a corrected clock moves a little.
-CLOCK_SLACK = 2.0  # seconds
+START_SLACK = 0.5  # seconds between two looks at when the same process started
 KNOCK_EVERY = 0.03  # seconds
 
 
@@ -47,7 +46,7 @@ class ProcessSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     homes_dir = Unicode(config=True, help="The folder of all homes.")
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
     project_path = Unicode(config=True, help="The folder that every home shows as `project`.")
-    started = Float(0.0, help="When the process started, in seconds since the epoch.")
+    started = Float(0.0, help="When the process started, in seconds since boot.")
 
     @default("env_keep")
     def _env_keep(self) -> list[str]:
@@ -87,7 +86,7 @@ class ProcessSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         make_home(Path(self.home_dir), self.project_path)
         self.popen_kwargs = {"cwd": self.home_dir}
         address: tuple[str, int] = await super().start()
-        self.started = psutil.Process(self.pid).create_time()
+        self.started = since_boot(psutil.Process(self.pid))
         await self._listening(*address)
         return address
 
@@ -124,10 +123,15 @@ class ProcessSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             return bool(self.pid)
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) <= CLOCK_SLACK
+            same = abs(since_boot(process) - self.started) <= START_SLACK
             return bool(self.pid and same and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
+
+
+def since_boot(process: psutil.Process) -> float:
+    """When `process` started, in seconds since boot: a clock that is set does not move it."""
+    return process.create_time() - psutil.boot_time()
 
 
 def folder_for(user: str) -> str:
