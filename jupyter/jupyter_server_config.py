@@ -4,6 +4,7 @@ It is the same file in the image and in process mode. What differs between deplo
 the environment: AWS_* (credentials, region, endpoint) and HABARI_CONTENTS_FOLDERS (the S3 folders).
 """
 
+import gc
 import importlib.util
 import os
 import sys
@@ -38,6 +39,10 @@ try:
     importlib.import_module("jupyterlab.labapp")
 finally:
     os.environ["PATH"] = path
+
+# What is there now stays: the collector need not look at it (singleuser.py let it rest so far).
+gc.freeze()
+gc.enable()
 
 # Nothing asks the internet: no news, no update check, no extension catalogue.
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
