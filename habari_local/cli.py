@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except typer.TyperException as error:
         code = _tell(_usage(error))
     except (KeyboardInterrupt, typer.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is undone: a second one ends nothing
         sys.stderr.write("\nInterrupted; what this call had started was stopped.\n")
         code = INTERRUPTED
     except BrokenPipeError:

@@ -49,7 +49,10 @@ c.HabariAuthenticator.allowed_users = set(settings.admins | settings.users)
 c.HabariAuthenticator.allowed_organizations = set(settings.organizations)
 # GitHub tokens are kept (encrypted) only where a membership must be looked at again.
 c.HabariAuthenticator.enable_auth_state = bool(settings.organizations)
-c.HabariAuthenticator.http_request_kwargs = {"connect_timeout": 5, "request_timeout": 10}
+c.HabariAuthenticator.http_request_kwargs = {
+    "connect_timeout": settings.github_timeout,
+    "request_timeout": settings.github_timeout,
+}
 c.HabariAuthenticator.custom_403_message = (
     "You are signed in to GitHub, but this account is not among those that may use Habari here."
     " Ask an admin to add it, or sign in to GitHub with another account."

@@ -4,11 +4,18 @@ It is the same file in the image and in process mode. What differs between deplo
 the environment: AWS_* (credentials, region, endpoint) and HABARI_CONTENTS_FOLDERS (the S3 folders).
 """
 
-import importlib
+import gc
+import importlib.util
 import os
+import sys
 from pathlib import Path
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - traitlets puts it there
+
+# An image has the contents manager installed; a checkout has it beside this file. By this path and
+# not by PYTHONPATH, because kernels inherit that.
+if importlib.util.find_spec("habari_contents") is None:
+    sys.path.append(str(Path(__file__).parent / "habari_contents"))
 
 # The home is the root of the tree, and every bucket a folder in it.
 c.ServerApp.root_dir = str(Path.home())
@@ -32,6 +39,10 @@ try:
     importlib.import_module("jupyterlab.labapp")
 finally:
     os.environ["PATH"] = path
+
+# What is there now stays: the collector need not look at it (singleuser.py let it rest so far).
+gc.freeze()
+gc.enable()
 
 # Nothing asks the internet: no news, no update check, no extension catalogue.
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"

@@ -40,14 +40,14 @@ ERRORS = {
 }
 STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:26rem;margin:auto}
 form{padding:1rem 0;display:grid;gap:.6rem}button,input{font:inherit;padding:.5rem;border-radius:
-7px;border:1px solid #8889}button{cursor:pointer;display:flex;justify-content:space-between}"""
+7px;border:1px solid #8889}button{cursor:pointer;display:flex;justify-content:space-between}h1{font-size:1.4em}"""
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 PAGE = f"""<!DOCTYPE html><html lang=en><meta charset=utf-8><title>GitHub stand-in</title>
 <meta name=viewport content="width=device-width"><style>{STYLE}</style><h1>GitHub stand-in of
 Habari local</h1><p>This is not GitHub: no password, nothing leaves this machine.</p>%s"""
 BUTTON = "<button name=login value='{0}'>{0}<small>{1}</small></button>"
 FORM = """<form method=post>%s</form><form method=post><label for=login>Or as anybody else</label>
-<input id=login name=login placeholder="GitHub login" autofocus autocapitalize=off autocomplete=off>
+<input id=login name=login placeholder="GitHub login" autofocus required pattern="[A-Za-z0-9-]+">
 <button>Sign in</button></form>"""
 NOT_FOUND = 404, {"message": "Not Found", "status": "404"}
 

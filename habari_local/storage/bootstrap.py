@@ -43,9 +43,11 @@ def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) 
         return _user(iam_client(target), buckets, kept)
     except (BotoCoreError, ClientError) as error:
         where = target.endpoint_url or "AWS"
+        look = "habari-local config show" if target.backend == "aws" else "habari-local logs s3"
+        full = "InsufficientStorage" in str(error)
         raise HabariError(
             f"S3 at {where}: {error}; buckets and a key were expected to be made.",
-            "habari-local logs s3" if target.backend != "aws" else "habari-local config show",
+            "df -h ." if full else look,
         ) from error
 
 

@@ -9,33 +9,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyterhub.orm import new_token
-from oauthenticator.github import GitHubOAuthenticator
+from jupyterhub.orm import new_token  # type: ignore[import-untyped]
+from oauthenticator.github import GitHubOAuthenticator  # type: ignore[import-untyped]
 from tornado.httpclient import HTTPClientError
 from tornado.web import HTTPError
-from traitlets import TraitError
 
+TRY = "habari-local config set HABARI_ALLOWED_USERS grace,linus"
 UNANSWERED = (
     "GitHub: no usable answer came back, so nobody can be signed in just now. Try: sign in again"
     " in a minute; `habari-local status` and the hub's log say more."
 )
 
 
-class HabariAuthenticator(GitHubOAuthenticator):
+class HabariAuthenticator(GitHubOAuthenticator):  # type: ignore[misc]
     """GitHub sign-in in which nobody stays who was taken off the lists."""
 
     def check_allow_config(self) -> None:
-        """Refuse to start open to all, or closed to all. Raises TraitError."""
+        """Refuse to start open to all, or closed to all: raises SystemExit."""
         if self.allow_all or self.allow_existing_users:
-            raise TraitError(
-                "Sign-in: allow_all or allow_existing_users seen, names were expected."
-                "\nTry: set HABARI_ALLOWED_USERS"
-            )
-        if not self.allowed_users | self.admin_users | self.allowed_organizations:
-            raise TraitError(
-                "Sign-in: no rule seen that lets somebody in, at least one was expected."
-                "\nTry: set HABARI_ALLOWED_USERS"
-            )
+            seen = "allow_all or allow_existing_users"
+        elif not self.allowed_users | self.admin_users | self.allowed_organizations:
+            seen = "no rule that lets somebody in"
+        else:
+            return
+        raise SystemExit(f"Sign-in: {seen} seen, names were expected.\nTry: {TRY}")
 
     def add_user(self, user: Any) -> None:
         """Retire somebody in the database whom no rule lets in any more.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from urllib.parse import quote
 
 import psutil
 from dotenv import dotenv_values
-from jupyterhub.spawner import SimpleLocalProcessSpawner
+from jupyterhub.spawner import SimpleLocalProcessSpawner  # type: ignore[import-untyped]
+from tornado.web import HTTPError
 from traitlets import Float, Unicode, default
 
 ENV_KEEP = [
@@ -24,18 +26,27 @@ ENV_KEEP = [
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 ]
-# psutil counts start times from the boot time, which a corrected clock moves a little.
-CLOCK_SLACK = 2.0  # seconds
+START_SLACK = 0.5  # seconds between two looks at when the same process started
 KNOCK_EVERY = 0.03  # seconds
 
 
-class ProcessSpawner(SimpleLocalProcessSpawner):
+class ServerFailedError(HTTPError):
+    """A server that did not come up: 500, with a sentence for the hub's page and API alike."""
+
+    def __init__(self, user: str, seen: str) -> None:
+        self.jupyterhub_message = (
+            f"{user}'s server: {seen}, it was expected to listen. Try: habari-local logs hub"
+        )
+        super().__init__(500, "%s", self.jupyterhub_message)
+
+
+class ProcessSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     """Starts a user's server as a process in the user's own home."""
 
     homes_dir = Unicode(config=True, help="The folder of all homes.")
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
     project_path = Unicode(config=True, help="The folder that every home shows as `project`.")
-    started = Float(0.0, help="When the process started, in seconds since the epoch.")
+    started = Float(0.0, help="When the process started, in seconds since boot.")
 
     @default("env_keep")
     def _env_keep(self) -> list[str]:
@@ -70,12 +81,12 @@ class ProcessSpawner(SimpleLocalProcessSpawner):
         """Start the server; return its address once it listens there.
 
         Raises:
-            RuntimeError: the server ended, or did not listen within `start_timeout` seconds.
+            ServerFailedError: the server ended, or did not listen within `start_timeout` seconds.
         """
         make_home(Path(self.home_dir), self.project_path)
         self.popen_kwargs = {"cwd": self.home_dir}
         address: tuple[str, int] = await super().start()
-        self.started = psutil.Process(self.pid).create_time()
+        self.started = since_boot(psutil.Process(self.pid))
         await self._listening(*address)
         return address
 
@@ -84,7 +95,7 @@ class ProcessSpawner(SimpleLocalProcessSpawner):
         deadline = time.monotonic() + self.start_timeout
         while time.monotonic() < deadline:
             if await self.poll() is not None:
-                raise RuntimeError(f"{self.user.name}'s server: ended, expected to listen.")
+                raise ServerFailedError(self.user.name, "ended while it started")
             try:
                 _, writer = await asyncio.open_connection(ip, port)
             except OSError:
@@ -92,7 +103,16 @@ class ProcessSpawner(SimpleLocalProcessSpawner):
             else:
                 writer.close()
                 return
-        raise RuntimeError(f"{self.user.name}'s server: silent, expected to listen on {port}.")
+        raise ServerFailedError(self.user.name, f"silent for {self.start_timeout} s")
+
+    async def wait_for_death(self, timeout: float = 10) -> bool:
+        """Wait up to `timeout` seconds for the process to end, woken by its end."""
+        try:
+            process = self.proc or psutil.Process(self.pid)
+            await asyncio.to_thread(process.wait, timeout)
+        except (subprocess.TimeoutExpired, psutil.Error):
+            pass
+        return await self.poll() is not None
 
     async def _signal(self, sig: int) -> bool:
         """Send `sig` (0: none) to the process; False where it is gone or the pid is another's."""
@@ -103,10 +123,15 @@ class ProcessSpawner(SimpleLocalProcessSpawner):
             return bool(self.pid)
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) <= CLOCK_SLACK
+            same = abs(since_boot(process) - self.started) <= START_SLACK
             return bool(self.pid and same and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
+
+
+def since_boot(process: psutil.Process) -> float:
+    """When `process` started, in seconds since boot: a clock that is set does not move it."""
+    return process.create_time() - psutil.boot_time()
 
 
 def folder_for(user: str) -> str:

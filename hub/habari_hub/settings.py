@@ -42,6 +42,7 @@ DEFAULTS = {
     "HABARI_GITHUB_URL": "https://github.com",
     "HABARI_GITHUB_INTERNAL_URL": "",
     "HABARI_GITHUB_API_URL": "",
+    "HABARI_GITHUB_TIMEOUT": "10",
     "HABARI_ADMIN_USERS": "",
     "HABARI_ALLOWED_USERS": "",
     "HABARI_ALLOWED_ORGANIZATIONS": "",
@@ -92,6 +93,7 @@ class Settings:
     github_url: str
     github_internal_url: str
     github_api_url: str
+    github_timeout: int  # seconds for each of its answers
     client_id: str
     client_secret: str = field(repr=False)
     db_url: str = field(repr=False)
@@ -127,8 +129,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     ]
     if spawner not in NEEDED_BY:
         problems.append(f"HABARI_SPAWNER: {spawner!r} seen, one of {[*NEEDED_BY]} was expected.")
-    if not env["HABARI_CULL_AFTER"].isdigit():
-        problems.append(f"HABARI_CULL_AFTER: {env['HABARI_CULL_AFTER']!r} seen, seconds expected.")
+    problems += [
+        f"{name}: {env[name]!r} seen, whole seconds were expected."
+        for name in ("HABARI_CULL_AFTER", "HABARI_GITHUB_TIMEOUT")
+        if not env[name].isdigit()
+    ]
     names = ("HABARI_ADMIN_USERS", "HABARI_ALLOWED_USERS", "HABARI_ALLOWED_ORGANIZATIONS")
     admins, users, organizations = (names_in(env[name]) for name in names)
     if not admins | users | organizations:
@@ -150,6 +155,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         github_url=github,
         github_internal_url=(env["HABARI_GITHUB_INTERNAL_URL"] or github).rstrip("/"),
         github_api_url=(env["HABARI_GITHUB_API_URL"] or own_api).rstrip("/"),
+        github_timeout=int(env["HABARI_GITHUB_TIMEOUT"]),
         client_id=env["HABARI_GITHUB_CLIENT_ID"],
         client_secret=env["HABARI_GITHUB_CLIENT_SECRET"],
         db_url=env["HABARI_HUB_DB_URL"],

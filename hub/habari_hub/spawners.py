@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ def _process(c: Any, settings: Settings) -> None:
         "announcement": "Process mode: one person's machine. Everybody's server runs as the same"
         " account here, so users are kept apart, not protected from one another."
     }
-    c.ProcessSpawner.cmd = [settings.server_command]
+    c.ProcessSpawner.cmd = shlex.split(settings.server_command)
     # Whoever runs process mode as root (a container, CI) has root's servers, and was told so.
     as_root = ["--allow-root"] if os.geteuid() == 0 else []
     c.ProcessSpawner.args = [f"--config={settings.server_config}", *as_root]

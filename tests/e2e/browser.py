@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import (
@@ -23,7 +24,7 @@ from .endpoints import Endpoints
 from .not_applicable import not_applicable
 
 SIZE = ViewportSize(width=1280, height=800)
-ACTION_SECONDS = 20
+ACTION_SECONDS = 30
 _QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -67,17 +68,22 @@ def new_profile(browser: Browser) -> BrowserContext:
     return profile
 
 
-@contextmanager
-def recorded(profile: BrowserContext) -> Iterator[Page]:
-    """A tab whose doings are kept only if the check fails and its evidence takes them first."""
-    profile.tracing.start_chunk()
-    page = profile.new_page()
-    try:
-        yield page
-    finally:
-        page.close()
-        with suppress(Error):  # the evidence of a failure has ended the recording
-            profile.tracing.stop_chunk()
+@dataclass
+class Tab:
+    """A user's tab, which stays open from check to check: loading JupyterLab takes seconds."""
+
+    profile: BrowserContext
+    page: Page
+
+    @contextmanager
+    def recorded(self) -> Iterator[Page]:
+        """The page, its doings recorded; the evidence of a failure takes the recording."""
+        self.profile.tracing.start_chunk()
+        try:
+            yield self.page
+        finally:
+            with suppress(Error):  # the evidence of a failure has ended the recording
+                self.profile.tracing.stop_chunk()
 
 
 def sign_in(page: Page, endpoints: Endpoints, login: str, next_page: str = "/hub/home") -> None:
@@ -99,9 +105,10 @@ class Lab:
         self.page = page
         self.url = url.rstrip("/")
 
-    def open(self, folder: str = "", tree: str = "lab") -> None:
-        """Open Lab in a workspace of its own with *folder* in its file browser."""
-        self.page.goto(f"{self.url}/{tree}/tree/{folder}?reset".replace("/tree/?", "?"))
+    def open(self) -> None:
+        """Open Lab, unless the page shows it already."""
+        if not self.page.url.startswith(f"{self.url}/lab"):
+            self.page.goto(f"{self.url}/lab?reset")
         self.ready()
 
     def ready(self) -> None:
@@ -109,22 +116,35 @@ class Lab:
         expect(self.page.locator("#filebrowser .jp-DirListing-content")).to_be_visible()
         expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
 
+    def go_home(self) -> None:
+        """Let the file browser show the home."""
+        self.page.locator("#filebrowser .jp-BreadCrumbs-home").click()
+
+    def go_to(self, path: str) -> None:
+        """Double-click through the file browser from the home to a folder or file."""
+        self.go_home()
+        for part in path.split("/"):
+            self.entry(part).dblclick()
+
     def entry(self, name: str) -> Locator:
         """An entry of the file browser by its exact name."""
         listing = self.page.locator("#filebrowser .jp-DirListing-item")
         return listing.filter(has=self.page.get_by_text(name, exact=True))
 
     def new_notebook(self) -> None:
-        """Make a notebook by the launcher and wait for its kernel."""
-        self.page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
-        self.kernel_idle()
+        """Make a notebook by a new launcher and wait for its kernel."""
+        self.page.keyboard.press("Control+Shift+L")
+        self.page.locator(".jp-LauncherCard[data-category=Notebook]:visible").first.click()
+        self.kernel_idle("Untitled")
 
-    def kernel_idle(self) -> None:
-        """Wait until the notebook's kernel is connected and has nothing to do.
+    def kernel_idle(self, notebook: str) -> None:
+        """Wait until *notebook* is in front, its kernel connected and with nothing to do.
 
         By the status bar: the notebook's own indicator says idle before there is a kernel.
         """
-        expect(self.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+        status = self.page.locator("#jp-main-statusbar")
+        expect(status).to_contain_text(notebook)
+        expect(status).to_contain_text("| Idle")
 
     def run_cell(self, source: str) -> None:
         """Type into the selected cell and run it, staying on it."""
@@ -142,7 +162,7 @@ class Lab:
         with self.page.expect_response(saved) as answer:
             self.page.keyboard.press("Control+s")
             if name is not None:
-                dialog = self.page.locator(".jp-Dialog input")
+                dialog = self.page.locator(".jp-Dialog input[type=text]")
                 dialog.fill(name)
                 dialog.press("Enter")
         assert answer.value.ok, f"saving answered {answer.value.status}"

@@ -30,7 +30,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, Page
 
 from . import browser, s3_client
 from . import endpoints as endpoints_module
@@ -169,11 +169,15 @@ def servers(
     for server in running:
         server.enter()
     yield running
-    for server in running:
+
+    def leave(server: Server) -> None:
         for folder in (f"notebooks/{run_id}", f"lake/{run_id}", run_id):
             server.delete_all(folder)
         if server.person.name not in were_running:
             server.person.stop_server()
+
+    with ThreadPoolExecutor(len(people)) as both:
+        list(both.map(leave, running))
 
 
 @pytest.fixture(scope="session")
@@ -196,36 +200,37 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def profiles(chromium: Browser) -> Iterator[dict[str, BrowserContext]]:
-    """Browser profiles by login, so that a user signs in once and keeps the cache."""
-    opened: dict[str, BrowserContext] = {}
+def tabs(chromium: Browser) -> Iterator[dict[str, browser.Tab]]:
+    """Tabs by login, each in a profile of its own, so that a user signs in once."""
+    opened: dict[str, browser.Tab] = {}
     yield opened
-    for profile in opened.values():
-        profile.close()
+    for tab in opened.values():
+        tab.profile.close()
 
 
 @pytest.fixture
 def page_of(
-    chromium: Browser,
-    profiles: dict[str, BrowserContext],
-    endpoints: Endpoints,
-    collector: Collector,
+    chromium: Browser, tabs: dict[str, browser.Tab], endpoints: Endpoints, collector: Collector
 ) -> Iterator[Callable[[str], Page]]:
-    """Gives a tab of a user's browser by login; a new profile signs in through the real pages."""
+    """Gives a user's tab by login, as the last check left it; signed in by the real pages."""
     if endpoints.github is None:
         not_applicable("real-github")
     with ExitStack() as closing:
 
         def page(login: str) -> Page:
-            first = login not in profiles
+            first = login not in tabs
             if first:
-                profiles[login] = browser.new_profile(chromium)
-            tab = closing.enter_context(browser.recorded(profiles[login]))
-            collector.evidence.pages.append(tab)
-            closing.callback(collector.evidence.pages.remove, tab)
+                profile = browser.new_profile(chromium)
+                tabs[login] = browser.Tab(profile, profile.new_page())
+            tab = tabs[login]
+            if tab.page.is_closed():
+                tab.page = tab.profile.new_page()
+            shown = closing.enter_context(tab.recorded())
+            collector.evidence.pages.append(shown)
+            closing.callback(collector.evidence.pages.remove, shown)
             if first:
                 with collector.timed("Sign in, in the browser"):
-                    browser.sign_in(tab, endpoints, login)
-            return tab
+                    browser.sign_in(shown, endpoints, login)
+            return shown
 
         yield page

@@ -16,8 +16,7 @@ PLOT = """\
 import pandas as pd
 
 days = pd.date_range("2026-11-01", periods=6, freq="D")
-pd.DataFrame({"day": days.strftime("%a %d"), "hares": [3, 5, 4, 8, 13, 11]}).set_index("day").T
-"""
+pd.DataFrame({"day": days.strftime("%a %d"), "hares": [3, 5, 4, 8, 13, 11]}).set_index("day").T"""
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +33,7 @@ def test_lab_shows_the_buckets(
     lab = Lab(page_of(server.person.name), server.url)
     with collector.timed("JupyterLab opens"):
         lab.open()
+    lab.go_home()
     for name in ("lake", "notebooks"):
         expect(lab.entry(name)).to_be_visible()
     browser = lab.page.context.browser
@@ -52,7 +52,8 @@ def test_notebook_made_in_lab_is_in_s3(
 ) -> None:
     """A notebook made, run and saved in JupyterLab is in S3, byte by byte as Jupyter has it."""
     lab = Lab(page_of(server.person.name), server.url)
-    lab.open(folder)
+    lab.open()
+    lab.go_to(folder)
     with collector.timed("First notebook with a kernel"):
         lab.new_notebook()
     with collector.timed("First cell"):
@@ -78,7 +79,7 @@ def test_notebook_made_in_lab_is_in_s3(
 
 def _photograph(lab: Lab, pictures: Path) -> None:
     pictures.mkdir(parents=True, exist_ok=True)
-    lab.page.locator("#filebrowser .jp-BreadCrumbs-home").click()
+    lab.go_home()
     for name in ("lake", "notebooks"):
         expect(lab.entry(name)).to_be_visible()
     lab.page.screenshot(path=pictures / "jupyterlab.png")
@@ -95,8 +96,9 @@ def test_notebook_is_found_after_a_reload(
     path = f"{folder}/second.ipynb"
     server.save_notebook(path, notebook_of("word = 'asante'", ""))
     lab = Lab(page_of(server.person.name), server.url)
-    lab.open(path)
-    lab.kernel_idle()
+    lab.open()
+    lab.go_to(path)
+    lab.kernel_idle("second.ipynb")
     lab.run_cell("# seen again after a reload")
     lab.save()
     lab.page.reload()

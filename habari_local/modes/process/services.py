@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,7 +146,10 @@ def hub(ctx: Context) -> Service:
     return Service(
         "hub",
         "JupyterHub",
-        (_program(ctx, "hub", "jupyterhub"), "-f", str(root / "hub" / "jupyterhub_config.py")),
+        (
+            *(_program(ctx, "hub", "python"), "-m", "habari_hub"),
+            *("-f", str(root / "hub" / "jupyterhub_config.py")),
+        ),
         {"HABARI_HUB_API_PORT": settings.port("hub_api")},
         f"{hub_url(ctx)}/hub/health",
         {
@@ -170,7 +174,9 @@ def hub(ctx: Context) -> Service:
             "HABARI_ALLOWED_USERS": ",".join(settings.allowed_users),
             "HABARI_ALLOWED_ORGANIZATIONS": ",".join(settings.allowed_organizations),
             "HABARI_CULL_AFTER": str(settings.cull_after),
-            "HABARI_SERVER_COMMAND": _program(ctx, "notebook", "jupyterhub-singleuser"),
+            "HABARI_SERVER_COMMAND": shlex.join(
+                [_program(ctx, "notebook", "python"), str(root / "jupyter" / "singleuser.py")]
+            ),
             "HABARI_SERVER_CONFIG": str(root / "jupyter" / "jupyter_server_config.py"),
             "HABARI_SERVER_ENV_FILE": str(folder / "server.env"),
             "HABARI_HOMES_DIR": str(folder / "homes"),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import urllib.request
 from pathlib import Path
 
+import psutil
+
 from habari_local import wait
 from habari_local.drivers import npm, processes, uv
 from habari_local.drivers.tail import last_lines
-from habari_local.errors import HabariError, PortTaken
+from habari_local.errors import HabariError, NotReady, PortTaken
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.process import services
 from habari_local.modes.process.services import NAME, Service
 from habari_local.paths import private_folder
 
+HUNG_SECONDS = 10.0  # after which a running service that doesn't answer is started anew
 START_SECONDS = 60.0  # how long a service may take before `up` gives up: a cold disk, a busy laptop
 
 
@@ -43,7 +46,7 @@ def service(wanted: Service, after: tuple[str, ...], before: frozenset[int]) -> 
     def action(ctx: Context, say: Say) -> str:
         digest = wanted.digest
         running = of_service(ctx, wanted.name)
-        if [found.digest for found in running] == [digest] and wait.answers(wanted.health):
+        if [found.digest for found in running] == [digest] and _answers_soon(wanted, ctx, say):
             return SAME
         processes.stop(found.process for found in running)
         start(wanted, digest, ctx, say)
@@ -57,6 +60,15 @@ def service(wanted: Service, after: tuple[str, ...], before: frozenset[int]) -> 
         )
 
     return Step(wanted.name, wanted.title, action, after, undo)
+
+
+def _answers_soon(wanted: Service, ctx: Context, say: Say) -> bool:
+    """Whether a running service answers: a busy one is given time, a hung one is not kept."""
+    try:
+        await_answer(wanted, ctx, say, HUNG_SECONDS)
+    except NotReady:
+        return False
+    return True
 
 
 def start(wanted: Service, digest: str, ctx: Context, say: Say) -> None:
@@ -79,11 +91,28 @@ def start(wanted: Service, digest: str, ctx: Context, say: Say) -> None:
     )
     if not ctx.wait and wanted.name in ("hub", "proxy"):
         return
+    await_answer(wanted, ctx, say, START_SECONDS, process)
+
+
+def await_answer(
+    wanted: Service,
+    ctx: Context,
+    say: Say,
+    seconds: float,
+    process: psutil.Process | None = None,
+) -> None:
+    """Wait until a service answers, or its process (where given) ended.
+
+    Raises:
+        NotReady: with the last lines of its log.
+    """
+    log = log_path(ctx, wanted.name)
+    ended = "its process ended"
     wait.until(
         lambda: wait.answers(wanted.health, accept=range(200, 500)),
         wanted.title,
-        seconds=START_SECONDS,
-        failed=lambda: None if processes.alive(process) else "its process ended",
+        seconds=seconds,
+        failed=lambda: ended if process is not None and not processes.alive(process) else None,
         log=lambda: last_lines(log, 20),
         tick=lambda: say(f"waiting for {wanted.health}"),
         cancel=ctx.cancel,

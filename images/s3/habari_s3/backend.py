@@ -14,6 +14,10 @@ class Backend(Protocol):
 
     name: str
 
+    @property
+    def iam(self) -> Keys:
+        """Who may do what."""
+
     def call(self, environ: dict[str, Any], service: str, body: bytes) -> Answer:
         """Return the answer to a request; memory is changed, the disk is not."""
 
@@ -22,6 +26,10 @@ class Backend(Protocol):
 
     def write(self, entity: Entity, snapshot: Snapshot | None) -> None:
         """Make memory hold `snapshot` of an entity, or nothing of it."""
+
+
+class Keys(Protocol):
+    """Who may do what; its state is one of the backend's entities."""
 
     def secret(self, key_id: str, headers: Mapping[str, str]) -> str | None:
         """Return the secret of an access key, None if there is no such key."""

@@ -137,13 +137,13 @@ class Gate:
     def _secret(self, key_id: str, environ: dict[str, Any]) -> str | None:
         if key_id == self.root.key_id:
             return self.root.secret
-        return self.backend.secret(key_id, _token(environ))
+        return self.backend.iam.secret(key_id, _token(environ))
 
     def _authorize(self, key_id: str, environ: dict[str, Any], call: Call) -> None:
         needs = [need for need in call.needs if need[0] != "sts:GetCallerIdentity"]
         if key_id == self.root.key_id or not needs:
             return
-        if not self.backend.permits(key_id, _token(environ), needs):
+        if not self.backend.iam.permits(key_id, _token(environ), needs):
             code = "AccessDenied"
             raise Refused(403, code, f"The key's policies do not allow {needs[0][0]} here.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -12,12 +12,6 @@ lean.prepare()
 
 from botocore.exceptions import ClientError  # noqa: E402
 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY, Request  # noqa: E402
-from moto.iam.access_control import (  # noqa: E402
-    CreateAccessKeyFailure,
-    IAMPolicy,
-    PermissionResult,
-    create_access_key,
-)
 from moto.iam.responses import IamResponse  # noqa: E402
 from moto.s3.responses import S3Response  # noqa: E402
 from moto.sts.responses import TokenResponse  # noqa: E402
@@ -28,8 +22,9 @@ from habari_s3.answers import Answer, Refused  # noqa: E402
 from habari_s3.bodies import Bodies  # noqa: E402
 from habari_s3.calls import names  # noqa: E402
 from habari_s3.entities import Entity, Snapshot  # noqa: E402
+from habari_s3.iam_state import IamState, forget_instances  # noqa: E402
 from habari_s3.lean import ACCOUNT  # noqa: E402
-from habari_s3.moto_state import PARTITION, MotoState  # noqa: E402
+from habari_s3.moto_state import S3State  # noqa: E402
 
 Handler = Callable[[Request, str, dict[str, str]], tuple[int, dict[str, Any], Any]]
 
@@ -43,40 +38,25 @@ class _PlainRequest(Request):
 
 
 class MotoBackend:
-    """moto, entity by entity, and its policies."""
+    """moto, entity by entity; `iam` has its keys and policies."""
 
     name = "moto"
 
     def __init__(self, bodies: Bodies) -> None:
-        self._state = MotoState(bodies)
+        self._s3 = S3State(bodies)
+        self.iam = IamState(ACCOUNT, bodies)
+        forget_instances()
 
     def read(self, entity: Entity) -> Snapshot | None:
-        """Return what memory holds of an entity; see `MotoState.read`."""
-        return self._state.read(entity)
+        """Return what memory holds of an entity; see `S3State.read`."""
+        return self.iam.read() if entity.kind == "iam" else self._s3.read(entity)
 
     def write(self, entity: Entity, snapshot: Snapshot | None) -> None:
         """Make memory hold `snapshot` of an entity, or nothing of it."""
-        self._state.write(entity, snapshot)
-
-    def secret(self, key_id: str, headers: Mapping[str, str]) -> str | None:
-        """Return the secret of an access key, None if there is no such key."""
-        try:
-            key = create_access_key(ACCOUNT, PARTITION, key_id, dict(headers))
-        except CreateAccessKeyFailure:
-            return None
-        return str(key.create_credentials().secret_key)
-
-    def permits(
-        self, key_id: str, headers: Mapping[str, str], needs: Iterable[tuple[str, str]]
-    ) -> bool:
-        """Whether the policies of a key's owner allow all (action, resource)."""
-        key = create_access_key(ACCOUNT, PARTITION, key_id, dict(headers))
-        policies = [IAMPolicy(policy) for policy in key.collect_policies()]
-        for action, resource in needs:
-            found = {policy.is_action_permitted(action, resource) for policy in policies}
-            if PermissionResult.DENIED in found or PermissionResult.PERMITTED not in found:
-                return False
-        return True
+        if entity.kind == "iam":
+            self.iam.write(snapshot)
+        else:
+            self._s3.write(entity, snapshot)
 
     def call(self, environ: dict[str, Any], service: str, body: bytes) -> Answer:
         """Return moto's answer to a request.

@@ -1,13 +1,10 @@
-"""Owns moto's memory as entities: what to freeze of it, and how to put it back."""
+"""Owns moto's S3 as entities: what to freeze of its memory, and how to put it back."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from typing import Any
 
-from moto.core.model_instances import model_data
-from moto.iam.models import AccountSummary, AWSManagedPolicy, IAMBackend, iam_backends
 from moto.s3.models import (
     FakeBucket,
     FakeDeleteMarker,
@@ -20,22 +17,17 @@ from moto.s3.utils import _VersionedKeyStore
 
 from habari_s3.bodies import Bodies, StoredBody
 from habari_s3.entities import Entity, Snapshot
+from habari_s3.iam_state import PARTITION
 from habari_s3.lean import ACCOUNT
 from habari_s3.states import freeze, thaw
 
-PARTITION = "aws"
 
-
-class MotoState:
-    """moto's S3 and IAM of the one account, entity by entity."""
+class S3State:
+    """moto's S3 of the one account, entity by entity."""
 
     def __init__(self, bodies: Bodies) -> None:
         self.bodies = bodies
         self.s3: S3Backend = s3_backends[ACCOUNT][PARTITION]
-        self.iam: IAMBackend = iam_backends[ACCOUNT][PARTITION]
-        # moto keeps every object that ever was for its dashboard: with it, memory never shrinks.
-        for kind in (kind for kinds in model_data.values() for kind in kinds.values()):
-            kind.instances_tracked = deque(maxlen=0)  # type: ignore[attr-defined]
 
     def read(self, entity: Entity) -> Snapshot | None:
         """Return what memory holds of an entity, its bodies on the disk; None: it is not there.
@@ -43,8 +35,6 @@ class MotoState:
         Raises:
             OSError: a body can't be written.
         """
-        if entity.kind == "iam":
-            return Snapshot(*freeze(_iam_parts(self.iam), _plain, self._known_ids()))
         bucket = self.s3.buckets.get(entity.bucket)
         if bucket is None:
             return None
@@ -66,9 +56,7 @@ class MotoState:
 
     def write(self, entity: Entity, snapshot: Snapshot | None) -> None:
         """Make memory hold `snapshot` of an entity, or nothing of it."""
-        if entity.kind == "iam":
-            self._write_iam(snapshot)
-        elif entity.kind == "bucket":
+        if entity.kind == "bucket":
             self._write_bucket(entity.bucket, snapshot)
         elif bucket := self.s3.buckets.get(entity.bucket):
             write = self._write_upload if entity.kind == "upload" else self._write_object
@@ -101,22 +89,6 @@ class MotoState:
         bucket.keys.setlist(name, state["versions"])
         for arn, tags in state["tags"].items():
             self._set_tags(arn, tags)
-
-    def _write_iam(self, snapshot: Snapshot | None) -> None:
-        if snapshot is None:
-            self.iam.__init__(self.iam.region_name, self.iam.account_id)  # type: ignore[misc]
-            return
-        known = {name: obj for obj, name in self._known()}
-        state = thaw(snapshot.state, self.bodies, known)
-        vars(self.iam).update(state)
-        self.iam.managed_policies.update({each.arn: each for each in self.iam.aws_managed_policies})
-
-    def _known(self) -> list[tuple[object, str]]:
-        policies = [(each, each.arn) for each in self.iam.aws_managed_policies]
-        return [(self.iam, "iam"), (self.s3, "s3"), *policies]
-
-    def _known_ids(self) -> dict[int, str]:
-        return {id(obj): name for obj, name in self._known()}
 
     def _tags(self, arn: str) -> dict[str, str]:
         return self.s3.tagger.get_tag_dict_for_resource(arn)
@@ -180,16 +152,3 @@ def _defaults_of_key() -> dict[str, Any]:
 
 
 _DEFAULTS: dict[str, Any] = {}
-
-
-def _iam_parts(iam: IAMBackend) -> dict[str, Any]:
-    parts = {k: v for k, v in vars(iam).items() if not isinstance(v, AccountSummary)}
-    for name in ("aws_managed_policies", "region_name", "account_id", "policy_arn_regex"):
-        parts.pop(name, None)
-    own = iam.managed_policies.items()
-    parts["managed_policies"] = {k: v for k, v in own if not isinstance(v, AWSManagedPolicy)}
-    return parts
-
-
-def _plain(_obj: object) -> Any:
-    return NotImplemented

@@ -8,7 +8,9 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from habari_s3.bodies import Bodies, StoredBody
 
@@ -36,6 +38,11 @@ class _Freezer(pickle.Pickler):
         return ("known", name) if name is not None else None
 
     def reducer_override(self, obj: Any) -> Any:
+        # These two use getattr by default, which is too much to allow.
+        if isinstance(obj, Enum):
+            return type(obj), (obj.value,)
+        if isinstance(obj, ZoneInfo):
+            return ZoneInfo, (obj.key,)
         return self._reduce(obj)
 
 

@@ -56,7 +56,7 @@ def _prepare() -> tuple[Any, Any]:
     loader = session.get_component("data_loader")
     for name in ("endpoints", "partitions", "sdk-default-configuration"):
         loader.load_data(name)
-    for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
+    for kind in ("service-2", "endpoint-rule-set-1"):
         loader.load_service_model("s3", kind)
     custom = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config = AioConfig(

@@ -87,9 +87,9 @@ class Jupyter:
             "--ServerApp.port_retries=0",
             f"--ServerApp.root_dir={self.home}",
             "--ServerApp.contents_manager_class=habari_contents.HabariContentsManager",
-            "--HabariContentsManager.look_seconds=1",
-            "--HabariContentsManager.listing_seconds=2",
-            "--HabariContentsManager.transfer_seconds=1.5",
+            "--HabariContentsManager.look_seconds=1.5",
+            "--HabariContentsManager.listing_seconds=8",
+            "--HabariContentsManager.transfer_seconds=2.5",
             "--HabariContentsManager.rest_seconds=0.5",
         ]
         if os.geteuid() == 0:

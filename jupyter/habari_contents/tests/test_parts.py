@@ -139,7 +139,8 @@ def test_the_configuration_of_servers_is_accepted_and_node_is_not_asked(tmp_path
         "assert app.contents_manager.always_delete_dir\n"
         "import os; assert os.environ['PATH']\n"
     )
-    names = imported(code, PATH=f"{tmp_path}:{os.environ['PATH']}", HOME=str(tmp_path))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    names = imported(code, PATH=path, HOME=str(tmp_path), PYTHONPATH="")
     assert "jupyterlab.labapp" in names
     assert "jupyter_lsp" not in names
     assert not asked.exists()

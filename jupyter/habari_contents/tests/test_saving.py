@@ -161,9 +161,9 @@ def test_hanging_save_is_bounded_and_nothing_else_waits(jupyter, proxy, name):
 def test_after_hangs_the_breaker_answers_at_once_and_heals_by_itself(jupyter, proxy):
     proxy.fail("hang")
     for _ in range(3):
-        assert jupyter.get("lake", type="directory").status_code == 504
+        assert jupyter.get("lake/any.txt", content=0).status_code == 504
     started = time.monotonic()
-    resting = jupyter.get("lake", type="directory")
+    resting = jupyter.get("lake/any.txt", content=0)
     assert time.monotonic() - started < 0.3
     assert resting.status_code == 503
     proxy.heal()

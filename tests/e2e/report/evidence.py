@@ -48,6 +48,7 @@ class Evidence:
                 continue  # a page that crashed shows nothing any more
             self.redact.trace(trace)
             traces.append(trace.name)
+            page.close()  # what shows a failure would spoil the next check
         return shots, traces
 
 

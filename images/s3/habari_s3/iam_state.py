@@ -1,0 +1,87 @@
+"""Owns moto's IAM, which LocalStack uses too: its state as one entity, its keys, its policies."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from moto.core.model_instances import model_data
+from moto.iam.access_control import (
+    CreateAccessKeyFailure,
+    IAMPolicy,
+    PermissionResult,
+    create_access_key,
+)
+from moto.iam.models import AccountSummary, IAMBackend, iam_backends
+
+from habari_s3.bodies import Bodies
+from habari_s3.entities import Snapshot
+from habari_s3.states import freeze, thaw
+
+PARTITION = "aws"
+NOT_STATE = ("aws_managed_policies", "region_name", "account_id", "policy_arn_regex")
+
+
+class IamState:
+    """The IAM of one account: who there is, with which keys, allowed what."""
+
+    def __init__(self, account: str, bodies: Bodies) -> None:
+        self.account = account
+        self._bodies = bodies
+        self._iam: IAMBackend = iam_backends[account][PARTITION]
+
+    def read(self) -> Snapshot:
+        """Return what memory holds of IAM."""
+        parts = {k: v for k, v in vars(self._iam).items() if not isinstance(v, AccountSummary)}
+        for name in NOT_STATE:
+            parts.pop(name, None)
+        theirs = {each.arn for each in self._iam.aws_managed_policies}
+        policies = self._iam.managed_policies.items()
+        parts["managed_policies"] = {k: v for k, v in policies if k not in theirs}
+        known = {id(obj): name for name, obj in self._known().items()}
+        return Snapshot(*freeze(parts, _plain, known))
+
+    def write(self, snapshot: Snapshot | None) -> None:
+        """Make memory hold `snapshot`, or an IAM in which nobody is."""
+        if snapshot is None:
+            IAMBackend.__init__(self._iam, self._iam.region_name, self._iam.account_id)
+            return
+        vars(self._iam).update(thaw(snapshot.state, self._bodies, self._known()))
+        theirs = {each.arn: each for each in self._iam.aws_managed_policies}
+        self._iam.managed_policies.update(theirs)
+
+    def secret(self, key_id: str, headers: Mapping[str, str]) -> str | None:
+        """Return the secret of an access key, None if there is no such key."""
+        try:
+            key = create_access_key(self.account, PARTITION, key_id, dict(headers))
+        except CreateAccessKeyFailure:
+            return None
+        return str(key.create_credentials().secret_key)
+
+    def permits(
+        self, key_id: str, headers: Mapping[str, str], needs: Iterable[tuple[str, str]]
+    ) -> bool:
+        """Whether the policies of a key's owner allow all (action, resource)."""
+        key = create_access_key(self.account, PARTITION, key_id, dict(headers))
+        policies = [IAMPolicy(policy) for policy in key.collect_policies()]
+        for action, resource in needs:
+            found = {policy.is_action_permitted(action, resource) for policy in policies}
+            if PermissionResult.DENIED in found or PermissionResult.PERMITTED not in found:
+                return False
+        return True
+
+    def _known(self) -> dict[str, Any]:
+        policies = {each.arn: each for each in self._iam.aws_managed_policies}
+        return {"iam": self._iam, **policies}
+
+
+def forget_instances() -> None:
+    """Have moto not keep every object that ever was: its dashboard would, and memory never shrink."""
+    for kinds in model_data.values():
+        for kind in kinds.values():
+            kind.instances_tracked = deque(maxlen=0)  # type: ignore[attr-defined]
+
+
+def _plain(_obj: object) -> Any:
+    return NotImplemented

@@ -1,0 +1,55 @@
+"""Owns what is left of LocalStack's way of a request once service and caller are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localstack.aws import handlers
+from localstack.aws.api import RequestContext
+from localstack.aws.gateway import Gateway
+from localstack.aws.handlers.service import ServiceRequestRouter
+from localstack.aws.protocol.service_router import determine_aws_protocol
+from localstack.aws.skeleton import Skeleton
+from localstack.aws.spec import load_service
+from localstack.services.iam.provider import IamProvider
+from localstack.services.moto import MotoFallbackDispatcher
+from localstack.services.s3.provider import S3Provider
+from localstack.services.s3.storage.core import S3ObjectStore
+from localstack.services.sts.provider import StsProvider
+from rolo.gateway.wsgi import WsgiGateway
+
+SERVICE = "habari.service"
+
+
+def make_application(objects: S3ObjectStore, account: str) -> Any:
+    """Return a WSGI application; the environment's `habari.service` says whom a request is for."""
+    s3 = S3Provider(storage_backend=objects)
+    s3.on_after_init()
+    router = ServiceRequestRouter()
+    router.add_provider(s3, "s3")
+    for service, provider in (("iam", IamProvider()), ("sts", StsProvider())):
+        router.add_skeleton(Skeleton(load_service(service), MotoFallbackDispatcher(provider)))
+
+    def set_call(_chain: Any, context: RequestContext, _response: Any) -> None:
+        context.service = load_service(context.request.environ[SERVICE])
+        context.protocol = determine_aws_protocol(context.request, context.service)
+        context.account_id = account
+
+    gateway = Gateway(
+        request_handlers=[
+            set_call,
+            handlers.content_decoder,
+            handlers.add_region_from_header,
+            handlers.rewrite_region,
+            handlers.parse_service_request,
+            router,
+        ],
+        response_handlers=[handlers.modify_service_response],
+        exception_handlers=[
+            handlers.log_exception,
+            handlers.handle_service_exception,
+            handlers.handle_internal_failure,
+        ],
+        context_class=RequestContext,
+    )
+    return WsgiGateway(gateway)
