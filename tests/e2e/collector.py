@@ -69,7 +69,7 @@ class Collector:
         """Keep a screenshot for the report's gallery."""
         self.run.shots.append(self.evidence.screenshot(page, caption, caption))
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)  # before -k takes some away
     def pytest_collection_modifyitems(
         self, items: list[pytest.Item], config: pytest.Config
     ) -> None:
@@ -140,9 +140,12 @@ class Collector:
         check.traces += traces
 
     def _command(self, node: str) -> str:
-        if self._source == "-":
-            tool = f"uv run habari-local endpoints --mode {self.run.mode}"
-            return f"{tool} | uv run pytest '{node}' --endpoints -"
+        """What runs this again; a file that the tool wrote beside the report is gone by then."""
+        tool, mode = "uv run habari-local", self.run.mode
+        here = self.folder.resolve().parent
+        if self._source == "-" or Path(self._source).resolve().is_relative_to(here):
+            given = f"{tool} up --mode {mode} && {tool} endpoints --mode {mode} | "
+            return f"{given}uv run pytest '{node}' --endpoints -"
         return f"uv run pytest '{node}' --endpoints {self._source}"
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

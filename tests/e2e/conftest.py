@@ -61,6 +61,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the endpoints and start collecting, before the JUnit writer asks for its file."""
     source = endpoints_module.source_of(config.getoption("--endpoints", default=None))
     if source is None:
+        if any(_is_ours(argument.partition("::")[0]) for argument in config.args):
+            raise pytest.UsageError(
+                "End-to-end suite: no endpoints given, expected those of a running deployment.\n"
+                "Try: habari-local endpoints | pytest tests/e2e --endpoints -"
+            )
         return
     found = endpoints_module.read(source, config)
     folder = Path(config.getoption("--report"))
@@ -71,19 +76,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.xmlpath = str(folder / f"junit-{found.mode}.xml")
 
 
+def _is_ours(path: str | Path) -> bool:
+    return Path(path).resolve().is_relative_to(HERE)
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Without endpoints there is nothing to test: say so if asked for, else stay out of the way."""
-    if COLLECTOR in config.stash or not collection_path.is_relative_to(HERE):
-        return None
-    asked_for = any(
-        Path(argument.partition("::")[0]).resolve().is_relative_to(HERE) for argument in config.args
-    )
-    if asked_for:
-        raise pytest.UsageError(
-            "End-to-end suite: no endpoints given, expected those of a running deployment.\n"
-            "Try: habari-local endpoints | pytest tests/e2e --endpoints -"
-        )
-    return True
+    """Without endpoints there is nothing to test: stay out of the way of other tests."""
+    return True if COLLECTOR not in config.stash and _is_ours(collection_path) else None
 
 
 @pytest.fixture(scope="session")

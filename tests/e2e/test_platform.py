@@ -25,7 +25,7 @@ def test_every_service_answers(endpoints: Endpoints, request: pytest.FixtureRequ
             except requests.RequestException as error:
                 silent.append(f"{name} at {service.from_host} ({type(error).__name__})")
     if silent:
-        request.session.shouldstop = "services don't answer"
+        request.session.shouldfail = "services don't answer"
     assert not silent
 
 
