@@ -16,7 +16,10 @@ Json = dict[str, Any]
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 HOME = "/home/jovyan"
 # Fields of a container that may be set as the hub likes: they reach nothing outside of it.
-FREE = {"Env", "Cmd", "ExposedPorts", "Volumes", "Labels", "Hostname", "WorkingDir", "StopTimeout"}
+FREE = {
+    *("Env", "Cmd", "ExposedPorts", "Volumes", "Labels", "Hostname", "WorkingDir", "StopTimeout"),
+    *("AttachStdout", "AttachStderr"),
+}
 FREE_HOST = {"Memory", "MemorySwap", "CpuQuota", "CpuPeriod", "PidsLimit", "Init", "AutoRemove"}
 
 
@@ -141,8 +144,8 @@ def decide(
             return policy.check_partner(found[1], content)
         if method in ("GET", "DELETE") and not verb and policy.owns(found[1]):
             return None
-    verbs = {"json": "GET", "start": "POST", "stop": "POST", "kill": "POST", "": "DELETE"}
-    found = re.fullmatch(rf"/containers/({NAME})(?:/(json|start|stop|kill))?", path)
+    verbs = {"json": "GET", "logs": "GET", "start": "POST", "stop": "POST", "": "DELETE"}
+    found = re.fullmatch(rf"/containers/({NAME})(?:/(json|logs|start|stop))?", path)
     if found and verbs[found[2] or ""] == method and not content:
         name = found[1] if policy.owns(found[1]) else name_of(found[1])
         if policy.owns(name):
