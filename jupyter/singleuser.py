@@ -6,7 +6,7 @@ tenth of the start. jupyter_server_config.py, read when all is imported, lets th
 
 import gc
 
-# gc.disable()
+gc.disable()
 
 from jupyterhub.singleuser import main  # noqa: E402
 

@@ -9,7 +9,7 @@ import gc
 
 gc.disable()
 
-from jupyterhub.app import main  # noqa: E402
+from jupyterhub.app import main  # type: ignore[import-untyped]  # noqa: E402
 
 if __name__ == "__main__":
     gc.freeze()

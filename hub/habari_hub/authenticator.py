@@ -58,7 +58,8 @@ class HabariAuthenticator(GitHubOAuthenticator):  # type: ignore[misc]
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> Any:
         """Whether `user` is still let in; for members, ask GitHub again.
 
-        Raises HTTPError 502 where a membership can't be seen because GitHub fails.
+        Raises HTTPError 502 where GitHub fails and no membership can be seen: a spawn tells so, and
+        elsewhere JupyterHub takes people for not signed in until GitHub answers again.
         """
         if user.name in self.allowed_users:
             return True

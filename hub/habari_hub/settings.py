@@ -36,6 +36,7 @@ NEEDED_BY = {
         "HABARI_SERVER_ENV_FILE",
     ),
 }
+LISTS = ("HABARI_ADMIN_USERS", "HABARI_ALLOWED_USERS", "HABARI_ALLOWED_ORGANIZATIONS")
 DEFAULTS = {
     "HABARI_HUB_CONNECT_URL": "",
     "HABARI_SPAWNER": "process",
@@ -122,6 +123,40 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         SettingsError: with every problem found, not only the first.
     """
     env = {**DEFAULTS, **environment}
+    problems = problems_in(env)
+    if problems:
+        raise SettingsError(problems)
+    github = env["HABARI_GITHUB_URL"].rstrip("/")
+    own_api = "https://api.github.com" if github == "https://github.com" else f"{github}/api/v3"
+    return Settings(
+        public_url=env["HABARI_PUBLIC_URL"].rstrip("/"),
+        bind_url=env["HABARI_HUB_BIND_URL"],
+        connect_url=env["HABARI_HUB_CONNECT_URL"],
+        proxy_api_url=env["HABARI_PROXY_API_URL"],
+        spawner=env["HABARI_SPAWNER"],
+        github_url=github,
+        github_internal_url=(env["HABARI_GITHUB_INTERNAL_URL"] or github).rstrip("/"),
+        github_api_url=(env["HABARI_GITHUB_API_URL"] or own_api).rstrip("/"),
+        github_timeout=int(env["HABARI_GITHUB_TIMEOUT"]),
+        client_id=env["HABARI_GITHUB_CLIENT_ID"],
+        client_secret=env["HABARI_GITHUB_CLIENT_SECRET"],
+        db_url=env["HABARI_HUB_DB_URL"],
+        api_token=env["HABARI_HUB_API_TOKEN"],
+        admins=names_in(env["HABARI_ADMIN_USERS"]),
+        users=names_in(env["HABARI_ALLOWED_USERS"]),
+        organizations=names_in(env["HABARI_ALLOWED_ORGANIZATIONS"]),
+        cull_after=int(env["HABARI_CULL_AFTER"]),
+        homes_dir=env.get("HABARI_HOMES_DIR", ""),
+        server_command=env.get("HABARI_SERVER_COMMAND", ""),
+        server_config=env.get("HABARI_SERVER_CONFIG", ""),
+        server_env_file=env.get("HABARI_SERVER_ENV_FILE", ""),
+        project_path=env["PROJECT_PATH"],
+        docker=_docker(env) if env["HABARI_SPAWNER"] == "docker" else None,
+    )
+
+
+def problems_in(env: Mapping[str, str]) -> list[str]:
+    """What is wrong with the settings `env` (DEFAULTS included), one sentence each."""
     spawner = env["HABARI_SPAWNER"]
     needed = NEEDED + NEEDED_BY.get(spawner, ())
     problems = [
@@ -134,43 +169,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         for name in ("HABARI_CULL_AFTER", "HABARI_GITHUB_TIMEOUT")
         if not env[name].isdigit()
     ]
-    names = ("HABARI_ADMIN_USERS", "HABARI_ALLOWED_USERS", "HABARI_ALLOWED_ORGANIZATIONS")
-    admins, users, organizations = (names_in(env[name]) for name in names)
-    if not admins | users | organizations:
+    allowed = frozenset[str]().union(*(names_in(env[name]) for name in LISTS))
+    if not allowed:
         problems.append(
-            f"{', '.join(names)}: all empty, a rule that lets somebody in was expected."
+            f"{', '.join(LISTS)}: all empty, a rule that lets somebody in was expected."
         )
-    if "*" in admins | users | organizations:
+    if "*" in allowed:
         problems.append("Sign-in rules: '*' seen, names were expected; nobody is let in unnamed.")
-    if problems:
-        raise SettingsError(problems)
-    github = env["HABARI_GITHUB_URL"].rstrip("/")
-    own_api = "https://api.github.com" if github == "https://github.com" else f"{github}/api/v3"
-    return Settings(
-        public_url=env["HABARI_PUBLIC_URL"].rstrip("/"),
-        bind_url=env["HABARI_HUB_BIND_URL"],
-        connect_url=env["HABARI_HUB_CONNECT_URL"],
-        proxy_api_url=env["HABARI_PROXY_API_URL"],
-        spawner=spawner,
-        github_url=github,
-        github_internal_url=(env["HABARI_GITHUB_INTERNAL_URL"] or github).rstrip("/"),
-        github_api_url=(env["HABARI_GITHUB_API_URL"] or own_api).rstrip("/"),
-        github_timeout=int(env["HABARI_GITHUB_TIMEOUT"]),
-        client_id=env["HABARI_GITHUB_CLIENT_ID"],
-        client_secret=env["HABARI_GITHUB_CLIENT_SECRET"],
-        db_url=env["HABARI_HUB_DB_URL"],
-        api_token=env["HABARI_HUB_API_TOKEN"],
-        admins=admins,
-        users=users,
-        organizations=organizations,
-        cull_after=int(env["HABARI_CULL_AFTER"]),
-        homes_dir=env.get("HABARI_HOMES_DIR", ""),
-        server_command=env.get("HABARI_SERVER_COMMAND", ""),
-        server_config=env.get("HABARI_SERVER_CONFIG", ""),
-        server_env_file=env.get("HABARI_SERVER_ENV_FILE", ""),
-        project_path=env["PROJECT_PATH"],
-        docker=_docker(env) if spawner == "docker" else None,
-    )
+    return problems
 
 
 def _docker(env: Mapping[str, str]) -> DockerSettings:

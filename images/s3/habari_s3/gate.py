@@ -103,6 +103,8 @@ class Gate:
 
     def _answer(self, environ: dict[str, Any], signed: signature.Signed) -> Answer:
         body = environ["wsgi.input"].read()
+        if len(body) != int(environ.get("CONTENT_LENGTH") or len(body)):
+            raise Refused(400, "IncompleteBody", "The body is shorter than Content-Length says.")
         with self.lock:
             signature.check(signed, environ, body, lambda key: self._secret(key, environ))
             call = understand(environ, signed.service, body)

@@ -77,7 +77,7 @@ class IamState:
 
 
 def forget_instances() -> None:
-    """Have moto not keep every object that ever was: its dashboard would, and memory never shrink."""
+    """Have moto not keep every object that ever was for its dashboard, memory without end."""
     for kinds in model_data.values():
         for kind in kinds.values():
             kind.instances_tracked = deque(maxlen=0)  # type: ignore[attr-defined]

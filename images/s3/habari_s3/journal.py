@@ -59,6 +59,7 @@ class Journal:
 
     def _prepare(self, backend: str) -> None:
         db = self._db
+        db.execute("PRAGMA auto_vacuum=FULL")  # what is deleted makes room on the disk
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
@@ -121,17 +122,9 @@ class Journal:
             sqlite3.Error: the disk is full, or can't be written; the new bodies are deleted.
         """
         new = _bodies_of(changes.values())
-        old: set[str] = set()
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            for entity, snapshot in changes.items():
-                old |= self._write(entity, snapshot)
-            self.bodies.save(new)
-            self.bodies.drop_rows(old - new)
-            self._db.execute("COMMIT")
+            old = self._commit(changes, new)
         except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             kept = _bodies_of(self.get(entity) for entity in changes)
             self.bodies.drop_files(new - kept)
             raise
@@ -140,6 +133,26 @@ class Journal:
         self.bodies.drop_files(old - new)
         for entity in changes:
             self.damaged.pop(entity, None)
+
+    def _commit(
+        self, changes: Mapping[Entity, Snapshot | None], new: set[str], last: bool = False
+    ) -> set[str]:
+        """Write all changes in one transaction; return the bodies that they replaced."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            old = {id_ for each in changes.items() for id_ in self._write(*each)}
+            self.bodies.save(new)
+            self.bodies.drop_rows(old - new)
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if last or getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+                raise
+            # The log may hold the room that is missing.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return self._commit(changes, new, last=True)
+        return old
 
     def _write(self, entity: Entity, snapshot: Snapshot | None) -> set[str]:
         key = _key(entity)

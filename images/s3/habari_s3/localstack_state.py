@@ -3,6 +3,9 @@
 Once a body is kept, LocalStack's temporary copy of it goes; it is made again for the next read.
 """
 
+# LocalStack is in another environment than the one that types are checked in.
+# mypy: disable-error-code="import-not-found"
+
 from __future__ import annotations
 
 from pathlib import Path

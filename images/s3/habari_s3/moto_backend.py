@@ -43,20 +43,20 @@ class MotoBackend:
     name = "moto"
 
     def __init__(self, bodies: Bodies) -> None:
-        self._s3 = S3State(bodies)
+        self.s3 = S3State(bodies)
         self.iam = IamState(ACCOUNT, bodies)
         forget_instances()
 
     def read(self, entity: Entity) -> Snapshot | None:
         """Return what memory holds of an entity; see `S3State.read`."""
-        return self.iam.read() if entity.kind == "iam" else self._s3.read(entity)
+        return self.iam.read() if entity.kind == "iam" else self.s3.read(entity)
 
     def write(self, entity: Entity, snapshot: Snapshot | None) -> None:
         """Make memory hold `snapshot` of an entity, or nothing of it."""
         if entity.kind == "iam":
             self.iam.write(snapshot)
         else:
-            self._s3.write(entity, snapshot)
+            self.s3.write(entity, snapshot)
 
     def call(self, environ: dict[str, Any], service: str, body: bytes) -> Answer:
         """Return moto's answer to a request.

@@ -27,7 +27,7 @@ class S3State:
 
     def __init__(self, bodies: Bodies) -> None:
         self.bodies = bodies
-        self.s3: S3Backend = s3_backends[ACCOUNT][PARTITION]
+        self.backend: S3Backend = s3_backends[ACCOUNT][PARTITION]
 
     def read(self, entity: Entity) -> Snapshot | None:
         """Return what memory holds of an entity, its bodies on the disk; None: it is not there.
@@ -35,7 +35,7 @@ class S3State:
         Raises:
             OSError: a body can't be written.
         """
-        bucket = self.s3.buckets.get(entity.bucket)
+        bucket = self.backend.buckets.get(entity.bucket)
         if bucket is None:
             return None
         if entity.kind == "bucket":
@@ -58,12 +58,12 @@ class S3State:
         """Make memory hold `snapshot` of an entity, or nothing of it."""
         if entity.kind == "bucket":
             self._write_bucket(entity.bucket, snapshot)
-        elif bucket := self.s3.buckets.get(entity.bucket):
+        elif bucket := self.backend.buckets.get(entity.bucket):
             write = self._write_upload if entity.kind == "upload" else self._write_object
             write(bucket, entity.name, snapshot)
 
     def _write_bucket(self, name: str, snapshot: Snapshot | None) -> None:
-        before = self.s3.buckets.pop(name, None)
+        before = self.backend.buckets.pop(name, None)
         if snapshot is None:
             s3_backends.bucket_accounts.pop(name, None)
             return
@@ -72,7 +72,7 @@ class S3State:
         bucket.keys = before.keys if before else _VersionedKeyStore()
         bucket.multiparts = before.multiparts if before else MultipartDict()
         s3_backends.bucket_accounts[name] = (PARTITION, ACCOUNT)
-        self.s3.buckets[name] = bucket
+        self.backend.buckets[name] = bucket
         self._set_tags(bucket.arn, state["tags"])
 
     def _write_upload(self, bucket: FakeBucket, name: str, snapshot: Snapshot | None) -> None:
@@ -91,12 +91,12 @@ class S3State:
             self._set_tags(arn, tags)
 
     def _tags(self, arn: str) -> dict[str, str]:
-        return self.s3.tagger.get_tag_dict_for_resource(arn)
+        return self.backend.tagger.get_tag_dict_for_resource(arn)
 
     def _set_tags(self, arn: str, tags: dict[str, str]) -> None:
-        self.s3.tagger.tags.pop(arn, None)
+        self.backend.tagger.tags.pop(arn, None)
         if tags:
-            self.s3.tagger.tags[arn] = dict(tags)
+            self.backend.tagger.tags[arn] = dict(tags)
 
     def _reduce(self, obj: Any) -> Any:
         if isinstance(obj, FakeKey):

@@ -50,11 +50,11 @@ class _Exact:
         return headers
 
 
-class _S3Auth(_Exact, S3SigV4Auth):  # type: ignore[misc]
+class _S3Auth(_Exact, S3SigV4Auth):
     pass
 
 
-class _QueryAuth(_Exact, SigV4Auth):  # type: ignore[misc]
+class _QueryAuth(_Exact, SigV4Auth):
     pass
 
 
