@@ -174,15 +174,14 @@ def remove(found: Iterable[Container]) -> None:
 def _remove(container: str) -> None:
     import docker
 
-    for verb in (
-        lambda: api().stop(container, timeout=STOP_SECONDS),
-        lambda: api().remove_container(container, force=True, v=True),
-    ):
-        try:
-            verb()
-        except docker.errors.APIError as error:
-            if error.status_code not in (404, 409):  # gone, or going already
-                raise
+    try:
+        api().stop(container, timeout=STOP_SECONDS)
+        api().remove_container(container, force=True, v=True)
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        if error.status_code != 409:  # going already
+            raise
 
 
 def restart(container: str) -> None:
