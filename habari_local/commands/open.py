@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from habari_local.commands.options import ModeName
+from habari_local.commands.options import ModeName, link
 from habari_local.console import Result
 from habari_local.errors import NotRunning
 
@@ -19,7 +19,7 @@ def open_(mode: ModeName = None) -> Result:
     chosen, ctx = active.current(mode)
     if active.active_mode(ctx.checkout) != chosen.name:
         raise NotRunning
-    url = chosen.endpoints(ctx).hub_url
+    url = link(chosen.endpoints(ctx))
     try:
         opened = webbrowser.open(url)
     except webbrowser.Error:

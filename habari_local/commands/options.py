@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from habari_local import modes
 from habari_local.errors import ConfigError
+
+if TYPE_CHECKING:
+    from habari_local.modes.base import Endpoints
 
 _choices = typer.Option(
     "--mode",
@@ -35,3 +38,8 @@ def flags(pairs: list[str] | None) -> dict[str, str]:
         raise ConfigError([f"flag: --set {pair}: expected NAME=VALUE" for pair in wrong])
     split = (pair.partition("=") for pair in pairs or ())
     return {name.strip(): value for name, _, value in split}
+
+
+def link(where: Endpoints) -> str:
+    """Return what to open: with the token in it where that is the only way in."""
+    return where.hub_url if where.hub else f"{where.hub_url}?token={where.hub_api_token}"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from habari_local.commands.options import AsJson, ModeName, Sets, flags
+from habari_local.commands.options import AsJson, ModeName, Sets, flags, link
 from habari_local.console import Result
+from habari_local.errors import USAGE, HabariError
+
+if TYPE_CHECKING:
+    from habari_local.modes.base import Endpoints, Mode
 
 
 def up(
@@ -19,6 +24,9 @@ def up(
         bool, typer.Option("--keep", help="On failure leave what runs as it is, to look at.")
     ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Have edits count at once (mode nohub).")
+    ] = False,
     as_json: AsJson = False,
 ) -> Result:
     """Bring Habari up: everything that is not running yet, and nothing else.
@@ -26,9 +34,16 @@ def up(
     Example: habari-local up --mode process --set HABARI_HUB_PORT=9000
     """
     from habari_local import active, lifecycle
+    from habari_local.modes.base import Watching
 
     began = time.monotonic()
     chosen, ctx = active.fresh(mode, flags(sets), wait=wait)
+    if watch and not isinstance(chosen, Watching):
+        raise HabariError(
+            f"Mode {chosen.name}: nothing to watch, mode nohub was expected.",
+            "habari-local up --mode nohub --watch",
+            USAGE,
+        )
     changed = lifecycle.up(chosen, ctx, keep=keep)
     _, ctx = active.current(chosen.name)
     where = chosen.endpoints(ctx)
@@ -36,26 +51,30 @@ def up(
     if open_:
         import webbrowser
 
-        webbrowser.open(where.hub_url)
+        webbrowser.open(link(where))
+    said = _said(chosen, where, changed=changed, seconds=seconds)
+    if isinstance(chosen, Watching) and watch:
+        return Result(lines=itertools.chain(said, chosen.watch(ctx)))
     data = {"mode": chosen.name, "url": where.hub_url, "changed": changed, "seconds": seconds}
+    return Result(data, said, as_json=as_json)
+
+
+def _said(mode: Mode, where: Endpoints, *, changed: bool, seconds: float) -> list[str]:
     people = [
         f"{', '.join(names)} ({note})"
         for note, names in (("admin", where.users["admin"]), ("user", where.users["allowed"]))
         if names
     ]
     done = "is up" if changed else "was up already; nothing had to be done"
-    return Result(
-        data,
-        [
-            f"\nHabari {done} (mode {chosen.name}, {seconds:.1f} s).\n",
-            f"  open      {where.hub_url}",
-            f"  sign in   {'; '.join(people)}" + ("" if where.github else " at github.com"),
-            f"  S3        {where.s3.endpoint_url or 'AWS'}: "
-            f"{where.s3.lake_bucket} as lake/, {where.s3.notebooks_bucket} as notebooks/",
-            f"  project   {where.project_path} as project/",
-            *(f"  note      {note}" for note in chosen.notes),
-            "\nTry next: habari-local open · habari-local status · habari-local logs -f · "
-            "habari-local e2e · habari-local down",
-        ],
-        as_json=as_json,
-    )
+    sign_in = f"  sign in   {'; '.join(people)}" + ("" if where.github else " at github.com")
+    return [
+        f"\nHabari {done} (mode {mode.name}, {seconds:.1f} s).\n",
+        f"  open      {link(where)}",
+        *([sign_in] if where.hub else []),
+        f"  S3        {where.s3.endpoint_url or 'AWS'}: "
+        f"{where.s3.lake_bucket} as lake/, {where.s3.notebooks_bucket} as notebooks/",
+        f"  project   {where.project_path} as project/",
+        *(f"  note      {note}" for note in mode.notes),
+        "\nTry next: habari-local open · habari-local status · habari-local logs -f · "
+        "habari-local e2e · habari-local down",
+    ]

@@ -21,8 +21,8 @@ class Project:
     env_file: Path
     label: str
 
-    def up(self, *, cancel: threading.Event) -> None:
-        """Make the containers as the files say and start them, changing only what differs.
+    def up(self, services: Sequence[str], *, cancel: threading.Event) -> None:
+        """Make and start the services (none: all) as the files say, changing only what differs.
 
         Raises:
             CommandFailed: Compose could not.
@@ -40,7 +40,13 @@ class Project:
         )
         try:
             with self._ended_on(cancel):
-                client.compose.up(detach=True, pull="never", remove_orphans=True, quiet=True)
+                client.compose.up(
+                    list(services) or None,
+                    detach=True,
+                    pull="never",
+                    remove_orphans=True,
+                    quiet=True,
+                )
         except DockerException as error:
             if cancel.is_set():
                 raise Cancelled from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
@@ -78,6 +78,7 @@ class Endpoints:
     services: Mapping[str, Address]
     project_path: str | None
     lab: bool = True
+    hub: bool = True  # without one, hub_url is the one server's and hub_api_token opens it
     schema: int = 1
 
     def as_json(self) -> dict[str, Any]:
@@ -144,3 +145,11 @@ class Mode(Protocol):
 
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop everything of this mode and checkout; with `wipe`, delete its data too."""
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A mode in which edits of the checkout can count while it is up."""
+
+    def watch(self, ctx: Context) -> Iterator[str]:
+        """Yield a line for each edit that was made to count, until interrupted."""

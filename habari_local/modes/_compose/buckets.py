@@ -77,6 +77,11 @@ def endpoint(ctx: Context, mode: str) -> S3Endpoint:
     )
 
 
+def known(ctx: Context, mode: str) -> bool:
+    """Whether there is a key that servers can be given."""
+    return bool(_access(ctx, mode).access_key_id)
+
+
 def _access(ctx: Context, mode: str) -> S3Access:
     if ctx.settings.s3_backend == "aws":
         given = target(ctx)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from habari_local import wait
 from habari_local.config.secrets import forget
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
-from habari_local.drivers import docker, engine, processes
+from habari_local.diagnostics.docker import CONTAINERS, refuse
+from habari_local.drivers import engine, processes
 from habari_local.drivers.engine import Container
 from habari_local.errors import PortTaken
 from habari_local.modes._compose import buckets, place
@@ -27,7 +28,7 @@ class ComposeMode:
 
     def requirements(self) -> Sequence[Requirement]:
         """Return what must be on the machine."""
-        return EVERY_MODE
+        return (*EVERY_MODE, *CONTAINERS)
 
     def services(self, ctx: Context) -> Sequence[str]:
         """Return the services that the settings ask for."""
@@ -37,7 +38,7 @@ class ComposeMode:
 
     def check(self, ctx: Context) -> None:
         """Refuse a machine without Docker, and a taken port, before anything starts."""
-        docker.program(ctx.environ)
+        refuse(ctx.environ)
         running = {e.service for e in engine.containers(self.ours(ctx)) if e.state == "running"}
         for service in self.services(ctx):
             if service in running or service not in self.ports:

@@ -61,8 +61,12 @@ def containers(
     mode: str,
     render: Callable[[Context], Mapping[str, str]],
     after: tuple[str, ...],
+    only: Callable[[Context], Sequence[str]] = lambda _: (),
 ) -> Step:
-    """Return the step that has Compose make and start what is not there as it should be."""
+    """Return the step that has Compose make and start what is not there as it should be.
+
+    `render` gives the files that Compose reads; `only` the services to begin with, none for all.
+    """
 
     def action(ctx: Context, say: Say) -> str:
         say("Docker Compose makes the containers")
@@ -72,7 +76,7 @@ def containers(
         earlier = _running(bringup.ours)
         for name, text in render(ctx).items():
             write_changed(ctx.checkout.of_mode(mode) / name, text)
-        project.up(cancel=ctx.cancel)
+        project.up(only(ctx), cancel=ctx.cancel)
         now = _running(bringup.ours)
         bringup.same = {name for name, since in now.items() if earlier.get(name) == since}
         if now == earlier:
@@ -86,6 +90,20 @@ def containers(
         engine.remove_networks(bringup.ours)
 
     return Step("containers", "containers", action, after, undo)
+
+
+def again(bringup: Bringup, mode: str, after: tuple[str, ...]) -> Step:
+    """Return the step that starts what waited for the buckets, or has another key since."""
+
+    def action(ctx: Context, say: Say) -> str:
+        say("Docker Compose makes the containers")
+        earlier = _running(bringup.ours)
+        place.project(ctx, mode).up((), cancel=ctx.cancel)
+        now = _running(bringup.ours)
+        bringup.same -= {name for name, since in now.items() if earlier.get(name) != since}
+        return SAME if now == earlier else "started"
+
+    return Step("server", "what needs the key", action, after)
 
 
 def service(

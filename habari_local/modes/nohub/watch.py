@@ -1,0 +1,41 @@
+"""Having edits of `jupyter/` count in the running server: a restart, or an image made anew."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from habari_local import wait
+from habari_local.drivers import engine
+from habari_local.drivers.engine import Ours
+from habari_local.modes.base import Context
+
+START_SECONDS = 60.0
+# Mounted into the container: a restart is enough. All else of the folder goes into the image.
+LIVE = ("habari_contents", "jupyter_server_config.py")
+
+
+def watched(ctx: Context, ours: Ours, page: str, bring_up: Callable[[], None]) -> Iterator[str]:
+    """Yield a line for each edit that was made to count, until interrupted."""
+    from watchfiles import PythonFilter, watch
+
+    folder = ctx.checkout.root / "jupyter"
+    yield f"Watching {folder}; Ctrl-C ends that and leaves the server up."
+    edits = watch(folder, watch_filter=PythonFilter(extra_extensions=(".txt", "Dockerfile")))
+    for changes in edits:
+        began = time.monotonic()
+        paths = {Path(path).relative_to(folder) for _, path in changes}
+        paths = {path for path in paths if "tests" not in path.parts}
+        if not paths:
+            continue
+        shown = ", ".join(sorted(str(path) for path in paths))
+        if all(path.parts[0] in LIVE for path in paths):
+            for container in engine.containers(ours):
+                if container.service == "notebook":
+                    engine.restart(container.id)
+            wait.until(lambda: wait.answers(page), "notebook server", seconds=START_SECONDS)
+        else:
+            yield f"{shown}: part of the image, which is made anew"
+            bring_up()
+        yield f"{shown}: in force after {time.monotonic() - began:.1f} s"
