@@ -27,11 +27,14 @@ Names = Annotated[
 
 def _images(sets: list[str] | None) -> Images:
     from habari_local.config.load import environment, load
+    from habari_local.drivers import docker
     from habari_local.images.build import Images
     from habari_local.paths import find_checkout
 
-    checkout = find_checkout()
-    return Images(checkout, load(checkout.root, flags(sets)).settings, environment())
+    checkout, env = find_checkout(), environment()
+    settings = load(checkout.root, flags(sets)).settings
+    docker.program(env)
+    return Images(checkout, settings, env)
 
 
 @app.command("list")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from habari_local.diagnostics.checks import Finding, Requirement, at_least, version_of
 from habari_local.drivers import engine
-from habari_local.drivers.docker import INSTALL
+from habari_local.drivers.docker import INSTALL, program
 from habari_local.drivers.mmdebstrap import INSTALL as INSTALL_MMDEBSTRAP
 from habari_local.errors import MISSING_TOOL, HabariError
 
@@ -68,8 +69,11 @@ def refuse(env: Mapping[str, str]) -> None:
     Raises:
         HabariError: the first of what is missing, with the command that mends it; exit code 3.
     """
-    for each in (CLIENT, RUNNING, *PLUG_INS):
-        finding = each.check(env)
+    program(env)
+    needed = (CLIENT, RUNNING, *PLUG_INS)
+    with ThreadPoolExecutor(len(needed)) as pool:  # each starts a program: side by side, 0.1 s
+        findings = list(pool.map(lambda each: each.check(env), needed))
+    for each, finding in zip(needed, findings, strict=True):
         if not finding.good:
             raise HabariError(
                 f"{each.name}: {finding.found}, {each.needed} was expected.",

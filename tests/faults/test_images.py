@@ -1,0 +1,229 @@
+"""Images under adversity: no Docker, a dead one, a forbidden one, an old one, builds that fail."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import os
+import shutil
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from habari_local.drivers import engine
+from tests.scratch import ROOT, Scratch
+
+PACKAGES = {"HABARI_IMAGES": "packages"}
+needs_docker = pytest.mark.skipif(not engine.reachable(), reason="no Docker engine answers here")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts an engine")
+
+
+@pytest.fixture
+def github(scratch: Scratch) -> Path:
+    """The smallest Dockerfile, to break: nobody has built it as it is now."""
+    path = scratch.root / "images" / "github" / "Dockerfile"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"# {uuid.uuid4()}\nUSER root\n")
+    return path
+
+
+def append(path: Path, text: str) -> int:
+    """Add a line and return its number."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_without_docker_it_says_what_to_install(scratch: Scratch) -> None:
+    done = scratch.call("image", "build", PATH="/nonexistent")
+    assert done.returncode == 3
+    assert "docker: not found on this machine, needed by every mode with containers." in done.stderr
+    assert "Try: sudo apt-get install docker.io" in done.stderr
+
+
+def test_an_engine_that_does_not_run_is_named(scratch: Scratch, tmp_path: Path) -> None:
+    done = scratch.call("image", "list", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
+    assert done.returncode == 3
+    assert "Docker: no engine answers, a running one was expected." in done.stderr
+    assert "Try: sudo systemctl start docker" in done.stderr
+
+
+@needs_root
+def test_an_engine_that_this_account_may_not_use_is_named() -> None:
+    """Root may use every socket, so this asks as somebody else."""
+    with tempfile_socket(0o600) as path:
+        program = "from habari_local.diagnostics.docker import RUNNING\n"
+        program += "import os; print(RUNNING.check(dict(os.environ)))"
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", program],
+            env={**os.environ, "DOCKER_HOST": f"unix://{path}", "PYTHONPATH": str(ROOT)},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert "socket may not be opened by this account" in done.stdout
+    assert "usermod -aG docker" in done.stdout
+
+
+@contextlib.contextmanager
+def tempfile_socket(mode: int) -> Iterator[str]:
+    path = f"/tmp/habari-{uuid.uuid4().hex[:8]}.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        Path(path).chmod(mode)
+        try:
+            yield path
+        finally:
+            Path(path).unlink()
+
+
+class OldEngine(http.server.BaseHTTPRequestHandler):
+    """The Docker of Debian 11, as far as it says what it is."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"Version": "20.10.5", "ApiVersion": "1.41"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_an_engine_that_is_too_old_is_named_with_the_version_that_is_needed(
+    scratch: Scratch, tmp_path: Path
+) -> None:
+    path = f"/tmp/habari-{uuid.uuid4().hex[:8]}.sock"
+    with socketserver.ThreadingUnixStreamServer(path, OldEngine) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = scratch.call("doctor", "--mode", "hub", "--json", DOCKER_HOST=f"unix://{path}")
+        server.shutdown()
+    Path(path).unlink()
+    row = next(r for r in json.loads(done.stdout)["checks"] if r["name"] == "Docker engine")
+    assert done.returncode == 3
+    assert row["state"] == "missing"
+    assert row["found"] == "20.10.5"
+    assert row["needed"] == "25.0 or newer, running"
+
+
+@needs_docker
+def test_a_failing_build_names_the_line_and_shows_its_last_words(
+    scratch: Scratch, github: Path
+) -> None:
+    line = append(github, "RUN for i in $(seq 40); do echo word $i; done; exit 7")
+    done = scratch.call("image", "build", "github", **PACKAGES)
+    assert done.returncode == 1
+    assert f"images/github/Dockerfile:{line} (image github): exit code 7 in `RUN for" in done.stderr
+    assert "Try: habari-local image build github" in done.stderr
+    shown = [each.strip() for each in done.stderr.splitlines() if each.startswith("  word ")]
+    assert shown == [f"word {number}" for number in range(21, 41)]
+
+
+@needs_docker
+def test_ctrl_c_ends_a_build_and_the_next_one_goes_on(scratch: Scratch, github: Path) -> None:
+    append(github, f"RUN : {uuid.uuid4()}; sleep 4")
+    process = scratch.start("image", "build", "github", **PACKAGES)
+    wait_for_a_build(scratch)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert scratch.found() == []
+    assert "built" in scratch.good("image", "build", "github", **PACKAGES)
+
+
+@needs_docker
+def test_kill_9_in_a_build_leaves_nothing_that_the_next_one_does_not_clear_away(
+    scratch: Scratch, github: Path
+) -> None:
+    append(github, f"RUN : {uuid.uuid4()}; sleep 5")
+    process = scratch.start("image", "build", "github", **PACKAGES)
+    wait_for_a_build(scratch)
+    process.kill()
+    process.communicate(timeout=20)
+    assert "built" in scratch.good("image", "build", "github", **PACKAGES)
+    assert scratch.found() == []
+    assert list((scratch.state / "images").iterdir()) == []
+    assert "already there" in scratch.good("image", "build", "github", **PACKAGES)
+
+
+@needs_docker
+def test_two_at_once_one_builds_and_the_other_says_who(scratch: Scratch, github: Path) -> None:
+    append(github, f"RUN : {uuid.uuid4()}; sleep 15")
+    first = scratch.start("image", "build", "github", **PACKAGES)
+    wait_for_a_build(scratch)
+    second = scratch.call("image", "build", "github", **PACKAGES)
+    assert second.returncode == 1
+    assert f"habari-local image build (pid {first.pid})" in second.stderr
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=20)
+    assert first.returncode == 130
+
+
+def wait_for_a_build(scratch: Scratch) -> None:
+    deadline = time.monotonic() + 40
+    while not any("buildx" in found.process.cmdline() for found in scratch.found()):
+        assert time.monotonic() < deadline, "no build began"
+        time.sleep(0.05)
+    time.sleep(0.5)  # into the build: there is no event to wait for from outside
+
+
+@pytest.fixture
+def small_engine(tmp_path: Path) -> Iterator[str]:
+    """An engine of its own on 400 MB of memory that is its disk; its address."""
+    folder = Path(f"/tmp/habari-{uuid.uuid4().hex[:8]}")
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "none", str(folder)], check=True)
+    host = f"unix://{folder}/docker.sock"
+    command = ["dockerd", "--host", host, "--data-root", f"{folder}/data"]
+    command += ["--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
+    command += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
+    with (tmp_path / "dockerd.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 40
+        ask = ["docker", "-H", host, "info"]
+        while subprocess.run(ask, capture_output=True, check=False).returncode:
+            assert time.monotonic() < deadline, (tmp_path / "dockerd.log").read_text()
+            time.sleep(0.2)
+        yield host
+    finally:
+        process.terminate()
+        process.wait(30)
+        subprocess.run(["umount", "--recursive", str(folder)], check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@needs_root
+@needs_docker
+def test_a_full_disk_in_a_build_is_named_and_what_helps(
+    scratch: Scratch, github: Path, small_engine: str
+) -> None:
+    listed = json.loads(scratch.good("image", "list", "--json", **PACKAGES))["images"]
+    base = next(each["reference"] for each in listed if each["name"] == "base")
+    load = ["docker", "-H", small_engine, "load", "-q"]
+    with subprocess.Popen(["docker", "save", base], stdout=subprocess.PIPE) as save:
+        subprocess.run(load, stdin=save.stdout, check=True, capture_output=True)
+    github.write_text(
+        "ARG BASE\nFROM ${BASE}\nRUN --network=none dd if=/dev/zero of=/big bs=1M count=500\n"
+    )
+    done = scratch.call("image", "build", "github", DOCKER_HOST=small_engine, **PACKAGES)
+    assert done.returncode == 1
+    assert "Docker's disk: full while building the image github" in done.stderr
+    assert "Try: habari-local image prune" in done.stderr
