@@ -87,7 +87,10 @@ class Tab:
 
 
 def sign_in(page: Page, endpoints: Endpoints, login: str, next_page: str = "/hub/home") -> None:
-    """Sign in by clicking: the hub's button, GitHub's form, and back."""
+    """Sign in by clicking: the hub's button, GitHub's form, and back; without a hub by the link."""
+    if not endpoints.has_hub:
+        page.goto(f"{endpoints.hub}/lab?token={endpoints.hub_api_token.get_secret_value()}")
+        return
     page.goto(f"{endpoints.hub}/hub/login?next={next_page}")
     button = page.locator("a[href*='oauth_login']")
     if button.count():

@@ -36,7 +36,7 @@ from . import browser, s3_client
 from . import endpoints as endpoints_module
 from .collector import Collector
 from .endpoints import Endpoints
-from .hub_client import Hub, Person, session_of
+from .hub_client import Hub, Person, session_of, whoever_has_the_token
 from .not_applicable import not_applicable
 from .server_client import Server
 
@@ -159,7 +159,13 @@ def servers(
     lake: s3_client.Bucket,
     notebooks: s3_client.Bucket,
 ) -> Iterator[list[Server]]:
-    """Running servers of two allowed users, started at the same time."""
+    """Running servers of two allowed users, started at the same time; without a hub the one."""
+    if not endpoints.has_hub:
+        alone = Server(whoever_has_the_token(endpoints), endpoints.hub)
+        yield [alone]
+        _tidy(alone, run_id)
+        alone.person.web.close()
+        return
     people = [person_of(login) for login in endpoints.users.allowed[:2]]
     were_running = {person.name for person in people if hub.has_server(person.name)}
     with collector.timed("Two servers at once"), ThreadPoolExecutor(len(people)) as both:
@@ -170,13 +176,17 @@ def servers(
     yield running
 
     def leave(server: Server) -> None:
-        for folder in (f"notebooks/{run_id}", f"lake/{run_id}", run_id):
-            server.delete_all(folder)
+        _tidy(server, run_id)
         if server.person.name not in were_running:
             server.person.stop_server()
 
     with ThreadPoolExecutor(len(people)) as both:
         list(both.map(leave, running))
+
+
+def _tidy(server: Server, run_id: str) -> None:
+    for folder in (f"notebooks/{run_id}", f"lake/{run_id}", run_id):
+        server.delete_all(folder)
 
 
 @pytest.fixture(scope="session")
@@ -212,7 +222,7 @@ def page_of(
     chromium: Browser, tabs: dict[str, browser.Tab], endpoints: Endpoints, collector: Collector
 ) -> Iterator[Callable[[str], Page]]:
     """Gives a user's tab by login, as the last check left it; signed in by the real pages."""
-    if endpoints.github is None:
+    if endpoints.github is None and endpoints.has_hub:
         not_applicable("real-github")
     with ExitStack() as closing:
 

@@ -60,7 +60,10 @@ class Service(_Part):
 
 
 class Endpoints(_Part):
-    """One deployment. `project_path`: the folder on this machine that servers see as `project/`."""
+    """One deployment. `project_path`: the folder on this machine that servers see as `project/`.
+
+    Without a hub, `hub_url` is the address of the one server and `hub_api_token` opens it.
+    """
 
     schema_version: Literal[1] = Field(alias="schema")
     mode: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
@@ -72,6 +75,7 @@ class Endpoints(_Part):
     services: dict[str, Service] = {}
     project_path: Path | None = None
     lab: bool = True
+    has_hub: bool = Field(default=True, alias="hub")
 
     @property
     def hub(self) -> str:

@@ -126,6 +126,14 @@ def sign_in(endpoints: Endpoints, login: str) -> Person:
     return Person(endpoints, login, steps.web)
 
 
+def whoever_has_the_token(endpoints: Endpoints) -> Person:
+    """The one person of a deployment without a hub, signed in as by the link that it gives."""
+    web = Web(endpoints.hub)
+    token = endpoints.hub_api_token.get_secret_value()
+    web.get(f"{endpoints.hub}/lab", params={"token": token}).raise_for_status()
+    return Person(endpoints, "jovyan", web)
+
+
 @contextmanager
 def session_of(hub: Hub, login: str, note: str) -> Iterator[Person]:
     """A user's session that ends with the block: by the form of the stand-in, else by a token.

@@ -21,7 +21,8 @@ class Listed:
 
     def reason_for(self, check: str, mode: str) -> str | None:
         """Why *check* makes no sense in *mode*, or None if it does."""
-        return self.checks.get(check, {}).get(mode)
+        all_of_them = f"{check.partition('::')[0]}::*"
+        return self.checks.get(check, self.checks.get(all_of_them, {})).get(mode)
 
 
 @cache
@@ -61,5 +62,5 @@ def stale(items: list[pytest.Item]) -> list[str]:
     return [
         check
         for check in listed().checks
-        if check.partition("::")[0] in files and check not in known
+        if check.partition("::")[0] in files and check not in known and not check.endswith("::*")
     ]
