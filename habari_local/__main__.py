@@ -1,6 +1,23 @@
-"""`python -m habari_local`, where the program's own name is not on PATH."""
+"""Starting the tool: `habari-local`, or `python -m habari_local` where that is not on PATH."""
 
-from habari_local.cli import main
+import sys
+from typing import NoReturn
+
+
+def run() -> NoReturn:
+    """Run the command line.
+
+    Where PYTHONDONTWRITEBYTECODE is set (container images like to), compiling everything anew makes
+    each call 0.4 s slower. The wish behind it, no caches beside sources, is kept: what is compiled
+    goes into the tool's own environment.
+    """
+    if sys.dont_write_bytecode:
+        sys.pycache_prefix = f"{sys.prefix}/pycache"
+        sys.dont_write_bytecode = False
+    from habari_local.cli import main
+
+    main()
+
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -44,9 +44,11 @@ finally:
 gc.freeze()
 gc.enable()
 
-# Nothing asks the internet: no news, no update check, no extension catalogue.
+# Nothing asks the internet, and nobody whether it may: no news (lab/settings/overrides.json), no
+# update check, no extension catalogue.
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.news_url = None
+c.LabApp.app_settings_dir = str(Path(__file__).parent / "lab" / "settings")
 c.LabApp.extension_manager = "readonly"
 
 # One line for each request and save is the hub's proxy's business; here are warnings and errors.

@@ -122,12 +122,27 @@ class Lab:
     def go_home(self) -> None:
         """Let the file browser show the home."""
         self.page.locator("#filebrowser .jp-BreadCrumbs-home").click()
+        expect(self._crumbs()).to_have_count(0)
 
-    def go_to(self, path: str) -> None:
-        """Double-click through the file browser from the home to a folder or file."""
+    def go_to(self, folder: str) -> None:
+        """Double-click through the file browser from the home to a folder.
+
+        Each folder's listing is waited for: another one may have an entry of the next name too.
+        """
         self.go_home()
-        for part in path.split("/"):
+        for depth, part in enumerate(folder.split("/"), 1):
             self.entry(part).dblclick()
+            expect(self._crumbs()).to_have_count(depth)
+            expect(self._crumbs().last).to_have_text(part)
+
+    def open_file(self, path: str) -> None:
+        """Double-click through the file browser to a file, and on it."""
+        folder, _, name = path.rpartition("/")
+        self.go_to(folder)
+        self.entry(name).dblclick()
+
+    def _crumbs(self) -> Locator:
+        return self.page.locator("#filebrowser .jp-BreadCrumbs-item:not(.jp-BreadCrumbs-home)")
 
     def entry(self, name: str) -> Locator:
         """An entry of the file browser by its exact name."""

@@ -97,7 +97,7 @@ def test_notebook_is_found_after_a_reload(
     server.save_notebook(path, notebook_of("word = 'asante'", ""))
     lab = Lab(page_of(server.person.name), server.url)
     lab.open()
-    lab.go_to(path)
+    lab.open_file(path)
     lab.kernel_idle("second.ipynb")
     lab.run_cell("# seen again after a reload")
     lab.save()

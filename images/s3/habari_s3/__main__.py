@@ -7,6 +7,8 @@ GET /_habari/health answers once all data is there. SIGTERM ends it; so may `kil
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -21,11 +23,14 @@ from habari_s3.server import make_server
 
 LAST_WRITE_SECONDS = 0.8  # what a write under way may take of the second that SIGTERM grants
 
+MMAP_THRESHOLD = -3  # glibc's M_MMAP_THRESHOLD
+
 
 def main() -> NoReturn:
     """Serve until told to stop; exit with 0 then, with 1 when it can't start."""
     options = _options()
     os.umask(0o077)
+    _give_large_blocks_back()
     began = time.perf_counter()
     try:
         journal = Journal(options.data, options.backend)
@@ -52,6 +57,12 @@ def main() -> NoReturn:
             journal.close()
         sys.stdout.flush()
         os._exit(0)
+
+
+def _give_large_blocks_back() -> None:
+    """Have glibc return what a large body took when it is freed, or it keeps tens of megabytes."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no such thing
+        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 256 * 1024)
 
 
 def _options() -> argparse.Namespace:

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 INLINE = 128 * 1024  # bytes; up to here SQLite is as fast as a file, and needs no fsync of its own
-SCHEMA = "CREATE TABLE IF NOT EXISTS body (id TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID"
+SCHEMA = "CREATE TABLE IF NOT EXISTS body (id TEXT PRIMARY KEY, data BLOB NOT NULL)"
 
 
 class DamagedBody(Exception):

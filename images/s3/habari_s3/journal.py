@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS entity (
     kind TEXT NOT NULL, bucket TEXT NOT NULL, name TEXT NOT NULL,
     state BLOB NOT NULL, bodies TEXT NOT NULL, checksum TEXT NOT NULL,
     PRIMARY KEY (kind, bucket, name)
-) WITHOUT ROWID
+)
 """
 
 

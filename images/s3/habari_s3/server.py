@@ -35,7 +35,12 @@ class _Gateway(Gateway_10):
 def make_server(host: str, port: int, application: Any) -> Server:
     """Return a server that listens on no port yet: `prepare` binds, `serve` goes on and on."""
     server = Server(
-        (host, port), application, numthreads=THREADS, timeout=IDLE_SECONDS, shutdown_timeout=0
+        (host, port),
+        application,
+        numthreads=THREADS,
+        request_queue_size=128,
+        timeout=IDLE_SECONDS,
+        shutdown_timeout=0,
     )
     server.gateway = _Gateway
     server.ConnectionClass.RequestHandlerClass = _Request

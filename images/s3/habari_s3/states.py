@@ -22,6 +22,8 @@ BUILTINS = {"set", "frozenset", "bytearray", "complex", "slice", "range", "list"
 
 Reduce = Callable[[Any], Any]
 
+_FOUND: dict[tuple[str, str], Any] = {}  # thousands of objects are of the same few classes
+
 
 class _Freezer(pickle.Pickler):
     def __init__(self, file: io.BytesIO, reduce: Reduce, known: Mapping[int, str]) -> None:
@@ -58,9 +60,12 @@ class _Thawer(pickle.Unpickler):
         return self._known[pid[1]]
 
     def find_class(self, module: str, name: str) -> Any:
-        if module.startswith(ALLOWED) or (module == "builtins" and name in BUILTINS):
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"{module}.{name} is not something that is kept here")
+        found = _FOUND.get((module, name))
+        if found is None:
+            if not module.startswith(ALLOWED) and (module != "builtins" or name not in BUILTINS):
+                raise pickle.UnpicklingError(f"{module}.{name} is not something that is kept here")
+            found = _FOUND[module, name] = super().find_class(module, name)
+        return found
 
 
 def freeze(
