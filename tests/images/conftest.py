@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from habari_local.config.settings import Settings
-from habari_local.drivers import docker, engine
+from habari_local.drivers import engine
 from habari_local.images.build import Images
 from habari_local.paths import Checkout
 
@@ -25,8 +25,8 @@ def images() -> Images:
     if not engine.reachable():
         pytest.skip("no Docker engine answers here")
     made = Images(Checkout(ROOT), Settings(images="packages"), dict(os.environ))
-    missing = [name for name in made.catalogue if docker.find(made.reference(name)) is None]
-    assert not missing, "first: habari-local image build --set HABARI_IMAGES=packages"
+    for task in made.tasks(()):  # nothing to do after `nox -s images`, which builds side by side
+        task.perform(lambda _: None, None)
     return made
 
 
