@@ -119,7 +119,9 @@ def main() -> None:
     """Serve until told to stop."""
     try:
         Handler.policy = policy_from(os.environ)
-        ThreadingHTTPServer(("0.0.0.0", 2375), Handler).serve_forever()  # noqa: S104
+        server = ThreadingHTTPServer(("0.0.0.0", 2375), Handler)  # noqa: S104
+        sys.stderr.write(f"The engine for {Handler.policy.prefix}* alone\n")
+        server.serve_forever()
     except (OSError, KeyError, ValueError) as error:
         sys.exit(f"Socket proxy: {error!r} seen, a usable environment was expected.")
 
