@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
-from habari_local.drivers import processes
+from habari_local import modes
+from habari_local.config.settings import Settings
+from habari_local.drivers import engine, processes
+from habari_local.images.build import Images
 from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +34,27 @@ NEEDED = (
     "pyproject.toml",
     "README.md",
 )
+
+PORTS = (8000, 8001, 8081, 8008, 4566, 8888)
+IMAGES = os.environ.get("HABARI_IMAGES", "upstream")
+
+
+def must_be_able_to_run(mode: str) -> None:
+    """Skip where this machine lacks what the mode needs, and say what that is."""
+    for each in modes.get(mode).requirements():
+        finding = each.check(os.environ)
+        if not each.optional and not finding.good:
+            pytest.skip(f"{each.name}: {finding.found}, {each.needed} needed. Try: {each.mend}")
+    if mode != "process" and not _images_of(mode):
+        pytest.skip(f"images of {mode} with HABARI_IMAGES={IMAGES} not there: nox -s images")
+
+
+def _images_of(mode: str) -> bool:
+    from habari_local.drivers import docker
+
+    images = Images(Checkout(ROOT), Settings.model_validate({"images": IMAGES}), os.environ)
+    wanted = [image.name for image in images.catalogue.values() if mode in image.modes]
+    return all(docker.find(images.reference(name)) is not None for name in wanted)
 
 
 @dataclass
@@ -59,6 +84,7 @@ class Scratch:
             if not name.startswith("HABARI_") and name != "PROJECT_PATH"
         }
         own = {"HABARI_PORT_OFFSET": str(self.offset), "PYTHONPATH": str(self.root)}
+        own["HABARI_IMAGES"] = IMAGES  # where the machine's images come from is not the test's
         return {**kept, **own, **self.settings, **more}
 
     def command(self, *arguments: str) -> list[str]:
@@ -106,16 +132,27 @@ class Scratch:
         """The process of one service."""
         return next(found.process for found in self.found() if found.service == name)
 
+    def containers(self, mode: str) -> list[engine.Container]:
+        """Every container that belongs to this checkout."""
+        if not engine.reachable():
+            return []
+        return engine.containers(engine.Ours(Checkout(self.root).id, mode))
+
+    def running(self, mode: str) -> set[tuple[object, float | None]]:
+        """All that runs, and since when: what a call that does nothing must leave alone."""
+        processes_here = {(found.process.pid, found.since) for found in self.found()}
+        return {*processes_here, *((each.id, each.since) for each in self.containers(mode))}
+
     def listening(self) -> set[int]:
         """Ports of this checkout's range on which somebody listens."""
-        wanted = {port + self.offset for port in (8000, 8001, 8081, 8008, 4566)}
+        wanted = {port + self.offset for port in PORTS}
         return {port for port in wanted if processes.port_owner(port)}
 
 
 def free_offset() -> int:
     """Return an offset at which all ports are free; another one each time."""
     for offset in range(1000 + os.getpid() % 500, 9999, 7):
-        ports = [port + offset for port in (8000, 8001, 8081, 8008, 4566)]
+        ports = [port + offset for port in PORTS]
         if not any(_taken(port) for port in ports):
             return offset
     raise AssertionError("no free ports")
@@ -152,3 +189,8 @@ def scratch_checkout(folder: Path) -> Iterator[Scratch]:
         yield scratch
     finally:
         processes.stop(found.process for found in scratch.found())
+        for mode in ("hub", "nohub") if engine.reachable() else ():
+            ours = engine.Ours(Checkout(root).id, mode)
+            engine.remove(engine.containers(ours))
+            engine.remove_networks(ours)
+            engine.remove_volumes(engine.volumes(ours))

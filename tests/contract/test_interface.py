@@ -14,6 +14,7 @@ from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import Settings
 from habari_local.modes.base import Context
 from habari_local.paths import Checkout
+from tests.scratch import must_be_able_to_run
 
 SKETCH = '''"""A sixth mode, sketched in one folder."""
 from habari_local.modes.base import Address, Endpoints, S3Endpoint, ServiceStatus, Step, Stopped
@@ -80,6 +81,7 @@ def test_endpoints_fit_their_schema(name: str, ctx: Context) -> None:
 
 @pytest.mark.parametrize("name", modes.names())
 def test_what_never_was_up_goes_down_and_has_a_status(name: str, ctx: Context) -> None:
+    must_be_able_to_run(name)
     mode = modes.get(name)
     for _ in range(2):
         assert mode.down(ctx, wipe=False).stopped == ()
