@@ -18,7 +18,7 @@ from habari_local.drivers import uv
 from habari_local.paths import find_checkout
 
 ROOT = Path(__file__).parent
-nox.options.sessions = ["lint", "unit", "components", "contract", "faults", "e2e"]
+nox.options.sessions = ["lint", "unit", "components", "contract", "images", "faults", "e2e"]
 nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
 nox.options.stop_on_first_error = False
@@ -81,6 +81,16 @@ def components(session: nox.Session, component: str) -> None:
 def contract(session: nox.Session) -> None:
     """What every mode must do."""
     python(session, "pytest", "tests/contract", *pytest_arguments(session))
+
+
+@nox.session
+def images(session: nox.Session) -> None:
+    """Every image, built from packages and looked at; needs Docker."""
+    if shutil.which("docker") is None:
+        session.skip("no Docker here; what to install: habari-local doctor --mode hub")
+    packages = ("--set", "HABARI_IMAGES=packages")
+    python(session, "habari_local", "image", "build", *packages)
+    python(session, "pytest", "tests/images", *pytest_arguments(session))
 
 
 @nox.session
