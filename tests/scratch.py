@@ -70,6 +70,10 @@ class Scratch:
         return self.root / ".habari"
 
     @property
+    def id(self) -> str:
+        return Checkout(self.root).id
+
+    @property
     def hub_url(self) -> str:
         return f"http://127.0.0.1:{8000 + self.offset}"
 
@@ -126,7 +130,7 @@ class Scratch:
 
     def found(self) -> list[processes.Found]:
         """Every process that belongs to this checkout."""
-        return processes.find(Checkout(self.root).id)
+        return processes.find(self.id)
 
     def service(self, name: str) -> psutil.Process:
         """The process of one service."""
@@ -136,7 +140,7 @@ class Scratch:
         """Every container that belongs to this checkout."""
         if not engine.reachable():
             return []
-        return engine.containers(engine.Ours(Checkout(self.root).id, mode))
+        return engine.containers(engine.Ours(self.id, mode))
 
     def running(self, mode: str) -> set[tuple[object, float | None]]:
         """All that runs, and since when: what a call that does nothing must leave alone."""
@@ -190,7 +194,7 @@ def scratch_checkout(folder: Path) -> Iterator[Scratch]:
     finally:
         processes.stop(found.process for found in scratch.found())
         for mode in ("hub", "nohub") if engine.reachable() else ():
-            ours = engine.Ours(Checkout(root).id, mode)
+            ours = engine.Ours(scratch.id, mode)
             engine.remove(engine.containers(ours))
             engine.remove_networks(ours)
             engine.remove_volumes(engine.volumes(ours))

@@ -1,0 +1,138 @@
+"""Bringing Compose modes up under adversity: broken containers, Ctrl-C, kill -9, two checkouts."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from habari_local.drivers import engine
+from tests.faults.test_up import wait_for
+from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
+
+
+@pytest.fixture(autouse=True)
+def able(scratch: Scratch) -> None:
+    must_be_able_to_run("hub")
+    scratch.settings["HABARI_S3_BACKEND"] = "moto"
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Iterator[Scratch]:
+    (tmp_path / "second").mkdir()
+    with scratch_checkout(tmp_path / "second") as made:
+        made.settings["HABARI_S3_BACKEND"] = "moto"
+        yield made
+
+
+def change(scratch: Scratch, file: str, old: str, new: str) -> None:
+    path = scratch.root / "compose" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_container_that_ends_is_told_at_once_with_its_log(scratch: Scratch) -> None:
+    change(scratch, "hub.yml", "--port=8000,", "--port=8000, --nonsense,")
+    began = time.monotonic()
+    done = scratch.call("up", "--mode", "hub")
+    assert done.returncode == 4
+    assert "proxy: its container ended with exit code 1 after" in done.stderr
+    assert "unknown option '--nonsense'" in done.stderr
+    assert "Try: habari-local logs proxy" in done.stderr
+    assert time.monotonic() - began < 40
+    assert scratch.running("hub") == set()
+
+
+def test_keep_leaves_it_to_look_at(scratch: Scratch) -> None:
+    change(scratch, "hub.yml", "--port=8000,", "--port=8000, --nonsense,")
+    assert scratch.call("up", "--mode", "hub", "--keep").returncode == 4
+    assert "nonsense" in scratch.good("logs", "proxy", "--mode", "hub")
+    scratch.good("down", "--mode", "hub")
+    assert scratch.running("hub") == set()
+
+
+def test_an_unhealthy_container_is_told_at_once(scratch: Scratch) -> None:
+    change(
+        scratch,
+        "hub.yml",
+        "test: [CMD, pg_isready, --quiet, --host, 127.0.0.1]",
+        "test: [CMD, 'false']",
+    )
+    change(scratch, "hub.yml", "start_period: 60s", "start_period: 0s")
+    change(scratch, "hub.yml", "interval: 15s", "interval: 1s")
+    done = scratch.call("up", "--mode", "hub")
+    assert done.returncode == 4
+    assert "PostgreSQL: its container is unhealthy after" in done.stderr
+    assert scratch.running("hub") == set()
+
+
+def test_a_taken_port_is_named_and_nothing_starts(scratch: Scratch) -> None:
+    port = 8008 + scratch.offset
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        done = scratch.call("up", "--mode", "hub")
+    assert done.returncode == 1
+    assert f"Port {port} (GitHub stand-in): held by" in done.stderr
+    assert "HABARI_GITHUB_PORT" in done.stderr
+    assert scratch.running("hub") == set()
+
+
+@pytest.mark.parametrize("made", [1, 4], ids=lambda made: f"{made} containers")
+def test_interrupted_up_leaves_nothing(scratch: Scratch, made: int) -> None:
+    up = scratch.start("up", "--mode", "hub")
+    wait_for(lambda: len(scratch.containers("hub")) >= made)
+    os.kill(up.pid, signal.SIGINT)
+    said, _ = up.communicate(timeout=60)
+    assert up.returncode == 130, said
+    assert scratch.running("hub") == set()
+    assert engine.networks(engine.Ours(scratch.id, "hub")) == []
+    assert scratch.listening() == set()
+
+
+@pytest.mark.parametrize("made", [1, 6], ids=lambda made: f"{made} containers")
+def test_a_killed_up_is_taken_up_or_down_by_the_next_call(scratch: Scratch, made: int) -> None:
+    up = scratch.start("up", "--mode", "hub")
+    wait_for(lambda: len(scratch.containers("hub")) >= made)
+    up.kill()
+    up.communicate(timeout=10)
+    if made > 1:
+        scratch.good("up")
+        scratch.good("status")
+    scratch.good("down")
+    assert scratch.running("hub") == set()
+    assert engine.networks(engine.Ours(scratch.id, "hub")) == []
+
+
+def test_two_checkouts_side_by_side(scratch: Scratch, second: Scratch) -> None:
+    first = scratch.start("up", "--mode", "nohub")
+    second.good("up", "--mode", "nohub")
+    first.communicate(timeout=100)
+    scratch.good("status")
+    second.good("status")
+    scratch.good("down", "--wipe")
+    second.good("status")
+    assert len(second.containers("nohub")) == 2
+
+
+def test_a_stray_container_with_our_label_is_found_and_removed(scratch: Scratch) -> None:
+    scratch.good("up", "--mode", "nohub")
+    image = engine.api().inspect_container(scratch.containers("nohub")[0].id)["Image"]
+    ours = engine.Ours(scratch.id, "nohub")
+    engine.api().create_container(image, name=f"stray-{scratch.id}", labels=ours.labels)
+    said = scratch.good("down")
+    assert re.search(rf"stray-{scratch.id}", said)
+    assert scratch.running("nohub") == set()
+
+
+def test_down_without_ever_up_and_twice(scratch: Scratch) -> None:
+    for _ in range(2):
+        assert "nothing had to be done" in scratch.good("down", "--mode", "hub")

@@ -1,0 +1,199 @@
+"""Mode hub under people at work: who reaches whom, and what is killed comes back without loss."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from habari_local.drivers import engine
+from habari_local.drivers.engine import Container
+from tests.e2e.endpoints import Endpoints, parse
+from tests.e2e.hub_client import sign_in
+from tests.e2e.s3_client import Bucket, connect
+from tests.e2e.server_client import Server, bytes_of, notebook_of
+from tests.faults.test_up import wait_for
+from tests.scratch import Scratch, must_be_able_to_run
+
+MODE = "hub"
+PORTS = (2375, 4566, 5432, 8000, 8001, 8008, 8081, 8888)
+KNOCK = """
+import concurrent.futures, json, socket, sys
+def knock(at):
+    try:
+        socket.create_connection(at, timeout=1).close()
+        return at
+    except OSError:
+        return None
+with concurrent.futures.ThreadPoolExecutor(32) as pool:
+    print(json.dumps([at for at in pool.map(knock, map(tuple, json.loads(sys.argv[1]))) if at]))
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(shared: Scratch) -> Iterator[Scratch]:
+    must_be_able_to_run(MODE)
+    shared.settings["HABARI_S3_BACKEND"] = "moto"  # half the start; the S3 is not what is tested
+    shared.good("up", "--mode", MODE)
+    yield shared
+    shared.good("down")
+
+
+@pytest.fixture
+def endpoints(platform: Scratch) -> Endpoints:
+    platform.good("up")
+    return parse(platform.good("endpoints"), "habari-local endpoints")
+
+
+def server_of(endpoints: Endpoints, login: str) -> Server:
+    person = sign_in(endpoints, login)
+    server = Server(person, person.start_server())
+    server.enter()
+    return server
+
+
+@pytest.fixture
+def server(endpoints: Endpoints) -> Server:
+    return server_of(endpoints, "grace")
+
+
+def container(platform: Scratch, name: str) -> Container:
+    found = platform.containers(MODE)
+    return next(each for each in found if name in {each.service, each.user})
+
+
+def addresses(each: Container) -> list[str]:
+    networks = engine.api().inspect_container(each.id)["NetworkSettings"]["Networks"].values()
+    return [ip for network in networks for ip in (network["IPAddress"], network["Gateway"]) if ip]
+
+
+def reached(each: Container, targets: list[tuple[str, int]]) -> list[list[object]]:
+    """Which of the addresses take a connection from inside a container."""
+    command = ["/opt/habari/bin/python", "-c", KNOCK, json.dumps(targets)]
+    made = engine.api().exec_create(each.id, command)
+    answer: list[list[object]] = json.loads(engine.api().exec_start(made["Id"]))
+    return answer
+
+
+def test_a_user_reaches_s3_the_hub_and_the_public_proxy_and_nothing_else(
+    platform: Scratch, endpoints: Endpoints
+) -> None:
+    with ThreadPoolExecutor(2) as both:
+        list(both.map(lambda login: server_of(endpoints, login), ("grace", "linus")))
+    mine = container(platform, "grace")
+    others = [each for each in platform.containers(MODE) if each.id != mine.id]
+    targets = {(ip, port) for each in others for ip in addresses(each) for port in PORTS}
+    targets -= {(ip, 8888) for ip in addresses(mine)}
+    outside = [("deb.debian.org", 80), ("1.1.1.1", 53), ("db", 5432), ("proxy-control", 8001)]
+    named = [("s3", 4566), ("hub", 8081)]
+    found = reached(mine, [*sorted(targets), *outside, *named])
+    owner = {ip: each.title for each in others for ip in addresses(each)}
+    assert {(owner.get(str(host), host), port) for host, port in found} == {
+        *(("s3", 4566), ("hub", 8081), ("proxy", 8000)),
+    }, "the database, the proxy's own interface, the engine and other users are out of reach"
+    assert all(list(at) in found for at in named)
+
+
+def test_a_users_server_has_no_power_over_its_container(platform: Scratch, server: Server) -> None:
+    inspected = engine.api().inspect_container(container(platform, "grace").id)
+    assert inspected["Config"]["User"].split(":")[0] not in {"", "0"}
+    host = inspected["HostConfig"]
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert host["Memory"] == 2 * 1024**3
+    assert not host["PortBindings"]
+    assert not any("docker.sock" in bind for bind in host["Binds"])
+
+
+def test_only_the_socket_proxy_has_the_engines_socket(platform: Scratch) -> None:
+    holders = [
+        each.title
+        for each in platform.containers(MODE)
+        if any(
+            "docker.sock" in mount.get("Source", "")
+            for mount in engine.api().inspect_container(each.id)["Mounts"]
+        )
+    ]
+    assert holders == ["socket"]
+
+
+@pytest.mark.parametrize("service", ["hub", "proxy", "s3", "db", "socket", "github"])
+def test_a_crashed_service_comes_back_by_itself_and_servers_go_on(
+    platform: Scratch, endpoints: Endpoints, server: Server, service: str
+) -> None:
+    server.save_text(f"notebooks/before-{service}.txt", "acknowledged")
+    mine = container(platform, "grace")
+    crashed = container(platform, service)
+    psutil.Process(engine.api().inspect_container(crashed.id)["State"]["Pid"]).kill()
+    wait_for(lambda: container(platform, service).since not in (None, crashed.since))
+    wait_for(lambda: platform.call("status").returncode == 0)
+    assert container(platform, "grace").since == mine.since
+    wait_for(lambda: server.status().ok)
+    server.save_text(f"notebooks/after-{service}.txt", "goes on")
+    again = server_of(endpoints, "grace")
+    assert again.read(f"notebooks/before-{service}.txt")["content"] == "acknowledged"
+    assert container(platform, "grace").since == mine.since
+
+
+@pytest.mark.parametrize("service", ["hub", "s3"])
+def test_a_stopped_service_is_seen_and_mended_by_up(
+    platform: Scratch, endpoints: Endpoints, server: Server, service: str
+) -> None:
+    engine.api().stop(container(platform, service).id, timeout=1)
+    shown = platform.call("status", "--json")
+    assert shown.returncode == 4
+    states = {row["name"]: row["state"] for row in json.loads(shown.stdout)["services"]}
+    assert states[service] == "stopped"
+    platform.good("up")
+    assert server.save_text(f"notebooks/mended-{service}.txt", "works")
+
+
+def test_a_service_made_anew_joins_the_users_who_are_at_work(
+    platform: Scratch, server: Server
+) -> None:
+    engine.remove([container(platform, name) for name in ("proxy", "s3")])
+    platform.good("up")
+    wait_for(lambda: server.status().ok)
+    assert server.save_text("notebooks/after-anew.txt", "works")
+
+
+def test_everything_restarted_at_once_as_by_the_engine_comes_back(
+    platform: Scratch, endpoints: Endpoints, server: Server
+) -> None:
+    server.save_text("at-home.txt", "kept")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(engine.restart, [each.id for each in platform.containers(MODE)]))
+    wait_for(lambda: platform.call("status").returncode == 0)
+    wait_for(lambda: sign_in(endpoints, "grace"))
+    again = server_of(endpoints, "grace")
+    assert again.read("at-home.txt")["content"] == "kept"
+
+
+def test_down_and_up_and_killing_all_keep_what_was_saved(
+    platform: Scratch, endpoints: Endpoints, server: Server
+) -> None:
+    notebook = notebook_of("print('héllo')")
+    server.save_notebook("notebooks/kept.ipynb", notebook)
+    server.save_text("at-home.txt", "kept too")
+    for each in platform.containers(MODE):
+        os.kill(engine.api().inspect_container(each.id)["State"]["Pid"], signal.SIGKILL)
+    platform.good("down")
+    assert platform.containers(MODE) == []
+    platform.good("up")
+    stored = Bucket(connect(endpoints), endpoints.s3.notebooks_bucket).get("kept.ipynb")
+    assert stored == bytes_of(notebook)
+    assert server_of(endpoints, "grace").read("at-home.txt")["content"] == "kept too"
+
+
+def test_wipe_names_and_removes_the_volumes(platform: Scratch) -> None:
+    said = platform.good("down", "--wipe")
+    for name in ("home-grace", "_db", "_s3"):
+        assert name in said
+    assert engine.volumes(engine.Ours(platform.id, MODE)) == []
+    platform.good("up")
+    platform.good("status")
