@@ -113,7 +113,10 @@ def push(reference: str, target: str, say: Callable[[str], None]) -> None:
     repository, _, tag = target.rpartition(":")
     with _told(f"Image {target}"):
         engine.api().tag(reference, repository, tag)
-        _follow(engine.api().push(repository, tag, stream=True, decode=True), say, None, target)
+        try:
+            _follow(engine.api().push(repository, tag, stream=True, decode=True), say, None, target)
+        finally:
+            engine.api().remove_image(target, noprune=True)
 
 
 def remove(name: str) -> bool:
