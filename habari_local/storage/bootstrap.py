@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 USER, POLICY = "habari", "habari-buckets"
-MISSING = {"404", "NoSuchBucket", "NoSuchEntity", "NotFound"}
+# A tag of the lake, written when all is made, with the policy's digest. "The bucket is there" would
+# not do: it says nothing of user, policy and key.
+MARKER = "dev.habari.bootstrap"
+MISSING = {"404", "NoSuchBucket", "NoSuchEntity", "NoSuchTagSet", "NotFound"}
+REFUSED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 KEYS_OF_A_USER = 2  # IAM's own limit
 
 
@@ -35,12 +39,14 @@ def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) 
 
     try:
         s3 = s3_client(target)
+        if kept and target.backend != "aws" and _is_ready(s3, target, buckets, kept):
+            return kept
         made = [name for name in buckets if _make_bucket(s3, name, target.region)]
         if target.backend == "aws":
             return S3Access(target.access_key_id, target.secret_access_key, user_made=False)
         if buckets.lake in made:
             samples.put(s3, buckets.lake)
-        return _user(iam_client(target), buckets, kept)
+        return _user_proved(s3, target, buckets, kept)
     except (BotoCoreError, ClientError) as error:
         where = target.endpoint_url or "AWS"
         look = "habari-local config show" if target.backend == "aws" else "habari-local logs s3"
@@ -49,6 +55,52 @@ def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) 
             f"S3 at {where}: {error}; buckets and a key were expected to be made.",
             "df -h ." if full else look,
         ) from error
+
+
+def _is_ready(s3: S3Client, target: S3Target, buckets: Buckets, kept: S3Access) -> bool:
+    """Whether an earlier call came to its end and its key is good: two requests, the usual case."""
+    from botocore.exceptions import ClientError
+
+    try:
+        if _tags(s3, buckets.lake).get(MARKER) != policy.digest(buckets):
+            return False
+        s3_client(_as_user(target, kept)).head_bucket(Bucket=buckets.notebooks)
+    except ClientError as error:
+        if _code(error) not in MISSING | REFUSED:
+            raise
+        return False
+    return True
+
+
+def _user_proved(
+    s3: S3Client, target: S3Target, buckets: Buckets, kept: S3Access | None
+) -> S3Access:
+    """Make user, policy and key, try them, and only then say that all is made."""
+    access = _user(iam_client(target), buckets, kept)
+    policy.check(s3_client(_as_user(target, access)), buckets)
+    tags = {**_tags(s3, buckets.lake), MARKER: policy.digest(buckets)}
+    s3.put_bucket_tagging(
+        Bucket=buckets.lake,
+        Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]},
+    )
+    return access
+
+
+def _tags(s3: S3Client, bucket: str) -> dict[str, str]:
+    from botocore.exceptions import ClientError
+
+    try:
+        found = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    except ClientError as error:
+        if _code(error) not in MISSING:
+            raise
+        return {}
+    return {each["Key"]: each["Value"] for each in found}
+
+
+def _as_user(target: S3Target, access: S3Access) -> S3Target:
+    key, secret = access.access_key_id, access.secret_access_key
+    return S3Target(target.endpoint_url, target.region, key, secret, target.backend)
 
 
 def _make_bucket(s3: S3Client, name: str, region: str) -> bool:

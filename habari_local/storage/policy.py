@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from habari_local.errors import HabariError
 from habari_local.storage.target import Buckets
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 VERSION = "2012-10-17"  # the policy language's version: a constant of AWS, not a date of ours
 
@@ -40,6 +45,39 @@ def document(buckets: Buckets) -> dict[str, Any]:
             },
         ],
     }
+
+
+def digest(buckets: Buckets) -> str:
+    """Return what the policy is known by."""
+    return hashlib.sha256(text(buckets).encode()).hexdigest()[:16]
+
+
+def check(user: S3Client, buckets: Buckets) -> None:
+    """Prove with real requests that a key gets at the two buckets and at no third.
+
+    Args:
+        user: a client with the key of the policy's user.
+        buckets: the two buckets, which must exist.
+
+    Raises:
+        HabariError: the S3 does not enforce the policy.
+        botocore.exceptions.ClientError: the key is refused where it should be good.
+    """
+    from botocore.exceptions import ClientError
+
+    for name in buckets:
+        user.head_bucket(Bucket=name)
+    third = f"{buckets.lake}-and-no-other"
+    try:
+        user.head_bucket(Bucket=third)
+        answer = "200"
+    except ClientError as error:
+        answer = str(error.response.get("Error", {}).get("Code", ""))
+    if answer != "403":
+        raise HabariError(
+            f"Policy of the key: a third bucket was answered {answer}, 403 was expected.",
+            "habari-local logs s3",
+        )
 
 
 def text(buckets: Buckets) -> str:
