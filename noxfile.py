@@ -16,6 +16,7 @@ import nox
 from habari_local import modes
 from habari_local.drivers import uv
 from habari_local.paths import find_checkout
+from tests.able import missing
 
 ROOT = Path(__file__).parent
 nox.options.sessions = ["lint", "unit", "components", "contract", "images", "faults", "e2e"]
@@ -101,16 +102,24 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """The end-to-end suite: `nox -s e2e -- [--mode MODE|all] [--strict] [pytest arguments]`."""
+    """The end-to-end suite: `nox -s e2e -- [--mode MODE|all] [--strict] [pytest arguments]`.
+
+    Without a mode it runs in each that this machine can run.
+    """
     arguments = list(session.posargs)
-    wanted = "process"
+    wanted = ""
     if "--mode" in arguments:
         place = arguments.index("--mode")
         wanted = arguments[place + 1]
         del arguments[place : place + 2]
     strict = ["--strict"] if "--strict" in arguments else []
     arguments = [each for each in arguments if each != "--strict"]
-    for mode in modes.names() if wanted == "all" else (wanted,):
+    chosen = modes.names() if wanted in ("", "all") else (wanted,)
+    for mode in chosen:
+        lacking = missing(mode) if wanted == "" else None
+        if lacking:
+            session.log(f"Mode {mode} can't run here: {lacking}")
+            continue
         if shutil.which("chromium") is None:
             session.log("No browser here; the tests in one are skipped: apt-get install chromium")
         python(session, "habari_local", "e2e", "--mode", mode, *strict, "--", *arguments)

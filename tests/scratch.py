@@ -17,11 +17,9 @@ from typing import Any
 import psutil
 import pytest
 
-from habari_local import modes
-from habari_local.config.settings import Settings
 from habari_local.drivers import engine, processes
-from habari_local.images.build import Images
 from habari_local.paths import Checkout
+from tests.able import IMAGES, missing
 
 ROOT = Path(__file__).resolve().parents[1]
 NEEDED = (
@@ -36,25 +34,13 @@ NEEDED = (
 )
 
 PORTS = (8000, 8001, 8081, 8008, 4566, 8888)
-IMAGES = os.environ.get("HABARI_IMAGES", "upstream")
 
 
 def must_be_able_to_run(mode: str) -> None:
     """Skip where this machine lacks what the mode needs, and say what that is."""
-    for each in modes.get(mode).requirements():
-        finding = each.check(os.environ)
-        if not each.optional and not finding.good:
-            pytest.skip(f"{each.name}: {finding.found}, {each.needed} needed. Try: {each.mend}")
-    if mode != "process" and not _images_of(mode):
-        pytest.skip(f"images of {mode} with HABARI_IMAGES={IMAGES} not there: nox -s images")
-
-
-def _images_of(mode: str) -> bool:
-    from habari_local.drivers import docker
-
-    images = Images(Checkout(ROOT), Settings.model_validate({"images": IMAGES}), os.environ)
-    wanted = [image.name for image in images.catalogue.values() if mode in image.modes]
-    return all(docker.find(images.reference(name)) is not None for name in wanted)
+    lacking = missing(mode)
+    if lacking:
+        pytest.skip(lacking)
 
 
 @dataclass

@@ -1,0 +1,34 @@
+"""Which modes this machine can run: what each needs is there, its images too."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from habari_local import modes
+from habari_local.config.settings import Settings
+from habari_local.paths import Checkout
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = os.environ.get("HABARI_IMAGES", "upstream")
+BUILD = "habari-local image build"
+
+
+def missing(mode: str) -> str | None:
+    """Return why the mode can't run here and the command that mends it; None if it can."""
+    for each in modes.get(mode).requirements():
+        finding = each.check(os.environ)
+        if not each.optional and not finding.good:
+            return f"{each.name}: {finding.found}, {each.needed} needed. Try: {each.mend}"
+    if not _has_images(mode):
+        return f"images of mode {mode}: not all there. Try: HABARI_IMAGES={IMAGES} {BUILD}"
+    return None
+
+
+def _has_images(mode: str) -> bool:
+    from habari_local.drivers import docker
+    from habari_local.images.build import Images
+
+    images = Images(Checkout(ROOT), Settings.model_validate({"images": IMAGES}), os.environ)
+    wanted = [image.name for image in images.catalogue.values() if mode in image.modes]
+    return all(docker.find(images.reference(name)) is not None for name in wanted)
