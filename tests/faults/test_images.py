@@ -29,12 +29,13 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts an e
 
 
 @pytest.fixture
-def github(scratch: Scratch) -> Path:
+def github(scratch: Scratch) -> Iterator[Path]:
     """The smallest Dockerfile, to break: nobody has built it as it is now."""
     path = scratch.root / "images" / "github" / "Dockerfile"
     with path.open("a", encoding="utf-8") as file:
         file.write(f"# {uuid.uuid4()}\nUSER root\n")
-    return path
+    yield path
+    scratch.good("image", "prune", "--all")
 
 
 def append(path: Path, text: str) -> int:
