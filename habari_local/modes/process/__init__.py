@@ -130,7 +130,7 @@ class ProcessMode:
         for path in data:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         (folder / "server.env").unlink(missing_ok=True)
-        forget(ctx.checkout.root / ".habari", (buckets.ID, buckets.SECRET))
+        forget(ctx.checkout.root / ".habari", (buckets.ID, buckets.SECRET, buckets.STATE))
         return Stopped(tuple(names), (), shown)
 
 
