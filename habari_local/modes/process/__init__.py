@@ -20,7 +20,12 @@ from habari_local.modes.process.steps import (
     service,
 )
 
-DATA = ("homes", "s3", "jupyterhub.sqlite")  # what people made; only `down --wipe` deletes it
+DATA = (
+    "homes",
+    "s3-moto",
+    "s3-localstack",
+    "jupyterhub.sqlite",
+)  # what people made; only `down --wipe` deletes it
 
 
 class ProcessMode:
