@@ -27,6 +27,7 @@ c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api}"
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = "simple"
+c.Spawner.args = {arguments}
 c.SimpleLocalProcessSpawner.home_dir_template = "{folder}/homes/{{username}}"
 c.JupyterHub.services = [{{"name": "bench", "api_token": "{token}", "admin": True}}]
 """
@@ -45,10 +46,13 @@ def running(folder: Path) -> Iterator[tuple[Hub, float, psutil.Process, psutil.P
     offset, token = free_offset(), secrets.token_hex(16)
     port, api, hub, s3 = (base + offset for base in (8000, 8001, 8081, 4566))
     config = folder / "jupyterhub_config.py"
-    config.write_text(CONFIG.format(port=port, api=api, hub=hub, folder=folder, token=token))
+    arguments = ["--allow-root"] if os.geteuid() == 0 else []
+    ports = {"port": port, "api": api, "hub": hub}
+    config.write_text(CONFIG.format(folder=folder, token=token, arguments=arguments, **ports))
     env, proxy = environment() / "bin", Checkout(ROOT).environments / "proxy"
     path = f"{env}:{proxy / 'node_modules' / '.bin'}:{proxy / 'bin'}:{os.environ['PATH']}"
-    variables = {**os.environ, "PATH": path}
+    # Both sides have their compiled caches: without them the plain parts would look far worse.
+    variables = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": ""}
     log = (folder / "log").open("ab")
     began = time.perf_counter()
     commands = (

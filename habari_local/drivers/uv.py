@@ -31,16 +31,16 @@ def program(env: Mapping[str, str]) -> str:
     return found
 
 
-def digest(lock: Path) -> str:
-    """Return what an environment made from `lock` is known by."""
-    tag = f"{sys.version_info.major}.{sys.version_info.minor}".encode()
+def digest(lock: Path, python: str) -> str:
+    """Return what an environment made from `lock` for `python` is known by."""
+    tag = f"{sys.version_info.major}.{sys.version_info.minor} {python}".encode()
     return hashlib.sha256(tag + lock.read_bytes()).hexdigest()
 
 
-def is_synced(folder: Path, lock: Path) -> bool:
+def is_synced(folder: Path, lock: Path, python: str = sys.executable) -> bool:
     """Whether `folder` holds the environment of `lock`, complete."""
     marker = folder / MARKER
-    return marker.is_file() and marker.read_text(encoding="utf-8") == digest(lock)
+    return marker.is_file() and marker.read_text(encoding="utf-8") == digest(lock, python)
 
 
 def sync(
@@ -48,26 +48,29 @@ def sync(
     lock: Path,
     env: Mapping[str, str],
     *,
+    python: str = sys.executable,
     on_line: Callable[[str], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> bool:
     """Make `folder` the environment of `lock` (a hashed requirements file); return if it changed.
 
+    `python` is an interpreter, or a version that uv finds or gets.
+
     Raises:
         CommandFailed: uv could not get or install something; a second call goes on from there.
     """
-    if is_synced(folder, lock):
+    if is_synced(folder, lock, python):
         return False
     uv = program(env)
     (folder / MARKER).unlink(missing_ok=True)
     # A venv of our own: the variable of the tool's would send uv to the wrong one.
     clean = {key: value for key, value in env.items() if key != "VIRTUAL_ENV"}
     hint = "check the network, then repeat the command: what was got is kept"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        make = [uv, "venv", "--quiet", "--no-project", "--clear", "--python", sys.executable]
+    inside = folder / "bin" / "python"
+    if not inside.exists():
+        make = [uv, "venv", "--quiet", "--no-project", "--clear", "--python", python]
         run([*make, str(folder)], env=clean, cancel=cancel, hint=hint)
-    install = [uv, "pip", "sync", "--require-hashes", "--python", str(python), str(lock)]
+    install = [uv, "pip", "sync", "--require-hashes", "--python", str(inside), str(lock)]
     run(install, env=clean, on_line=on_line, cancel=cancel, hint=hint)
-    (folder / MARKER).write_text(digest(lock), encoding="utf-8")
+    (folder / MARKER).write_text(digest(lock, python), encoding="utf-8")
     return True

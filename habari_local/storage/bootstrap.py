@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from habari_local.errors import HabariError
 from habari_local.storage import policy, samples
@@ -30,23 +33,25 @@ def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) 
         target: the S3, with a key that may do this. The backend `aws` is somebody's own: its given
             key serves the notebook servers too, and no IAM user is made.
         buckets: the names of the two buckets.
-        kept: the key that an earlier call returned; used again while it is good.
+        kept: what an earlier call returned; used again while it is good.
 
     Raises:
         HabariError: S3 refused or did not answer; another call goes on where this one ended.
     """
+    if kept and kept.state and kept.state == state_of(target, buckets, kept):
+        return kept
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         s3 = s3_client(target)
         if kept and target.backend != "aws" and _is_ready(s3, target, buckets, kept):
-            return kept
+            return _with_state(kept, target, buckets)
         made = [name for name in buckets if _make_bucket(s3, name, target.region)]
         if target.backend == "aws":
             return S3Access(target.access_key_id, target.secret_access_key, user_made=False)
         if buckets.lake in made:
             samples.put(s3, buckets.lake)
-        return _user_proved(s3, target, buckets, kept)
+        return _with_state(_user_proved(s3, target, buckets, kept), target, buckets)
     except (BotoCoreError, ClientError) as error:
         where = target.endpoint_url or "AWS"
         look = "habari-local config show" if target.backend == "aws" else "habari-local logs s3"
@@ -55,6 +60,32 @@ def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) 
             f"S3 at {where}: {error}; buckets and a key were expected to be made.",
             "df -h ." if full else look,
         ) from error
+
+
+def state_of(target: S3Target, buckets: Buckets, access: S3Access) -> str:
+    """Return what buckets, users, policies, keys and this key of our S3 service are known by.
+
+    It says so itself, to one request without boto3, whose import takes longer than all else that is
+    left to do when nothing has changed. "": it is another S3, or it does not answer.
+    """
+    if target.backend == "aws" or not target.endpoint_url:
+        return ""
+    where = urlsplit(target.endpoint_url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=3)
+    try:
+        connection.request("GET", "/_habari/health")
+        told = json.loads(connection.getresponse().read())
+        key = f"{access.access_key_id} {access.secret_access_key}"
+        seen = f"{told['state']} {policy.digest(buckets)} {key}"
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return ""
+    finally:
+        connection.close()
+    return hashlib.sha256(seen.encode()).hexdigest()
+
+
+def _with_state(access: S3Access, target: S3Target, buckets: Buckets) -> S3Access:
+    return replace(access, state=state_of(target, buckets, access))
 
 
 def _is_ready(s3: S3Client, target: S3Target, buckets: Buckets, kept: S3Access) -> bool:

@@ -34,11 +34,16 @@ class Buckets:
 
 @dataclass(frozen=True)
 class S3Access:
-    """The key that notebook servers get; `user_made` tells whether it is an IAM user of ours."""
+    """The key that notebook servers get; `user_made` tells whether it is an IAM user of ours.
+
+    `state` is what all that was made is known by, "" where that can't be told. Kept with the key it
+    lets the next bootstrap see by one plain request that nothing has changed.
+    """
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     user_made: bool = True
+    state: str = field(default="", repr=False)
 
 
 def s3_client(target: S3Target) -> S3Client:

@@ -146,7 +146,7 @@ def test_wipe_deletes_what_it_names_and_nothing_else(platform: Scratch) -> None:
     (platform.root / "project").mkdir(exist_ok=True)
     (platform.root / "project" / "mine.txt").write_text("not the platform's")
     said = platform.good("down", "--wipe")
-    for name in ("homes", "s3", "jupyterhub.sqlite"):
+    for name in ("homes", "s3-moto", "jupyterhub.sqlite"):
         assert f".habari/process/{name}" in said
         assert not (platform.state / "process" / name).exists()
     assert (platform.root / "project" / "mine.txt").exists()

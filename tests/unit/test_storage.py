@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,8 @@ def test_bootstrap_makes_all_and_is_quick_the_second_time(
     calls: list[str] = []
     count_requests(calls, monkeypatch)
     assert bootstrap(s3.target, BUCKETS, access) == access
+    assert calls == []
+    assert bootstrap(s3.target, BUCKETS, replace(access, state="")) == access
     assert calls == ["GetBucketTagging", "HeadBucket"]
 
 
@@ -145,12 +147,22 @@ def test_lost_key_is_replaced_and_users_keep_at_most_two(s3: S3) -> None:
 def test_what_went_missing_is_made_again(s3: S3) -> None:
     access = bootstrap(s3.target, BUCKETS)
     s3.root.delete_bucket(Bucket=BUCKETS.notebooks)
-    assert bootstrap(s3.target, BUCKETS, access) == access
+    again = bootstrap(s3.target, BUCKETS, access)
+    assert again.access_key_id == access.access_key_id
+    assert again.state != access.state
     s3.as_user(access).put_object(Bucket=BUCKETS.notebooks, Key="k", Body=b"x")
     s3.root.delete_bucket_tagging(Bucket=BUCKETS.lake)
-    assert bootstrap(s3.target, BUCKETS, access) == access
+    assert bootstrap(s3.target, BUCKETS, access).access_key_id == access.access_key_id
     tags = s3.root.get_bucket_tagging(Bucket=BUCKETS.lake)["TagSet"]
     assert tags == [{"Key": MARKER, "Value": policy.digest(BUCKETS)}]
+
+
+def test_a_key_that_is_gone_is_noticed(s3: S3) -> None:
+    access = bootstrap(s3.target, BUCKETS)
+    s3.iam.delete_access_key(UserName=USER, AccessKeyId=access.access_key_id)
+    made = bootstrap(s3.target, BUCKETS, access)
+    assert made.access_key_id != access.access_key_id
+    s3.as_user(made).head_bucket(Bucket=BUCKETS.lake)
 
 
 def test_samples_that_were_changed_or_deleted_stay_so(s3: S3) -> None:

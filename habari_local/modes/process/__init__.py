@@ -21,7 +21,12 @@ from habari_local.modes.process.steps import (
     service,
 )
 
-DATA = ("homes", "s3", "jupyterhub.sqlite")  # what people made; only `down --wipe` deletes it
+DATA = (
+    "homes",
+    "s3-moto",
+    "s3-localstack",
+    "jupyterhub.sqlite",
+)  # what people made; only `down --wipe` deletes it
 
 
 class ProcessMode:
@@ -128,7 +133,7 @@ class ProcessMode:
         for path in data:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         (folder / "server.env").unlink(missing_ok=True)
-        forget(ctx.checkout.root / ".habari", (buckets.ID, buckets.SECRET))
+        forget(ctx.checkout.root / ".habari", (buckets.ID, buckets.SECRET, buckets.STATE))
         return Stopped(tuple(names), (), shown)
 
 

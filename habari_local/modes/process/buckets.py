@@ -10,7 +10,7 @@ from habari_local.storage.bootstrap import bootstrap
 from habari_local.storage.servers import server_environment
 from habari_local.storage.target import Buckets, S3Access, S3Target
 
-ID, SECRET = "s3_access_key_id", "s3_secret_access_key"
+ID, SECRET, STATE = "s3_access_key_id", "s3_secret_access_key", "s3_state"
 
 
 def step(after: tuple[str, ...]) -> Step:
@@ -19,7 +19,8 @@ def step(after: tuple[str, ...]) -> Step:
     def action(ctx: Context, say: Say) -> str:
         say("making the buckets lake and notebooks")
         access = bootstrap(target(ctx), names(ctx), _kept(ctx))
-        keep(ctx.checkout.state, {ID: access.access_key_id, SECRET: access.secret_access_key})
+        new = {ID: access.access_key_id, SECRET: access.secret_access_key, STATE: access.state}
+        keep(ctx.checkout.state, new)
         path = ctx.checkout.of_mode(services.NAME) / "server.env"
         given = server_environment(target(ctx), ctx.settings, access)
         contents = ctx.checkout.root / "jupyter" / "habari_contents"
@@ -73,4 +74,5 @@ def endpoint(ctx: Context) -> S3Endpoint:
 def _kept(ctx: Context) -> S3Access | None:
     if ID not in ctx.secrets or ctx.settings.s3_backend == "aws":
         return None
-    return S3Access(ctx.secrets[ID], ctx.secrets[SECRET], user_made=True)
+    state = ctx.secrets.get(STATE, "")
+    return S3Access(ctx.secrets[ID], ctx.secrets[SECRET], user_made=True, state=state)

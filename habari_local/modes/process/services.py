@@ -71,7 +71,7 @@ def s3(ctx: Context) -> Service:
     """S3: moto or LocalStack, behind our own journal that keeps what was acknowledged."""
     backend, port = ctx.settings.s3_backend, ctx.settings.port("s3")
     source = ctx.checkout.root / "images" / "s3"
-    data = ctx.checkout.root / ".habari" / NAME / "s3"
+    data = ctx.checkout.root / ".habari" / NAME / f"s3-{backend}"
     python = _program(ctx, s3_environment_name(ctx), "python")
     return Service(
         "s3",

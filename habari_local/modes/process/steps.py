@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from habari_local.modes.process import services
 from habari_local.modes.process.services import NAME, Service
 from habari_local.paths import private_folder
 
+# LocalStack 4.14.0 needs 3.13, whatever its metadata says; uv finds one or gets it.
+NEWER_PYTHON = {"s3-localstack": "3.13"}
 HUNG_SECONDS = 10.0  # after which a running service that doesn't answer is started anew
 START_SECONDS = 60.0  # how long a service may take before `up` gives up: a cold disk, a busy laptop
 
@@ -27,11 +30,12 @@ def log_path(ctx: Context, service: str) -> Path:
 
 def environment(name: str, lock: str, title: str) -> Step:
     """Return the step that makes a component environment from its lock."""
+    python = NEWER_PYTHON.get(name, sys.executable)
 
     def action(ctx: Context, say: Say) -> str:
         folder = private_folder(ctx.checkout.environments) / name
         path = ctx.checkout.root / lock
-        changed = uv.sync(folder, path, ctx.environ, on_line=say, cancel=ctx.cancel)
+        changed = uv.sync(folder, path, ctx.environ, python=python, on_line=say, cancel=ctx.cancel)
         if name == "proxy":
             source = path.parent
             changed |= npm.install(source, folder, ctx.environ, on_line=say, cancel=ctx.cancel)

@@ -83,6 +83,7 @@ class Gate:
         report = {
             "status": "damaged" if damaged else "ok",
             "backend": self.backend.name,
+            "state": self.journal.state,
             "damaged": damaged,
         }
         body = json.dumps(report).encode()

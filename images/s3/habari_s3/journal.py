@@ -38,6 +38,7 @@ class Unusable(Exception):
 class Journal:
     """The data folder of one S3 service.
 
+    `state` is what all but objects and uploads is known by: it changes when they do.
     `damaged`: entities whose state or bodies are not what was written → a sentence that says so.
     """
 
@@ -51,6 +52,7 @@ class Journal:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._prepare(backend)
             self.bodies = Bodies(folder / "bodies", self._db)
+            self.state = self._read_state()
         except sqlite3.DatabaseError as error:
             raise Unusable(
                 f"{path}: {error}, an intact journal was expected. Nothing was changed.",
@@ -113,6 +115,12 @@ class Journal:
         ).fetchone()
         return Snapshot(row[0], json.loads(row[1])) if row else None
 
+    def _read_state(self) -> str:
+        rows = self._db.execute(
+            "SELECT checksum FROM entity WHERE kind IN ('bucket', 'iam') ORDER BY kind, bucket"
+        )
+        return digest("".join(checksum for (checksum,) in rows).encode())
+
     def save(self, changes: Mapping[Entity, Snapshot | None]) -> None:
         """Make all changes durable, or none; None means that the entity is gone.
 
@@ -133,6 +141,8 @@ class Journal:
         self.bodies.drop_files(old - new)
         for entity in changes:
             self.damaged.pop(entity, None)
+        if any(entity.kind in ("bucket", "iam") for entity in changes):
+            self.state = self._read_state()
 
     def _commit(
         self, changes: Mapping[Entity, Snapshot | None], new: set[str], last: bool = False
