@@ -46,6 +46,8 @@ def _docker(c: Any, settings: Settings) -> None:
         raise TypeError("read_settings makes docker's settings for the docker spawner")
     c.JupyterHub.spawner_class = HabariDockerSpawner
     c.JupyterHub.concurrent_spawn_limit = 8
+    # The engine starts a proxy that died anew, without routes: seconds until the hub notices.
+    c.JupyterHub.last_activity_interval = 5
     c.DockerSpawner.client_kwargs = {"base_url": docker.url, "timeout": 30}
     c.DockerSpawner.image = docker.image
     c.DockerSpawner.pull_policy = "skip"  # the tool has seen to it

@@ -32,6 +32,7 @@ def printed(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     """What a mode would print once its buckets have a key."""
     checkout = Checkout(tmp_path)
     key = {"s3_access_key_id": "AKIAEXAMPLE", "s3_secret_access_key": "example-secret-key"}
+    key |= {f"{request.param}_{name}": value for name, value in key.items()}  # each has its own S3
     secrets = keep(checkout.state, key)
     ctx = Context(checkout, Settings(), secrets, {"PATH": "/usr/bin:/bin"})
     data: dict[str, Any] = json.loads(json.dumps(modes.get(request.param).endpoints(ctx).as_json()))
