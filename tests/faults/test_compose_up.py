@@ -24,9 +24,10 @@ def able(scratch: Scratch) -> None:
 
 
 @pytest.fixture
-def second(tmp_path: Path) -> Iterator[Scratch]:
+def second(scratch: Scratch, tmp_path: Path) -> Iterator[Scratch]:
     (tmp_path / "second").mkdir()
     with scratch_checkout(tmp_path / "second") as made:
+        made.offset = scratch.offset + 100  # chosen while nothing of the first listened
         made.settings["HABARI_S3_BACKEND"] = "moto"
         yield made
 
