@@ -1,0 +1,83 @@
+"""Sizes and times of the images, as a table: `python -m bench.images [--cold]`.
+
+`--cold` builds everything in a clone whose base is another one, so that nothing is there but the
+package caches, and removes it again: some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from habari_local.images.catalogue import load
+from tests.scratch import ROOT
+
+PACKAGES = ("--set", "HABARI_IMAGES=packages")
+CATALOGUE = Path("habari_local/images/catalogue.toml")
+
+
+def image(root: Path, *arguments: str) -> tuple[Any, float]:
+    """Run `habari-local image` in a checkout; return its JSON and the seconds that it took."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "habari_local", "image", *arguments, "--json"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(done.stdout), time.monotonic() - began
+
+
+def cold() -> float:
+    """Return the seconds that all images take from warm package caches and nothing else."""
+    with tempfile.TemporaryDirectory(prefix="habari-bench-") as folder:
+        clone = Path(folder) / "clone"
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+        text = (clone / CATALOGUE).read_text(encoding="utf-8")
+        other = text.replace('as_of = "', f'as_of = "bench {time.time():.0f} ')
+        (clone / CATALOGUE).write_text(other, encoding="utf-8")
+        try:
+            return image(clone, "build", *PACKAGES)[1]
+        finally:
+            image(clone, "prune", "--all")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="bench.images")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--cold", action="store_true")
+    arguments = parser.parse_args()
+    image(ROOT, "build", *PACKAGES)
+    rows = [(f"image {name}", size, goal) for name, size, goal in sizes()]
+    unchanged = [image(ROOT, "build", *PACKAGES)[1] for _ in range(arguments.runs)]
+    shown = f"{median(unchanged):.2f} s ({min(unchanged):.2f}-{max(unchanged):.2f})"
+    rows.append(("all images, unchanged", shown, "2 s"))
+    if arguments.cold:
+        rows.append(("all images, package caches alone", f"{cold():.0f} s", "360 s"))
+    lines = ["| what | ours | goal |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def sizes() -> list[tuple[str, str, str]]:
+    """Return name, size and limit of each image."""
+    limits = {name: each.limit_mb for name, each in load("packages").items()}
+    listed = image(ROOT, "list", *PACKAGES)[0]["images"]
+    return [
+        (each["name"], f"{each['size_bytes'] / 1e6:.0f} MB", f"{limits[each['name']]} MB")
+        for each in listed
+        if limits[each["name"]]
+    ]
+
+
+if __name__ == "__main__":
+    main()
