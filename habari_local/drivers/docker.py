@@ -15,6 +15,8 @@ from habari_local.errors import Cancelled, HabariError, MissingTool
 from habari_local.run import run
 
 LABEL, COMMIT = "dev.habari.image", "org.opencontainers.image.revision"
+# The way round a registry that is out of reach.
+WITHOUT = "habari-local config set HABARI_IMAGES packages"
 INSTALL = "sudo apt-get install docker.io docker-cli docker-buildx docker-compose"
 
 
@@ -100,8 +102,8 @@ def pull(reference: str, say: Callable[[str], None], cancel: threading.Event | N
     Raises:
         HabariError: the registry has no such image, refuses, or is out of reach.
     """
-    with _told(f"Image {reference}"):
-        _follow(engine.api().pull(reference, stream=True, decode=True), say, cancel, reference)
+    with _told(f"Image {reference}", WITHOUT):
+        _follow(engine.api().pull(reference, stream=True, decode=True), say, cancel)
 
 
 def push(reference: str, target: str, say: Callable[[str], None]) -> None:
@@ -111,10 +113,10 @@ def push(reference: str, target: str, say: Callable[[str], None]) -> None:
         HabariError: the registry refuses, or is out of reach.
     """
     repository, _, tag = target.rpartition(":")
-    with _told(f"Image {target}"):
+    with _told(f"Image {target}", f"docker login {target.partition('/')[0]}"):
         engine.api().tag(reference, repository, tag)
         try:
-            _follow(engine.api().push(repository, tag, stream=True, decode=True), say, None, target)
+            _follow(engine.api().push(repository, tag, stream=True, decode=True), say, None)
         finally:
             engine.api().remove_image(target, noprune=True)
 
@@ -139,18 +141,19 @@ def _follow(
     events: Iterator[dict[str, Any]],
     say: Callable[[str], None],
     cancel: threading.Event | None,
-    name: str,
 ) -> None:
+    import docker
+
     for event in events:
         if cancel is not None and cancel.is_set():
             raise Cancelled
         if "error" in event:
-            raise _refused(f"Image {name}", str(event["error"]))
+            raise docker.errors.DockerException(str(event["error"]))
         say(" ".join(str(event.get(key, "")) for key in ("status", "progress")).strip())
 
 
 @contextmanager
-def _told(what: str = "Docker") -> Iterator[None]:
+def _told(what: str = "Docker", hint: str = "docker info") -> Iterator[None]:
     """Turn what the SDK raises into a sentence."""
     import docker
     from requests import RequestException
@@ -158,11 +161,8 @@ def _told(what: str = "Docker") -> Iterator[None]:
     try:
         yield
     except (docker.errors.DockerException, RequestException) as error:
-        raise _refused(what, str(getattr(error, "explanation", "") or error)) from error
-
-
-def _refused(what: str, said: str) -> HabariError:
-    return HabariError(f"{what}: {said.rstrip('.')}, an answer was expected.", "docker info")
+        said = str(getattr(error, "explanation", "") or error).rstrip(".")
+        raise HabariError(f"{what}: {said}, an answer was expected.", hint) from error
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from habari_local.drivers.docker import WITHOUT
 from habari_local.errors import CommandFailed, HabariError
 
 TAIL = 20
@@ -13,6 +14,7 @@ PLACE = re.compile(r"^\S*?:(\d+)$")
 MARKED = re.compile(r"^\s*\d+ \| >>> (.*)$")
 SPOKEN = re.compile(r"^#(\d+) \d+\.\d+ ?(.*)$")
 FAILED = re.compile(r"^#(\d+) ERROR: (.*)$")
+REGISTRY = re.compile(r"failed to resolve source metadata|failed to do request: Head")
 FULL = re.compile(r"no space left on device", re.IGNORECASE)
 BUILDERS_OWN = re.compile(r"^#\d+ (?:\d+\.\d+ ?)?")
 
@@ -33,7 +35,7 @@ def explain(name: str, dockerfile: str, error: CommandFailed) -> HabariError:
     reason = _reason(lines, error.returncode)
     return HabariError(
         f"{where} (image {name}): {reason}{what}, a build without error was expected.",
-        f"habari-local image build {name}",
+        WITHOUT if REGISTRY.search(error.output) else f"habari-local image build {name}",
         details=last_words(lines),
     )
 
@@ -60,4 +62,4 @@ def _reason(lines: Sequence[str], code: int) -> str:
     if exit_code:
         return f"exit code {exit_code[1]}"
     last = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
-    return (said or last.removeprefix("ERROR: ") or f"exit code {code}")[:200]
+    return (said or last.removeprefix("ERROR: ") or f"exit code {code}")[:400]

@@ -171,6 +171,12 @@ def test_a_build_that_never_began_says_what_docker_said() -> None:
     assert 'failed to solve: image "nowhere/x:1": not found' in error.message
 
 
+def test_a_base_that_no_registry_gave_leads_to_packages() -> None:
+    said = "ERROR: failed to solve: docker.io/library/x:1: failed to resolve source metadata for"
+    error = failure.explain("base", "D", CommandFailed(["docker"], 1, f"{said} x: dial tcp: no"))
+    assert error.hint == "habari-local config set HABARI_IMAGES packages"
+
+
 def test_a_full_disk_is_named_as_such() -> None:
     said = "#8 2.0 write /opt/x: no space left on device\n#8 ERROR: process: exit code: 1\n"
     error = failure.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
