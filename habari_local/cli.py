@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str] | None) -> int:
     result: Any = app(args=arguments, standalone_mode=False)
+    if result == INTERRUPTED:  # what Typer makes of Ctrl-C
+        raise KeyboardInterrupt
     if not isinstance(result, Result):
         return int(result or 0)
     if result.lines is not None:

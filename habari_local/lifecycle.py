@@ -33,18 +33,18 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False) -> bool:
             )
         mode.check(ctx)
         first = other is None
-        active.remember(ctx, mode.name)
         steps = mode.steps(ctx)
-        with board([step.title for step in steps]) as shown:
-            try:
+        try:
+            active.remember(ctx, mode.name)
+            with board([step.title for step in steps]) as shown:
                 outcomes = perform(steps, ctx, shown)
-            except BaseException:
-                if not keep:
-                    with _deaf():
-                        roll_back(steps, ctx)
-                        if first:
-                            active.forget(ctx.checkout, mode.name)
-                raise
+        except BaseException:
+            if not keep:
+                with _deaf():
+                    roll_back(steps, ctx)
+                    if first:
+                        active.forget(ctx.checkout, mode.name)
+            raise
     return any(outcome != SAME for outcome in outcomes.values())
 
 

@@ -40,7 +40,7 @@ ERRORS = {
 }
 STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:26rem;margin:auto}
 form{padding:1rem 0;display:grid;gap:.6rem}button,input{font:inherit;padding:.5rem;border-radius:
-7px;border:1px solid #8889}button{cursor:pointer;display:flex;justify-content:space-between}h1{font-size:1.4em}"""
+7px;border:1px solid #8889}h1{font-size:1.4em}button{display:flex;justify-content:space-between}"""
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 PAGE = f"""<!DOCTYPE html><html lang=en><meta charset=utf-8><title>GitHub stand-in</title>
 <meta name=viewport content="width=device-width"><style>{STYLE}</style><h1>GitHub stand-in of

@@ -13,7 +13,6 @@ from playwright.sync_api import (
     Error,
     Locator,
     Page,
-    Playwright,
     Response,
     ViewportSize,
     expect,
@@ -37,19 +36,27 @@ _QUIET = (
 )
 
 
-def executable(playwright: Playwright) -> str | None:
-    """The path of a Chromium: the system's, else Playwright's own, else None."""
-    own = playwright.chromium.executable_path
-    return shutil.which("chromium") or (own if Path(own).exists() else None)
+def executable() -> str | None:
+    """The path of a Chromium: the system's, else Playwright's own, else None.
+
+    Playwright's driver needs libraries that a bare system lacks: then it has no browser either.
+    """
+    system = shutil.which("chromium")
+    if system:
+        return system
+    with suppress(Exception), sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+        return own if Path(own).exists() else None
+    return None
 
 
 @contextmanager
 def launched() -> Iterator[Browser]:
     """A headless Chromium; skips the check for the listed reason where there is none."""
+    path = executable()
+    if path is None:
+        not_applicable("no-browser")
     with sync_playwright() as playwright:
-        path = executable(playwright)
-        if path is None:
-            not_applicable("no-browser")
         # Chromium refuses its sandbox to root, as in a container.
         arguments = [*_QUIET, "--no-sandbox"] if os.geteuid() == 0 else list(_QUIET)
         browser = playwright.chromium.launch(executable_path=path, args=arguments)

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from .conftest import notebook
+from .servers import notebook
 
 NOTEBOOKS = "habari-notebooks"
 ODD = ["two words", "a+b", "100%", "what?", "#1", "a&b=c", "emoji 🦒", "ünïcode", "%20", "team"]

@@ -6,7 +6,7 @@ import time
 
 import requests
 
-from .conftest import notebook
+from .servers import notebook
 
 NOTEBOOKS = "habari-notebooks"
 
