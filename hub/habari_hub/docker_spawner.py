@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, NotFound
-from dockerspawner import DockerSpawner
+from dockerspawner import DockerSpawner  # type: ignore[import-untyped]
 from dotenv import dotenv_values
 from traitlets import Bool, Dict, Unicode
 
@@ -26,7 +26,7 @@ GRACE = 5.0  # seconds for the engine to start a server again that ended, as aft
 STOP_SECONDS = 5  # for a server to end by itself
 
 
-class HabariDockerSpawner(DockerSpawner):  # type: ignore[misc, unused-ignore]
+class HabariDockerSpawner(DockerSpawner):  # type: ignore[misc]
     """Starts a user's server as a container with the user's own home volume and network."""
 
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")

@@ -56,6 +56,7 @@ def variables(settings: Settings, place: Place) -> Environment:
         "UP_MODE": place.mode,
         "UP_CHECKOUT": place.checkout,
         "UP_FOLDER": str(place.folder),
+        "UP_S3_BACKEND": settings.s3_backend,
         "UP_PROJECT_PATH": str(place.project_path),
         "UP_USER": place.user,
         "UP_DOCKER_SOCKET": str(place.docker_socket),
