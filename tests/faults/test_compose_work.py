@@ -41,6 +41,7 @@ with concurrent.futures.ThreadPoolExecutor(32) as pool:
 @pytest.fixture(scope="module")
 def platform(shared: Scratch) -> Iterator[Scratch]:
     must_be_able_to_run(MODE)
+    shared.settings["HABARI_MODE"] = MODE
     shared.settings["HABARI_S3_BACKEND"] = "moto"  # half the start; the S3 is not what is tested
     shared.good("up", "--mode", MODE)
     yield shared

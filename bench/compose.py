@@ -1,0 +1,133 @@
+"""`python -m bench.compose`: the Compose modes beside plain `docker compose up --wait`, same files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from statistics import median
+
+from bench.client import Hub
+from tests.able import missing
+from tests.scratch import ROOT, Scratch, scratch_checkout
+
+Figures = dict[str, float]
+ROWS = (
+    ("hub_up", "`up --mode hub` → all answer", 9.0),
+    ("hub_plain", "… plain `docker compose up --wait` of the same files", None),
+    ("hub_second_up", "… a second `up`", None),
+    ("spawn", "spawn by DockerSpawner", 4.0),
+    ("hub_down", "`down` of it, one server running", 8.0),
+    ("nohub_up", "`up --mode nohub` → Lab answers", 5.0),
+    ("nohub_plain", "… plain `docker compose up --wait` of the same files", None),
+    ("edit", "edit in jupyter/ → in force in nohub (`--watch`)", 5.0),
+    ("nohub_down", "`down` of it", 8.0),
+)
+HEAD = """\
+# Bench of the Compose modes
+
+`python -m bench.compose` made this page: seconds, median (min-max) of {runs} runs after one that is
+not counted, images there, on {cores} cores.
+
+| what | ours | goal |
+|---|---|---|
+"""
+
+
+def timed(scratch: Scratch, *arguments: str) -> float:
+    began = time.perf_counter()
+    scratch.good(*arguments)
+    return time.perf_counter() - began
+
+
+def plain(scratch: Scratch, mode: str) -> float:
+    """The same containers by Compose alone, from the files that `up` rendered; gone after it."""
+    command = ["docker", "compose", "--env-file", str(scratch.state / mode / "compose.env")]
+    command += ["-f", "compose/base.yml", "-f", f"compose/{mode}.yml"]
+    began = time.perf_counter()
+    subprocess.run([*command, "up", "--wait"], cwd=scratch.root, check=True, capture_output=True)
+    seconds = time.perf_counter() - began
+    subprocess.run([*command, "down"], cwd=scratch.root, check=True, capture_output=True)
+    return seconds
+
+
+def of_hub(scratch: Scratch) -> Figures:
+    figures = {"hub_up": timed(scratch, "up", "--mode", "hub")}
+    where = scratch.endpoints()
+    hub = Hub(where["hub_url"], where["hub_api_token"])
+    hub.spawn("grace")
+    hub.stop("grace")
+    figures["spawn"] = hub.spawn("grace")
+    figures["hub_second_up"] = timed(scratch, "up")
+    figures["hub_down"] = timed(scratch, "down")
+    figures["hub_plain"] = plain(scratch, "hub")
+    return figures
+
+
+def of_nohub(scratch: Scratch) -> Figures:
+    figures = {"nohub_up": timed(scratch, "up", "--mode", "nohub")}
+    url = scratch.endpoints()["hub_url"] + "api"
+    with urllib.request.urlopen(url) as answer:
+        assert answer.status == 200
+    figures["edit"] = edit(scratch)
+    figures["nohub_down"] = timed(scratch, "down")
+    figures["nohub_plain"] = plain(scratch, "nohub")
+    return figures
+
+
+def edit(scratch: Scratch) -> float:
+    """Change the contents manager under `--watch`; return the seconds until it is in force."""
+    watching = scratch.start("up", "--watch")
+    said = iter(watching.stdout or ())
+    next(line for line in said if line.startswith("Watching"))
+    time.sleep(1)  # the watch of the kernel is set up after the line is printed
+    file = scratch.root / "jupyter" / "habari_contents" / "habari_contents" / "errors.py"
+    began = time.perf_counter()
+    file.write_text(file.read_text() + "\n")
+    next(line for line in said if re.search("in force after", line))
+    seconds = time.perf_counter() - began
+    watching.kill()
+    watching.communicate()
+    return seconds
+
+
+def page(found: list[Figures]) -> str:
+    lines = [HEAD.format(runs=len(found), cores=os.cpu_count())]
+    for key, title, goal in ROWS:
+        values = [each[key] for each in found]
+        shown = f"{median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+        lines.append(f"| {title} | {shown} | {f'≤ {goal:g}' if goal else ''} |\n")
+    for mode in ("hub", "nohub"):
+        ratio = median(each[f"{mode}_up"] / each[f"{mode}_plain"] for each in found)
+        wanted = "≤ 1.1" if mode == "hub" else ""
+        lines.append(f"| mode {mode}, ours to plain Compose | {ratio:.2f} times | {wanted} |\n")
+    return "".join(lines)
+
+
+def main() -> None:
+    """Measure and write docs/reference/bench-compose.md."""
+    parser = argparse.ArgumentParser(prog="bench.compose")
+    parser.add_argument("--runs", type=int, default=3)
+    runs = parser.parse_args().runs
+    lacking = missing("hub") or missing("nohub")
+    if lacking:
+        sys.exit(lacking)
+    with (
+        tempfile.TemporaryDirectory(prefix="habari-bench-") as folder,
+        scratch_checkout(Path(folder)) as scratch,
+    ):
+        found = [{**of_hub(scratch), **of_nohub(scratch)} for _ in range(runs + 1)][1:]
+    drawn = page(found)
+    sys.stdout.write(drawn)
+    target = ROOT / "docs" / "reference" / "bench-compose.md"
+    target.write_text(drawn, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
