@@ -1,4 +1,4 @@
-"""`python -m bench.compose`: the Compose modes beside plain `docker compose up --wait`, same files."""
+"""`python -m bench.compose`: the Compose modes beside plain Compose with the same files."""
 
 from __future__ import annotations
 
