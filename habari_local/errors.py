@@ -38,7 +38,7 @@ class HabariError(Exception):
 class ConfigError(HabariError):
     """Settings that can't be used; `problems` has one sentence for each."""
 
-    def __init__(self, problems: Sequence[str], hint: str = "habari-local config show") -> None:
+    def __init__(self, problems: Sequence[str], hint: str = "cat .env.dist") -> None:
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
         super().__init__(
             f"Settings: {count} found, none expected.", hint, USAGE, [f"- {p}" for p in problems]

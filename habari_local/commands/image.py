@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Images of the modes with containers: list, build, pull, push, check.",
+    help="Images of the modes with containers: list, build, pull, push, check, prune.",
 )
 Names = Annotated[
     list[str] | None,
