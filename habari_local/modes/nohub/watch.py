@@ -9,6 +9,7 @@ from pathlib import Path
 from habari_local import wait
 from habari_local.drivers import engine
 from habari_local.drivers.engine import Ours
+from habari_local.errors import HabariError
 from habari_local.modes.base import Context
 
 START_SECONDS = 60.0
@@ -30,12 +31,22 @@ def watched(ctx: Context, ours: Ours, page: str, bring_up: Callable[[], None]) -
         if not paths:
             continue
         shown = ", ".join(sorted(str(path) for path in paths))
-        if all(path.parts[0] in LIVE for path in paths):
-            for container in engine.containers(ours):
-                if container.service == "notebook":
-                    engine.restart(container.id)
-            wait.until(lambda: wait.answers(page), "notebook server", seconds=START_SECONDS)
-        else:
+        live = all(path.parts[0] in LIVE for path in paths)
+        if not live:
             yield f"{shown}: part of the image, which is made anew"
-            bring_up()
+        try:
+            if live:
+                _restart(ours, page)
+            else:
+                bring_up()
+        except HabariError as error:  # an edit that is broken: the next one may mend it
+            yield from (*error.details, f"{shown}: not in force. {error.message}")
+            continue
         yield f"{shown}: in force after {time.monotonic() - began:.1f} s"
+
+
+def _restart(ours: Ours, page: str) -> None:
+    for container in engine.containers(ours):
+        if container.service == "notebook":
+            engine.restart(container.id)
+    wait.until(lambda: wait.answers(page), "notebook server", seconds=START_SECONDS)

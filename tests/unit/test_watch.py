@@ -1,0 +1,35 @@
+"""`up --watch` goes on after an edit that is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import watchfiles
+
+from habari_local.config.secrets import load_secrets
+from habari_local.config.settings import Settings
+from habari_local.drivers.engine import Ours
+from habari_local.errors import HabariError
+from habari_local.modes.base import Context
+from habari_local.modes.nohub.watch import watched
+from habari_local.paths import Checkout
+
+
+def test_a_broken_edit_is_told_and_the_next_one_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = Checkout(tmp_path)
+    ctx = Context(checkout, Settings(), load_secrets(checkout.state), {})
+    edit = {(watchfiles.Change.modified, str(tmp_path / "jupyter" / "Dockerfile"))}
+    monkeypatch.setattr(watchfiles, "watch", lambda *_, **__: iter([edit, edit]))
+    failures = [HabariError("Image notebook: line 3 failed, 0 was expected.", "x", 1, ["its log"])]
+
+    def bring_up() -> None:
+        if failures:
+            raise failures.pop()
+
+    said = list(watched(ctx, Ours(checkout.id, "nohub"), "http://127.0.0.1:1/", bring_up))
+    assert "its log" in said
+    assert "Dockerfile: not in force. Image notebook: line 3 failed, 0 was expected." in said
+    assert said[-1].startswith("Dockerfile: in force after")
