@@ -154,3 +154,11 @@ def lock(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Times and memory beside the same parts started by hand; a table and a plot."""
     session.run(sys.executable, "-m", "bench", *session.posargs, external=True)
+    lacking = missing("hub") or missing("nohub")
+    if lacking:
+        session.log(f"The modes in Docker are not measured: {lacking}")
+        return
+    session.run(sys.executable, "-m", "bench.compose", external=True)
+    if os.environ.get("HABARI_IMAGES") == "packages":
+        cold = ["--cold"] if "--cold" in session.posargs else []
+        session.run(sys.executable, "-m", "bench.images", *cold, external=True)

@@ -36,6 +36,7 @@ def main() -> None:
             place.mkdir()
         mine = ours.measure(places[0], arguments.runs)
         theirs = byhand.measure(places[1], arguments.runs)
+        mine[0].update(ours.suite())
         if arguments.cold:
             mine[0]["cold"] = ours.cold(places[2])
     drawn = table.markdown(mine, theirs)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from statistics import median
 
 from bench.client import Hub
-from tests.scratch import Scratch, scratch_checkout
+from tests.scratch import ROOT, Scratch, free_offset, scratch_checkout
 
 Figures = dict[str, float]
 
@@ -58,6 +61,15 @@ def measure(folder: Path, runs: int) -> list[Figures]:
         scratch.good("down")
         help_ = min(timed(scratch, "--help") for _ in range(5))
         return [{**one_run(scratch), "help": help_} for _ in range(runs)]
+
+
+def suite() -> Figures:
+    """Return the seconds of the end-to-end suite from `up` to `down`; nothing if it fails."""
+    command = [sys.executable, "-m", "habari_local", "e2e", "--mode", "process"]
+    offset = {"HABARI_PORT_OFFSET": str(free_offset())}
+    began = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **offset}, check=False)
+    return {"e2e": time.perf_counter() - began} if done.returncode == 0 else {}
 
 
 def cold(folder: Path) -> float:
