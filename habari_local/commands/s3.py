@@ -37,7 +37,13 @@ def ls(
     if not path:
         rows = [("lake/", buckets.lake), ("notebooks/", buckets.notebooks)]
         return Result(dict(rows), [Table(["folder", "bucket"], rows)], as_json=as_json)
-    entries = list(objects.listing(s3, _place(path, buckets), deep=deep))
+    place = _place(path, buckets)
+    entries = list(objects.listing(s3, place, deep=deep))
+    if place.key and not entries:
+        raise HabariError(
+            f"{place.shown}: nothing there, a folder or an object was expected.",
+            f"habari-local s3 ls {place.folder}/",
+        )
     data = [
         {"path": e.path, "size": e.size, "modified": e.modified and e.modified.isoformat()}
         for e in entries

@@ -58,6 +58,14 @@ def test_endpoints_serve_a_program(platform: tuple[str, Scratch]) -> None:
         assert answer.status == 200
 
 
+def test_a_place_in_the_buckets_that_is_not_there_is_told(platform: tuple[str, Scratch]) -> None:
+    _, scratch = platform
+    assert "lake/" in scratch.good("s3", "ls", "lake")
+    wrong = scratch.call("s3", "ls", "lake/nowhere")
+    assert wrong.returncode == 1
+    assert "lake/nowhere: nothing there" in wrong.stderr
+
+
 def test_every_service_has_a_log(platform: tuple[str, Scratch]) -> None:
     _, scratch = platform
     services = [row["name"] for row in json.loads(scratch.good("status", "--json"))["services"]]
