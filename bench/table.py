@@ -59,7 +59,8 @@ def markdown(ours: Sequence[Figures], by_hand: Sequence[Figures]) -> str:
     for row in ROWS:
         mine, theirs = middle(ours, row.key), middle(by_hand, row.key)
         if mine is None:
-            lines.append(f"| {row.title} | not measured in this run | | | ≤ {row.goal or 0:g} | |")
+            if row.goal is not None:
+                lines.append(f"| {row.title} | not measured in this run | | | ≤ {row.goal:g} | |")
             continue
         ratio = mine / theirs if theirs else None
         goals = [f"≤ {row.goal:g} {row.unit}".strip()] if row.goal is not None else []
