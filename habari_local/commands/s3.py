@@ -1,4 +1,4 @@
-"""`habari-local s3`: looking into the two buckets."""
+"""`habari-local s3`: looking into the two buckets; what makes those of production is beside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from habari_local.commands import s3_production
 from habari_local.commands.options import AsJson
 from habari_local.console import Result, Table
 from habari_local.errors import USAGE, HabariError, NotRunning
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from habari_local.storage.objects import Place
     from habari_local.storage.target import Buckets
 
-app = typer.Typer(no_args_is_help=True, help="The buckets lake and notebooks: ls, cp, cat.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The buckets lake and notebooks: ls, cp, cat; production's: bootstrap, check.",
+)
+app.command()(s3_production.bootstrap)
+app.command()(s3_production.check)
+app.command("rotate-key")(s3_production.rotate_key)
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="lake/... or notebooks/...")]
 
 

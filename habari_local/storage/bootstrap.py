@@ -97,7 +97,7 @@ def _is_ready(s3: S3Client, target: S3Target, buckets: Buckets, kept: S3Access) 
             return False
         s3_client(_as_user(target, kept)).head_bucket(Bucket=buckets.notebooks)
     except ClientError as error:
-        if _code(error) not in MISSING | REFUSED:
+        if error_code(error) not in MISSING | REFUSED:
             raise
         return False
     return True
@@ -123,7 +123,7 @@ def _tags(s3: S3Client, bucket: str) -> dict[str, str]:
     try:
         found = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
     except ClientError as error:
-        if _code(error) not in MISSING:
+        if error_code(error) not in MISSING:
             raise
         return {}
     return {each["Key"]: each["Value"] for each in found}
@@ -140,7 +140,7 @@ def _make_bucket(s3: S3Client, name: str, region: str) -> bool:
     try:
         s3.head_bucket(Bucket=name)
     except ClientError as error:
-        if _code(error) not in MISSING:
+        if error_code(error) not in MISSING:
             raise
     else:
         return False
@@ -160,7 +160,7 @@ def _user(iam: IAMClient, buckets: Buckets, kept: S3Access | None) -> S3Access:
         document: Any = answer["PolicyDocument"]
         found = json.loads(unquote(document)) if isinstance(document, str) else document
     except ClientError as error:
-        if _code(error) not in MISSING:
+        if error_code(error) not in MISSING:
             raise
         found = None
         _make_user(iam)
@@ -181,9 +181,10 @@ def _make_user(iam: IAMClient) -> None:
     try:
         iam.create_user(UserName=USER)
     except ClientError as error:
-        if _code(error) != "EntityAlreadyExists":
+        if error_code(error) != "EntityAlreadyExists":
             raise
 
 
-def _code(error: Any) -> str:
+def error_code(error: Any) -> str:
+    """Return the code that S3 or IAM gave with an error."""
     return str(error.response.get("Error", {}).get("Code", ""))
