@@ -38,7 +38,8 @@ def test_every_image_comes_from_one_place_that_is_there(source: Source, name: st
     assert all(path.is_file() for path in (tags.inputs(ROOT, image) if not image.pull else ()))
     if image.dockerfile:
         text = (ROOT / image.dockerfile).read_text(encoding="utf-8")
-        assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${BASE}"}
+        named = {"${BASE}", *(f"${{{name}}}" for name in image.uses)}
+        assert named == set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) - {"scratch"}
         assert "# syntax" not in text, "BuildKit's own front end: another comes from a registry"
 
 
@@ -52,7 +53,7 @@ def test_what_comes_from_a_registry_is_pinned_by_tag_and_digest(name: str) -> No
 
 def test_packages_need_no_registry() -> None:
     images = catalogue.load("packages")
-    assert all(not each.pull and each.base in {"", *images} for each in images.values())
+    assert all(not each.pull and {*each.needs} <= {*images} for each in images.values())
 
 
 def test_the_notebook_builds_by_itself_on_the_base_of_the_catalogue() -> None:
