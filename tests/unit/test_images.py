@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,21 @@ def test_bases_come_first_and_an_unknown_image_is_named() -> None:
     assert ordered == ["base", "hub", "notebook"]
     with pytest.raises(HabariError, match="Image hubb: not known, expected one of base, notebook"):
         catalogue.choose(images, ["hubb"])
+
+
+def test_what_an_image_copies_from_comes_first_and_is_in_its_tag() -> None:
+    images = catalogue.load("packages")
+    images["node"] = replace(images["registry"], name="node", uses={"PROGRAMS": "tools"})
+    ordered = [each.name for each in catalogue.with_bases(images, ["node"])]
+    assert ordered == ["base", "tools", "node"]
+    before = tags.reference(ROOT, images, "node", MIRROR)
+    images["tools"] = replace(images["tools"], args={"PART": "other"})
+    assert tags.reference(ROOT, images, "node", MIRROR) != before
+
+
+def test_an_image_without_an_origin_for_a_source_is_not_in_its_catalogue() -> None:
+    assert "kubernetes" in catalogue.load("packages")
+    assert "kubernetes" not in catalogue.load("upstream")
 
 
 BROKEN = """\
