@@ -85,8 +85,8 @@ class Images:
         lacking = {n for n in references if docker.find(references[n]) is None}
         needed = set(names or self.catalogue)
         for image in reversed(wanted):
-            if image.name in needed & lacking and image.base in references:
-                needed.add(image.base)
+            if image.name in needed & lacking:
+                needed.update(each for each in image.needs if each in references)
         return [
             self._task(image, references[image.name], lacking & needed)
             for image in wanted
@@ -102,7 +102,7 @@ class Images:
             shutil.rmtree(folder)
 
     def _task(self, image: Image, reference: str, lacking: set[str]) -> Task:
-        after = (image.base,) if image.base in lacking else ()
+        after = tuple(each for each in image.needs if each in lacking)
 
         def perform(say: Say, cancel: threading.Event | None) -> str:
             if image.name not in lacking:
@@ -147,9 +147,10 @@ class Images:
         self, image: Image, reference: str, folder: Path, say: Say, cancel: threading.Event | None
     ) -> None:
         root = self.checkout.root
-        base = self.reference(image.base) if image.base in self.catalogue else image.base
         argv = ["--tag", reference, "--file", str(root / image.dockerfile), "--provenance=false"]
-        for name, value in {"BASE": base, **image.args}.items():
+        made_from = {"BASE": image.base, **image.uses}
+        known = {k: self.reference(v) for k, v in made_from.items() if v in self.catalogue}
+        for name, value in {**made_from, **known, **image.args}.items():
             argv += ["--build-arg", f"{name}={value}"]
         for name, value in self._labels(image).items():
             argv += ["--label", f"{name}={value}"]

@@ -19,7 +19,8 @@ class Image:
     """One image; exactly one of `dockerfile`, `bootstrap` and `pull` says where it comes from.
 
     Paths are relative to the checkout. `base` is the name of another image of the catalogue, or a
-    reference with a digest. `limit_mb` is what it may grow to, in millions of bytes.
+    reference with a digest. `uses` names images of the catalogue that the build copies from, by
+    the argument that gets the reference. `limit_mb` is what it may grow to, in millions of bytes.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Image:
     dockerfile: str = ""
     context: str = ""
     base: str = ""
+    uses: Mapping[str, str] = field(default_factory=dict)
     args: Mapping[str, str] = field(default_factory=dict)
     bootstrap: str = ""
     suite: str = ""
@@ -40,6 +42,11 @@ class Image:
         """Say in a word or two where it comes from."""
         return self.pull or self.dockerfile or self.bootstrap
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Name what must be there before this is built: images of the catalogue and references."""
+        return tuple(each for each in (self.base, *self.uses.values()) if each)
+
 
 Catalogue = Mapping[str, Image]
 
@@ -47,12 +54,15 @@ Catalogue = Mapping[str, Image]
 def load(source: Source, path: Path | None = None) -> dict[str, Image]:
     """Return the images by name, as they are made with `HABARI_IMAGES=source`.
 
+    One that the file gives no origin for that source is not among them.
+
     Raises:
         TypeError: the file has a key that no image knows.
     """
     path = path or Path(__file__).with_suffix(".toml")
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {name: _image(name, table, source) for name, table in tables.items()}
+    images = (_image(name, table, source) for name, table in tables.items())
+    return {image.name: image for image in images if image.origin}
 
 
 def _image(name: str, table: Mapping[str, Any], source: Source) -> Image:
@@ -78,12 +88,13 @@ def choose(catalogue: Catalogue, names: Sequence[str]) -> list[Image]:
 
 
 def with_bases(catalogue: Catalogue, names: Sequence[str]) -> list[Image]:
-    """Return the named images and what they stand on, each after its base."""
+    """Return the named images and what they are made from, each after all that it needs."""
     ordered: dict[str, Image] = {}
 
     def add(image: Image) -> None:
-        if image.base in catalogue:
-            add(catalogue[image.base])
+        for each in image.needs:
+            if each in catalogue:
+                add(catalogue[each])
         ordered[image.name] = image
 
     for image in choose(catalogue, names):

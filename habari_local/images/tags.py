@@ -30,10 +30,13 @@ def reference(root: Path, catalogue: Catalogue, name: str, mirror: str) -> str:
     image = catalogue[name]
     if image.pull:
         return image.pull
-    base = reference(root, catalogue, image.base, mirror) if image.base in catalogue else image.base
+    base, *used = (
+        reference(root, catalogue, each, mirror) if each in catalogue else each
+        for each in (image.base, *(image.uses[key] for key in sorted(image.uses)))
+    )
     seen = hashlib.sha256()
     facts = [RECIPE, base, sorted(image.args.items()), image.suite, image.as_of]
-    seen.update(json.dumps([*facts, mirror if image.bootstrap else ""]).encode())
+    seen.update(json.dumps([*facts, mirror if image.bootstrap else "", *used]).encode())
     for path in inputs(root, image):
         mode = "x" if path.stat().st_mode & 0o100 else "-"
         content = hashlib.sha256(path.read_bytes()).hexdigest()

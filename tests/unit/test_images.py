@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def test_every_image_comes_from_one_place_that_is_there(source: Source, name: st
     assert all(path.is_file() for path in (tags.inputs(ROOT, image) if not image.pull else ()))
     if image.dockerfile:
         text = (ROOT / image.dockerfile).read_text(encoding="utf-8")
-        assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${BASE}"}
+        named = {"${BASE}", *(f"${{{name}}}" for name in image.uses)}
+        assert named == set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) - {"scratch"}
         assert "# syntax" not in text, "BuildKit's own front end: another comes from a registry"
 
 
@@ -52,7 +54,7 @@ def test_what_comes_from_a_registry_is_pinned_by_tag_and_digest(name: str) -> No
 
 def test_packages_need_no_registry() -> None:
     images = catalogue.load("packages")
-    assert all(not each.pull and each.base in {"", *images} for each in images.values())
+    assert all(not each.pull and {*each.needs} <= {*images} for each in images.values())
 
 
 def test_the_notebook_builds_by_itself_on_the_base_of_the_catalogue() -> None:
@@ -127,6 +129,21 @@ def test_bases_come_first_and_an_unknown_image_is_named() -> None:
     assert ordered == ["base", "hub", "notebook"]
     with pytest.raises(HabariError, match="Image hubb: not known, expected one of base, notebook"):
         catalogue.choose(images, ["hubb"])
+
+
+def test_what_an_image_copies_from_comes_first_and_is_in_its_tag() -> None:
+    images = catalogue.load("packages")
+    images["node"] = replace(images["registry"], name="node", uses={"PROGRAMS": "tools"})
+    ordered = [each.name for each in catalogue.with_bases(images, ["node"])]
+    assert ordered == ["base", "tools", "node"]
+    before = tags.reference(ROOT, images, "node", MIRROR)
+    images["tools"] = replace(images["tools"], args={"PART": "other"})
+    assert tags.reference(ROOT, images, "node", MIRROR) != before
+
+
+def test_an_image_without_an_origin_for_a_source_is_not_in_its_catalogue() -> None:
+    assert "kubernetes" in catalogue.load("packages")
+    assert "kubernetes" not in catalogue.load("upstream")
 
 
 BROKEN = """\
