@@ -44,7 +44,8 @@ def server_of(platform: Scratch, user: str) -> psutil.Process:
 def test_nothing_is_named_where_nothing_is_broken(platform: Scratch) -> None:
     found = why(platform, "grace")
     assert found["good"], found
-    assert {rung["state"] for rung in found["rungs"]} == {"ok"}
+    skipped = [rung["name"] for rung in found["rungs"] if rung["state"] != "ok"]
+    assert skipped == ["db"], "SQLite is no service"
     assert found["rungs"][-1]["name"] == "s3-from-server"
 
 

@@ -39,7 +39,8 @@ class ComposeMode:
     def check(self, ctx: Context) -> None:
         """Refuse a machine without Docker, and a taken port, before anything starts."""
         refuse(ctx.environ)
-        running = {e.service for e in engine.containers(self.ours(ctx)) if e.state == "running"}
+        found = engine.containers(self.ours(ctx))
+        running = {each.service for each in found if each.state in ("running", "paused")}
         for service in self.services(ctx):
             if service in running or service not in self.ports:
                 continue
