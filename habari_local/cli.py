@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import typer
 
 from habari_local.commands import config, image, s3
+from habari_local.commands.bundle import bundle
 from habari_local.commands.doctor import doctor
 from habari_local.commands.down import down
 from habari_local.commands.e2e import e2e
@@ -21,6 +22,7 @@ from habari_local.commands.logs import logs
 from habari_local.commands.open import open_
 from habari_local.commands.status import status
 from habari_local.commands.up import up
+from habari_local.commands.why import why
 from habari_local.console import Result, render
 from habari_local.errors import FAILED, INTERRUPTED, HabariError
 
@@ -33,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, down, status, endpoints, logs, doctor, e2e):
+for verb in (up, down, status, endpoints, logs, doctor, why, bundle, e2e):
     app.command()(verb)
 app.command("open")(open_)
 app.add_typer(image.app, name="image")

@@ -153,3 +153,11 @@ class Watching(Protocol):
 
     def watch(self, ctx: Context) -> Iterator[str]:
         """Yield a line for each edit that was made to count, until interrupted."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A mode that sees, before a user's server is started, whether it could be."""
+
+    def lacking(self, ctx: Context) -> str:
+        """Return what a user's server needs and is not there, in words; empty if all is."""

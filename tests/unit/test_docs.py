@@ -144,6 +144,14 @@ def test_every_path_exists(page: Path) -> None:
             assert any(ROOT.glob(pattern)), f"{span} is not there"
 
 
+def test_every_promise_is_held_by_a_test_that_exists() -> None:
+    page = (ROOT / "docs" / "explanation" / "promises.md").read_text(encoding="utf-8")
+    held = re.findall(r"^\|[^|]+\| `([^`]+)` \| `([^`]+)` \|$", page, re.MULTILINE)
+    assert len(held) == page.count("\n| ") - 1
+    for file, test in held:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
+
+
 def test_the_picture_is_drawn_from_its_source() -> None:
     folder = ROOT / "docs" / "explanation"
     drawn = html.unescape((folder / "architecture.svg").read_text(encoding="utf-8"))

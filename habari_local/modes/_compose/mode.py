@@ -10,10 +10,10 @@ from habari_local import wait
 from habari_local.config.secrets import forget
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
 from habari_local.diagnostics.docker import CONTAINERS, refuse
-from habari_local.drivers import engine, processes
+from habari_local.drivers import docker, engine, processes
 from habari_local.drivers.engine import Container
 from habari_local.errors import PortTaken
-from habari_local.modes._compose import buckets, place
+from habari_local.modes._compose import buckets, images, place
 from habari_local.modes.base import Context, ServiceStatus, Stopped
 
 LAST = ("s3", "db")  # stopped after the others, so that saves under way end
@@ -39,7 +39,8 @@ class ComposeMode:
     def check(self, ctx: Context) -> None:
         """Refuse a machine without Docker, and a taken port, before anything starts."""
         refuse(ctx.environ)
-        running = {e.service for e in engine.containers(self.ours(ctx)) if e.state == "running"}
+        found = engine.containers(self.ours(ctx))
+        running = {each.service for each in found if each.state in ("running", "paused")}
         for service in self.services(ctx):
             if service in running or service not in self.ports:
                 continue
@@ -113,6 +114,11 @@ class ComposeMode:
         for each in found:
             for line in engine.last_lines(each.id, lines):
                 yield f"{each.title:<{width}} | {line}"
+
+    def lacking(self, ctx: Context) -> str:
+        """Return that the image of users' servers is not in the engine."""
+        reference = images.references(ctx, ["notebook"])["notebook"]
+        return "" if docker.find(reference) else f"image {reference}: not in the engine"
 
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop and remove what carries our labels: users' servers and hub first, then S3."""

@@ -119,6 +119,15 @@ class ProcessMode:
         paths = {name: log_path(ctx, name) for name in services or self.services(ctx)}
         return tail.lines(paths, last=lines, follow=follow)
 
+    def lacking(self, ctx: Context) -> str:
+        """Return which file that a user's server is started from is not there."""
+        needed = (
+            ctx.checkout.environments / "notebook" / "bin" / "python",
+            ctx.checkout.of_mode(self.name) / "server.env",
+        )
+        gone = [str(path) for path in needed if not path.is_file()]
+        return f"{', '.join(gone)}: not there" if gone else ""
+
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop users' servers, hub, proxy and stand-in together, then S3: saves under way end."""
         found = processes.find(ctx.checkout.id, self.name)

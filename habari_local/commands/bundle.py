@@ -1,0 +1,118 @@
+"""`habari-local bundle`: one archive for a report of a mistake, without a secret in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from habari_local.commands.options import ModeName
+from habari_local.console import Result
+from habari_local.errors import HabariError
+
+if TYPE_CHECKING:
+    from habari_local.modes.base import Context, Mode
+
+LOG_LINES = 2000  # of each service
+
+
+def bundle(
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Default: in .habari/.")
+    ] = None,
+    mode: ModeName = None,
+) -> Result:
+    """Pack versions, settings, states, logs and what `why` and `doctor` say; secrets are hidden.
+
+    Example: habari-local bundle --to report.tar.gz
+    """
+    import os
+    import tarfile
+
+    from habari_local import active
+    from habari_local.diagnostics.redaction import Redaction
+
+    chosen, ctx = active.current(mode)
+    path = to or ctx.checkout.state / f"bundle-{time.strftime('%Y%m%d-%H%M%S')}.tar.gz"
+    clean = Redaction(_secrets(ctx))
+    names = []
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, text in _parts(chosen, ctx):
+            data = clean(text).encode()
+            entry = tarfile.TarInfo(f"habari-bundle/{name}")
+            entry.size, entry.mtime, entry.mode = len(data), int(time.time()), 0o600
+            archive.addfile(entry, io.BytesIO(data))
+            names.append(name)
+    shown = [f"Packed {path}: {', '.join(names)}", "Look into it before you send it: tar -xzf"]
+    return Result({"path": str(path), "files": names}, shown)
+
+
+def _parts(mode: Mode, ctx: Context) -> Iterator[tuple[str, str]]:
+    """Yield each file's name and text; one that can't be had says why, and the rest comes."""
+    from habari_local.commands.config import show
+    from habari_local.commands.doctor import doctor
+    from habari_local.commands.status import status
+    from habari_local.commands.why import why
+
+    yield "versions.json", _told(_versions)
+    yield "settings.json", _told(lambda: show().data)
+    yield "doctor.json", _told(lambda: doctor(mode.name).data)
+    yield "status.json", _told(lambda: status(mode.name).data)
+    yield "why.json", _told(lambda: why(mode=mode.name).data)
+    services = mode.services(ctx) if ctx.secrets else ()
+    for name in services:
+        yield f"logs/{name}.log", _told(partial(_log, mode, ctx, name))
+
+
+def _log(mode: Mode, ctx: Context, service: str) -> str:
+    return "\n".join(mode.logs(ctx, [service], follow=False, lines=LOG_LINES)) + "\n"
+
+
+def _told(read: Callable[[], Any]) -> str:
+    try:
+        found = read()
+    except HabariError as error:
+        return "\n".join([error.message, *error.details, f"Try: {error.hint}"]) + "\n"
+    except Exception as error:  # noqa: BLE001 (half a bundle is better than none)
+        return f"{type(error).__name__}: {error}\n"
+    return found if isinstance(found, str) else json.dumps(found, indent=1, default=str) + "\n"
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import distributions
+
+    packages = {each.metadata["Name"]: each.version for each in distributions()}
+    return {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **dict(sorted(packages.items())),
+    }
+
+
+def _secrets(ctx: Context) -> list[str]:
+    """Return all that must not leave: what we made, and what the settings were given."""
+    from pydantic import SecretStr
+
+    from habari_local.config.load import load
+    from habari_local.errors import ConfigError
+
+    settings = [ctx.settings]
+    with suppress(ConfigError):
+        settings.append(load(ctx.checkout.root).settings)
+    given = [
+        value.get_secret_value()
+        for each in settings
+        for value in dict(each).values()
+        if isinstance(value, SecretStr)
+    ]
+    keys = [key for each in settings for key in (each.s3_access_key_id, each.github_client_id)]
+    return [*ctx.secrets.values(), *given, *keys]

@@ -1,0 +1,98 @@
+"""`habari-local why`: the first thing that is broken, what was seen, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from habari_local.commands.options import AsJson, ModeName
+from habari_local.console import Result, Table
+from habari_local.errors import NOT_READY
+
+if TYPE_CHECKING:
+    from habari_local.diagnostics.ladder import Climb, Scene
+    from habari_local.modes.base import Context, Endpoints, Mode
+
+
+def why(
+    user: Annotated[str, typer.Argument(metavar="[USER]", help="Whose server to look at.")] = "",
+    mode: ModeName = None,
+    as_json: AsJson = False,
+) -> Result:
+    """Say why Habari, or one user's server, does not work: the first broken part and its evidence.
+
+    Example: habari-local why grace
+    """
+    from habari_local import active
+    from habari_local.diagnostics.ladder import climb
+    from habari_local.diagnostics.probes import LADDER
+
+    chosen, ctx = active.current(mode)
+    found = climb(_scene(chosen, ctx, user.lower()), LADDER)
+    data = {"mode": chosen.name, "user": user, **found.as_json()}
+    return Result(data, _shown(found), NOT_READY if found.broken else 0, as_json=as_json)
+
+
+def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
+    from habari_local import active
+    from habari_local.config.load import load
+    from habari_local.diagnostics.ladder import Scene
+    from habari_local.modes.base import Explaining
+
+    where = mode.endpoints(ctx) if ctx.secrets else None
+    rows = mode.status(ctx) if where else []
+    servers = [row.user for row in rows if row.user]
+    listed = {*ctx.settings.admin_users, *ctx.settings.allowed_users}
+    github = where.github if where else None
+    return Scene(
+        url=where.hub_url if where else "",
+        token=where.hub_api_token if where else "",
+        has_hub=where.hub if where else True,
+        user=user or next(iter(servers), ""),
+        running={row.name: row.state for row in rows if not row.user},
+        listed=frozenset(listed),
+        by_organization=bool(ctx.settings.allowed_organizations),
+        github=github["url"] if github else "",
+        check=lambda: mode.check(_whole(ctx)),
+        settings=lambda: load(ctx.checkout.root),
+        lacking=lambda: mode.lacking(ctx) if isinstance(mode, Explaining) else "",
+        heads=lambda: _heads(where, ctx.settings.s3_backend) if where else None,
+        log=lambda name, lines: (
+            list(mode.logs(ctx, [name], follow=False, lines=lines))
+            if name in mode.services(ctx)
+            else []
+        ),
+        up=where is not None and active.active_mode(ctx.checkout) == mode.name,
+    )
+
+
+def _whole(ctx: Context) -> Context:
+    """Return a context that a mode can check with; nothing is made for a mere look."""
+    from dataclasses import replace
+
+    from habari_local.config.secrets import MADE, Secrets
+
+    return ctx if ctx.secrets else replace(ctx, secrets=Secrets(dict.fromkeys(MADE, "none yet")))
+
+
+def _heads(where: Endpoints, backend: str) -> None:
+    from habari_local.storage.target import S3Target, s3_client
+
+    s3 = where.s3
+    key = (s3.access_key_id, s3.secret_access_key)
+    client = s3_client(S3Target(s3.endpoint_url, s3.region, *key, backend))
+    for bucket in (s3.lake_bucket, s3.notebooks_bucket):
+        client.head_bucket(Bucket=bucket)
+
+
+def _shown(found: Climb) -> list[str | Table]:
+    table = Table(["looked at", "state", "seen"], [(r.name, r.state, r.seen) for r in found.rungs])
+    if found.broken is None:
+        return [table, "Nothing is broken that can be seen from here."]
+    broken = found.broken
+    lines: list[str | Table] = [table, *(f"  {line}" for line in found.log)]
+    lines.append(f"{broken.name}: {broken.seen}; expected: {broken.expected}.")
+    lines += [f"Known: {p.says} Try: {p.mend} (more: {p.link})" for p in found.problems]
+    lines.append(f"Try: {broken.hint}")
+    return lines

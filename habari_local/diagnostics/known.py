@@ -1,0 +1,45 @@
+"""Known problems: patterns in what was seen, each with its cause, what to do, and a link (data)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+TABLE = Path(__file__).with_name("known-problems.toml")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One row of the table; `example` is a line in which it shows itself."""
+
+    id: str
+    pattern: re.Pattern[str]
+    says: str
+    mend: str
+    link: str
+    example: str
+
+
+def problems() -> list[Problem]:
+    """Return the table."""
+    rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))["problem"]
+    return [
+        Problem(
+            row["id"],
+            re.compile(row["pattern"], re.IGNORECASE),
+            row["says"],
+            row["try"],
+            row["link"],
+            row["example"],
+        )
+        for row in rows
+    ]
+
+
+def matching(lines: Iterable[str]) -> tuple[Problem, ...]:
+    """Return the problems whose pattern is in a line, in the order of the table."""
+    text = "\n".join(lines)
+    return tuple(problem for problem in problems() if problem.pattern.search(text))

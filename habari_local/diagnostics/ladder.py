@@ -1,0 +1,137 @@
+"""The ladder that `why` climbs: rungs from outside in, ended by the first that is broken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from habari_local.diagnostics.known import Problem, matching
+from habari_local.errors import HabariError
+
+GOOD, BROKEN, SKIPPED = "ok", "broken", "skipped"
+LOG_LINES = 60  # of a broken rung's services: what known problems are looked for in
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that probes may know of a platform; what costs time is asked for when it is needed."""
+
+    url: str
+    token: str = field(repr=False)
+    has_hub: bool
+    user: str
+    running: Mapping[str, str]  # name → state, of the services
+    listed: frozenset[str]  # who may sign in by name
+    by_organization: bool
+    github: str  # the stand-in's address, or nothing
+    check: Callable[[], None]
+    settings: Callable[[], object]
+    lacking: Callable[[], str]
+    heads: Callable[[], None]  # looks at both buckets, with the key of users' servers
+    log: Callable[[str, int], Sequence[str]] = field(repr=False)
+    up: bool = True
+
+    @property
+    def server_root(self) -> str:
+        """The address of the user's server."""
+        return f"{self.url}user/{self.user}/" if self.has_hub else self.url
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a probe saw; `hint` where the rung's own does not fit."""
+
+    seen: str
+    state: str = GOOD
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One thing that must hold: what is expected, how it is seen, what to do if it isn't so.
+
+    `services` are those whose logs tell more; `hub` rungs are left out where there is none.
+    """
+
+    name: str
+    expected: str
+    hint: str
+    probe: Callable[[Scene], Look]
+    services: tuple[str, ...] = ()
+    hub: bool = False
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """One rung as it was found."""
+
+    name: str
+    state: str
+    seen: str
+    expected: str
+    hint: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Climb:
+    """How far one came, and which known problems the evidence looks like."""
+
+    rungs: tuple[Climbed, ...]
+    problems: tuple[Problem, ...] = ()
+    log: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> Climbed | None:
+        """The first broken rung."""
+        return next((rung for rung in self.rungs if rung.state == BROKEN), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        known = [{"id": p.id, "says": p.says, "try": p.mend, "link": p.link} for p in self.problems]
+        return {
+            "good": self.broken is None,
+            "broken": self.broken.name if self.broken else None,
+            "rungs": [asdict(rung) for rung in self.rungs],
+            "known_problems": known,
+            "log": list(self.log),
+        }
+
+
+def climb(scene: Scene, ladder: Sequence[Rung]) -> Climb:
+    """Try each rung in turn; stop at the first broken one and gather its evidence."""
+    climbed: list[Climbed] = []
+    for rung in ladder:
+        if rung.hub and not scene.has_hub:
+            continue
+        began = time.monotonic()
+        look = _look(rung, scene)
+        seconds = round(time.monotonic() - began, 3)
+        hint = (look.hint or rung.hint) if look.state == BROKEN else ""
+        climbed.append(Climbed(rung.name, look.state, look.seen, rung.expected, hint, seconds))
+        if look.state == BROKEN:
+            log = _log(scene, rung.services)
+            return Climb(tuple(climbed), matching([look.seen, *log]), tuple(log[-10:]))
+    return Climb(tuple(climbed))
+
+
+def _look(rung: Rung, scene: Scene) -> Look:
+    """Look; a probe that fails is evidence too, never a trace."""
+    try:
+        return rung.probe(scene)
+    except HabariError as error:
+        return Look(" ".join([error.message, *error.details]), BROKEN, error.hint)
+    except Exception as error:  # noqa: BLE001 (whatever is broken is what was asked for)
+        return Look(f"{type(error).__name__}: {error}", BROKEN)
+
+
+def _log(scene: Scene, services: Sequence[str]) -> list[str]:
+    lines: list[str] = []
+    for name in services:
+        try:
+            lines += scene.log(name, LOG_LINES)
+        except Exception as error:  # noqa: BLE001 (without its log the rung is still named)
+            lines.append(f"{name}: no log to be had ({type(error).__name__})")
+    return lines
