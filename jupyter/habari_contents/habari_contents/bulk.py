@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import IO, Any
 
 from . import errors
+from .models import content_type
 from .objects import Condition, Stat
 from .store import Bucket, send
 
 PART = 16 * 1024 * 1024
 PARTS_AT_ONCE = 4
+# S3 copies at most 5 GiB in one step.
+COPY_LIMIT = 5 * 1024**3
+COPY_PART = 512 * 1024**2
 CHUNK = 256 * 1024
 
 
 async def copy(source: Bucket, stat: Stat, target: Bucket, key: str, path: str) -> Stat:
     """Copy an object inside S3 where nothing is yet, if it is still the version that `stat` says.
 
-    Raises 409 if the target exists or the source has changed, 413 above 5 GiB.
+    Raises 409 if the target exists or the source has changed.
     """
+    if stat.size > COPY_LIMIT:
+        return await _copy_parts(source, stat, target, key, path)
     arguments: dict[str, Any] = {
         "Bucket": target.name,
         "Key": key,
         "CopySource": {"Bucket": source.name, "Key": stat.key},
         "CopySourceIfMatch": stat.etag,
+        **target.written_with,
     }
     seconds = target.deadlines.body(stat.size)
     async with target.bounded(path, seconds, writing=True) as client:
@@ -49,6 +58,7 @@ async def replace(source: Bucket, key: str, target_key: str, path: str) -> Stat:
             Bucket=source.name,
             Key=target_key,
             CopySource={"Bucket": source.name, "Key": key},
+            **source.written_with,
         )
         result = answer["CopyObjectResult"]
         return Stat(target_key, result["ETag"], 0, result["LastModified"])
@@ -64,52 +74,81 @@ async def upload(
     """
     if size <= PART:
         return await bucket.put(key, path, await asyncio.to_thread(file.read), kind, condition)
-    target = {"Bucket": bucket.name, "Key": key}
+
+    async def part(client: Any, target: dict[str, Any], start: int, end: int) -> str:
+        data = await asyncio.to_thread(os.pread, file.fileno(), end - start, start)
+        answer = await send(client, "upload_part", **target, Body=data)
+        return str(answer["ETag"])
+
+    return await _in_parts(bucket, key, path, Parts(size, PART, kind, part), condition)
+
+
+async def _copy_parts(source: Bucket, stat: Stat, target: Bucket, key: str, path: str) -> Stat:
+    async def part(client: Any, target: dict[str, Any], start: int, end: int) -> str:
+        answer = await send(
+            client,
+            "upload_part_copy",
+            **target,
+            CopySource={"Bucket": source.name, "Key": stat.key},
+            CopySourceRange=f"bytes={start}-{end - 1}",
+            CopySourceIfMatch=stat.etag,
+        )
+        return str(answer["CopyPartResult"]["ETag"])
+
+    parts = Parts(stat.size, COPY_PART, content_type(key), part)
+    return await _in_parts(target, key, path, parts, Condition(absent=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An object that is sent in parts: `send` makes the one from `start` to `end`, its ETag."""
+
+    size: int
+    each: int
+    kind: str
+    send: Callable[[Any, dict[str, Any], int, int], Awaitable[str]]
+
+
+async def _in_parts(
+    bucket: Bucket, key: str, path: str, parts: Parts, condition: Condition
+) -> Stat:
+    """Write an object in parts, a few at once; memory stays at that many parts."""
+    target: dict[str, Any] = {"Bucket": bucket.name, "Key": key}
     async with bucket.bounded(path, bucket.deadlines.look, writing=True) as client:
-        opened = await send(client, "create_multipart_upload", **target, ContentType=kind)
+        opened = await send(
+            client,
+            "create_multipart_upload",
+            **target,
+            ContentType=parts.kind,
+            **bucket.written_with,
+        )
     target["UploadId"] = opened["UploadId"]
+    done: list[dict[str, Any]] = []
+
+    async def one(number: int) -> None:
+        start, end = (number - 1) * parts.each, min(number * parts.each, parts.size)
+        async with bucket.bounded(path, bucket.deadlines.body(end - start), writing=True) as client:
+            etag = await parts.send(client, target | {"PartNumber": number}, start, end)
+        done.append({"PartNumber": number, "ETag": etag})
+
     try:
-        parts = await _parts(bucket, path, file, size, target)
+        count = -(-parts.size // parts.each)
+        await at_once((one(n) for n in range(1, count + 1)), limit=PARTS_AT_ONCE)
         async with bucket.bounded(path, bucket.deadlines.listing, writing=True) as client:
             await send(
                 client,
                 "complete_multipart_upload",
                 **target,
-                MultipartUpload={"Parts": parts},
+                MultipartUpload={"Parts": sorted(done, key=lambda p: int(p["PartNumber"]))},
                 **condition.headers(),
             )
     except BaseException:
         await _abort(bucket, path, target)
         raise
     stat = await bucket.head(key, path)
-    if stat is None or stat.size != size:
+    if stat is None or stat.size != parts.size:
         raise errors.ContentsError(502, f"{path}: is not complete in S3. Try: upload it again.")
     return stat
-
-
-async def _parts(
-    bucket: Bucket, path: str, file: IO[bytes], size: int, target: dict[str, str]
-) -> list[dict[str, Any]]:
-    """Send the parts, a few at once; memory stays at that many parts."""
-    reading = asyncio.Lock()
-    numbers = iter(range(1, -(-size // PART) + 1))
-    done: list[dict[str, Any]] = []
-
-    async def sender() -> None:
-        while True:
-            async with reading:
-                number = next(numbers, None)
-                if number is None:
-                    return
-                data = await asyncio.to_thread(file.read, PART)
-            async with bucket.bounded(
-                path, bucket.deadlines.body(len(data)), writing=True
-            ) as client:
-                answer = await send(client, "upload_part", **target, PartNumber=number, Body=data)
-            done.append({"PartNumber": number, "ETag": answer["ETag"]})
-
-    await at_once([sender() for _ in range(PARTS_AT_ONCE)])
-    return sorted(done, key=lambda part: int(part["PartNumber"]))
 
 
 async def _abort(bucket: Bucket, path: str, target: dict[str, str]) -> None:

@@ -32,6 +32,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
     async def create_checkpoint(self, _manager: Any, path: str) -> dict[str, Any]:
         """Keep the file as it is now. Raises 404 if there is none."""
         path = path.strip("/")
+        self.parent.refuse_readonly(path)
         folder = self.parent.folder_of(path)
         if folder is None:
             home = self.parent.home
@@ -43,6 +44,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
     async def restore_checkpoint(self, _manager: Any, checkpoint_id: str, path: str) -> None:
         """Put the kept version back over the file. Raises 404 without such a checkpoint."""
         path = path.strip("/")
+        self.parent.refuse_readonly(path)
         await self._check(checkpoint_id, path)
         folder = self.parent.folder_of(path)
         if folder is None:
@@ -65,6 +67,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
     async def delete_checkpoint(self, checkpoint_id: str, path: str) -> None:
         """Drop the checkpoint. Raises 404 without such a one."""
         path = path.strip("/")
+        self.parent.refuse_readonly(path)
         await self._check(checkpoint_id, path)
         folder = self.parent.folder_of(path)
         if folder is None:
@@ -101,7 +104,9 @@ class RoutedCheckpoints(AsyncCheckpoints):
                 return
             # One that is at the target already belongs to a file that is gone.
             await self.delete_all_checkpoints(new_path)
-            await transfer.move(self._place(old_path), self._place(new_path))
+            # Without a record: one whose server is killed stays beside a file that is gone.
+            await transfer.copy(self._place(old_path), self._place(new_path))
+            await self.delete_all_checkpoints(old_path)
         except HTTPError as error:
             self.log.warning("The checkpoint of %s did not follow it: %s", old_path, error)
 

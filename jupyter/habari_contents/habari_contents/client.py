@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 
 POOL = 32
 START_SECONDS = 8.0
+RENEW_SECONDS = 2.0
 
 
 class Client:
@@ -22,6 +24,8 @@ class Client:
         self._lock = asyncio.Lock()
         self._stack: AsyncExitStack | None = None
         self._client: Any = None
+        self._made = 0.0
+        self._old: list[AsyncExitStack] = []
 
     async def get(self) -> Any:
         """The client; the first call makes it (half a second, most of it in a thread).
@@ -32,19 +36,37 @@ class Client:
             async with self._lock, asyncio.timeout(START_SECONDS):
                 if self._client is None:
                     await self._make()
+                return self._client
         return self._client
 
     async def _make(self) -> None:
         session, config = await asyncio.to_thread(_prepare)
         stack = AsyncExitStack()
         self._client = await stack.enter_async_context(session.create_client("s3", config=config))
-        self._stack = stack
+        self._stack, self._made = stack, time.monotonic()
+        while len(self._old) > 1:
+            await self._old.pop(0).aclose()
+
+    def renew(self) -> None:
+        """Have the next call make a new client, with the credentials that are there by then.
+
+        At most every few seconds, as they may be wrong for good. The old one is closed at the
+        end only: calls of others may still be under way in it.
+        """
+        if time.monotonic() - self._made < RENEW_SECONDS:
+            return
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._stack is not None:
+            self._old.append(self._stack)
+        self._stack, self._client = None, None
 
     async def close(self) -> None:
         """Close its connections; the next call makes a new one."""
-        stack, self._stack, self._client = self._stack, None, None
-        if stack is not None:
-            await stack.aclose()
+        self._drop()
+        while self._old:
+            await self._old.pop().aclose()
 
 
 def _prepare() -> tuple[Any, Any]:

@@ -13,6 +13,9 @@ from tornado.web import HTTPError
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 CONFLICT = frozenset({"412", "PreconditionFailed", "ConditionalRequestConflict"})
 TRANSIENT = frozenset({"500", "502", "503", "InternalError", "ServiceUnavailable", "SlowDown"})
+CREDENTIALS = frozenset(
+    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"}
+)
 ANSWERS = (
     (
         frozenset({"403", "AccessDenied", "AllAccessDisabled", "Forbidden"}),
@@ -20,9 +23,9 @@ ANSWERS = (
         "S3 does not allow this here. Try: ask for access.",
     ),
     (
-        frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"}),
+        CREDENTIALS,
         403,
-        "S3 does not accept this server's credentials. Try: restart the server.",
+        "S3 does not accept this server's credentials. Try: again; they are read anew.",
     ),
     (
         frozenset({"NoSuchBucket"}),
@@ -70,6 +73,11 @@ def taken(path: str) -> ContentsError:
     return ContentsError(
         409, f"{path}: is there already, and nothing was changed. Try: another name."
     )
+
+
+def readonly(path: str) -> ContentsError:
+    """403: the folder is set to be read only."""
+    return ContentsError(403, f"{path}: is in a read-only folder, and nothing was changed.")
 
 
 def changed(path: str) -> ContentsError:

@@ -51,7 +51,8 @@ class Folder(Reading):
         key, mime = self.key(path), models.content_type(path)
         condition = await self._condition(path, seen)
         try:
-            stat = await self.bucket.put(key, path, body, mime, condition)
+            held = await self.conditions.hold(key, path, condition)
+            stat = await self.bucket.put(key, path, body, mime, held)
         except errors.ContentsError as error:
             if error.status_code == 409:
                 # Told once: what is saved after that is meant to overwrite.
@@ -83,6 +84,7 @@ class Folder(Reading):
         with upload.file as file:
             self.served.forget(path)
             condition = await self._condition(path)
+            condition = await self.conditions.hold(self.key(path), path, condition)
             mime = models.content_type(path)
             stat = await bulk.upload(
                 self.bucket, self.key(path), path, file, upload.size, mime, condition

@@ -67,6 +67,21 @@ class BucketPlace:
             raise errors.ContentsError(409, f"{source.path}{item.relative}: changed meanwhile.")
         return made.etag
 
+    async def alike(self, items: Sequence[Item], source: Place) -> list[Item]:
+        """What has the same ETag as the item in a bucket, or the MD5 of the one on a disk."""
+        here = {item.relative: item for item in await self.stock()}
+        found = []
+        for item in items:
+            mine = here.get(item.relative)
+            if mine is None or mine.size != item.size:
+                continue
+            version = item.version
+            if isinstance(source, DiskPlace) and not item.is_folder:
+                version = f'"{await asyncio.to_thread(_md5, source.file(item))}"'
+            if item.is_folder or mine.version == version:
+                found.append(mine)
+        return found
+
     async def discard(self, items: Sequence[Item]) -> list[Item]:
         """Delete what a last look shows unchanged."""
         now = {item.relative: item.version for item in await self.stock()}
@@ -137,7 +152,9 @@ class DiskPlace:
                 await asyncio.to_thread(file.mkdir, parents=True, exist_ok=item.relative != "/")
                 return ""
             await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
-            target = await asyncio.to_thread(file.open, "xb")
+            # Half a file never has the name of a whole one, should the server be killed now.
+            half = _half(file)
+            target = await asyncio.to_thread(half.open, "xb")
         except FileExistsError as error:
             raise errors.taken(self.path + item.relative) from error
         except OSError as error:
@@ -145,10 +162,29 @@ class DiskPlace:
         try:
             with target:
                 await self._download(item, source, target.write)
-        except BaseException:
-            file.unlink(missing_ok=True)
-            raise
+            await asyncio.to_thread(_name, half, file)
+        except FileExistsError as error:
+            raise errors.taken(self.path + item.relative) from error
+        finally:
+            half.unlink(missing_ok=True)
         return _version(file)
+
+    async def alike(self, items: Sequence[Item], source: Place) -> list[Item]:
+        """What has the content of the item in the bucket; halves are deleted."""
+        return await asyncio.to_thread(self._alike, items, source)
+
+    def _alike(self, items: Sequence[Item], source: Place) -> list[Item]:
+        found = []
+        for item in items:
+            file = self.file(item)
+            _half(file).unlink(missing_ok=True)
+            if item.is_folder and file.is_dir():
+                found.append(item)
+            elif file.is_file() and not file.is_symlink() and file.stat().st_size == item.size:
+                md5 = source.stat(item).md5 if isinstance(source, BucketPlace) else None
+                if md5 == _md5(file):
+                    found.append(Item(item.relative, item.size, _version(file)))
+        return found
 
     async def _download(self, item: Item, source: BucketPlace, write: object) -> None:
         stat, path = source.stat(item), source.path + item.relative
@@ -191,3 +227,27 @@ class DiskPlace:
 def _version(file: Path) -> str:
     found = file.stat()
     return f"{found.st_mtime_ns}:{found.st_size}:{found.st_ino}"
+
+
+def _half(file: Path) -> Path:
+    """Where a file is while it comes in; the name stays within the 255 bytes that a disk has."""
+    mark = hashlib.md5(os.fsencode(file.name), usedforsecurity=False).hexdigest()
+    return file.with_name(f".{mark}.habari-half")
+
+
+def _name(half: Path, file: Path) -> None:
+    """Give the whole file its name. Raises FileExistsError if something has it."""
+    try:
+        os.link(half, file)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        # Some network disks have no links: a look, and then the name.
+        if os.path.lexists(file):
+            raise FileExistsError(file) from error
+        half.rename(file)
+
+
+def _md5(file: Path) -> str:
+    with file.open("rb") as body:
+        return hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

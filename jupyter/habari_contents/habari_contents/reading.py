@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import errors, models
+from .conditions import Conditions
 from .models import Model
 from .objects import Listing, Stat
 from .served import ABSENT, Served
@@ -25,11 +26,15 @@ class Reading:
     Every method raises ContentsError, with a sentence for the browser.
     """
 
-    def __init__(self, name: str, bucket: Bucket, prefix: str, host: Any) -> None:
+    def __init__(
+        self, name: str, bucket: Bucket, prefix: str, host: Any, *, readonly: bool = False
+    ) -> None:
         self.name = name
         self.bucket = bucket
         self.base = f"{prefix}/" if prefix else ""
         self.host = host
+        self.readonly = readonly
+        self.conditions = Conditions(bucket, self.base, host.log)
         self.served = Served()
         self.uploads = Uploads()
 

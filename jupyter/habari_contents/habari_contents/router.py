@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from jupyter_core.paths import jupyter_data_dir
 from jupyter_core.utils import ensure_async
 from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from jupyter_server.services.contents.manager import AsyncContentsManager, copy_pat
-from traitlets import Bool, Dict, Float, Instance, Integer, Type, default
+from traitlets import Bool, Dict, Float, Instance, Integer, Type, Unicode, default
 
 from . import errors, models, transfer
 from .checkpoints import RoutedCheckpoints
 from .client import Client
 from .files import FilesHandler
 from .folder import Folder
+from .journal import Journal
 from .models import Model
 from .places import BucketPlace, DiskPlace
 from .settings import FOLDERS_VARIABLE, Deadlines, FolderSettings, parse_folders
@@ -40,6 +44,7 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
     rest_seconds = Float(3.0, config=True, help="How long a bucket that failed is left alone.")
     max_open_bytes = Integer(256 * 1024 * 1024, config=True, help="The largest file to open.")
     always_delete_dir = Bool(False, config=True, help="May S3 folders be deleted that are full?")
+    journal_dir = Unicode(config=True, help="Where moves under way are recorded, in the home.")
     home: Any = Instance(AsyncLargeFileManager, help="What serves the home.")
     checkpoints_class = Type(RoutedCheckpoints, klass=AsyncCheckpoints, config=True)
     files_handler_class = Type(FilesHandler, config=True)
@@ -50,6 +55,8 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
             self.look_seconds, self.listing_seconds, self.transfer_seconds, self.rest_seconds
         )
         self._client = Client()
+        self._journal = Journal(Path(self.journal_dir), self.place, self.log)
+        self._settled: asyncio.Task[bool] | None = None
         self._folders: dict[str, Folder] = {}
         for name, entry in parse_folders(self.folders).items():
             self._folders[name] = self._folder(name, entry, deadlines)
@@ -57,17 +64,21 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
                 self.log.warning("The home's own %s/ is hidden by the S3 folder %s/.", name, name)
 
     def _folder(self, name: str, entry: FolderSettings, deadlines: Deadlines) -> Folder:
-        bucket = Bucket(entry.bucket, self._client, deadlines)
-        return Folder(name, bucket, entry.prefix, self)
+        bucket = Bucket(entry.bucket, self._client, deadlines, entry.written_with())
+        return Folder(name, bucket, entry.prefix, self, readonly=entry.readonly)
 
     @default("folders")
     def _default_folders(self) -> dict[str, Any]:
         found = parse_folders(os.environ.get(FOLDERS_VARIABLE) or "{}")
-        return {n: {"bucket": f.bucket, "prefix": f.prefix} for n, f in found.items()}
+        return {name: asdict(folder) for name, folder in found.items()}
 
     @default("root_dir")
     def _default_root_dir(self) -> str:
         return str(getattr(self.parent, "root_dir", "") or Path.cwd())
+
+    @default("journal_dir")
+    def _default_journal_dir(self) -> str:
+        return str(Path(jupyter_data_dir(), "habari_contents", "moves"))
 
     @default("preferred_dir")
     def _default_preferred_dir(self) -> str:
@@ -148,15 +159,35 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
         if folder is None:
             model: Model = await self.home.get(path, content, type, format, require_hash)
             return self._with_folders(model) if not path and content else model
+        self._settle()
         model = await folder.get(path, content=bool(content), kind=type, form=format)
         self.emit(data={"action": "get", "path": path})
-        return model
+        return _readonly(model) if folder.readonly else model
+
+    def _settle(self) -> None:
+        """See to moves that a killed server left: beside what is asked, and until S3 has answered.
+
+        Not at start: that asks S3 nothing.
+        """
+        task = self._settled
+        if task is None or (task.done() and not task.exception() and not task.result()):
+            self._settled = asyncio.create_task(self._journal.recover())
 
     def _with_folders(self, root: Model) -> Model:
         """The root's listing with the S3 folders in it, from what is configured alone."""
         own = [entry for entry in root["content"] if entry["name"] not in self._folders]
-        root["content"] = own + [models.directory(name) for name in self._folders]
+        root["content"] = own + [
+            models.directory(name) | {"writable": not folder.readonly}
+            for name, folder in self._folders.items()
+        ]
         return root
+
+    def refuse_readonly(self, *paths: str) -> None:
+        """Raise 403 if one of the paths is in a folder that is set to be read only."""
+        for path in paths:
+            folder = self.folder_of(path)
+            if folder is not None and folder.readonly:
+                raise errors.readonly(path)
 
     async def save(self, model: Model, path: str = "") -> Model:
         """Save a file, notebook, folder or chunk."""
@@ -165,6 +196,7 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
         if folder is None:
             saved: Model = await self.home.save(model, path)
             return saved
+        self.refuse_readonly(path)
         saved = await folder.save(model, path)
         self.emit(data={"action": "save", "path": path})
         return saved
@@ -179,6 +211,7 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
     async def delete_file(self, path: str) -> None:
         """Delete a file or folder of an S3 folder."""
         folder = self.folder_of(path)
+        self.refuse_readonly(path)
         if folder is None:
             await self.home.delete_file(path)
         else:
@@ -190,10 +223,11 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
         if old == new:
             return
         self._refuse_roots(old, new)
+        self.refuse_readonly(old, new)
         if self.folder_of(old) is None and self.folder_of(new) is None:
             await self.home.rename_file(old, new)
             return
-        await transfer.move(self.place(old), self.place(new))
+        await transfer.move(self.place(old), self.place(new), self._journal)
         for path, folder in ((old, self.folder_of(old)), (new, self.folder_of(new))):
             if folder is not None:
                 folder.served.forget(path)
@@ -224,6 +258,7 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
             model: Model = await self.home.copy(source, target)
             return model
         self._refuse_roots(source, f"{target}/")
+        self.refuse_readonly(target)
         if await self.dir_exists(target):
             name = copy_pat.sub(".", source.rpartition("/")[2])
             target = f"{target}/{await self.increment_filename(name, target, insert='-Copy')}"
@@ -241,3 +276,10 @@ class HabariContentsManager(_Manager):  # type: ignore[misc]
         """The API path of a path on this server's disk, or None."""
         found: str | None = await ensure_async(self.home.resolve_path(path))
         return found
+
+
+def _readonly(model: Model) -> Model:
+    entries = model["content"] if model["type"] == "directory" and model["content"] else ()
+    for each in (model, *entries):
+        each["writable"] = False
+    return model

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 FOLDERS_VARIABLE = "HABARI_CONTENTS_FOLDERS"
 
 
 @dataclass(frozen=True, slots=True)
 class FolderSettings:
-    """One S3 folder: the bucket behind it and the prefix in it (no slash at either end)."""
+    """One S3 folder: the bucket behind it and the prefix in it (no slash at either end).
+
+    The others are S3's own names: `encryption` is AES256 or aws:kms, `kms_key` the key's id.
+    """
 
     bucket: str
     prefix: str = ""
+    readonly: bool = False
+    encryption: str = ""
+    kms_key: str = ""
+    storage_class: str = ""
+
+    def written_with(self) -> dict[str, str]:
+        """The parameters that every object written here gets."""
+        wanted = {
+            "ServerSideEncryption": self.encryption,
+            "SSEKMSKeyId": self.kms_key,
+            "StorageClass": self.storage_class,
+        }
+        return {name: value for name, value in wanted.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +71,8 @@ def parse_folders(value: str | Mapping[str, object]) -> dict[str, FolderSettings
         found = _folder_problems(name, entry)
         problems += [f"{FOLDERS_VARIABLE}: folder {name!r} {problem}." for problem in found]
         if not found:
-            folders[name] = FolderSettings(entry["bucket"], str(entry.get("prefix", "")).strip("/"))
+            plain = entry | {"prefix": entry.get("prefix", "").strip("/")}
+            folders[name] = FolderSettings(**plain)
     if problems:
         raise ValueError("\n".join(problems))
     return folders
@@ -71,9 +88,12 @@ def _folder_problems(name: str, entry: object) -> list[str]:
         return [*problems, "is no object, expected a bucket and a prefix"]
     if not isinstance(entry.get("bucket"), str) or not entry["bucket"]:
         problems.append("has no bucket, expected its name")
-    if not isinstance(entry.get("prefix", ""), str):
-        problems.append("has a prefix that is no text, expected text")
-    unknown = sorted(set(entry) - {"bucket", "prefix"})
+    known = {each.name: str for each in fields(FolderSettings)} | {"readonly": bool}
+    for setting, kind in known.items():
+        if setting != "bucket" and not isinstance(entry.get(setting, kind()), kind):
+            word = "text" if kind is str else "true or false"
+            problems.append(f"has a {setting} that is no {word}, expected {word}")
+    unknown = sorted(set(entry) - set(known))
     if unknown:
-        problems.append(f"has unknown settings {', '.join(unknown)}, expected bucket and prefix")
+        problems.append(f"has unknown settings {', '.join(unknown)}, expected {', '.join(known)}")
     return problems

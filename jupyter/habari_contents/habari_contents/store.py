@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,9 +27,16 @@ RETRY_PAUSES = (0.2, 0.6, None)
 class Bucket:
     """The calls on one bucket. `path` is always the API path that an error sentence names."""
 
-    def __init__(self, name: str, client: Client, deadlines: Deadlines) -> None:
+    def __init__(
+        self,
+        name: str,
+        client: Client,
+        deadlines: Deadlines,
+        written_with: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.deadlines = deadlines
+        self.written_with = dict(written_with or {})
         self._client = client
         self._breaker = Breaker(rest=deadlines.rest)
 
@@ -69,6 +76,9 @@ class Bucket:
 
         if isinstance(error, boto.ClientError):
             self._breaker.succeeded()
+            if errors.code_of(error) in errors.CREDENTIALS:
+                # They may have been replaced where they come from: the next call reads them anew.
+                self._client.renew()
             return errors.translated(error, path)
         if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):
             return errors.ContentsError(503, f"{path}: this server has no S3 credentials.")
@@ -164,6 +174,7 @@ class Bucket:
                     Key=key,
                     Body=content,
                     ContentType=kind,
+                    **self.written_with,
                     **condition.headers(),
                 )
                 return Stat(key, answer["ETag"], len(content), _date(answer))

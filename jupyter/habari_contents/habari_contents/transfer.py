@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from . import errors
 from .bulk import at_once
+
+if TYPE_CHECKING:
+    from .journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +58,29 @@ class Place(Protocol):
     async def discard(self, items: Sequence[Item]) -> list[Item]:
         """Delete the items that still have their version; the others are returned."""
 
+    async def alike(self, items: Sequence[Item], source: Place) -> list[Item]:
+        """What is here and is a copy of the items of the source, with its version here.
 
-async def copy(source: Place, target: Place) -> list[Item]:
+        Half a copy, under a name that only this server gives, is deleted.
+        """
+
+
+async def copy(source: Place, target: Place) -> None:
     """Copy a file or folder, whole or not at all. Raises 404 and 409 for source and target."""
+    await _copy(await _take_stock(source, target), source, target)
+
+
+async def _take_stock(source: Place, target: Place) -> list[Item]:
     items = await source.stock()
     if not items:
         raise errors.missing(source.path)
     if await target.stock():
         raise errors.taken(target.path)
+    return items
+
+
+async def _copy(items: Sequence[Item], source: Place, target: Place) -> list[Item]:
+    """The copies, each with its version at the target."""
     made: list[Item] = []
 
     async def one(item: Item) -> None:
@@ -75,7 +93,7 @@ async def copy(source: Place, target: Place) -> list[Item]:
         await at_once([one(item) for item in items if not item.is_folder])
     except errors.ContentsError as error:
         raise await _undone(error, made, target) from error
-    return items
+    return made
 
 
 async def _undone(
@@ -93,12 +111,24 @@ async def _undone(
     )
 
 
-async def move(source: Place, target: Place) -> None:
+async def move(source: Place, target: Place, journal: Journal) -> None:
     """Copy, and then delete the source.
 
     Raises as `copy` does, and 409 if a part of the source changed meanwhile: that part stays.
     """
-    items = await copy(source, target)
+    items = await _take_stock(source, target)
+    record = await journal.begin(source, target, items)
+    try:
+        await record.copied(await _copy(items, source, target))
+        await _delete(items, source, target)
+    except errors.ContentsError:
+        record.end()
+        raise
+    # Whatever else ends it (the server stops, say) leaves the record, and the next server settles.
+    record.end()
+
+
+async def _delete(items: Sequence[Item], source: Place, target: Place) -> None:
     try:
         left = await source.discard(items)
     except errors.ContentsError as error:
@@ -113,3 +143,21 @@ async def move(source: Place, target: Place) -> None:
             f"{source.path}: {len(left)} of {len(items)} entries changed during the move and were "
             f"left here; {target.path} has the versions from before.",
         )
+
+
+async def undo(items: Sequence[Item], source: Place, target: Place) -> None:
+    """Take back the copies of a move that was broken off before all were there.
+
+    Only what still is in the source, as it was, and equals it at the target, is deleted.
+    """
+    whole = {item.relative: item for item in await source.stock()}
+    kept = [item for item in items if whole.get(item.relative) == item]
+    copies = await target.alike(kept, source)
+    await target.discard(sorted(copies, key=lambda item: item.relative, reverse=True))
+
+
+async def finish(items: Sequence[Item], made: Sequence[Item], source: Place, target: Place) -> None:
+    """Delete the source of a move whose copies were all verified, where they still are there."""
+    there = {(item.relative, item.version) for item in await target.stock()}
+    sure = {item.relative for item in made if (item.relative, item.version) in there}
+    await source.discard([item for item in items if item.relative in sure])

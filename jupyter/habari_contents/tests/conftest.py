@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -16,13 +17,24 @@ from .servers import KEYS, Jupyter, free_port, until
 
 
 @pytest.fixture(scope="session")
-def moto_port():
+def moto_port(tmp_path_factory):
+    """The port of S3: moto, or the program that HABARI_TEST_VERSITYGW names (another S3)."""
     port = free_port()
+    gateway = os.environ.get("HABARI_TEST_VERSITYGW")
     argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    env = dict(os.environ)
+    if gateway:
+        argv = [gateway, "--port", f"127.0.0.1:{port}", "--health", "/health", "posix"]
+        argv.append(str(tmp_path_factory.mktemp("s3")))
+        env |= {
+            "ROOT_ACCESS_KEY": KEYS["AWS_ACCESS_KEY_ID"],
+            "ROOT_SECRET_KEY": KEYS["AWS_SECRET_ACCESS_KEY"],
+        }
+    process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     session = requests.Session()
     session.trust_env = False
-    until(lambda: session.get(f"http://127.0.0.1:{port}/moto-api/").ok, process)
+    looked_at = "health" if gateway else "moto-api/"
+    until(lambda: session.get(f"http://127.0.0.1:{port}/{looked_at}").ok, process)
     session.close()
     yield port
     process.terminate()

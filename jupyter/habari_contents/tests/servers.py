@@ -19,6 +19,9 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIAHABARITEST", "AWS_SECRET_ACCESS_KEY": "very-se
 FOLDERS = (
     '{"lake": {"bucket": "habari-lake", "prefix": ""},'
     ' "notebooks": {"bucket": "habari-notebooks", "prefix": "team/one"},'
+    ' "shelf": {"bucket": "habari-lake", "prefix": "shelf", "readonly": true},'
+    ' "cold": {"bucket": "habari-lake", "prefix": "cold", "encryption": "AES256",'
+    ' "storage_class": "STANDARD_IA"},'
     ' "gone": {"bucket": "no-such-bucket"}}'
 )
 
@@ -47,7 +50,7 @@ class Jupyter:
 
     def __init__(self, root: Path, s3_port: int, **env: str) -> None:
         self.home = root / "home"
-        self.home.mkdir(parents=True)
+        self.home.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.token = uuid.uuid4().hex
         self.url = f"http://127.0.0.1:{self.port}"
@@ -96,6 +99,12 @@ class Jupyter:
     def ready(self) -> Jupyter:
         until(lambda: self.http.get(f"{self.url}/api/status").ok, self.process)
         return self
+
+    def kill(self) -> None:
+        """End it as a kernel out of memory ends a process."""
+        self.http.close()
+        self.process.kill()
+        self.process.wait(15)
 
     def stop(self) -> None:
         self.http.close()

@@ -1,0 +1,71 @@
+"""Owns finding out whether a store honours conditional writes, and what is done where it does not.
+
+It is asked on the first save: an empty object of a name that nobody has, to be written only over a
+version that does not exist. A store that honours conditions refuses, and nothing was written; one
+that takes it ignores them, and the object is deleted again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from . import errors
+from .objects import Condition
+from .store import Bucket
+
+UNKNOWN_CONDITION = frozenset({"NotImplemented", "501", "InvalidArgument", "InvalidRequest"})
+NO_VERSION = '"00000000000000000000000000000000"'
+
+
+class Conditions:
+    """Whether the conditions of one folder's saves are held by its store or by a look before."""
+
+    def __init__(self, bucket: Bucket, under: str, log: Any) -> None:
+        self._bucket = bucket
+        self._under = under
+        self._log = log
+        self.honoured: bool | None = None
+
+    async def hold(self, key: str, path: str, condition: Condition) -> Condition:
+        """The condition to send; where the store ignores it, it is looked at here instead.
+
+        Raises 404 or 409 if it does not hold, 503 or 504 if S3 does not answer (nothing is sent).
+        """
+        if self.honoured is None:
+            self.honoured = await self._asked(path)
+        if self.honoured is not False:
+            return condition
+        now = await self._bucket.head(key, path)
+        if condition.etag and now is None:
+            raise errors.missing(path)
+        if now is not None and (condition.absent or condition.etag not in {None, now.etag}):
+            raise errors.changed(path)
+        return Condition()
+
+    async def _asked(self, path: str) -> bool | None:
+        """What the store does; None if it did not let itself be asked (no right to, say)."""
+        bucket, key = self._bucket, f"{self._under}habari-asks-{uuid.uuid4().hex}"
+        try:
+            async with bucket.bounded(path, bucket.deadlines.confirm) as client:
+                try:
+                    await client.put_object(
+                        Bucket=bucket.name, Key=key, Body=b"", IfMatch=NO_VERSION
+                    )
+                except Exception as error:
+                    if errors.code_of(error) in errors.CONFLICT | errors.MISSING:
+                        return True
+                    if errors.code_of(error) not in UNKNOWN_CONDITION:
+                        raise
+                else:
+                    await client.delete_object(Bucket=bucket.name, Key=key)
+        except errors.ContentsError as error:
+            if error.status_code in {503, 504}:
+                raise
+            return None
+        self._log.warning(
+            "%s: this S3 ignores conditional writes. Saves look at the file right before instead; "
+            "two saves in the same moment are not told apart.",
+            path.partition("/")[0],
+        )
+        return False

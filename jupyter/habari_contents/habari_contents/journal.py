@@ -1,0 +1,131 @@
+"""Owns the journal of moves: what a server that was killed in a move left is finished or undone.
+
+Each move under way has a file in the home. Its server holds a lock on it, so that a file without a
+lock is of a server that is gone. While it copied, the copies are taken back (the source is whole);
+once all copies were verified, the source's remains are deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from . import errors, transfer
+from .transfer import Item, Place
+
+
+class Entry:
+    """The record of one move under way."""
+
+    def __init__(self, file: IO[str] | None, path: Path, facts: dict[str, Any]) -> None:
+        self._file = file
+        self._path = path
+        self._facts = facts
+
+    async def copied(self, made: Sequence[Item]) -> None:
+        """All copies are there and verified: from here on the move is to be finished."""
+        self._facts["made"] = [asdict(item) for item in made]
+        if self._file is not None:
+            await asyncio.to_thread(_write, self._file, self._facts)
+
+    def end(self) -> None:
+        """The move is done, or what is left of it was told."""
+        if self._file is not None:
+            self._path.unlink(missing_ok=True)
+            self._file.close()
+
+
+class Journal:
+    """The moves of a home's servers; `place` gives the place of an API path."""
+
+    def __init__(self, folder: Path, place: Callable[[str], Place], log: Any) -> None:
+        self._folder = folder
+        self._place = place
+        self._log = log
+
+    async def begin(self, source: Place, target: Place, items: Sequence[Item]) -> Entry:
+        """Record that the items will be copied and then deleted.
+
+        A disk that takes no record stops no move: it may be full, which is why one moves.
+        """
+        facts = {
+            "source": source.path,
+            "target": target.path,
+            "items": [asdict(item) for item in items],
+            "made": None,
+        }
+        path = self._folder / f"{uuid.uuid4().hex}.json"
+        try:
+            return Entry(await asyncio.to_thread(_create, path, facts), path, facts)
+        except OSError as error:
+            self._log.warning("This move has no journal: %s", error)
+            return Entry(None, path, facts)
+
+    async def recover(self) -> bool:
+        """Finish or undo what killed servers left; False if S3 must be asked again later."""
+        done = True
+        for path in await asyncio.to_thread(lambda: sorted(self._folder.glob("*.json"))):
+            file = await asyncio.to_thread(_adopt, path)
+            if file is not None:
+                done &= await self._settle(file, path)
+        return done
+
+    async def _settle(self, file: IO[str], path: Path) -> bool:
+        with file:
+            try:
+                whole = [line for line in file if line.endswith("\n")]
+                facts = json.loads(whole[-1])
+                source, target = self._place(facts["source"]), self._place(facts["target"])
+                items = [Item(**item) for item in facts["items"]]
+                made = [Item(**item) for item in facts["made"] or ()]
+            except (ValueError, LookupError, TypeError) as error:
+                self._log.warning("A record of a move is not readable and left alone: %s", error)
+                return True
+            try:
+                if facts["made"] is None:
+                    await transfer.undo(items, source, target)
+                else:
+                    await transfer.finish(items, made, source, target)
+            except errors.ContentsError as error:
+                self._log.warning("A move that was broken off waits for S3: %s", error.log_message)
+                return False
+            word = "undone" if facts["made"] is None else "finished"
+            self._log.warning(
+                "A move that was broken off is %s: %s to %s.", word, source.path, target.path
+            )
+            path.unlink(missing_ok=True)
+            return True
+
+
+def _create(path: Path, facts: Mapping[str, Any]) -> IO[str]:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Locked before it has its name, or a server that starts now would take it for a dead one's.
+    fresh = path.with_suffix(".new")
+    file = fresh.open("x+", encoding="utf-8")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    _write(file, facts)
+    fresh.rename(path)
+    return file
+
+
+def _write(file: IO[str], facts: Mapping[str, Any]) -> None:
+    """A line more, never over the one before: the last whole line counts."""
+    file.write(json.dumps(facts) + "\n")
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _adopt(path: Path) -> IO[str] | None:
+    try:
+        file = path.open("r", encoding="utf-8")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return None
+    return file

@@ -1,0 +1,88 @@
+"""A server that is killed in the middle of a move: the next one undoes the move or finishes it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+import pytest
+import requests
+
+from .faults import FaultProxy
+from .servers import Jupyter
+
+LAKE, NOTEBOOKS = "habari-lake", "habari-notebooks"
+FILES = [f"f{number}.txt" for number in range(6)]
+
+
+@pytest.fixture
+def own_proxy(moto_port):
+    proxy = FaultProxy(moto_port)
+    yield proxy
+    proxy.close()
+
+
+def killed_in_a_move(root, proxy, old: str, new: str, fault: tuple[int, str]) -> Jupyter:
+    """Let a server hang in a move, kill it, and start another one on the same home."""
+    victim = Jupyter(root, proxy.port).ready()
+    assert victim.get("lake", type="directory").ok
+    after, method = fault
+    proxy.fail_after(after, "hang", method)
+
+    def move() -> None:
+        with contextlib.suppress(requests.RequestException):
+            victim.move(old, new)
+
+    moving = threading.Thread(target=move)
+    moving.start()
+    limit = time.monotonic() + 10
+    while proxy.requests[method] <= after and time.monotonic() < limit:
+        time.sleep(0.02)
+    victim.kill()
+    moving.join(15)
+    proxy.heal()
+    assert records(root), "the move was recorded"
+    return Jupyter(root, proxy.port).ready()
+
+
+def records(root) -> list:
+    return list((root / "jupyter_data_dir" / "habari_contents" / "moves").glob("*.json"))
+
+
+def settled(server: Jupyter, root) -> bool:
+    """Ask as a browser does, and see whether the record is gone."""
+    limit = time.monotonic() + 10
+    while records(root) and time.monotonic() < limit:
+        assert server.get("lake", type="directory").ok
+        time.sleep(0.05)
+    return not records(root)
+
+
+@pytest.mark.parametrize("new", ["notebooks", "home"])
+def test_move_killed_while_it_copied_is_undone(own_proxy, s3, keys, tmp_path, name, new):
+    for file in FILES:
+        s3.put_object(Bucket=LAKE, Key=f"{name}/{file}", Body=file.encode() * 500)
+    fault = (2, "GET") if new == "home" else (2, "PUT")
+    # A GET is a listing too: the first two are the stock of both ends.
+    fault = (4, "GET") if new == "home" else fault
+    server = killed_in_a_move(tmp_path, own_proxy, f"lake/{name}", f"{new}/{name}", fault)
+    try:
+        assert settled(server, tmp_path)
+    finally:
+        server.stop()
+    assert [key.rsplit("/")[-1] for key in keys(LAKE, f"{name}/")] == FILES
+    assert keys(NOTEBOOKS, f"team/one/{name}/") == []
+    assert [f for f in (tmp_path / "home").rglob("*") if f.is_file() and name in str(f)] == []
+
+
+def test_move_killed_while_it_deleted_is_finished(own_proxy, s3, keys, tmp_path, name):
+    for file in FILES:
+        s3.put_object(Bucket=LAKE, Key=f"{name}/{file}", Body=file.encode())
+    server = killed_in_a_move(tmp_path, own_proxy, f"lake/{name}", f"notebooks/{name}", (0, "POST"))
+    try:
+        assert settled(server, tmp_path)
+    finally:
+        server.stop()
+    assert keys(LAKE, f"{name}/") == []
+    assert [key.rsplit("/")[-1] for key in keys(NOTEBOOKS, f"team/one/{name}/")] == FILES

@@ -1,0 +1,141 @@
+"""What a folder's settings and its store change: read-only, storage, conditions, credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import os
+
+import pytest
+from botocore.exceptions import ClientError
+from habari_contents import bulk, errors
+from habari_contents.client import Client
+from habari_contents.conditions import Conditions
+from habari_contents.objects import Condition
+from habari_contents.settings import Deadlines
+from habari_contents.store import Bucket
+
+from .servers import KEYS
+
+LAKE = "habari-lake"
+
+
+def test_read_only_folder_shows_as_such_and_changes_nothing(jupyter, s3, keys, name):
+    s3.put_object(Bucket=LAKE, Key=f"shelf/{name}.txt", Body=b"kept")
+    path = f"shelf/{name}.txt"
+    assert jupyter.get(path).json()["writable"] is False
+    assert all(not e["writable"] for e in jupyter.get("shelf").json()["content"])
+    root = {e["name"]: e["writable"] for e in jupyter.get("").json()["content"]}
+    assert (root["shelf"], root["lake"]) == (False, True)
+    refused = [
+        jupyter.text(path, "other"),
+        jupyter.move(path, f"lake/{name}.txt"),
+        jupyter.move(path, f"shelf/{name}-2.txt"),
+        jupyter.call("DELETE", path),
+        jupyter.call("POST", f"{path}/checkpoints"),
+        jupyter.call("POST", "shelf", json={"type": "notebook"}),
+        jupyter.call("POST", "shelf", json={"copy_from": path}),
+    ]
+    assert {answer.status_code for answer in refused} == {403}
+    assert keys(LAKE, f"shelf/{name}") == [f"shelf/{name}.txt"]
+    assert jupyter.call("POST", "lake", json={"copy_from": path}).status_code == 201
+
+
+@pytest.mark.skipif(
+    "HABARI_TEST_VERSITYGW" in os.environ, reason="versitygw keeps neither of the two settings"
+)
+def test_encryption_and_storage_class_are_what_was_set(jupyter, s3, name):
+    assert jupyter.text(f"cold/{name}.txt", "x").ok
+    assert jupyter.text(f"lake/{name}.txt", "x").ok
+    assert jupyter.move(f"lake/{name}.txt", f"cold/{name}-moved.txt").ok
+    for key in (f"cold/{name}.txt", f"cold/{name}-moved.txt"):
+        facts = s3.head_object(Bucket=LAKE, Key=key)
+        assert (facts["ServerSideEncryption"], facts["StorageClass"]) == ("AES256", "STANDARD_IA")
+
+
+def test_asking_a_store_for_conditions_leaves_nothing(jupyter, keys, name):
+    assert jupyter.text(f"lake/{name}.txt", "x").ok
+    assert not [key for key in keys(LAKE, "") if "habari-asks" in key]
+    log = jupyter.log_file.read_text()
+    assert "ignores conditional writes" not in log
+
+
+class Careless:
+    """A store that takes every write, at the seam to aiobotocore."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, str] = {}
+        self.renewed = 0
+        self.refuses = ""
+
+    async def get(self):
+        return self
+
+    def renew(self) -> None:
+        self.renewed += 1
+
+    async def put_object(self, *, Key, **_):  # noqa: N803 - boto's names
+        self.objects[Key] = '"1"'
+        return {}
+
+    async def delete_object(self, *, Key, **_):  # noqa: N803
+        del self.objects[Key]
+
+    async def head_object(self, *, Key, **_):  # noqa: N803
+        if self.refuses:
+            raise ClientError({"Error": {"Code": self.refuses}}, "HeadObject")
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
+        return {"ETag": self.objects[Key], "ContentLength": 0, "LastModified": None}
+
+
+def test_store_that_ignores_conditions_is_found_out_told_and_looked_at(caplog):
+    store = Careless()
+    folder = Conditions(Bucket("b", store, Deadlines()), "team/", logging.getLogger("test"))
+    with caplog.at_level("WARNING"):
+        held = asyncio.run(folder.hold("team/a", "lake/a", Condition(absent=True)))
+    assert held == Condition()
+    assert store.objects == {}
+    assert "ignores conditional writes" in caplog.text
+    store.objects["team/a"] = '"2"'
+    for condition in (Condition(absent=True), Condition(etag='"1"')):
+        with pytest.raises(errors.ContentsError) as refused:
+            asyncio.run(folder.hold("team/a", "lake/a", condition))
+        assert refused.value.status_code == 409
+    assert asyncio.run(folder.hold("team/a", "lake/a", Condition(etag='"2"'))) == Condition()
+
+
+def test_credentials_that_are_refused_are_read_anew():
+    store = Careless()
+    store.refuses = "ExpiredToken"
+    with pytest.raises(errors.ContentsError) as refused:
+        asyncio.run(Bucket("b", store, Deadlines()).head("k", "lake/k"))
+    assert refused.value.status_code == 403
+    assert store.renewed == 1
+
+
+def test_what_one_copy_cannot_carry_goes_in_parts(monkeypatch, moto_port, s3, body, name):
+    """Above 5 GiB S3 copies in parts alone; the same way is gone here with 12 MB."""
+    mib = 1024 * 1024
+    monkeypatch.setattr(bulk, "COPY_LIMIT", 6 * mib)
+    monkeypatch.setattr(bulk, "COPY_PART", 5 * mib)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{moto_port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for variable, value in KEYS.items():
+        monkeypatch.setenv(variable, value)
+    content = bytes(range(256)) * (12 * mib // 256)
+    s3.upload_fileobj(io.BytesIO(content), LAKE, f"{name}/from")
+
+    async def copied():
+        client = Client()
+        try:
+            bucket = Bucket(LAKE, client, Deadlines())
+            stat = await bucket.head(f"{name}/from", "lake/from")
+            return stat, await bulk.copy(bucket, stat, bucket, f"{name}/to", "lake/to")
+        finally:
+            await client.close()
+
+    stat, made = asyncio.run(copied())
+    assert (made.size, stat.size) == (len(content), len(content))
+    assert body(LAKE, f"{name}/to") == content
