@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import time
 import uuid
 from pathlib import Path
@@ -21,7 +22,9 @@ from habari_local.paths import Checkout
 from tests.images.conftest import ROOT, Run
 
 NAMES = list(catalogue.load("packages"))
-SERVICES = [name for name in NAMES if name != "base"]
+# Programs alone, without a system around them: they are copied out of, and nothing runs in them.
+PROGRAMS = ["tools", "kubernetes"]
+SERVICES = [name for name in NAMES if name not in {"base", *PROGRAMS}]
 # Image → the lock that process mode makes the same environment from (what the image adds is known).
 LOCKED = {
     "hub": ("hub/requirements-docker.txt", "hub"),
@@ -44,7 +47,7 @@ def freeze(python: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [*SERVICES, *PROGRAMS])
 def test_it_is_within_its_size(images: Images, name: str) -> None:
     stored = docker.find(images.reference(name))
     assert stored
@@ -66,14 +69,36 @@ def test_it_runs_as_nobody_special(images: Images, run: Run, name: str) -> None:
     assert run("run", "--rm", "--entrypoint", "id", reference, "-u").stdout.strip() != "0"
 
 
-@pytest.mark.parametrize("name", NAMES)
+def history_is_clean(run: Run, reference: str) -> None:
+    history = run("history", "--no-trunc", "--format", "{{.CreatedBy}}", reference).stdout
+    assert not re.search(r"BEGIN CERTIFICATE|://[^/\s]+:[^/\s]+@|(token|password)=", history)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_images_of_programs_hold_programs_alone(
+    images: Images, run: Run, name: str, tmp_path: Path
+) -> None:
+    """No shell to look around with: every file is looked at from outside, none is a certificate."""
+    reference = images.reference(name)
+    history_is_clean(run, reference)
+    made = run("create", reference, "none").stdout.strip()
+    run("export", "-o", str(tmp_path / "files.tar"), made)
+    given = {"dev", "etc", "proc", "sys", ".dockerenv"}  # what the engine adds to a container
+    with tarfile.open(tmp_path / "files.tar") as files:
+        own = [each for each in files if each.name.partition("/")[0] not in given]
+        for each in own:
+            content = files.extractfile(each)
+            assert each.isdir() or (content and content.read(4) == b"\x7fELF"), each.name
+    assert own
+
+
+@pytest.mark.parametrize("name", ["base", *SERVICES])
 def test_no_layer_and_no_line_of_its_history_has_a_secret(
     images: Images, run: Run, name: str
 ) -> None:
     """The machine's own certificates are the secret that every build here is given."""
     reference = images.reference(name)
-    history = run("history", "--no-trunc", "--format", "{{.CreatedBy}}", reference).stdout
-    assert not re.search(r"BEGIN CERTIFICATE|://[^/\s]+:[^/\s]+@|(token|password)=", history)
+    history_is_clean(run, reference)
     look = "ls -A /run/secrets 2>/dev/null; "
     for body in sorted(own_certificates())[:3]:
         line = body[64 * 6 : 64 * 7]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import bulk, errors
+from . import bulk, disk, errors
 from .models import UNKNOWN_TIME, content_type
 from .objects import Condition, Stat
 from .store import Bucket
@@ -63,7 +63,7 @@ class BucketPlace:
             made = await bulk.upload(
                 self.bucket, key, path, file, item.size, content_type(key), Condition(absent=True)
             )
-        if made.size != item.size or _version(source.file(item)) != item.version:
+        if made.size != item.size or disk.version(source.file(item)) != item.version:
             raise errors.ContentsError(409, f"{source.path}{item.relative}: changed meanwhile.")
         return made.etag
 
@@ -77,7 +77,7 @@ class BucketPlace:
                 continue
             version = item.version
             if isinstance(source, DiskPlace) and not item.is_folder:
-                version = f'"{await asyncio.to_thread(_md5, source.file(item))}"'
+                version = f'"{await asyncio.to_thread(disk.md5, source.file(item))}"'
             if item.is_folder or mine.version == version:
                 found.append(mine)
         return found
@@ -140,7 +140,7 @@ class DiskPlace:
             )
         if relative.endswith("/"):
             return Item(relative, 0, "")
-        return Item(relative, file.stat().st_size, _version(file))
+        return Item(relative, file.stat().st_size, disk.version(file))
 
     async def receive(self, item: Item, source: Place) -> str:
         """Download from a bucket into a new file; its version."""
@@ -153,7 +153,7 @@ class DiskPlace:
                 return ""
             await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
             # Half a file never has the name of a whole one, should the server be killed now.
-            half = _half(file)
+            half = disk.half(file)
             target = await asyncio.to_thread(half.open, "xb")
         except FileExistsError as error:
             raise errors.taken(self.path + item.relative) from error
@@ -162,12 +162,12 @@ class DiskPlace:
         try:
             with target:
                 await self._download(item, source, target.write)
-            await asyncio.to_thread(_name, half, file)
+            await asyncio.to_thread(disk.name, half, file)
         except FileExistsError as error:
             raise errors.taken(self.path + item.relative) from error
         finally:
             half.unlink(missing_ok=True)
-        return _version(file)
+        return disk.version(file)
 
     async def alike(self, items: Sequence[Item], source: Place) -> list[Item]:
         """What has the content of the item in the bucket; halves are deleted."""
@@ -177,13 +177,13 @@ class DiskPlace:
         found = []
         for item in items:
             file = self.file(item)
-            _half(file).unlink(missing_ok=True)
+            disk.half(file).unlink(missing_ok=True)
             if item.is_folder and file.is_dir():
                 found.append(item)
             elif file.is_file() and not file.is_symlink() and file.stat().st_size == item.size:
                 md5 = source.stat(item).md5 if isinstance(source, BucketPlace) else None
-                if md5 == _md5(file):
-                    found.append(Item(item.relative, item.size, _version(file)))
+                if md5 == disk.md5(file):
+                    found.append(Item(item.relative, item.size, disk.version(file)))
         return found
 
     async def _download(self, item: Item, source: BucketPlace, write: object) -> None:
@@ -213,7 +213,7 @@ class DiskPlace:
             try:
                 if item.is_folder:
                     file.rmdir()
-                elif _version(file) == item.version:
+                elif disk.version(file) == item.version:
                     file.unlink()
                 else:
                     left.append(item)
@@ -222,32 +222,3 @@ class DiskPlace:
             except OSError:
                 left.append(item)
         return left
-
-
-def _version(file: Path) -> str:
-    found = file.stat()
-    return f"{found.st_mtime_ns}:{found.st_size}:{found.st_ino}"
-
-
-def _half(file: Path) -> Path:
-    """Where a file is while it comes in; the name stays within the 255 bytes that a disk has."""
-    mark = hashlib.md5(os.fsencode(file.name), usedforsecurity=False).hexdigest()
-    return file.with_name(f".{mark}.habari-half")
-
-
-def _name(half: Path, file: Path) -> None:
-    """Give the whole file its name. Raises FileExistsError if something has it."""
-    try:
-        os.link(half, file)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        # Some network disks have no links: a look, and then the name.
-        if os.path.lexists(file):
-            raise FileExistsError(file) from error
-        half.rename(file)
-
-
-def _md5(file: Path) -> str:
-    with file.open("rb") as body:
-        return hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,38 @@
+"""Owns what a move needs of single files on the disk: version, half-written name, checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+
+def version(file: Path) -> str:
+    """What is another after each change of the file. Raises OSError if it is gone."""
+    found = file.stat()
+    return f"{found.st_mtime_ns}:{found.st_size}:{found.st_ino}"
+
+
+def half(file: Path) -> Path:
+    """Where a file is while it comes in; the name stays within the 255 bytes that a disk has."""
+    mark = hashlib.md5(os.fsencode(file.name), usedforsecurity=False).hexdigest()
+    return file.with_name(f".{mark}.habari-half")
+
+
+def name(half: Path, file: Path) -> None:
+    """Give the whole file its name. Raises FileExistsError if something has it."""
+    try:
+        os.link(half, file)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        # Some network disks have no links: a look, and then the name.
+        if os.path.lexists(file):
+            raise FileExistsError(file) from error
+        half.rename(file)
+
+
+def md5(file: Path) -> str:
+    """The content's MD5 in hexadecimal digits, as S3 has it. Raises OSError if it is gone."""
+    with file.open("rb") as body:
+        return hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
