@@ -28,7 +28,8 @@ from habari_local.errors import FAILED, INTERRUPTED, HabariError
 
 app = typer.Typer(
     name="habari-local",
-    help="Habari on this machine: JupyterHub, notebooks in S3, GitHub sign-in. Begin with `up`.",
+    help="Habari on this machine: JupyterHub, notebooks in S3, GitHub sign-in. Begin with `up`.\n\n"
+    "Example: habari-local up",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -10,7 +10,10 @@ from habari_local.commands.options import AsJson, Sets, flags
 from habari_local.console import Result, Table
 from habari_local.errors import ConfigError, HabariError
 
-app = typer.Typer(no_args_is_help=True, help="Settings: show them, make .env, change one.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Settings: show them, make .env, change one.\n\nExample: habari-local config show",
+)
 
 
 @app.command()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Images of the modes with containers: list, build, pull, push, check, prune.",
+    help="Images of the modes with containers: list, build, pull, push, check, prune.\n\n"
+    "Example: habari-local image list",
 )
 Names = Annotated[
     list[str] | None,

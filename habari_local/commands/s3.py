@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The buckets lake and notebooks: ls, cp, cat; production's: bootstrap, check.",
+    help="The buckets lake and notebooks: ls, cp, cat; production's: bootstrap, check.\n\n"
+    "Example: habari-local s3 ls notebooks",
 )
 app.command()(s3_production.bootstrap)
 app.command()(s3_production.check)

@@ -3,8 +3,12 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from habari_local.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("habari_local", "hub", "images", "jupyter", "tests", "bench")
@@ -70,6 +74,20 @@ def test_what_has_one_owner_is_touched_by_nobody_else(path: Path) -> None:
     used = set(calls_and_attributes(ast.parse(path.read_text(encoding="utf-8"))))
     strangers = {what for what, owners in OWNERS.items() if identify(path) not in owners}
     assert not used & strangers
+
+
+def test_every_help_has_an_example() -> None:
+    def named(command: Any, name: str) -> Iterator[tuple[str, str]]:
+        yield name, command.help or ""
+        for verb, each in getattr(command, "commands", {}).items():
+            yield from named(each, f"{name} {verb}")
+
+    lacking = [
+        name
+        for name, text in named(typer.main.get_command(app), "habari-local")
+        if f"Example: {name.partition(' ')[0]} " not in " ".join(text.split())
+    ]
+    assert not lacking
 
 
 def test_every_lock_leaves_out_the_package_that_slows_every_start() -> None:
