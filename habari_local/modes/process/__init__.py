@@ -68,7 +68,9 @@ class ProcessMode:
             steps.append(service(wanted["github"], ("env-hub", "folders"), before))
         steps.append(service(wanted["proxy"], ("env-proxy", "folders"), before))
         steps.append(buckets.step(("s3",) if "s3" in wanted else ("folders",)))
-        steps.append(service(wanted["hub"], ("env-hub", "env-notebook", "folders"), before))
+        # A hub gives up on a proxy within seconds; on a first run the proxy may come minutes later.
+        installed = ("env-hub", "env-proxy", "env-notebook")
+        steps.append(service(wanted["hub"], (*installed, "folders"), before))
         steps.append(reconnect_proxy(("proxy", "hub")))
         return steps
 
