@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from habari_local.errors import MissingTool
+from habari_local import wait
+from habari_local.errors import MissingTool, NotReady
 
 LABEL, SERVICE = "HABARI_LABEL", "HABARI_SERVICE"
 
@@ -129,13 +131,29 @@ def stop(processes: Iterable[psutil.Process], *, seconds: float = 5.0) -> None:
             asked.append(process)
         except psutil.Error:
             continue
-    _, stubborn = psutil.wait_procs(asked, timeout=seconds)
-    for process in stubborn:
+    for process in _outlasting(asked, seconds):
         try:
             process.kill()
         except psutil.Error:
             continue
-    psutil.wait_procs(stubborn, timeout=seconds)
+    _outlasting(asked, seconds)
+
+
+def _outlasting(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until all have ended, at most `seconds`; return those that run still.
+
+    A zombie has ended: what it held is free. psutil's own wait lasts until somebody reaps it, and
+    the first process of a container may take seconds to.
+    """
+    left = list(processes)
+
+    def over() -> bool:
+        left[:] = [process for process in left if alive(process)]
+        return not left
+
+    with suppress(NotReady):
+        wait.until(over, "processes", seconds=seconds)
+    return left
 
 
 def port_owner(port: int, spare: Collection[int] = ()) -> str | None:

@@ -70,3 +70,14 @@ def test_the_owner_of_a_port_is_named() -> None:
         assert f"pid {os.getpid()}" in str(processes.port_owner(port))
         assert processes.port_owner(port, spare=[os.getpid()]) is None
     assert processes.port_owner(port) is None
+
+
+@pytest.mark.timeout(20)
+def test_a_process_that_nobody_reaps_has_ended(checkout_id: str, tmp_path: Path) -> None:
+    """The first process of a container may take its time with the orphans that it inherits."""
+    code = f"import subprocess, time; subprocess.Popen({SLEEP!r}); time.sleep(60)"
+    parent = start(checkout_id, tmp_path, [sys.executable, "-c", code])
+    while not (children := parent.children()):
+        assert parent.is_running()
+    processes.stop(children, seconds=60)
+    assert [child.status() for child in children] == [psutil.STATUS_ZOMBIE]
