@@ -60,7 +60,8 @@ def down(mode: Mode, ctx: Context, *, wipe: bool = False) -> Stopped:
 def perform(steps: Sequence[Step], ctx: Context, shown: Board) -> dict[str, str]:
     """Run steps side by side, each after those it names; return the outcomes by name.
 
-    The first failure cancels the others and is raised when they have ended.
+    The first failure cancels the others and is raised when they have ended. A step that was
+    cancelled is no failure beside one, and no success without one.
     """
     outcomes: dict[str, str] = {}
     running: dict[Future[str], tuple[int, Step]] = {}
@@ -80,7 +81,7 @@ def perform(steps: Sequence[Step], ctx: Context, shown: Board) -> dict[str, str]
                     error = future.exception()
                     if error is None:
                         outcomes[step.name] = future.result()
-                    elif failure is None and not isinstance(error, Cancelled):
+                    elif failure is None or isinstance(failure, Cancelled):
                         failure = error
                         ctx.cancel.set()
         except BaseException:

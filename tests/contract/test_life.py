@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from habari_local import modes
+from habari_local import modes, wait
 from tests.scratch import Scratch, must_be_able_to_run
 
 
@@ -34,6 +34,17 @@ def test_it_answers_and_status_says_so(platform: tuple[str, Scratch]) -> None:
     page = "hub/health" if where["hub"] else "api"
     with urllib.request.urlopen(where["hub_url"] + page) as answer:
         assert answer.status == 200
+
+
+def test_every_health_check_holds(platform: tuple[str, Scratch]) -> None:
+    """A wrong check is seen by nobody here: `up` asks the services themselves."""
+    mode, scratch = platform
+
+    def states() -> set[str]:
+        return {each.health for each in scratch.containers(mode) if each.service}
+
+    wait.until(lambda: "starting" not in states(), "health checks", seconds=60)
+    assert states() <= {"", "healthy"}
 
 
 def test_a_second_up_does_nothing_and_says_so(platform: tuple[str, Scratch]) -> None:

@@ -13,7 +13,10 @@ from habari_local import active, lifecycle
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.errors import Busy, Cancelled, HabariError
+from habari_local.images.build import Task
+from habari_local.images.catalogue import Image
 from habari_local.lock import held
+from habari_local.modes._compose import images
 from habari_local.modes.base import SAME, Context, Mode, Say, Step, Stopped
 from habari_local.paths import Checkout
 
@@ -150,3 +153,33 @@ def test_a_step_that_waits_ends_soon_after_a_failure(ctx: Context) -> None:
     with pytest.raises(HabariError, match="broken"):
         lifecycle.up(as_mode(Sketch([step("a", [], endless), step("b", [], fail)])), ctx)
     assert time.monotonic() - began < 5
+
+
+def test_a_step_that_was_cancelled_is_no_success(ctx: Context) -> None:
+    def stop(_: Context) -> str:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        lifecycle.up(as_mode(Sketch([step("one", [], stop)])), ctx)
+
+
+def test_what_failed_is_told_though_others_were_cancelled_before(ctx: Context) -> None:
+    """The images of a mode are made side by side: the one that can't be had ends the rest."""
+    began = threading.Event()
+
+    def waits(_say: object, cancel: threading.Event | None) -> str:
+        began.set()
+        assert cancel
+        assert cancel.wait(10)
+        raise Cancelled
+
+    def fails(_say: object, _cancel: threading.Event | None) -> str:
+        assert began.wait(10)
+        raise HabariError("Image two: refused.", "habari-local image list")
+
+    made = [
+        Task(Image(name, ""), name, (), perform)
+        for name, perform in (("one", waits), ("two", fails))
+    ]
+    with pytest.raises(HabariError, match="refused"):
+        images._perform(made, ctx, lambda _: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from habari_local.errors import Cancelled
 from habari_local.images.build import Images, Task
 from habari_local.modes.base import SAME, Context, Say, Step
 
@@ -53,4 +54,7 @@ def _perform(tasks: Sequence[Task], ctx: Context, say: Say) -> dict[str, str]:
     with ThreadPoolExecutor(max(1, len(tasks))) as pool:
         for task in tasks:
             started[task.name] = pool.submit(one, task)
+    failures = [each for each in (f.exception() for f in started.values()) if each is not None]
+    if failures:  # those that were cancelled because another failed say nothing
+        raise next((each for each in failures if not isinstance(each, Cancelled)), failures[0])
     return {name: future.result() for name, future in started.items()}
