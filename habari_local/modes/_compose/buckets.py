@@ -23,9 +23,8 @@ def step(mode: str, use: Callable[[Context, dict[str, str]], bool], after: tuple
         say("making the buckets lake and notebooks")
         names = Buckets(ctx.settings.lake_bucket, ctx.settings.notebooks_bucket)
         access = bootstrap(target(ctx), names, _kept(ctx, mode))
-        known = dict(
-            zip(key_names(mode), (access.access_key_id, access.secret_access_key), strict=True)
-        )
+        told = (access.access_key_id, access.secret_access_key, access.state)
+        known = dict(zip(key_names(mode), told, strict=True))
         ctx.secrets.update(keep(ctx.checkout.state, known))
         if not use(ctx, environment(ctx, mode)):
             return SAME
@@ -34,9 +33,9 @@ def step(mode: str, use: Callable[[Context, dict[str, str]], bool], after: tuple
     return Step("buckets", "buckets and key", action, after)
 
 
-def key_names(mode: str) -> tuple[str, str]:
-    """Return what the key of a mode's S3 is called among the secrets: each mode has its own S3."""
-    return f"{mode}_s3_access_key_id", f"{mode}_s3_secret_access_key"
+def key_names(mode: str) -> tuple[str, str, str]:
+    """Return what key and state of a mode's S3 are called among the secrets: each has its own."""
+    return f"{mode}_s3_access_key_id", f"{mode}_s3_secret_access_key", f"{mode}_s3_state"
 
 
 def target(ctx: Context, *, inside: bool = False) -> S3Target:
@@ -86,8 +85,8 @@ def _access(ctx: Context, mode: str) -> S3Access:
     if ctx.settings.s3_backend == "aws":
         given = target(ctx)
         return S3Access(given.access_key_id, given.secret_access_key, user_made=False)
-    names = key_names(mode)
-    return S3Access(ctx.secrets.get(names[0], ""), ctx.secrets.get(names[1], ""))
+    key, secret, state = (ctx.secrets.get(name, "") for name in key_names(mode))
+    return S3Access(key, secret, state=state)
 
 
 def _kept(ctx: Context, mode: str) -> S3Access | None:
