@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from habari_local.errors import Cancelled, CommandFailed, MissingTool
 
 
 @dataclass(frozen=True)
 class Completed:
-    """What a program printed (both streams, in order) and its exit code."""
+    """What a program printed (both streams, in order, unless apart) and its exit code."""
 
     argv: tuple[str, ...]
     code: int
@@ -30,44 +33,60 @@ def run(
     on_line: Callable[[str], None] | None = None,
     cancel: threading.Event | None = None,
     hint: str = "",
+    apart: bool = False,
 ) -> Completed:
     """Run `argv`; give each line of output to `on_line` as it comes.
 
     The program gets no standard input and a process group of its own, which is ended whole when
-    `cancel` is set.
+    `cancel` is set. With `apart`, output is what it wrote for programs alone: what it wrote to
+    standard error is told when it fails, and dropped otherwise.
 
     Raises:
         MissingTool: the program is not there.
         CommandFailed: it ended with another code than 0.
         Cancelled: `cancel` was set before it ended.
     """
+    with tempfile.TemporaryFile("w+", errors="replace") if apart else nullcontext() as errors:
+        process = _started(argv, cwd, env, errors or subprocess.STDOUT)
+        lines: list[str] = []
+        with _ended_on(cancel, process):
+            for line in process.stdout or ():
+                lines.append(line)
+                if on_line:
+                    on_line(line.rstrip("\n"))
+            code = process.wait()
+        if cancel is not None and cancel.is_set():
+            raise Cancelled
+        done = Completed(tuple(argv), code, "".join(lines))
+        if code != 0:
+            raise CommandFailed(done.argv, code, done.output + _whole(errors), hint)
+        return done
+
+
+def _whole(file: IO[str] | None) -> str:
+    if file is None:
+        return ""
+    file.seek(0)
+    return file.read()
+
+
+def _started(
+    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, errors: IO[str] | int
+) -> subprocess.Popen[str]:
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             list(argv),
             cwd=cwd,
             env=dict(env) if env is not None else None,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             text=True,
             errors="replace",
             start_new_session=True,
         )
     except FileNotFoundError as error:
         raise MissingTool(argv[0], "to go on", "habari-local doctor") from error
-    lines: list[str] = []
-    with _ended_on(cancel, process):
-        for line in process.stdout or ():
-            lines.append(line)
-            if on_line:
-                on_line(line.rstrip("\n"))
-        code = process.wait()
-    if cancel is not None and cancel.is_set():
-        raise Cancelled
-    done = Completed(tuple(argv), code, "".join(lines))
-    if code != 0:
-        raise CommandFailed(done.argv, code, done.output, hint)
-    return done
 
 
 def attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:

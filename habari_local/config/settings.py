@@ -91,6 +91,13 @@ class Settings(BaseModel):
         "", "Images", "Image of users' servers; empty: the one that jupyter/ builds."
     )
 
+    chart: str = setting(
+        "",
+        "Kubernetes",
+        "Zero to JupyterHub's chart: a folder or an archive; empty: jupyterhub 4.4.0 of"
+        " https://hub.jupyter.org/helm-chart/, got once.",
+    )
+
     s3_backend: Literal["auto", "moto", "localstack", "aws"] = setting(
         "auto",
         "S3",

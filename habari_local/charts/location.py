@@ -1,0 +1,61 @@
+"""Where the chart is: the folder or archive of the settings, or the pinned one, got once."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from habari_local.charts.chart import opened
+from habari_local.config.settings import Settings
+from habari_local.drivers import helm
+from habari_local.errors import CommandFailed, HabariError
+
+# Zero to JupyterHub: what production runs too (config.dist.yaml). Another version: a commit.
+REPOSITORY, NAME, VERSION = "https://hub.jupyter.org/helm-chart/", "jupyterhub", "4.4.0"
+
+
+def location(
+    settings: Settings,
+    root: Path,
+    environ: Mapping[str, str],
+    *,
+    cancel: threading.Event | None = None,
+) -> Path:
+    """Return the folder or archive of the chart; a relative HABARI_CHART is seen from `root`.
+
+    The pinned chart is got into the cache of the user, once for all checkouts.
+
+    Raises:
+        HabariError: there is no chart there, or it can't be got; nothing half-made is left.
+        MissingTool: it must be got, and there is no helm.
+    """
+    if settings.chart:
+        return opened((root / Path(settings.chart).expanduser()).resolve()).path
+    archive = cache(environ) / f"{NAME}-{VERSION}.tgz"
+    if not archive.is_file():
+        _get(archive, environ, cancel)
+    return archive
+
+
+def cache(environ: Mapping[str, str]) -> Path:
+    """Return the folder of charts that were got."""
+    home = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "~")) / ".cache")
+    return Path(home).expanduser() / "habari-local" / "charts"
+
+
+def _get(archive: Path, environ: Mapping[str, str], cancel: threading.Event | None) -> None:
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place, so that it appears there whole, however many calls get it at once.
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".getting-") as folder:
+        try:
+            helm.pull(REPOSITORY, NAME, VERSION, Path(folder), environ, cancel=cancel)
+        except CommandFailed as error:
+            raise HabariError(
+                f"Chart {NAME} {VERSION}: {REPOSITORY} did not give it, an archive was expected.",
+                " ".join(helm.pulling(REPOSITORY, NAME, VERSION, archive.parent)),
+                details=error.details[1:],
+            ) from error
+        got = opened(Path(folder) / archive.name).path
+        got.replace(archive)

@@ -1,0 +1,144 @@
+"""What a chart does not take of values, told by its own schema with file and line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from habari_local.charts.chart import Chart
+from habari_local.charts.values import (
+    BadValues,
+    Place,
+    Values,
+    dotted,
+    layered,
+    over_defaults,
+    read,
+)
+from habari_local.errors import USAGE, HabariError
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+KINDS = {
+    "object": "a map",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+
+
+def check(chart: Chart, files: Sequence[Path], root: Path | None = None) -> None:
+    """Refuse values that the chart does not take.
+
+    Raises:
+        HabariError: every problem of every file at once; exit code 2.
+    """
+    found = problems(chart, files, root)
+    if found:
+        count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
+        raise HabariError(
+            f"Values for chart {chart.title}: {count} found, none expected.",
+            "mend the lines named above, then repeat the command",
+            USAGE,
+            [f"- {each}" for each in found],
+        )
+
+
+def problems(chart: Chart, files: Sequence[Path], root: Path | None = None) -> list[str]:
+    """Return a sentence for everything in `files` (later wins) that the chart does not take.
+
+    Paths are shown from `root`. No sentence has a value in it: it could be a secret.
+    """
+    from jsonschema.validators import validator_for
+
+    layers, found = _readable(files, root)
+    if found:
+        return found
+    whole = over_defaults(chart.defaults(), layered([each.data for each in layers]))
+    schema = chart.schema()
+    errors = validator_for(schema)(schema).iter_errors(whole)
+    told = {
+        f"{_where(layers, place)}: {dotted(place) or 'values'}: {says}"
+        for error in errors
+        for place, says in _sentences(error)
+    }
+    return sorted(told, key=_by_line)
+
+
+def _readable(files: Sequence[Path], root: Path | None) -> tuple[list[Values], list[str]]:
+    layers, found = [], []
+    for path in files:
+        inside = root is not None and path.is_relative_to(root)
+        try:
+            layers.append(read(path, str(path.relative_to(root)) if root and inside else ""))
+        except BadValues as error:
+            found.append(error.problem)
+    return layers, found
+
+
+def _where(layers: Sequence[Values], place: Place) -> str:
+    """Return file and line of the layer that says what is wrong: the last one that goes so deep."""
+    for length in range(len(place), 0, -1):
+        for layer in reversed(layers):
+            if place[:length] in layer.lines:
+                return f"{layer.name}:{layer.lines[place[:length]]}"
+    return "the chart's own values"
+
+
+def _sentences(error: ValidationError) -> Iterator[tuple[Place, str]]:
+    place: Place = tuple(error.absolute_path)
+    schema: Any = error.schema
+    instance: Any = error.instance
+    wanted: Any = error.validator_value
+    if error.validator == "additionalProperties":
+        for name in _unknown(instance, schema):
+            near = difflib.get_close_matches(name, schema.get("properties", {}), 1)
+            yield (*place, name), "no such name" + (f", did you mean {near[0]}?" if near else "")
+    elif error.validator == "type":
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        yield place, f"{_kind(instance)}, {_either(KINDS[k] for k in kinds)} was expected"
+    elif error.validator == "enum":
+        texts = ("nothing" if each is None else str(each) for each in wanted)
+        yield place, f"none of what is possible: {_either(texts)}"
+    elif error.validator == "required":
+        lacking = [name for name in wanted if name not in instance]
+        yield place, f"lacks {', '.join(lacking)}"
+    else:
+        yield place, f"does not fit the schema's {error.validator} {_short(wanted)}"
+
+
+def _unknown(instance: Any, schema: Any) -> list[str]:
+    patterns = list(schema.get("patternProperties", {}))
+    return [
+        name
+        for name in instance
+        if name not in schema.get("properties", {})
+        and not any(re.search(pattern, name) for pattern in patterns)
+    ]
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
+    return KINDS[kinds.get(type(value), "null" if value is None else "number")]
+
+
+def _either(words: Iterator[str] | Any) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else str(last)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _by_line(sentence: str) -> tuple[str, int, str]:
+    found = re.match(r"(.*?):(\d+): ", sentence)
+    return (found[1], int(found[2]), sentence) if found else ("", 0, sentence)

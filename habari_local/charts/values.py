@@ -1,0 +1,160 @@
+"""Helm values: a file's data with the line of each value, and layers as Helm lays them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from habari_local.errors import HabariError
+
+Key = str | int
+Place = tuple[Key, ...]
+Data = dict[str, Any]
+
+
+class BadValues(HabariError):
+    """A file of values that can't be read; the message names file and line."""
+
+    def __init__(self, name: str, problem: str, line: int = 1) -> None:
+        super().__init__(f"{name}:{line}: {problem}.", f"sed -n {line}p {name}")
+        self.problem = f"{name}:{line}: {problem}"
+
+
+@dataclass(frozen=True)
+class Values:
+    """One file of values: `lines` has the line (from 1) of every key and item."""
+
+    name: str
+    data: Data
+    lines: Mapping[Place, int]
+    text: str
+
+    def line(self, place: Place) -> int | None:
+        """Return the line of a value, or of the nearest that it stands in; None: of nothing."""
+        for length in range(len(place), 0, -1):
+            if place[:length] in self.lines:
+                return self.lines[place[:length]]
+        return None
+
+
+def read(path: Path, name: str = "") -> Values:
+    """Read a file of values; `name` is what people know it by.
+
+    Raises:
+        BadValues: it is not there, no YAML, or no map.
+    """
+    shown = name or str(path)
+    try:
+        return parse(path.read_text(encoding="utf-8"), shown)
+    except FileNotFoundError:
+        raise BadValues(shown, "not there, a file of values was expected") from None
+    except UnicodeDecodeError:
+        raise BadValues(shown, "not UTF-8 text") from None
+
+
+def parse(text: str, name: str) -> Values:
+    """Parse the text of a file of values, as Helm does: YAML 1.1, names as text.
+
+    Raises:
+        BadValues: it is no YAML, has a name twice, or is no map.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    reader = YAML()
+    reader.version = "1.1"
+    try:
+        tree = reader.load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = (error.problem or "no YAML").strip().splitlines()[0]
+        raise BadValues(name, f"no YAML: {problem}", mark.line + 1 if mark else 1) from None
+    except YAMLError:
+        raise BadValues(name, "no YAML") from None
+    if tree is None:
+        return Values(name, {}, {}, text)
+    if not isinstance(tree, dict):
+        raise BadValues(name, "no map, names and values were expected")
+    return Values(name, _plain(tree), dict(_lines(tree, ())), text)
+
+
+def dotted(place: Place) -> str:
+    """Return a place as people write it: hub.config.JupyterHub, extraPorts[0], a."b.c"."""
+    parts = [
+        f"[{key}]" if isinstance(key, int) else f'."{key}"' if "." in key else f".{key}"
+        for key in place
+    ]
+    return "".join(parts).removeprefix(".")
+
+
+def at(data: Any, place: Place, default: Any = None) -> Any:
+    """Return what stands at a place, or `default`."""
+    for key in place:
+        known = isinstance(data, Mapping) and key in data
+        counted = isinstance(data, list) and isinstance(key, int) and key < len(data)
+        if not (known or counted):
+            return default
+        data = data[key]
+    return data
+
+
+def layered(layers: Sequence[Mapping[str, Any]]) -> Data:
+    """Lay values over one another as Helm does its files: maps join, all else is replaced."""
+    result: Data = {}
+    for layer in layers:
+        for key, value in layer.items():
+            below = result.get(key)
+            joined = isinstance(below, dict) and isinstance(value, Mapping)
+            result[key] = layered([below, value]) if joined else deepcopy(value)  # type: ignore[list-item]
+    return result
+
+
+def over_defaults(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Data:
+    """Lay values over the chart's own, as Helm does: null takes the chart's value away."""
+    result = deepcopy(dict(values))
+    for key, default in defaults.items():
+        if key not in result:
+            result[key] = deepcopy(default)
+        elif result[key] is None:
+            del result[key]
+        elif isinstance(result[key], dict) and isinstance(default, Mapping):
+            result[key] = over_defaults(default, result[key])
+    return result
+
+
+def _plain(node: Any) -> Any:
+    """Return ruamel's tree as plain Python, what YAML has beyond JSON as text."""
+    if isinstance(node, dict):
+        return {_name(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    if node is None or isinstance(node, bool):
+        return node
+    for kind in (str, int, float):
+        if isinstance(node, kind):
+            return kind(node)
+    return node.isoformat() if isinstance(node, datetime.date) else str(node)
+
+
+def _name(key: Any) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)
+
+
+def _lines(node: Any, place: Place) -> Iterator[tuple[Place, int]]:
+    pairs: Iterator[tuple[Any, Any]]
+    if isinstance(node, dict):
+        pairs = iter(node.items())
+    elif isinstance(node, list):
+        pairs = enumerate(node)
+    else:
+        return
+    for key, value in pairs:
+        here = (*place, key if isinstance(node, list) else _name(key))
+        position = (node.lc.data or {}).get(key)
+        if position is not None:
+            yield here, position[0] + 1
+        yield from _lines(value, here)

@@ -1,0 +1,226 @@
+"""Where the chart comes from, and what it takes of values."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from habari_local.charts import location as where
+from habari_local.charts.chart import opened
+from habari_local.charts.location import location
+from habari_local.charts.schema import check, problems
+from habari_local.charts.values import BadValues, dotted, layered, over_defaults, parse
+from habari_local.config.settings import Settings
+from habari_local.errors import HabariError
+from tests.programs import with_helm
+
+TAKES = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["hub"],
+    "properties": {
+        "hub": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "type": {"enum": [None, "NodePort", "ClusterIP"]},
+                "port": {"type": ["integer", "null"]},
+                "secret": {"type": "string", "pattern": "^[a-z]+$"},
+                "labels": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "patternProperties": {"^[a-z./]+$": {"type": "string"}},
+                },
+            },
+        },
+    },
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A chart of two files and a schema."""
+    chart = tmp_path / "small"
+    chart.mkdir()
+    (chart / "Chart.yaml").write_text("{apiVersion: v2, name: jupyterhub, version: 4.4.0}")
+    (chart / "values.yaml").write_text("hub: {type: ClusterIP, port: 8081}\n")
+    (chart / "values.schema.json").write_text(json.dumps(TAKES))
+    return chart
+
+
+@pytest.fixture
+def archive(folder: Path) -> Path:
+    path = folder.parent / "repository" / "jupyterhub-4.4.0.tgz"
+    path.parent.mkdir()
+    with tarfile.open(path, "w:gz") as packed:
+        packed.add(folder, "jupyterhub")
+    return path
+
+
+def written(tmp_path: Path, text: str, name: str = "values.yaml") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_chart_is_known_by_what_it_says_of_itself(folder: Path, archive: Path) -> None:
+    (folder / "Chart.yaml").write_text("{name: something-else, version: 1.0.0}")
+    assert opened(folder).title == "something-else 1.0.0"
+    assert opened(archive).title == "jupyterhub 4.4.0"
+    assert opened(archive).defaults() == {"hub": {"type": "ClusterIP", "port": 8081}}
+    assert opened(archive).schema() == TAKES
+
+
+@pytest.mark.parametrize("made", ["nothing", "empty folder", "no archive", "nameless"])
+def test_what_is_no_chart_is_refused(tmp_path: Path, made: str) -> None:
+    path = tmp_path / "chart"
+    if made == "no archive":
+        path.write_text("no archive")
+    elif made != "nothing":
+        path.mkdir()
+    if made == "nameless":
+        (path / "Chart.yaml").write_text("name: nameless")
+    with pytest.raises(HabariError, match="a chart's folder or archive was expected"):
+        location(Settings(chart="chart"), tmp_path, {})
+
+
+def test_a_chart_without_schema_says_how_to_make_it(folder: Path) -> None:
+    (folder / "values.schema.json").unlink()
+    with pytest.raises(HabariError) as caught:
+        check(opened(folder), [])
+    assert "generate-json-schema.py" in caught.value.hint
+
+
+def test_a_chart_of_the_settings_is_seen_from_the_checkout(folder: Path) -> None:
+    assert location(Settings(chart="small"), folder.parent, {}) == folder
+    assert location(Settings(chart=str(folder)), Path("/"), {}) == folder
+
+
+@pytest.fixture
+def repository(archive: Path) -> Iterator[str]:
+    """A chart repository with the one chart."""
+    entry = "{apiVersion: v2, name: jupyterhub, version: 4.4.0, urls: [jupyterhub-4.4.0.tgz]}"
+    index = f"apiVersion: v1\nentries:\n  jupyterhub:\n  - {entry}\n"
+    (archive.parent / "index.yaml").write_text(index)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(archive.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_the_pinned_chart_is_got_once(
+    repository: str, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(where, "REPOSITORY", repository)
+    environ = {**with_helm(), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    got = location(Settings(), tmp_path, environ)
+    assert opened(got).title == "jupyterhub 4.4.0"
+    archive.unlink()
+    assert location(Settings(), tmp_path, environ) == got
+    assert [each.name for each in got.parent.iterdir()] == ["jupyterhub-4.4.0.tgz"]
+
+
+def test_offline_the_command_is_told_and_nothing_half_made_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(where, "REPOSITORY", "http://127.0.0.1:9/charts/")
+    environ = {**with_helm(), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with pytest.raises(HabariError) as caught:
+        location(Settings(), tmp_path, environ)
+    assert caught.value.hint == (
+        "helm pull jupyterhub --repo http://127.0.0.1:9/charts/ --version 4.4.0"
+        f" --destination {where.cache(environ)}"
+    )
+    assert list(where.cache(environ).iterdir()) == []
+
+
+def test_every_problem_is_told_with_its_line_and_none_with_its_value(
+    folder: Path, tmp_path: Path
+) -> None:
+    first = written(tmp_path, "hub:\n  port: s3cret\n  secret: S3CRET\n  prot: 1\n", "first.yaml")
+    second = written(tmp_path, "hub:\n  labels:\n    a.b/c: 3\n    A: s3cret\n  type: s3cret\n")
+    assert problems(opened(folder), [first, second], tmp_path) == [
+        "first.yaml:2: hub.port: text, a whole number or nothing was expected",
+        "first.yaml:3: hub.secret: does not fit the schema's pattern ^[a-z]+$",
+        "first.yaml:4: hub.prot: no such name, did you mean port?",
+        'values.yaml:3: hub.labels."a.b/c": a whole number, text was expected',
+        "values.yaml:4: hub.labels.A: no such name",
+        "values.yaml:5: hub.type: none of what is possible: nothing, NodePort or ClusterIP",
+    ]
+
+
+def test_a_later_layer_mends_an_earlier_one_and_is_blamed_for_what_it_breaks(
+    folder: Path, tmp_path: Path
+) -> None:
+    good = written(tmp_path, "hub: {port: 1}\n", "good.yaml")
+    bad = written(tmp_path, "# a line\nhub: {port: x}\n", "bad.yaml")
+    assert problems(opened(folder), [bad, good], tmp_path) == []
+    (told,) = problems(opened(folder), [good, bad], tmp_path)
+    assert told.startswith("bad.yaml:2: hub.port: ")
+
+
+def test_null_takes_away_what_the_chart_has(folder: Path, tmp_path: Path) -> None:
+    (told,) = problems(opened(folder), [written(tmp_path, "hub:\n")], tmp_path)
+    assert told == "the chart's own values: values: lacks hub"
+
+
+def test_files_that_cannot_be_read_are_all_told(folder: Path, tmp_path: Path) -> None:
+    files = [
+        written(tmp_path, "hub:\n  port: [1\n", "open.yaml"),
+        written(tmp_path, "hub: 1\nproxy: 2\nhub: 3\n", "twice.yaml"),
+        written(tmp_path, "- hub\n", "list.yaml"),
+        tmp_path / "absent.yaml",
+    ]
+    told = problems(opened(folder), files, tmp_path)
+    assert [each.partition(" ")[0] for each in told] == [
+        "open.yaml:3:", "twice.yaml:3:", "list.yaml:1:", "absent.yaml:1:"
+    ]  # fmt: skip
+
+
+def test_check_raises_all_at_once(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(HabariError, match=r"jupyterhub 4\.4\.0: 2 problems found") as caught:
+        check(opened(folder), [written(tmp_path, "hub: {a: 1, b: 2}\n")], tmp_path)
+    assert len(caught.value.details) == 2
+    assert caught.value.code == 2
+
+
+def test_values_are_read_as_helm_reads_them() -> None:
+    text = "on: yes\n7: 0o17\nday: 2026-11-24\nlong: |\n  # no comment\n  x\nkept: &a {b: 1.5}\n"
+    found = parse(f"{text}again: *a\n", "it")
+    assert found.data == {
+        "true": True,
+        "7": "0o17",
+        "day": "2026-11-24",
+        "long": "# no comment\nx\n",
+        "kept": {"b": 1.5},
+        "again": {"b": 1.5},
+    }
+    assert found.lines[("long",)] == 4
+    assert all(type(each) in (bool, str, dict) for each in found.data.values())
+    with pytest.raises(BadValues, match=r"^it:3: "):
+        parse("a: 1\nb: 'x\n", "it")
+
+
+def test_layers_are_laid_as_helm_lays_them() -> None:
+    first = {"a": {"x": 1, "y": [1, 2]}, "b": 1, "c": {"d": 1}}
+    second = {"a": {"y": [3], "z": None}, "b": {"deep": 1}, "c": None}
+    assert layered([first, second]) == {
+        "a": {"x": 1, "y": [3], "z": None}, "b": {"deep": 1}, "c": None
+    }  # fmt: skip
+    chart = {"a": {"x": 0, "z": 5, "w": 6}, "c": {"e": 1}, "f": 7}
+    assert over_defaults(chart, layered([first, second])) == {
+        "a": {"x": 1, "y": [3], "w": 6}, "b": {"deep": 1}, "f": 7
+    }  # fmt: skip
+    assert first["a"] == {"x": 1, "y": [1, 2]}
+
+
+def test_places_are_written_as_people_write_them() -> None:
+    assert dotted(("hub", "ports", 0, "a.b/c", "d")) == 'hub.ports[0]."a.b/c".d'
