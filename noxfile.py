@@ -19,7 +19,9 @@ from habari_local.paths import find_checkout
 from tests.able import missing
 
 ROOT = Path(__file__).parent
-nox.options.sessions = ["lint", "unit", "components", "contract", "images", "faults", "e2e"]
+nox.options.sessions = [
+    *("lint", "unit", "components", "contract", "images", "charts", "faults", "e2e")
+]
 nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
 nox.options.stop_on_first_error = False
@@ -92,6 +94,12 @@ def images(session: nox.Session) -> None:
     packages = ("--set", "HABARI_IMAGES=packages")
     python(session, "habari_local", "image", "build", *packages)
     python(session, "pytest", "tests/images", *pytest_arguments(session))
+
+
+@nox.session
+def charts(session: nox.Session) -> None:
+    """What Habari relies on of the chart: kept by our double, and by the one of HABARI_CHART."""
+    python(session, "pytest", "tests/charts", *pytest_arguments(session))
 
 
 @nox.session
