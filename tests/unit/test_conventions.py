@@ -11,7 +11,7 @@ import typer
 from habari_local.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("habari_local", "hub", "images", "jupyter", "tests", "bench")
+OURS = ("habari_local", "hub", "images", "jupyter", "kind", "tests", "bench")
 FILES = sorted(
     path
     for folder in OURS

@@ -26,7 +26,7 @@ def refer(name: str, source: Source = "packages", root: Path = ROOT, mirror: str
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The files that images are made of, to change."""
-    for folder in ("hub", "jupyter", "images", "habari_local/identity"):
+    for folder in ("hub", "jupyter", "images", "kind", "habari_local/identity"):
         ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".habari")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     return tmp_path
@@ -82,6 +82,8 @@ def test_the_two_sources_never_share_a_tag() -> None:
         ("notebook", "jupyter/habari_contents/habari_contents/store.py"),
         ("github", "habari_local/identity/github.py"),
         ("proxy", "images/proxy/package-lock.json"),
+        ("node", "kind/node/manifests/default-cni.yaml"),
+        ("node", "images/kubernetes/make-part"),
         ("s3-moto", "images/base/bootstrap"),
         ("notebook", "images/base/bootstrap"),
     ],
