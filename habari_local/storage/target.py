@@ -19,6 +19,7 @@ class S3Target:
     access_key_id: str
     secret_access_key: str = field(repr=False)
     backend: str = "aws"
+    session_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def _access(target: S3Target) -> dict[str, Any]:
         "region_name": target.region,
         "aws_access_key_id": target.access_key_id,
         "aws_secret_access_key": target.secret_access_key,
+        "aws_session_token": target.session_token or None,
     }
 
 

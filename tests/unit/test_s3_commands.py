@@ -1,0 +1,96 @@
+"""`s3 bootstrap|check|rotate-key` from the command line, against the real S3 service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from habari_local.cli import main
+from habari_local.storage.key_file import KeyFile
+from tests.unit.test_storage import BUCKETS, S3, s3
+
+__all__ = ["s3"]
+
+Call = Callable[..., tuple[int, Any, str]]
+ROOT_KEY = {"AWS_ACCESS_KEY_ID": "root", "AWS_SECRET_ACCESS_KEY": "root-secret"}
+
+
+@pytest.fixture
+def call(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Call:
+    """Call `habari-local s3 …` in an empty checkout; code, data and what was told."""
+    for name in (*ROOT_KEY, "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("habari_local.paths.PACKAGE", tmp_path / "habari_local")
+    monkeypatch.setenv("HABARI_S3_ENDPOINT_URL", s3.target.endpoint_url or "")
+
+    def calling(*arguments: str, **environ: str) -> tuple[int, Any, str]:
+        with monkeypatch.context() as patch:
+            patch.setattr("boto3.DEFAULT_SESSION", None)  # has read the environment of another call
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main(["s3", *arguments, "--json"])
+        said = capsys.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, json.loads(said.out) if said.out else None, said.err
+
+    return calling
+
+
+def test_made_looked_at_rekeyed_and_the_old_key_retired(s3: S3, call: Call, tmp_path: Path) -> None:
+    code, planned, _ = call("bootstrap", "--backend", "aws", "--plan", **ROOT_KEY)
+    assert (code, len(planned["differences"])) == (0, 13)
+    assert call("bootstrap", "--backend", "aws", **ROOT_KEY)[1]["differences"] == [
+        each.replace("Would change", "Changed") for each in planned["differences"]
+    ]
+    assert call("check", **ROOT_KEY)[:2] == (0, {"good": True, "differences": []})
+    assert call("rotate-key", "--retire", **ROOT_KEY)[2].startswith("S3 key: none to retire")
+    _, rotated, _ = call("rotate-key", **ROOT_KEY)
+    code, _, told = call("rotate-key", "--retire", **ROOT_KEY)
+    assert (code, "IAM has not seen it used yet" in told) == (4, True)
+    kept = KeyFile(tmp_path / ".habari" / "aws" / "habari.env").read().access
+    assert kept
+    s3.as_user(kept).head_bucket(Bucket=BUCKETS.lake)
+    code, retired, told = call("rotate-key", "--retire", **ROOT_KEY)
+    assert code == 0, told
+    assert retired == {**rotated, "retired": True}
+    assert call("check", **ROOT_KEY)[0] == 0
+
+
+def test_each_tenant_has_a_user_and_a_file(call: Call, tmp_path: Path) -> None:
+    for name in ("ham", "spam"):
+        assert call("bootstrap", "--user", name, **ROOT_KEY)[0] == 0
+        assert call("check", "--user", name, **ROOT_KEY)[0] == 0
+    assert {path.name for path in (tmp_path / ".habari" / "aws").iterdir()} == {
+        "ham.env",
+        "spam.env",
+    }
+    code, _, told = call("check", "--user", "../ham", **ROOT_KEY)
+    assert (code, told.partition("\n")[0]) == (2, "--user ../ham: an IAM name was expected.")
+
+
+def test_the_key_of_the_settings_is_not_the_administrator_s(call: Call, tmp_path: Path) -> None:
+    """It goes to servers of this machine, which run what users type."""
+    own = ["HABARI_S3_ACCESS_KEY_ID=root", "HABARI_S3_SECRET_ACCESS_KEY=root-secret"]
+    aws = [f"{name}={value}" for name, value in ROOT_KEY.items()]
+    (tmp_path / ".env").write_text("\n".join([*own, *aws]))
+    code, _, told = call("check")
+    assert code == 2
+    assert told.startswith("Administrator's key: not in the environment")
+    assert "root-secret" not in told
+
+
+def test_a_profile_of_the_environment_will_do(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    file.write_text("[boss]\naws_access_key_id = root\naws_secret_access_key = root-secret\n")
+    known = {"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_CONFIG_FILE": str(tmp_path / "none")}
+    assert call("bootstrap", AWS_PROFILE="boss", **known)[0] == 0
+    code, _, told = call("check", AWS_PROFILE="nobody", **known)
+    assert (code, "nobody" in told) == (1, True)
