@@ -14,6 +14,7 @@ import typer
 
 from habari_local.commands import config, image, s3
 from habari_local.commands.bundle import bundle
+from habari_local.commands.diff import diff
 from habari_local.commands.doctor import doctor
 from habari_local.commands.down import down
 from habari_local.commands.e2e import e2e
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, down, status, endpoints, logs, doctor, why, bundle, e2e):
+for verb in (up, down, status, endpoints, logs, doctor, why, bundle, diff, e2e):
     app.command()(verb)
 app.command("open")(open_)
 app.add_typer(image.app, name="image")

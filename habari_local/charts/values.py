@@ -84,11 +84,15 @@ def parse(text: str, name: str) -> Values:
 
 def dotted(place: Place) -> str:
     """Return a place as people write it: hub.config.JupyterHub, extraPorts[0], a."b.c"."""
-    parts = [
-        f"[{key}]" if isinstance(key, int) else f'."{key}"' if "." in key else f".{key}"
-        for key in place
-    ]
-    return "".join(parts).removeprefix(".")
+    return "".join(map(_step, place)).removeprefix(".")
+
+
+def _step(key: Key) -> str:
+    if isinstance(key, int):
+        return f"[{key}]"
+    if key.startswith("["):  # an item, where lists are compared as maps
+        return key
+    return f'."{key}"' if "." in key else f".{key}"
 
 
 def at(data: Any, place: Place, default: Any = None) -> Any:

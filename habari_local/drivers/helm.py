@@ -85,7 +85,8 @@ def template(
     """
     argv = [program(environ), "template", name, str(chart), "--namespace", namespace]
     argv += ["--kube-version", kubernetes, *_files(values)]
-    return run(argv, env=_without_cluster(environ), cancel=cancel, apart=True).output
+    hint = "mend what helm says of the values, then repeat the command"
+    return run(argv, env=_without_cluster(environ), cancel=cancel, hint=hint, apart=True).output
 
 
 @dataclass(frozen=True)

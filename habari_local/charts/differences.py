@@ -1,0 +1,83 @@
+"""How the values of one machine differ from production's, and why, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from habari_local.charts.compare import ABSENT, Change, changes
+from habari_local.charts.reasons import Reasons
+from habari_local.charts.values import Data, Place, Values, layered, over_defaults
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value that is not production's; `where` is the line that says so, `reason` its why."""
+
+    place: Place
+    production: Any
+    local: Any
+    where: str
+    reason: str
+
+
+def differences(
+    defaults: Mapping[str, Any], production: Values, overlays: Sequence[Values]
+) -> list[Difference]:
+    """Return every value that the overlays make another one than the chart has in production.
+
+    What production does not have at all is one difference, if it has one reason; otherwise each
+    value in it is.
+    """
+    layers = [production.data, *(each.data for each in overlays)]
+    before = over_defaults(defaults, production.data)
+    after = over_defaults(defaults, layered(layers))
+    known = [(each, Reasons(each)) for each in overlays]
+    return [
+        difference
+        for change in changes(before, after)
+        for difference in _explained(change, known, {})
+    ]
+
+
+def _explained(
+    change: Change, known: Sequence[tuple[Values, Reasons]], above: Mapping[str, str]
+) -> list[Difference]:
+    """Return a change with its reason, or what is in it, each with its own.
+
+    `above` has for each overlay its reason of the map that the change is in.
+    """
+    place, after = change.place, change.after
+    says = [(values, reasons) for values, reasons in known if place in values.lines]
+    found = {each.name: reasons(place) or above.get(each.name, "") for each, reasons in says}
+    last = says[-1][0] if says else None
+    reason = found[last.name] if last else ""
+    whole = Difference(
+        place,
+        change.before,
+        after,
+        f"{last.name}:{last.lines[place]}" if last else "",
+        reason,
+    )
+    if not isinstance(after, Mapping) or (reason and len(says) == 1):
+        return [whole]
+    inside = [Change((*place, name), ABSENT, value) for name, value in after.items()]
+    parts = [part for each in inside for part in _explained(each, known, found)]
+    return parts if any(part.reason for part in parts) else [whole]
+
+
+def applied(values: Mapping[str, Any], given: Sequence[Difference]) -> Data:
+    """Return values with these differences put in, and no others."""
+    result = deepcopy(dict(values))
+    for each in given:
+        node = result
+        *above, last = map(str, each.place)
+        for name in above:
+            if not isinstance(node.get(name), dict):
+                node[name] = {}
+            node = node[name]
+        # Null is how Helm is told to take a value of the chart's away.
+        node[last] = None if each.local is ABSENT else deepcopy(each.local)
+    return result

@@ -1,0 +1,160 @@
+"""How what the chart renders differs from production, and which value causes each difference."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from habari_local.charts.chart import Chart
+from habari_local.charts.compare import ABSENT, HIDDEN, Change, changes, shown
+from habari_local.charts.differences import Difference, applied
+from habari_local.charts.values import Data, Place
+from habari_local.drivers import helm
+from habari_local.errors import CommandFailed
+
+KUBERNETES = "1.34.3"  # what the chart is rendered for: the version of the local cluster's node
+NAME = NAMESPACE = "habari"
+
+# Differences that were put in, and the places that changed with them.
+Step = tuple[tuple[Difference, ...], list[Place]]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One difference in an object (`Kind/name`), and the values that cause it."""
+
+    thing: str
+    change: Change
+    causes: tuple[Difference, ...]
+
+
+def effects(
+    chart: Chart,
+    production: Mapping[str, Any],
+    found: Sequence[Difference],
+    environ: Mapping[str, str],
+) -> list[Effect]:
+    """Return every difference in what is rendered.
+
+    The differences of the values are put in one after the other, and each step is rendered: what
+    changes with a step is caused by it. What differs between two renderings of the same values,
+    as a token that the chart makes at random, is no difference.
+
+    Raises:
+        CommandFailed: the chart can't be rendered with these values.
+    """
+    steps = [applied(production, found[:count]) for count in range(len(found) + 1)]
+    trees, first, last = _rendered(chart, steps, environ)
+    whole = (trees[0] or first, trees[-1] or last)
+    random = {
+        each.place for pair in zip(whole, (first, last), strict=True) for each in changes(*pair)
+    }
+    by_step = list(_by_step(found, trees))
+    return [
+        Effect(str(change.place[0]), _of_thing(change), _causes(change, by_step))
+        for change in changes(*whole)
+        if not any(_within(change.place, place) for place in random)
+    ]
+
+
+def _by_step(found: Sequence[Difference], trees: Sequence[Data | None]) -> Iterator[Step]:
+    """Yield what each difference changes; those that only together can be rendered, together."""
+    before, waiting = trees[0] or {}, []
+    for cause, tree in zip(found, trees[1:], strict=True):
+        waiting.append(cause)
+        if tree is not None:
+            yield tuple(waiting), [change.place for change in changes(before, tree)]
+            before, waiting = tree, []
+
+
+def _causes(change: Change, steps: Sequence[Step]) -> tuple[Difference, ...]:
+    """Return whose steps changed it; of what is gone, what changed in it before matters no more."""
+
+    def matters(place: Place) -> bool:
+        below = change.after is not ABSENT and _within(place, change.place)
+        return below or _within(change.place, place)
+
+    return tuple(cause for causes, places in steps if any(map(matters, places)) for cause in causes)
+
+
+def _within(place: Place, other: Place) -> bool:
+    return place[: len(other)] == other
+
+
+def _of_thing(change: Change) -> Change:
+    """Return the change with its place in the object, without secrets, lists as lists again."""
+    thing, *place = change.place
+    held = str(thing).startswith("Secret/") and (not place or place[0] in ("data", "stringData"))
+
+    def told(side: Any) -> Any:
+        if held and side is not ABSENT:
+            return HIDDEN
+        return _listed(shown(change.place, side))
+
+    return Change(tuple(place), told(change.before), told(change.after))
+
+
+def _rendered(
+    chart: Chart, steps: Sequence[Mapping[str, Any]], environ: Mapping[str, str]
+) -> tuple[list[Data | None], Data, Data]:
+    """Render each step, None where that can't be, and the first and the last once more."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def render(number: int) -> Data:
+            path = Path(folder) / f"{number}.yaml"  # the folder is its owner's alone
+            path.write_text(json.dumps(steps[number]), encoding="utf-8")
+            text = helm.template(
+                chart.path, [path], environ, name=NAME, namespace=NAMESPACE, kubernetes=KUBERNETES
+            )
+            return dict(_object(document) for document in _documents(text))
+
+        def attempt(number: int) -> Data | None:
+            try:
+                return render(number)
+            except CommandFailed:
+                return None
+
+        # Side by side: each is a program that runs for 0.2 s.
+        trees = list(pool.map(attempt, range(len(steps))))
+        return trees, render(0), render(len(steps) - 1)
+
+
+def _documents(text: str) -> list[str]:
+    parts = (part for part in f"\n{text}".split("\n---\n"))
+    return [part for part in parts if any(r and not r.startswith("#") for r in part.splitlines())]
+
+
+@cache  # most objects are the same in most renderings
+def _object(document: str) -> tuple[str, Data]:
+    from ruamel.yaml import YAML
+
+    found = YAML(typ="safe", pure=True).load(document)
+    return f"{found['kind']}/{found['metadata']['name']}", _by_name(found)
+
+
+def _by_name(node: Any) -> Any:
+    """Return a manifest with its lists as maps: by the items' names, or by number."""
+    if isinstance(node, Mapping):
+        return {str(key): _by_name(value) for key, value in node.items()}
+    if not isinstance(node, list) or not node:
+        return node
+    names = [each.get("name") if isinstance(each, Mapping) else None for each in node]
+    keys = names if len({*names} - {None}) == len(node) else [f"[{n}]" for n in range(len(node))]
+    return {str(key): _by_name(value) for key, value in zip(keys, node, strict=True)}
+
+
+def _listed(node: Any) -> Any:
+    """Return a manifest as it was before `_by_name`."""
+    if not isinstance(node, Mapping):
+        return node
+    items = {key: _listed(value) for key, value in node.items()}
+    numbered = all(key == f"[{n}]" for n, key in enumerate(items))
+    named = all(isinstance(v, Mapping) and v.get("name") == key for key, v in items.items())
+    return list(items.values()) if items and (numbered or named) else items

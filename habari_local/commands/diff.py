@@ -1,0 +1,50 @@
+"""`habari-local diff`: how one machine differs from production, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from habari_local.commands.options import AsJson, Sets, flags
+from habari_local.console import Result
+from habari_local.errors import FAILED
+
+More = Annotated[
+    list[Path] | None,
+    typer.Option("--values", metavar="FILE", help="Values laid over kind/values.yaml; repeatable."),
+]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one page.")
+]
+
+
+def diff(
+    values: More = None, html: Html = None, sets: Sets = None, as_json: AsJson = False
+) -> Result:
+    """Show each value that is not production's, why, and what it changes; exit 1 if one has no why.
+
+    Production is config.yaml, or config.dist.yaml while there is none. Nothing needs to run.
+
+    Example: habari-local diff --html diff.html
+    """
+    from habari_local.charts.chart import opened
+    from habari_local.charts.location import location
+    from habari_local.charts.page import page
+    from habari_local.charts.report import as_data, as_lines, compare
+    from habari_local.config.load import environment, load
+    from habari_local.paths import find_checkout
+
+    root, env = find_checkout().root, environment()
+    chart = opened(location(load(root, flags(sets)).settings, root, env))
+    own = root / "config.yaml"
+    production = own if own.exists() else root / "config.dist.yaml"
+    overlays = [root / "kind" / "values.yaml", *(path.resolve() for path in values or ())]
+    report = compare(chart, production, overlays, root, env)
+    shown = list(as_lines(report))
+    if html:
+        html.write_text(page(report), encoding="utf-8")
+        shown.append(f"Written: {html}")
+    code = FAILED if report.lacking else 0
+    return Result(as_data(report), shown, code, as_json=as_json)
