@@ -108,6 +108,40 @@ def faults(session: nox.Session) -> None:
     python(session, "pytest", "tests/faults", *pytest_arguments(session))
 
 
+def chosen_modes(session: nox.Session, arguments: list[str]) -> list[str]:
+    """Take `--mode MODE|all` out of the arguments; without it, each that this machine can run."""
+    wanted = ""
+    if "--mode" in arguments:
+        place = arguments.index("--mode")
+        wanted = arguments[place + 1]
+        del arguments[place : place + 2]
+    if wanted not in ("", "all"):
+        return [wanted]
+    able = []
+    for mode in modes.names():
+        lacking = missing(mode) if wanted == "" else None
+        if lacking:
+            session.log(f"Mode {mode} can't run here: {lacking}")
+        else:
+            able.append(mode)
+    return able
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Half an hour of `drill save`: `nox -s soak -- [--mode MODE] [--seconds N] [...]`."""
+    arguments = list(session.posargs)
+    if "--seconds" not in arguments:
+        arguments = ["--seconds", "1800", *arguments]
+    people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"
+    for mode in chosen_modes(session, arguments):
+        python(session, "habari_local", "up", "--mode", mode, "--set", people)
+        try:
+            python(session, "habari_local", "drill", "save", *arguments)
+        finally:
+            python(session, "habari_local", "down")
+
+
 @nox.session
 def e2e(session: nox.Session) -> None:
     """The end-to-end suite: `nox -s e2e -- [--mode MODE|all] [--strict] [pytest arguments]`.
@@ -115,22 +149,13 @@ def e2e(session: nox.Session) -> None:
     Without a mode it runs in each that this machine can run.
     """
     arguments = list(session.posargs)
-    wanted = ""
-    if "--mode" in arguments:
-        place = arguments.index("--mode")
-        wanted = arguments[place + 1]
-        del arguments[place : place + 2]
     strict = ["--strict"] if "--strict" in arguments else []
-    arguments = [each for each in arguments if each != "--strict"]
-    chosen = modes.names() if wanted in ("", "all") else (wanted,)
+    chosen = chosen_modes(session, arguments)
+    plain = [each for each in arguments if each != "--strict"]
     for mode in chosen:
-        lacking = missing(mode) if wanted == "" else None
-        if lacking:
-            session.log(f"Mode {mode} can't run here: {lacking}")
-            continue
         if shutil.which("chromium") is None:
             session.log("No browser here; the tests in one are skipped: apt-get install chromium")
-        python(session, "habari_local", "e2e", "--mode", mode, *strict, "--", *arguments)
+        python(session, "habari_local", "e2e", "--mode", mode, *strict, "--", *plain)
 
 
 @nox.session

@@ -150,6 +150,11 @@ def board(titles: Sequence[str]) -> PlainBoard | LiveBoard:
     return PlainBoard(titles, lambda line: console.print(line, markup=False, soft_wrap=True))
 
 
+def unseen(titles: Sequence[str]) -> PlainBoard:
+    """Return a board that shows nothing, for a bring-up that is part of something else."""
+    return PlainBoard(titles, lambda _line: None)
+
+
 def render(result: Result) -> None:
     """Write a result to standard output."""
     from rich.console import Console

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from habari_local import active
-from habari_local.console import Board, board
+from habari_local.console import Board, LiveBoard, PlainBoard, board
 from habari_local.errors import Cancelled, HabariError
 from habari_local.lock import held
 from habari_local.modes.base import SAME, Context, Mode, Step, Stopped
 
+Shown = Callable[[Sequence[str]], PlainBoard | LiveBoard]
 
-def up(mode: Mode, ctx: Context, *, keep: bool = False) -> bool:
-    """Bring `mode` up; return whether anything had to be done.
+
+def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> bool:
+    """Bring `mode` up, its steps shown by `show`; return whether anything had to be done.
 
     On an error or Ctrl-C everything that this call started is taken back (unless `keep`), logs
     stay.
@@ -36,7 +38,7 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False) -> bool:
         steps = mode.steps(ctx)
         try:
             active.remember(ctx, mode.name)
-            with board([step.title for step in steps]) as shown:
+            with show([step.title for step in steps]) as shown:
                 outcomes = perform(steps, ctx, shown)
         except BaseException:
             if not keep:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from habari_local.errors import HabariError
 
@@ -187,6 +187,12 @@ def _remove(container: str) -> None:
 def restart(container: str) -> None:
     """Stop a container and start it again."""
     api().restart(container, timeout=STOP_SECONDS)
+
+
+def hurt(how: Literal["kill", "pause", "unpause"], containers: Iterable[str]) -> None:
+    """Kill, pause or unpause containers."""
+    for each in containers:
+        getattr(api(), how)(each)
 
 
 def networks(ours: Ours) -> list[dict[str, Any]]:

@@ -161,3 +161,20 @@ class Explaining(Protocol):
 
     def lacking(self, ctx: Context) -> str:
         """Return what a user's server needs and is not there, in words; empty if all is."""
+
+
+@runtime_checkable
+class Breakable(Protocol):
+    """A mode whose parts can be broken on purpose; `up` mends what was killed.
+
+    A part is one of `Mode.services`, or `server`: somebody's, of those that run.
+    """
+
+    def kill(self, ctx: Context, part: str) -> None:
+        """End a part at once, as a crash does."""
+
+    def freeze(self, ctx: Context, part: str) -> None:
+        """Stop a part where it is, as a machine that hangs does."""
+
+    def thaw(self, ctx: Context, part: str) -> None:
+        """Let a frozen part go on; one that isn't is left alone."""

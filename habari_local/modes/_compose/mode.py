@@ -120,6 +120,23 @@ class ComposeMode:
         reference = images.references(ctx, ["notebook"])["notebook"]
         return "" if docker.find(reference) else f"image {reference}: not in the engine"
 
+    def kill(self, ctx: Context, part: str) -> None:
+        """End a part at once; the engine takes it for stopped by hand and leaves it to `up`."""
+        engine.hurt("kill", self._of_part(ctx, part, "running"))
+
+    def freeze(self, ctx: Context, part: str) -> None:
+        """Stop a part where it is."""
+        engine.hurt("pause", self._of_part(ctx, part, "running"))
+
+    def thaw(self, ctx: Context, part: str) -> None:
+        """Let a frozen part go on."""
+        engine.hurt("unpause", self._of_part(ctx, part, "paused"))
+
+    def _of_part(self, ctx: Context, part: str, state: str) -> list[str]:
+        found = [each for each in engine.containers(self.ours(ctx)) if each.state == state]
+        mine = [each.id for each in found if (each.service or (each.user and "server")) == part]
+        return mine[:1]
+
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop and remove what carries our labels: users' servers and hub first, then S3."""
         place.project(ctx, self.name).end_leftovers()

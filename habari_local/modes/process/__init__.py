@@ -16,6 +16,7 @@ from habari_local.modes.process.steps import (
     environment,
     log_path,
     make_folders,
+    of_part,
     reconnect_proxy,
     refuse_taken_ports,
     service,
@@ -129,6 +130,21 @@ class ProcessMode:
         )
         gone = [str(path) for path in needed if not path.is_file()]
         return f"{', '.join(gone)}: not there" if gone else ""
+
+    def kill(self, ctx: Context, part: str) -> None:
+        """End a part at once."""
+        for process in of_part(ctx, part):
+            process.kill()
+
+    def freeze(self, ctx: Context, part: str) -> None:
+        """Stop a part where it is."""
+        for process in of_part(ctx, part):
+            process.suspend()
+
+    def thaw(self, ctx: Context, part: str) -> None:
+        """Let a frozen part go on."""
+        for process in of_part(ctx, part):
+            process.resume()
 
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop users' servers, hub, proxy and stand-in together, then S3: saves under way end."""

@@ -129,6 +129,15 @@ def of_service(ctx: Context, name: str) -> list[processes.Found]:
     return [f for f in processes.find(ctx.checkout.id, NAME) if f.service == name]
 
 
+def of_part(ctx: Context, part: str) -> list[psutil.Process]:
+    """Return the processes of a service, or (as `server`) of one user's server and its kernels."""
+    if part != "server":
+        return [found.process for found in of_service(ctx, part)]
+    found = processes.find(ctx.checkout.id, NAME)
+    users = [each.user for each in found if each.user]
+    return [each.process for each in found if each.user and each.user == users[0]]
+
+
 def refuse_taken_ports(ctx: Context) -> None:
     """Raise PortTaken if a port that we need is held by something that is not ours."""
     ours = {found.process.pid for found in processes.find(ctx.checkout.id, NAME)}

@@ -1,0 +1,161 @@
+"""`habari-local drill`: people work while parts are broken on purpose; what was lost is counted."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from habari_local.commands.options import AsJson, ModeName
+from habari_local.console import Result, Table
+from habari_local.errors import FAILED, USAGE, HabariError, NotRunning
+
+if TYPE_CHECKING:
+    from habari_local.drills.faults import Injected
+    from habari_local.drills.ledger import Attempt, Verdict
+    from habari_local.drills.people import Person
+    from habari_local.modes.base import Context, Endpoints, Mode
+
+app = typer.Typer(
+    help="Break parts of the running platform on purpose, and see that no work is lost.\n\n"
+    "Example: habari-local drill save",
+    no_args_is_help=True,
+)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """For how long people save, how often a second each of them, and what is broken meanwhile."""
+
+    seconds: float
+    rate: float
+    faults: Sequence[str]
+
+
+@app.callback()
+def drill() -> None:
+    """Keep `save` a verb of its own."""
+
+
+@app.command()
+def save(
+    users: Annotated[
+        int | None, typer.Option(min=1, help="How many people save; default: all on the lists.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long.")] = 60,
+    rate: Annotated[float, typer.Option(min=0.01, help="Saves a second, of each of them.")] = 2,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART-killed|PART-frozen", help="A fault to inject, or none; repeatable."
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the plot (SVG) goes.")
+    ] = None,
+    mode: ModeName = None,
+    as_json: AsJson = False,
+) -> Result:
+    """Have people save through the hub while parts are broken, then read every save back from S3.
+
+    A part is a service, or `server` (somebody's). What is made is deleted, unless a save is lost.
+
+    Example: habari-local drill save --seconds 120 --fault s3-killed --fault hub-killed
+    """
+    from habari_local import active
+    from habari_local.drills.faults import chosen
+    from habari_local.drills.ledger import judged
+    from habari_local.drills.plot import svg
+    from habari_local.drills.saving import at_work
+    from habari_local.drills.stored import Shelf
+
+    found, ctx = active.current(mode)
+    if active.active_mode(ctx.checkout) != found.name:
+        raise NotRunning()
+    where = found.endpoints(ctx)
+    pace = Pace(seconds, rate, chosen(fault or (), found, ctx))
+    run = f"drill-{secrets.token_hex(3)}"
+    with at_work(where, _people(where, users), run) as people:
+        attempts, faults = _drilled(found, ctx, people, pace, run)
+        shelf = Shelf(where.s3, ctx.settings.s3_backend)
+        verdict = judged(attempts, shelf.read)
+        if verdict.good:
+            shelf.clear(run)
+    path = plot or ctx.checkout.report / f"drill-{found.name}.svg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    title = f"drill save, mode {found.name}: {verdict.saved} saved, {len(verdict.lost)} lost"
+    path.write_text(svg(title, attempts, faults), encoding="utf-8")
+    about = {"mode": found.name, "run": run, "plot": str(path)}
+    data = about | _data(verdict, attempts, faults)
+    return Result(data, _shown(data, verdict), 0 if verdict.good else FAILED, as_json=as_json)
+
+
+def _people(where: Endpoints, users: int | None) -> list[str]:
+    if not where.hub:
+        return [where.users["allowed"][0]] if where.users["allowed"] else ["jovyan"]
+    listed = list(dict.fromkeys([*where.users["allowed"], *where.users["admin"]]))
+    if users is not None and users > len(listed):
+        raise HabariError(
+            f"{users} users: {len(listed)} are on the lists, as many were expected at most.",
+            "habari-local up --set HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5,u6,u7,u8",
+            USAGE,
+        )
+    return listed[:users]
+
+
+def _drilled(
+    mode: Mode, ctx: Context, people: Sequence[Person], pace: Pace, run: str
+) -> tuple[list[Attempt], list[Injected]]:
+    """Return every save and every fault."""
+    from habari_local import active, lifecycle
+    from habari_local.console import unseen
+    from habari_local.drills.faults import Clock, injected
+    from habari_local.drills.saving import Desk, Office
+
+    def mend() -> None:
+        _, fresh = active.current(mode.name)
+        lifecycle.up(mode, fresh, keep=True, show=unseen)
+
+    clock = Clock(pace.seconds)
+    with Office([Desk(person, run, pace.rate, clock) for person in people]) as office:
+        done = list(injected(pace.faults, mode, ctx, mend, clock))
+    mend()
+    return office.attempts, done
+
+
+def _data(
+    verdict: Verdict, attempts: Sequence[Attempt], faults: Sequence[Injected]
+) -> dict[str, Any]:
+    from habari_local.drills.faults import back_after
+
+    answers = sorted(each.seconds for each in attempts if each.outcome == "saved")
+    return {
+        **asdict(verdict),
+        "good": verdict.good,
+        "median_seconds": answers[len(answers) // 2] if answers else None,
+        "faults": [asdict(each) | {"back": back_after(each, attempts)} for each in faults],
+    }
+
+
+def _shown(data: dict[str, Any], verdict: Verdict) -> list[str | Table]:
+    rows = [
+        (each["name"], f"{each['began']:.0f} s", f"{each['mended'] - each['began']:.1f} s",
+         "never" if each["back"] is None else f"{each['back']:.1f} s")
+        for each in data["faults"]
+    ]  # fmt: skip
+    lines: list[str | Table] = []
+    if rows:
+        lines.append(Table(["fault", "at", "away for", "saves again after"], rows))
+    lines.append(
+        f"{verdict.saved} saves acknowledged, {verdict.refused} refused, {verdict.unconfirmed}"
+        f" unconfirmed; {len(verdict.lost)} lost, {len(verdict.torn)} torn,"
+        f" {len(verdict.untrue)} there although refused."
+    )
+    lines += [f"  {each}" for each in [*verdict.lost, *verdict.torn, *verdict.untrue][:20]]
+    if not verdict.good:
+        lines.append(f"Kept to look at: notebooks/{data['run']}/")
+    return [*lines, f"Plot: {data['plot']}"]

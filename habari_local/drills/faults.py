@@ -1,0 +1,151 @@
+"""Faults of a drill: which there are, when each is injected, and how the platform is mended."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from habari_local.drills.ledger import Attempt
+from habari_local.errors import USAGE, HabariError
+from habari_local.modes.base import Breakable, Context, Mode
+from habari_local.wait import pause
+
+# Seconds that a part is left broken: a frozen one for longer than a save waits for S3's answer.
+AWAY = {"killed": 3.0, "frozen": 9.0}
+CALM = 5.0  # seconds between mended and the next fault
+BACK = 12.0  # seconds at the end in which everybody must be able to save again
+MENDING = 60.0  # seconds in which the platform must be back
+DEFAULTS = ("s3-killed", "s3-frozen", "hub-killed", "proxy-killed", "server-killed")
+SERVER, NONE = "server", "none"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How far a drill of so many seconds is."""
+
+    seconds: float
+    began: float = field(default_factory=time.monotonic)
+
+    def now(self) -> float:
+        """Return the seconds since the drill began."""
+        return time.monotonic() - self.began
+
+    def left(self) -> float:
+        """Return the seconds until it is over; negative when it is."""
+        return self.seconds - self.now()
+
+
+@dataclass(frozen=True)
+class Injected:
+    """One fault: begun and mended so many seconds into the drill."""
+
+    name: str
+    began: float
+    mended: float
+
+
+def possible(mode: Mode, ctx: Context) -> list[str]:
+    """Return the faults that can be injected in a mode, none where it can't be broken."""
+    if not isinstance(mode, Breakable):
+        return []
+    parts = [*mode.services(ctx), SERVER]
+    return [f"{part}-{how}" for part in parts for how in AWAY]
+
+
+def chosen(wanted: Sequence[str], mode: Mode, ctx: Context) -> list[str]:
+    """Return the wanted faults (`none` is none), or the usual ones that the mode has.
+
+    Raises:
+        HabariError: one that is none here, with those that are.
+    """
+    known = possible(mode, ctx)
+    if list(wanted) == [NONE]:
+        return []
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise HabariError(
+            f"Fault {', '.join(unknown)}: not known in mode {mode.name}, expected some of"
+            f" {', '.join(known) or 'none at all'}.",
+            "habari-local drill save --fault s3-killed",
+            USAGE,
+        )
+    return list(wanted) or [name for name in DEFAULTS if name in known]
+
+
+def injected(
+    names: Sequence[str],
+    mode: Mode,
+    ctx: Context,
+    mend: Callable[[], object],
+    clock: Clock,
+) -> Iterator[Injected]:
+    """Inject faults in turn until the clock's time is up; yield each when it is mended.
+
+    Before each is calm, and so is the end: what was broken is mended before.
+
+    Raises:
+        HabariError: the platform could not be mended.
+    """
+    for name in itertools.cycle(names):
+        away = AWAY[name.rpartition("-")[2]]
+        if clock.left() < CALM + away + BACK or not isinstance(mode, Breakable):
+            break
+        pause(CALM)
+        began = clock.now()
+        with broken(name, mode, ctx):
+            pause(away)
+        insist(mend)
+        yield Injected(name, began, clock.now())
+    pause(max(0.0, clock.left()))
+
+
+def back_after(fault: Injected, attempts: Sequence[Attempt]) -> float | None:
+    """Return after how many seconds from its begin all whom it hit had a save acknowledged again.
+
+    0 if nobody noticed; None if somebody's never was.
+    """
+    backs = [0.0]
+    for person in {each.person for each in attempts}:
+        theirs = [each for each in attempts if each.person == person]
+        hit = [e.at for e in theirs if e.outcome != "saved" and fault.began < e.told < fault.mended]
+        if hit:
+            good = [e.told for e in theirs if e.outcome == "saved" and e.at > hit[-1]]
+            if not good:
+                return None
+            backs.append(min(good) - fault.began)
+    return max(backs)
+
+
+@contextmanager
+def broken(name: str, mode: Breakable, ctx: Context) -> Iterator[None]:
+    """Break a part for the length of the block; a frozen one goes on after it, whatever happens."""
+    part, _, how = name.rpartition("-")
+    if how == "killed":
+        mode.kill(ctx, part)
+        yield
+        return
+    try:
+        mode.freeze(ctx, part)
+        yield
+    finally:
+        mode.thaw(ctx, part)
+
+
+def insist(mend: Callable[[], object], seconds: float = MENDING) -> None:
+    """Mend, again where it fails: a part that dies while another one starts takes it along.
+
+    Raises:
+        HabariError: the last failure, when the time is over.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            mend()
+        except HabariError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return

@@ -1,0 +1,35 @@
+"""What a drill left in the bucket of notebooks, seen from outside by the key that servers have."""
+
+from __future__ import annotations
+
+from habari_local.modes.base import S3Endpoint
+from habari_local.storage.target import S3Target, s3_client
+
+
+class Shelf:
+    """The bucket of notebooks."""
+
+    def __init__(self, s3: S3Endpoint, backend: str) -> None:
+        target = S3Target(
+            s3.endpoint_url, s3.region, s3.access_key_id, s3.secret_access_key, backend
+        )
+        self.bucket = s3.notebooks_bucket
+        self.client = s3_client(target)
+
+    def read(self, name: str) -> bytes | None:
+        """Return what is stored under a name, None if nothing is; raises botocore's errors."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return self.client.get_object(Bucket=self.bucket, Key=name)["Body"].read()
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey"):
+                return None
+            raise
+
+    def clear(self, folder: str) -> None:
+        """Delete all that is under a folder."""
+        pages = self.client.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self.bucket, Prefix=f"{folder}/"):
+            for entry in page.get("Contents", ()):
+                self.client.delete_object(Bucket=self.bucket, Key=entry["Key"])
