@@ -1,0 +1,1 @@
+"""The network of a node made from packages: who may reach whom, by the NetworkPolicies."""
