@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 from pathlib import Path
+from typing import IO
 
 
 def version(file: Path) -> str:
@@ -17,6 +20,23 @@ def half(file: Path) -> Path:
     """Where a file is while it comes in; the name stays within the 255 bytes that a disk has."""
     mark = hashlib.md5(os.fsencode(file.name), usedforsecurity=False).hexdigest()
     return file.with_name(f".{mark}.habari-half")
+
+
+def begin(half: Path) -> IO[bytes]:
+    """A new file under the half-written name, also where a killed server left one.
+
+    Raises FileExistsError while somebody writes it.
+    """
+    file = half.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise FileExistsError(half) from error
+    except OSError:
+        pass  # some network disks have no locks
+    file.truncate(0)
+    return file
 
 
 def name(half: Path, file: Path) -> None:
@@ -36,3 +56,11 @@ def md5(file: Path) -> str:
     """The content's MD5 in hexadecimal digits, as S3 has it. Raises OSError if it is gone."""
     with file.open("rb") as body:
         return hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def prune(file: Path, root: Path) -> None:
+    """Remove the folders that the file was the last one in, the root included."""
+    with contextlib.suppress(OSError):
+        while file != root:
+            file = file.parent
+            file.rmdir()

@@ -81,7 +81,7 @@ class Folder(Reading):
         upload = await self.uploads.add(path, chunk, models.encode_file(path, model))
         if chunk != -1:
             return models.file(path, Stat("", "", upload.size, models.UNKNOWN_TIME), "file")
-        with upload.file as file:
+        async with self.uploads.sending(path, upload) as file:
             self.served.forget(path)
             condition = await self._condition(path)
             condition = await self.conditions.hold(self.key(path), path, condition)

@@ -8,9 +8,11 @@ once all copies were verified, the source's remains are deleted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -19,6 +21,8 @@ from typing import IO, Any
 
 from . import errors, transfer
 from .transfer import Item, Place
+
+AGAIN_SECONDS = 3.0
 
 
 class Entry:
@@ -30,16 +34,22 @@ class Entry:
         self._facts = facts
 
     async def copied(self, made: Sequence[Item]) -> None:
-        """All copies are there and verified: from here on the move is to be finished."""
+        """All copies are there and verified: from here on the move is to be finished.
+
+        Where the disk does not take that, the older line holds: of a move that is killed now, what
+        is still in the source is taken back at the target.
+        """
         self._facts["made"] = [asdict(item) for item in made]
         if self._file is not None:
-            await asyncio.to_thread(_write, self._file, self._facts)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(_write, self._file, self._facts)
 
     def end(self) -> None:
         """The move is done, or what is left of it was told."""
         if self._file is not None:
             self._path.unlink(missing_ok=True)
-            self._file.close()
+            with contextlib.suppress(OSError):  # of a line that the disk did not take
+                self._file.close()
 
 
 class Journal:
@@ -49,6 +59,8 @@ class Journal:
         self._folder = folder
         self._place = place
         self._log = log
+        self._recovery: asyncio.Task[bool] | None = None
+        self._again = 0.0
 
     async def begin(self, source: Place, target: Place, items: Sequence[Item]) -> Entry:
         """Record that the items will be copied and then deleted.
@@ -68,40 +80,68 @@ class Journal:
             self._log.warning("This move has no journal: %s", error)
             return Entry(None, path, facts)
 
+    def see_to(self) -> None:
+        """Let `recover` run beside what is asked, and again after a while until all is settled."""
+        task = self._recovery
+        if task is not None and (not task.done() or task.result()):
+            return
+        if time.monotonic() >= self._again:
+            self._recovery = asyncio.create_task(self.recover())
+
     async def recover(self) -> bool:
-        """Finish or undo what killed servers left; False if S3 must be asked again later."""
+        """Finish or undo what killed servers left; False if it is to be tried again later.
+
+        Raises nothing: what went wrong is logged.
+        """
         done = True
-        for path in await asyncio.to_thread(lambda: sorted(self._folder.glob("*.json"))):
-            file = await asyncio.to_thread(_adopt, path)
-            if file is not None:
-                done &= await self._settle(file, path)
+        try:
+            for path in await asyncio.to_thread(lambda: sorted(self._folder.glob("*.json"))):
+                done &= await self._recover(path)
+        except OSError as error:
+            self._log.warning("The records of moves are not readable: %s", error)
+            done = False
+        self._again = time.monotonic() + AGAIN_SECONDS
         return done
 
-    async def _settle(self, file: IO[str], path: Path) -> bool:
+    async def _recover(self, path: Path) -> bool:
+        """Settle one record, unless the server that wrote it lives."""
+        file = await asyncio.to_thread(_adopt, path)
+        if file is None:
+            return True
         with file:
             try:
-                whole = [line for line in file if line.endswith("\n")]
-                facts = json.loads(whole[-1])
-                source, target = self._place(facts["source"]), self._place(facts["target"])
-                items = [Item(**item) for item in facts["items"]]
-                made = [Item(**item) for item in facts["made"] or ()]
-            except (ValueError, LookupError, TypeError) as error:
-                self._log.warning("A record of a move is not readable and left alone: %s", error)
-                return True
-            try:
-                if facts["made"] is None:
-                    await transfer.undo(items, source, target)
-                else:
-                    await transfer.finish(items, made, source, target)
-            except errors.ContentsError as error:
-                self._log.warning("A move that was broken off waits for S3: %s", error.log_message)
+                return await self._settle(file, path)
+            except Exception:  # noqa: BLE001 - logged, and tried again
+                # A mistake of ours, or a disk that fails: it must not end the recovery of others.
+                self._log.exception(
+                    "A move that was broken off could not be settled and is tried again: %s", path
+                )
                 return False
-            word = "undone" if facts["made"] is None else "finished"
-            self._log.warning(
-                "A move that was broken off is %s: %s to %s.", word, source.path, target.path
-            )
-            path.unlink(missing_ok=True)
+
+    async def _settle(self, file: IO[str], path: Path) -> bool:
+        try:
+            whole = [line for line in file if line.endswith("\n")]
+            facts = json.loads(whole[-1])
+            source, target = self._place(facts["source"]), self._place(facts["target"])
+            items = [Item(**item) for item in facts["items"]]
+            made = [Item(**item) for item in facts["made"] or ()]
+        except (ValueError, LookupError, TypeError) as error:
+            self._log.warning("A record of a move is not readable and left alone: %s", error)
             return True
+        try:
+            if facts["made"] is None:
+                await transfer.undo(items, source, target)
+            else:
+                await transfer.finish(items, made, source, target)
+        except errors.ContentsError as error:
+            self._log.warning("A move that was broken off waits for S3: %s", error.log_message)
+            return False
+        word = "undone" if facts["made"] is None else "finished"
+        self._log.warning(
+            "A move that was broken off is %s: %s to %s.", word, source.path, target.path
+        )
+        path.unlink(missing_ok=True)
+        return True
 
 
 def _create(path: Path, facts: Mapping[str, Any]) -> IO[str]:
@@ -123,9 +163,16 @@ def _write(file: IO[str], facts: Mapping[str, Any]) -> None:
 
 
 def _adopt(path: Path) -> IO[str] | None:
+    """The record, locked; None if a living server has it, or ended its move just now."""
     try:
         file = path.open("r", encoding="utf-8")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return None
-    return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+    except OSError:
+        pass
+    file.close()
+    return None

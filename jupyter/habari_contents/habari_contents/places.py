@@ -154,7 +154,7 @@ class DiskPlace:
             await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
             # Half a file never has the name of a whole one, should the server be killed now.
             half = disk.half(file)
-            target = await asyncio.to_thread(half.open, "xb")
+            target = await asyncio.to_thread(disk.begin, half)
         except FileExistsError as error:
             raise errors.taken(self.path + item.relative) from error
         except OSError as error:
@@ -167,6 +167,7 @@ class DiskPlace:
             raise errors.taken(self.path + item.relative) from error
         finally:
             half.unlink(missing_ok=True)
+            disk.prune(file, self.root)
         return disk.version(file)
 
     async def alike(self, items: Sequence[Item], source: Place) -> list[Item]:
@@ -203,7 +204,10 @@ class DiskPlace:
             raise errors.ContentsError(502, f"{path}: the copy is not what was copied.")
 
     async def discard(self, items: Sequence[Item]) -> list[Item]:
-        """Delete the files that are unchanged, and then the folders that are empty."""
+        """Delete the files that are unchanged, and then the folders that are empty.
+
+        Folders that no item names are those that a bucket has no marker for: made with their files.
+        """
         return await asyncio.to_thread(self._discard, items)
 
     def _discard(self, items: Sequence[Item]) -> list[Item]:
@@ -215,6 +219,7 @@ class DiskPlace:
                     file.rmdir()
                 elif disk.version(file) == item.version:
                     file.unlink()
+                    disk.prune(file, self.root)
                 else:
                     left.append(item)
             except FileNotFoundError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ class HabariContentsManager(ConfiguredManager):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._journal = Journal(Path(self.journal_dir), self.place, self.log)
-        self._settled: asyncio.Task[bool] | None = None
 
     async def is_hidden(self, path: str) -> bool:
         """Is a part of the path hidden? Never asks S3."""
@@ -72,19 +70,11 @@ class HabariContentsManager(ConfiguredManager):
         if folder is None:
             model: Model = await self.home.get(path, content, type, format, require_hash)
             return self._with_folders(model) if not path and content else model
-        self._settle()
+        # Not at start: that asks S3 nothing.
+        self._journal.see_to()
         model = await folder.get(path, content=bool(content), kind=type, form=format)
         self.emit(data={"action": "get", "path": path})
         return _readonly(model) if folder.readonly else model
-
-    def _settle(self) -> None:
-        """See to moves that a killed server left: beside what is asked, and until S3 has answered.
-
-        Not at start: that asks S3 nothing.
-        """
-        task = self._settled
-        if task is None or (task.done() and not task.exception() and not task.result()):
-            self._settled = asyncio.create_task(self._journal.recover())
 
     def _with_folders(self, root: Model) -> Model:
         """The root's listing with the S3 folders in it, from what is configured alone."""

@@ -93,6 +93,10 @@ async def _copy(items: Sequence[Item], source: Place, target: Place) -> list[Ite
         await at_once([one(item) for item in items if not item.is_folder])
     except errors.ContentsError as error:
         raise await _undone(error, made, target) from error
+    except Exception:
+        # A mistake of ours is no reason to leave half a copy.
+        await target.discard(made)
+        raise
     return made
 
 

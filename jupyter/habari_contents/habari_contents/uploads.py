@@ -1,88 +1,138 @@
 """Owns uploads that come in chunks: they are spooled here, so that S3 sees a whole file or none.
 
 Protocol: JupyterLab PUTs `chunk` 1, 2, … and -1 for the last, each after the answer to the other.
+The last has no number, so what is missing before it can't be seen there: it is refused before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import IO
 
 from .errors import ContentsError
 
 ABANDONED_SECONDS = 3600.0
+# Longer than the next chunk of a window that still uploads takes to come.
+CONTESTED_SECONDS = 15.0
+# How long one that S3 did not take waits for its last chunk to be sent again.
+KEPT_SECONDS = 60.0
 AT_ONCE = 16
 
 
 @dataclass(slots=True)
 class Upload:
-    """One unfinished upload: a file without a name, gone with the process."""
+    """One upload that S3 does not have yet: a file without a name, gone with the process."""
 
     file: IO[bytes]
     chunks: int = 0
     size: int = 0
-    touched: float = 0.0
+    touched: float = field(default_factory=time.monotonic)
+    whole: bool = False
+    last: bytes = b""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def append(self, data: bytes) -> None:
-        """Add a chunk. Raises 507 if the disk is full."""
-        try:
-            self.file.write(data)
-            self.file.flush()
-        except OSError as error:
-            self.file.close()
-            raise ContentsError(507, "Upload: the disk of this server is full.") from error
+    def append(self, data: bytes, digest: bytes) -> None:
+        """Add a chunk. Raises OSError if the disk is full."""
+        self.file.write(data)
+        self.file.flush()
         self.chunks += 1
         self.size += len(data)
+        self.last = digest
         self.touched = time.monotonic()
+
+    def idle(self) -> float:
+        """Seconds since its last chunk."""
+        return time.monotonic() - self.touched
 
 
 class Uploads:
-    """The unfinished uploads by API path."""
+    """The uploads under way by API path."""
 
     def __init__(self) -> None:
         self._uploads: dict[str, Upload] = {}
 
     def __contains__(self, path: str) -> bool:
-        return path in self._uploads
+        return path in self._uploads and not self._uploads[path].whole
 
     async def add(self, path: str, chunk: int, data: bytes) -> Upload:
-        """Append a chunk: 1 starts anew, -1 ends, and the rest must come in order.
+        """Append a chunk: 1 begins, -1 ends, the others come in order; the same twice counts once.
 
-        Raises 409 if one is missing (after a restart of the server), 429 if too many are open.
+        Raises 409 if a chunk is missing (after a restart of the server, say), or if another upload
+        of this name is under way; 429 if too many are; 507 if the disk is full.
         """
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
         if chunk == 1:
-            self._start(path)
+            self._begin(path)
         upload = self._uploads.get(path)
-        if upload is None or chunk not in (upload.chunks + 1, -1):
-            self.drop(path)
-            raise ContentsError(409, f"{path}: the upload was interrupted. Try: upload it again.")
-        try:
-            await asyncio.to_thread(upload.append, data)
-        except ContentsError:
-            self.drop(path)
-            raise
-        if chunk == -1:
-            del self._uploads[path]
-            upload.file.seek(0)
+        if upload is None:
+            raise _interrupted(path)
+        async with upload.lock:
+            again = upload.last == digest
+            if again and (upload.whole if chunk == -1 else upload.chunks == chunk):
+                return upload
+            if upload.file.closed or upload.whole or chunk not in (upload.chunks + 1, -1):
+                self._drop(path, upload)
+                raise _interrupted(path)
+            try:
+                await asyncio.to_thread(upload.append, data, digest)
+            except OSError as error:
+                self._drop(path, upload)
+                raise ContentsError(507, "Upload: the disk of this server is full.") from error
+            upload.whole = chunk == -1
         return upload
 
-    def _start(self, path: str) -> None:
-        self.drop(path)
-        limit = time.monotonic() - ABANDONED_SECONDS
-        for old in [p for p, upload in self._uploads.items() if upload.touched < limit]:
-            self.drop(old)
+    def _begin(self, path: str) -> None:
+        old = self._uploads.get(path)
+        if old and (old.lock.locked() or (not old.whole and old.idle() < CONTESTED_SECONDS)):
+            # Nothing tells the chunks of two windows apart: they would become one file.
+            raise ContentsError(
+                409,
+                f"{path}: another upload of this name is under way. "
+                f"Try: again in {CONTESTED_SECONDS:.0f} s.",
+            )
+        for other, upload in list(self._uploads.items()):
+            if other == path or (upload.idle() > ABANDONED_SECONDS and not upload.lock.locked()):
+                self._drop(other, upload)
         if len(self._uploads) >= AT_ONCE:
             raise ContentsError(
                 429, f"{path}: {AT_ONCE} uploads are under way. Try: again when one has ended."
             )
-        spool = tempfile.TemporaryFile()  # noqa: SIM115 - it lives until its last chunk
-        self._uploads[path] = Upload(spool, touched=time.monotonic())
+        spool = tempfile.TemporaryFile()  # noqa: SIM115 - it lives until S3 has it
+        self._uploads[path] = Upload(spool)
 
-    def drop(self, path: str) -> None:
-        """Forget the upload of this path, if there is one."""
-        upload = self._uploads.pop(path, None)
-        if upload is not None:
-            upload.file.close()
+    @asynccontextmanager
+    async def sending(self, path: str, upload: Upload) -> AsyncIterator[IO[bytes]]:
+        """The whole file, at its start; on success it is gone, else kept a moment.
+
+        Meanwhile a last chunk that comes again has S3 tried again.
+        """
+        async with upload.lock:
+            if upload.file.closed:
+                raise _interrupted(path)
+            upload.file.seek(0)
+            try:
+                yield upload.file
+            except BaseException:
+                later = asyncio.get_running_loop().call_later
+                later(KEPT_SECONDS, self._drop_idle, path, upload)
+                raise
+            self._drop(path, upload)
+
+    def _drop_idle(self, path: str, upload: Upload) -> None:
+        if not upload.lock.locked():
+            self._drop(path, upload)
+
+    def _drop(self, path: str, upload: Upload) -> None:
+        upload.file.close()
+        if self._uploads.get(path) is upload:
+            del self._uploads[path]
+
+
+def _interrupted(path: str) -> ContentsError:
+    return ContentsError(409, f"{path}: the upload was interrupted. Try: upload it again.")

@@ -173,35 +173,6 @@ def test_invalid_notebook_is_told_and_broken_one_refused(jupyter, s3, name):
     assert jupyter.get(f"lake/{name}.ipynb", type="file").json()["content"] == "{not json"
 
 
-@pytest.mark.parametrize("folder", ["lake", "up"])
-def test_upload_in_chunks_is_exact(jupyter, name, body, folder):
-    """jupyter-fs kept the last chunk only and said 200."""
-    content = bytes(i * 7 % 251 for i in range(3_000_000))
-    jupyter.put("up", {"type": "directory"})
-    assert jupyter.upload(f"{folder}/{name}.bin", content, 1024 * 1024).status_code == 200
-    if folder == "lake":
-        assert body("habari-lake", f"{name}.bin") == content
-    else:
-        assert (jupyter.home / "up" / f"{name}.bin").read_bytes() == content
-
-
-def test_large_upload_goes_in_parts(jupyter, name, body, s3):
-    content = b"0123456789abcdef" * (20 * 1024 * 1024 // 16)
-    assert jupyter.upload(f"lake/{name}.bin", content, 8 * 1024 * 1024).status_code == 200
-    assert s3.head_object(Bucket="habari-lake", Key=f"{name}.bin")["ETag"].endswith('-2"')
-    assert body("habari-lake", f"{name}.bin") == content
-
-
-def test_interrupted_upload_is_refused_and_leaves_the_old_file(jupyter, name, body):
-    jupyter.text(f"lake/{name}.bin", "old")
-    part = {"type": "file", "format": "text", "content": "new", "chunk": 1}
-    assert jupyter.put(f"lake/{name}.bin", part).ok
-    assert body("habari-lake", f"{name}.bin") == b"old"
-    assert jupyter.put(f"lake/{name}.bin", part | {"chunk": 3}).status_code == 409
-    assert jupyter.put(f"lake/{name}.bin", part | {"chunk": -1}).status_code == 409
-    assert body("habari-lake", f"{name}.bin") == b"old"
-
-
 def test_trust_works_in_s3(jupyter, name):
     nb = notebook("1")
     html = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<b>x</b>"}}

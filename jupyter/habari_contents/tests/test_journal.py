@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
+import logging
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import requests
+from habari_contents import journal
+from habari_contents.journal import Entry, Journal
+from habari_contents.places import DiskPlace
 
 from .faults import FaultProxy
 from .servers import Jupyter
@@ -86,3 +93,35 @@ def test_move_killed_while_it_deleted_is_finished(own_proxy, s3, keys, tmp_path,
         server.stop()
     assert keys(LAKE, f"{name}/") == []
     assert [key.rsplit("/")[-1] for key in keys(NOTEBOOKS, f"team/one/{name}/")] == FILES
+
+
+def test_mistake_in_a_recovery_is_logged_and_tried_again(tmp_path, monkeypatch, caplog):
+    """It ended the recovery of all moves, of all later requests, and nobody was told."""
+    monkeypatch.setattr(journal, "AGAIN_SECONDS", 0.0)
+    facts = {"source": "lake/a", "target": "lake/b", "items": [], "made": None}
+    for record in ("1.json", "2.json"):
+        (tmp_path / record).write_text(json.dumps(facts) + "\n")
+    mistakes = [RuntimeError("mistake")]
+
+    def place(path: str) -> DiskPlace:
+        if mistakes:
+            raise mistakes.pop()
+        return DiskPlace(tmp_path / "none", path)
+
+    async def ask_until_settled() -> None:
+        moves = Journal(tmp_path, place, logging.getLogger("test"))
+        async with asyncio.timeout(10):
+            while list(tmp_path.glob("*.json")):
+                moves.see_to()
+                await asyncio.sleep(0)
+
+    asyncio.run(ask_until_settled())
+    assert "RuntimeError: mistake" in caplog.text
+    assert caplog.text.count("is undone") == 2
+
+
+def test_disk_that_takes_no_more_of_the_record_stops_no_move(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        entry = Entry(full, tmp_path / "none", {})
+        asyncio.run(entry.copied([]))
+        entry.end()

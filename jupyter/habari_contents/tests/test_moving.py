@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from habari_contents import disk
 
 LAKE, NOTEBOOKS = "habari-lake", "habari-notebooks"
 PLACES = ("home", "lake", "notebooks")
@@ -128,6 +129,18 @@ def test_failure_in_between_leaves_every_source(jupyter, proxy, tree, name, new,
     assert tree.read(f"lake/{name}") == files
     if not failed.ok:
         assert "Nothing was moved or deleted" in failed.json()["message"]
+        if new == "home":
+            assert not (jupyter.home / "home" / name).exists(), "it can be moved when S3 is back"
+
+
+def test_half_a_copy_of_a_killed_server_is_in_nobodys_way(jupyter, name):
+    """A copy to the home has no record; its half kept the name taken, invisibly and for ever."""
+    assert jupyter.text(f"lake/{name}.txt", "whole").ok
+    half = disk.half(jupyter.home / "home" / f"{name}.txt")
+    half.write_bytes(b"half of something longer")
+    assert jupyter.call("POST", "home", json={"copy_from": f"lake/{name}.txt"}).status_code == 201
+    assert (jupyter.home / "home" / f"{name}.txt").read_bytes() == b"whole"
+    assert not half.exists()
 
 
 def test_failure_to_delete_says_that_both_are_there(jupyter, proxy, tree, name):
