@@ -15,6 +15,7 @@ from habari_local.errors import Cancelled, HabariError, MissingTool
 from habari_local.run import run
 
 LABEL, COMMIT = "dev.habari.image", "org.opencontainers.image.revision"
+REGISTRY = "habari-registry"  # the volume of what was sent to local clusters, by all checkouts
 # The way round a registry that is out of reach.
 WITHOUT = "habari-local config set HABARI_IMAGES packages"
 INSTALL = "sudo apt-get install docker.io docker-cli docker-buildx docker-compose"
@@ -137,6 +138,17 @@ def remove(name: str) -> bool:
     return True
 
 
+def forget_sent() -> bool:
+    """Delete what was sent to local clusters; return False where there is none or one is up."""
+    import docker
+
+    try:
+        engine.api().remove_volume(REGISTRY)
+    except docker.errors.APIError:
+        return False
+    return True
+
+
 def _follow(
     events: Iterator[dict[str, Any]],
     say: Callable[[str], None],
@@ -189,5 +201,19 @@ def run_once(
             engine.api().start(made["Id"])
             code = engine.api().wait(made["Id"], timeout=seconds)["StatusCode"]
             return Finished(code, engine.api().logs(made["Id"]).decode(errors="replace"))
+        finally:
+            engine.api().remove_container(made["Id"], force=True, v=True)
+
+
+def read(reference: str, path: str) -> bytes:
+    """Return a file of an image, packed as tar; nothing of the image is run.
+
+    Raises:
+        HabariError: there is no such image or file.
+    """
+    with _told(f"Image {reference}"):
+        made = engine.api().create_container(reference, ["none"], labels={LABEL: "read"})
+        try:
+            return b"".join(engine.api().get_archive(made["Id"], path)[0])
         finally:
             engine.api().remove_container(made["Id"], force=True, v=True)

@@ -231,6 +231,11 @@ def volumes(ours: Ours) -> list[str]:
     return sorted(each["Name"] for each in api().volumes(filters=ours.filters)["Volumes"] or ())
 
 
+def keep_volume(name: str, labels: dict[str, str]) -> None:
+    """Make a volume unless it is there."""
+    api().create_volume(name, labels=labels)
+
+
 def remove_volumes(names: Iterable[str]) -> None:
     """Delete volumes and what is in them."""
     each_of(lambda name: api().remove_volume(name, force=True), list(names))

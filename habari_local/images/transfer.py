@@ -40,8 +40,8 @@ def push(
 def prune(images: Images, *, every: bool = False) -> list[docker.Stored]:
     """Remove what this checkout built and neither value of HABARI_IMAGES asks for; return that.
 
-    With `every`, what they ask for goes too. What a container uses stays, and so does what another
-    checkout built.
+    With `every`, what they ask for goes too, and what was sent to local clusters. What a container
+    uses stays, and so does what another checkout built.
     """
     wanted: set[str] = set()
     for source in () if every else SOURCES:
@@ -49,6 +49,8 @@ def prune(images: Images, *, every: bool = False) -> list[docker.Stored]:
             images.checkout, images.settings.model_copy(update={"images": source}), images.environ
         )
         wanted |= {of_source.reference(name) for name in of_source.catalogue}
+    if every:
+        docker.forget_sent()
     removed = []
     for stored in docker.ours():
         if stored.labels.get("dev.habari.checkout") != images.checkout.id:

@@ -32,7 +32,8 @@ def follow(state: State, kind: str, listing: Callable[..., Any]) -> None:
             state.replace(kind, found["items"])
             since = found["metadata"]["resourceVersion"]
             limits = {"timeout_seconds": WATCH_SECONDS, "_request_timeout": WATCH_SECONDS + 30}
-            for event in watch.Watch().stream(listing, resource_version=since, **limits):
+            events: Any = watch.Watch()  # type: ignore[no-untyped-call]
+            for event in events.stream(listing, resource_version=since, **limits):
                 state.put(kind, event["raw_object"], gone=event["type"] == "DELETED")
         except Exception as error:  # noqa: BLE001 (whatever it was: what is in force stays, and it asks anew)
             sys.stderr.write(f"{kind}: {type(error).__name__}: {error}\n")
@@ -64,7 +65,7 @@ def connect() -> None:
     found = re.search(r"server: https://(\S+):(\d+)", kubelet)
     if found:
         os.environ.update(KUBERNETES_SERVICE_HOST=found[1], KUBERNETES_SERVICE_PORT=found[2])
-    config.load_incluster_config()
+    config.load_incluster_config()  # type: ignore[no-untyped-call]
 
 
 def main() -> None:

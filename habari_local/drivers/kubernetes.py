@@ -1,0 +1,179 @@
+"""A Kubernetes cluster by its client: pods, their events and logs, and small objects of ours.
+
+Kubeconfig and context are always given: the user's own and its current context are never read.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from habari_local.drivers.pods import Pod, described
+from habari_local.errors import HabariError
+
+SECONDS = 10  # for one answer of the API server
+# As `kubectl apply --server-side`: what is not there is made.
+APPLY: dict[str, Any] = {
+    "field_manager": "habari-local",
+    "force": True,
+    "_content_type": "application/apply-patch+yaml",
+    "_request_timeout": SECONDS,
+}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster as one context of one kubeconfig sees it."""
+
+    kubeconfig: Path
+    context: str
+
+    @cached_property
+    def api(self) -> Any:
+        """The core API; the client's module is large, so it is imported when first needed."""
+        import urllib3
+        from kubernetes import client, config
+
+        loaded = client.Configuration()
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            str(self.kubeconfig), self.context, client_configuration=loaded, persist_config=False
+        )
+        loaded.retries = urllib3.Retry(total=0)
+        loaded.proxy = None
+        return client.CoreV1Api(client.ApiClient(loaded))
+
+    def answers(self) -> bool:
+        """Whether the API server answers who asks for an object."""
+        ask = self.api.list_namespace
+        return self._try(lambda: ask(limit=1, _request_timeout=SECONDS)) is not None
+
+    def node_ready(self) -> bool:
+        """Whether every node is ready for pods."""
+        found = self._try(lambda: self.api.list_node(_request_timeout=SECONDS).items) or ()
+        ready = [
+            condition.status == "True"
+            for node in found
+            for condition in node.status.conditions or ()
+            if condition.type == "Ready"
+        ]
+        return bool(ready) and all(ready)
+
+    def _try(self, ask: Any) -> Any:
+        """Return what was answered, None if nothing was."""
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return ask()
+        except (ApiException, HTTPError, OSError):
+            return None
+
+    def pods(self, namespace: str) -> list[Pod]:
+        """Return the pods of a namespace; none while nothing answers."""
+        listed = self._try(
+            lambda: self.api.list_namespaced_pod(namespace, _request_timeout=SECONDS).items
+        )
+        return [described(each) for each in listed or ()]
+
+    def memory(self, namespace: str) -> dict[str, int]:
+        """Return the bytes that each pod works with, by its name, as its kubelet says."""
+        used: dict[str, int] = {}
+        for node in self._try(lambda: self.api.list_node(_request_timeout=SECONDS).items) or ():
+            summary = self._try(lambda name=node.metadata.name: self._summary(name)) or {}
+            for each in summary.get("pods", ()):
+                if each["podRef"]["namespace"] == namespace:
+                    used[each["podRef"]["name"]] = each.get("memory", {}).get("workingSetBytes", 0)
+        return used
+
+    def _summary(self, node: str) -> dict[str, Any]:
+        import json
+
+        answer = self.api.connect_get_node_proxy_with_path(
+            node, "stats/summary", _preload_content=False, _request_timeout=SECONDS
+        )
+        found: dict[str, Any] = json.loads(answer.data)
+        return found
+
+    def events(self, namespace: str, pod: str) -> list[str]:
+        """Return what happened to a pod, the newest last."""
+        listed = self._try(
+            lambda: (
+                self.api.list_namespaced_event(
+                    namespace, field_selector=f"involvedObject.name={pod}", _request_timeout=SECONDS
+                ).items
+            )
+        )
+        return [f"{each.reason}: {each.message}" for each in listed or ()]
+
+    def last_lines(self, namespace: str, pod: str, count: int) -> list[str]:
+        """Return the last lines of a pod's log, of the container before it if there is no other."""
+        for previous in (False, True):
+            text = self._try(
+                lambda before=previous: self.api.read_namespaced_pod_log(
+                    pod, namespace, tail_lines=count, previous=before, _request_timeout=SECONDS
+                )
+            )
+            if text:
+                return str(text).splitlines()
+        return []
+
+    def follow(self, namespace: str, pod: str, count: int) -> Iterator[str]:
+        """Yield the last lines of a pod's log and then each new one, until it ends."""
+        answer = self.api.read_namespaced_pod_log(
+            pod, namespace, tail_lines=count, follow=True, _preload_content=False
+        )
+        rest = b""
+        for chunk in answer.stream(decode_content=True):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield line.decode(errors="replace")
+
+    def annotation(self, namespace: str, name: str) -> str:
+        """Return an annotation of a namespace, "" where there is none."""
+        found = self._try(lambda: self.api.read_namespace(namespace, _request_timeout=SECONDS))
+        return str((found.metadata.annotations or {}).get(name, "")) if found else ""
+
+    def annotate(self, namespace: str, name: str, value: str) -> None:
+        """Set an annotation of a namespace."""
+        body = {"metadata": {"annotations": {name: value}}}
+        with _told():
+            self.api.patch_namespace(namespace, body, _request_timeout=SECONDS)
+
+    def keep_namespace(self, namespace: str, labels: Mapping[str, str]) -> None:
+        """Make a namespace unless it is there."""
+        body = {"apiVersion": "v1", "kind": "Namespace"}
+        made = {**body, "metadata": {"name": namespace, "labels": dict(labels)}}
+        with _told():
+            self.api.patch_namespace(namespace, made, **APPLY)
+
+    def keep_secret(self, namespace: str, name: str, values: Mapping[str, str]) -> bool:
+        """Make a secret hold just these values; return whether that changed it."""
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in values.items()}
+        there = self._try(lambda: self.api.read_namespaced_secret(name, namespace))
+        if there is not None and there.data == data:
+            return False
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+        with _told():
+            self.api.patch_namespaced_secret(name, namespace, body, **APPLY)
+        return True
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what the client raises into a sentence; what was sent is not in it."""
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except (ApiException, HTTPError, OSError) as error:
+        reason = getattr(error, "reason", "") or type(error).__name__
+        raise HabariError(
+            f"Kubernetes: {reason}, a change was expected to be taken.",
+            "habari-local status",
+        ) from error

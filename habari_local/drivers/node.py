@@ -1,0 +1,83 @@
+"""The containers that kind's nodes are, seen and used through the Docker engine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from habari_local.drivers import engine
+from habari_local.errors import Cancelled, CommandFailed
+
+CLUSTER = "io.x-k8s.kind.cluster"  # kind's own label, with the cluster's name
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node's container; `mounts` are paths in it, `ports` what it publishes on this machine."""
+
+    id: str
+    name: str
+    image: str
+    running: bool
+    mounts: frozenset[str]
+    ports: frozenset[tuple[str, int]]
+
+
+def find(cluster: str) -> list[Node]:
+    """Return the nodes of a cluster, running or not."""
+    found = engine.api().containers(all=True, filters={"label": [f"{CLUSTER}={cluster}"]})
+    return [_described(each["Id"]) for each in found]
+
+
+def _described(container: str) -> Node:
+    seen = engine.api().inspect_container(container)
+    bindings = (seen["HostConfig"]["PortBindings"] or {}).values()
+    ports = {(each["HostIp"], int(each["HostPort"])) for some in bindings for each in some or ()}
+    return Node(
+        seen["Id"],
+        seen["Name"].removeprefix("/"),
+        seen["Config"]["Image"],
+        bool(seen["State"]["Running"]),
+        frozenset(each["Destination"] for each in seen["Mounts"]),
+        frozenset(ports),
+    )
+
+
+def start(nodes: Sequence[Node]) -> None:
+    """Start stopped nodes."""
+    engine.each_of(lambda each: engine.api().start(each), [each.id for each in nodes])
+
+
+def stop(nodes: Sequence[Node]) -> None:
+    """Stop nodes; what is on them stays."""
+    engine.each_of(
+        lambda each: engine.api().stop(each, timeout=engine.STOP_SECONDS),
+        [each.id for each in nodes],
+    )
+
+
+def execute(
+    node: Node,
+    argv: Sequence[str],
+    *,
+    cancel: threading.Event | None = None,
+    on_line: Callable[[str], None] = lambda _: None,
+) -> str:
+    """Run a program in a node; return its output, both streams.
+
+    Raises:
+        CommandFailed: it ended with another code than 0.
+        Cancelled: `cancel` was set; the program goes on by itself in the node.
+    """
+    made = engine.api().exec_create(node.id, list(argv))["Id"]
+    text = ""
+    for chunk in engine.api().exec_start(made, stream=True):
+        if cancel is not None and cancel.is_set():
+            raise Cancelled
+        text += chunk.decode(errors="replace")
+        on_line(text.rstrip().rpartition("\n")[2])
+    code = engine.api().exec_inspect(made)["ExitCode"]
+    if code:
+        raise CommandFailed(["docker", "exec", node.name, *argv], code, text)
+    return text

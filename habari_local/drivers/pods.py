@@ -1,0 +1,73 @@
+"""What a pod is like: what runs in it, and why it can't come up any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+# Reasons of a waiting container after which waiting is of no use (Kubernetes: container states).
+HOPELESS = {
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+}
+CRASHES, ENOUGH = "CrashLoopBackOff", 2  # one crash may be another's fault: a database not up yet
+OOM = "OOMKilled"
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod; `failure` says why it can't come up any more, and is empty while it can."""
+
+    name: str
+    component: str  # hub, proxy, singleuser-server of the chart; else its label app
+    user: str
+    phase: str
+    ready: bool
+    since: float | None  # seconds since the epoch
+    failure: str
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return f"server of {self.user}" if self.user else self.component
+
+
+def described(pod: Any) -> Pod:
+    """Return a pod of the client as ours."""
+    labels, status = pod.metadata.labels or {}, pod.status
+    annotations = pod.metadata.annotations or {}
+    containers = [*(status.init_container_statuses or ()), *(status.container_statuses or ())]
+    conditions = {each.type: each for each in status.conditions or ()}
+    ready = conditions.get("Ready")
+    started = status.start_time
+    server = labels.get("component") == "singleuser-server"
+    return Pod(
+        name=pod.metadata.name,
+        component=labels.get("component") or labels.get("app", ""),
+        user=annotations.get("hub.jupyter.org/username", "") if server else "",
+        phase=status.phase or "",
+        ready=bool(ready and ready.status == "True" and not pod.metadata.deletion_timestamp),
+        since=started.timestamp() if started else None,
+        failure=_failure(containers, conditions),
+    )
+
+
+def _failure(containers: list[Any], conditions: dict[str, Any]) -> str:
+    for each in containers:
+        waiting = each.state.waiting if each.state else None
+        ended = each.last_state.terminated if each.last_state else None
+        if ended and ended.reason == OOM:
+            return f"{each.name}: {OOM}, it took more memory than its limit"
+        crashing = waiting and waiting.reason == CRASHES and each.restart_count >= ENOUGH
+        if waiting and (crashing or waiting.reason in HOPELESS):
+            said = f", {waiting.message}" if waiting.message else ""
+            return f"{each.name}: {waiting.reason}{said}"
+    scheduled = conditions.get("PodScheduled")
+    # "untolerated taint" is a node that is not ready yet: that passes.
+    if scheduled and scheduled.status == "False" and "Insufficient" in (scheduled.message or ""):
+        return f"Unschedulable, {scheduled.message}"
+    return ""

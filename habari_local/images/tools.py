@@ -1,0 +1,69 @@
+"""kind, helm and kubectl: the machine's own, or copied out of the image that holds them."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+from habari_local.drivers import docker
+from habari_local.drivers.kind import INSTALL
+from habari_local.errors import MissingTool
+from habari_local.images.build import Images
+from habari_local.paths import private_folder
+
+IMAGE = "tools"
+NAMES = ("kind", "helm", "kubectl")
+
+
+def from_image(images: Images) -> bool:
+    """Whether the programs come out of our image rather than from this machine."""
+    return images.settings.images == "packages"
+
+
+def program(images: Images, name: str) -> Path:
+    """Return the path of one of the programs.
+
+    Raises:
+        MissingTool: it is not on this machine, with the command that gets it.
+    """
+    if from_image(images):
+        return folder(images) / name
+    found = shutil.which(name, path=images.environ.get("PATH"))
+    if found is None:
+        raise MissingTool(name, "by mode kind", INSTALL[name])
+    return Path(found)
+
+
+def folder(images: Images) -> Path:
+    """Return where the programs of the image are kept: outside the checkout, by content tag."""
+    home = Path(images.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "habari-local" / images.reference(IMAGE).replace(":", "-")
+
+
+def environment(images: Images) -> dict[str, str]:
+    """Return the environment in which our programs are found first, where they are ours."""
+    found = dict(images.environ)
+    if from_image(images):
+        found["PATH"] = f"{folder(images)}{os.pathsep}{found.get('PATH', '')}"
+    return found
+
+
+def unpack(images: Images) -> bool:
+    """Copy the programs out of their image unless they are there; return whether it did."""
+    target = folder(images)
+    if all((target / name).is_file() for name in NAMES):
+        return False
+    private_folder(target)
+    for name in NAMES:
+        with tarfile.open(
+            fileobj=io.BytesIO(docker.read(images.reference(IMAGE), f"/{name}"))
+        ) as tar:
+            content = tar.extractfile(name)
+            part = target / f".{name}"
+            part.write_bytes(content.read() if content else b"")
+        part.chmod(0o755)
+        part.replace(target / name)
+    return True
