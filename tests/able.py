@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 from habari_local import modes
+from habari_local.charts.location import ARCHIVE, cache
 from habari_local.config.settings import Settings
 from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = os.environ.get("HABARI_IMAGES", "upstream")
+# A chart of the test's own choice, found from whatever folder a test works in.
+CHART = os.environ.get("HABARI_CHART", "") and str(Path(os.environ["HABARI_CHART"]).resolve())
 BUILD = "habari-local image build"
 
 
@@ -22,6 +25,8 @@ def missing(mode: str) -> str | None:
             return f"{each.name}: {finding.found}, {each.needed} needed. Try: {each.mend}"
     if not _has_images(mode):
         return f"images of mode {mode}: not all there. Try: HABARI_IMAGES={IMAGES} {BUILD}"
+    if mode == "kind" and not CHART and not (cache(os.environ) / ARCHIVE).is_file():
+        return "chart: not on this machine. Try: HABARI_CHART=tests/fixtures/chart, a double of it"
     return None
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import psutil
 import pytest
 
-from habari_local.drivers import engine, processes
+from habari_local.drivers import engine, node, processes
 from habari_local.paths import Checkout
-from tests.able import IMAGES, missing
+from tests.able import CHART, IMAGES, missing
 
 ROOT = Path(__file__).resolve().parents[1]
 NEEDED = (
@@ -29,11 +29,13 @@ NEEDED = (
     "jupyter",
     "compose",
     "kind",
+    "config.dist.yaml",
     "pyproject.toml",
     "README.md",
 )
 
-PORTS = (8000, 8001, 8081, 8008, 4566, 8888)
+CALL_SECONDS = 330  # a cluster that is made, its images sent for the first time, on a busy machine
+PORTS = (8000, 8001, 8081, 8008, 4566, 8888, 5001)
 
 
 def must_be_able_to_run(mode: str) -> None:
@@ -75,6 +77,7 @@ class Scratch:
         }
         own = {"HABARI_PORT_OFFSET": str(self.offset), "PYTHONPATH": str(self.root)}
         own["HABARI_IMAGES"] = IMAGES  # where the machine's images come from is not the test's
+        own |= {"HABARI_CHART": CHART} if CHART else {}
         return {**kept, **own, **self.settings, **more}
 
     def command(self, *arguments: str) -> list[str]:
@@ -88,7 +91,7 @@ class Scratch:
             env=self.environment(**more),
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=CALL_SECONDS,
             check=False,
         )
 
@@ -131,7 +134,12 @@ class Scratch:
     def running(self, mode: str) -> set[tuple[object, float | None]]:
         """All that runs, and since when: what a call that does nothing must leave alone."""
         processes_here = {(found.process.pid, found.since) for found in self.found()}
-        return {*processes_here, *((each.id, each.since) for each in self.containers(mode))}
+        nodes = node.find(f"habari-{self.id}") if engine.reachable() else []
+        return {
+            *processes_here,
+            *((each.id, each.since) for each in self.containers(mode)),
+            *((each.id, None) for each in nodes if each.running),
+        }
 
     def listening(self) -> set[int]:
         """Ports of this checkout's range on which somebody listens."""
@@ -179,7 +187,9 @@ def scratch_checkout(folder: Path) -> Iterator[Scratch]:
         yield scratch
     finally:
         processes.stop(found.process for found in scratch.found())
-        for mode in ("hub", "nohub") if engine.reachable() else ():
+        for mode in ("hub", "nohub", "kind") if engine.reachable() else ():
+            for each in node.find(f"habari-{scratch.id}"):
+                engine.api().remove_container(each.id, force=True, v=True)
             ours = engine.Ours(scratch.id, mode)
             engine.remove(engine.containers(ours))
             engine.remove_networks(ours)

@@ -15,6 +15,8 @@ from habari_local.errors import CommandFailed, HabariError
 # Zero to JupyterHub: what production runs too (config.dist.yaml). Another version: a commit.
 REPOSITORY, NAME, VERSION = "https://hub.jupyter.org/helm-chart/", "jupyterhub", "4.4.0"
 
+ARCHIVE = f"{NAME}-{VERSION}.tgz"
+
 
 def location(
     settings: Settings,
@@ -33,10 +35,16 @@ def location(
     """
     if settings.chart:
         return opened((root / Path(settings.chart).expanduser()).resolve()).path
-    archive = cache(environ) / f"{NAME}-{VERSION}.tgz"
+    archive = cache(environ) / ARCHIVE
     if not archive.is_file():
         _get(archive, environ, cancel)
     return archive
+
+
+def production(root: Path) -> Path:
+    """Return the file of production's values: config.yaml, or what it is copied from."""
+    own = root / "config.yaml"
+    return own if own.exists() else root / "config.dist.yaml"
 
 
 def cache(environ: Mapping[str, str]) -> Path:

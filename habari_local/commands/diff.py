@@ -25,23 +25,27 @@ def diff(
 ) -> Result:
     """Show each value that is not production's, why, and what it changes; exit 1 if one has no why.
 
-    Production is config.yaml, or config.dist.yaml while there is none. Nothing needs to run.
+    Production is config.yaml, or config.dist.yaml while there is none. Nothing needs to run; what
+    the settings decide is part of it once `up --mode kind` has written it.
 
     Example: habari-local diff --html diff.html
     """
     from habari_local.charts.chart import opened
-    from habari_local.charts.location import location
+    from habari_local.charts.location import location, production
     from habari_local.charts.page import page
     from habari_local.charts.report import as_data, as_lines, compare
     from habari_local.config.load import environment, load
+    from habari_local.images import tools
+    from habari_local.images.build import Images
     from habari_local.paths import find_checkout
 
-    root, env = find_checkout().root, environment()
-    chart = opened(location(load(root, flags(sets)).settings, root, env))
-    own = root / "config.yaml"
-    production = own if own.exists() else root / "config.dist.yaml"
-    overlays = [root / "kind" / "values.yaml", *(path.resolve() for path in values or ())]
-    report = compare(chart, production, overlays, root, env)
+    checkout, settings = find_checkout(), load(find_checkout().root, flags(sets)).settings
+    root, env = checkout.root, tools.environment(Images(checkout, settings, environment()))
+    chart = opened(location(settings, root, env))
+    rendered = root / ".habari" / "kind" / "values.yaml"
+    more = values or ([rendered] if rendered.is_file() else [])
+    overlays = [root / "kind" / "values.yaml", *(path.resolve() for path in more)]
+    report = compare(chart, production(root), overlays, root, env)
     shown = list(as_lines(report))
     if html:
         html.write_text(page(report), encoding="utf-8")

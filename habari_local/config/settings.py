@@ -102,7 +102,8 @@ class Settings(BaseModel):
         "auto",
         "S3",
         "moto: fast, on this machine; localstack: 4.14.0, on this machine; aws: real AWS, or any S3"
-        " whose endpoint and keys are given below; auto: localstack in mode hub, else moto.",
+        " whose endpoint and keys are given below; auto: localstack in the modes hub and kind, moto"
+        " in the others.",
     )
     s3_region: str = setting("us-east-1", "S3", "Region of the buckets.", pattern=r"^[a-z0-9-]+$")
     s3_endpoint_url: str = setting(
@@ -125,6 +126,7 @@ class Settings(BaseModel):
     github_port: Port = setting(8008, "Ports", "The GitHub stand-in.")
     s3_port: Port = setting(4566, "Ports", "S3, when it runs on this machine.")
     notebook_port: Port = setting(8888, "Ports", "The one notebook server of mode nohub.")
+    registry_port: Port = setting(5001, "Ports", "The registry beside the cluster of mode kind.")
     port_offset: int = setting(
         0,
         "Ports",

@@ -78,6 +78,7 @@ class Endpoints:
     services: Mapping[str, Address]
     project_path: str | None
     lab: bool = True
+    kubernetes: Mapping[str, str] | None = None  # kubeconfig, context and namespace, in a cluster
     hub: bool = True  # without one, hub_url is the one server's and hub_api_token opens it
     schema: int = 1
 

@@ -13,6 +13,8 @@ import pytest
 from habari_local import modes, wait
 from tests.scratch import Scratch, must_be_able_to_run
 
+pytestmark = pytest.mark.timeout(400)  # the first test of a mode waits until it is up
+
 
 @pytest.fixture(scope="module", params=modes.names())
 def platform(request: pytest.FixtureRequest, shared: Scratch) -> Iterator[tuple[str, Scratch]]:

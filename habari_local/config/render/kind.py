@@ -1,0 +1,85 @@
+"""The files that kind and kubectl read: the cluster's, and the manifests beside the chart."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from habari_local.config.render import compose
+from habari_local.config.render.helm import PROJECT
+from habari_local.config.secrets import Secrets
+from habari_local.config.settings import Settings
+
+HOST = "127.0.0.1"
+# Setting of a port here → the node's port of that service (kind/manifests, kind/values.yaml).
+NODE_PORTS = {"hub": 30080, "github": 30008, "s3": 30456}
+
+
+def cluster(text: str, settings: Settings, project: Path, services: Sequence[str]) -> str:
+    """Return kind's configuration: kind/cluster.yaml with this checkout's ports and folder."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    found = yaml.load(text)
+    node = found["nodes"][0]
+    node["extraPortMappings"] = [
+        {
+            "containerPort": port,
+            "hostPort": settings.port(name),
+            "listenAddress": HOST,
+            "protocol": "TCP",
+        }
+        for name, port in NODE_PORTS.items()
+        if name in services
+    ]
+    for each in found["nodes"]:
+        each["extraMounts"] = [{"hostPath": str(project), "containerPath": PROJECT}]
+    made = io.StringIO()
+    yaml.dump(found, made)
+    return made.getvalue()
+
+
+def manifests(folder: Path, names: Sequence[str], images: Mapping[str, str]) -> list[Any]:
+    """Return the objects of kind/manifests/NAME.yaml with their images filled in."""
+    from ruamel.yaml import YAML
+
+    made: list[Any] = []
+    for name in names:
+        for each in YAML(typ="safe").load_all(
+            (folder / f"{name}.yaml").read_text(encoding="utf-8")
+        ):
+            if each["kind"] == "Deployment":
+                for container in each["spec"]["template"]["spec"]["containers"]:
+                    container["image"] = images[container["name"]]
+            made.append(each)
+    return made
+
+
+def secrets_of(
+    settings: Settings,
+    secrets: Secrets,
+    people: Sequence[Mapping[str, object]],
+    names: Sequence[str],
+) -> list[Any]:
+    """Return the secrets that the manifests' pods read."""
+    found = {
+        "s3": ("habari-s3-root", compose.s3(secrets)),
+        "github": ("habari-github", compose.github(settings, secrets, people)),
+    }
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "stringData": dict(values),
+        }
+        for name, values in (found[each] for each in names)
+    ]
+
+
+def as_list(objects: Sequence[Any]) -> str:
+    """Return objects as one file for kubectl; it holds secrets."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}, indent=1) + "\n"

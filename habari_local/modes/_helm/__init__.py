@@ -1,0 +1,1 @@
+"""What modes on Kubernetes share: one release of the chart, found again by its cluster alone."""

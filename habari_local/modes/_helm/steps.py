@@ -1,0 +1,115 @@
+"""The steps of modes on Kubernetes: the release of the chart, and waiting for what it makes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from habari_local import wait
+from habari_local.drivers.helm import Release
+from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.pods import Pod
+from habari_local.drivers.podwatch import PodWatch
+from habari_local.modes.base import SAME, Context, Say, Step
+
+START_SECONDS = 300.0  # how long a pod may take: a cold disk, an image from far away
+DIGEST = "dev.habari/release"  # annotation of the namespace: what the release was made of
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where the release is, and what it is made of; `values` are its files, later ones win."""
+
+    cluster: Cluster
+    release: Release
+    chart: Path
+    values: Sequence[Path]
+
+    @property
+    def digest(self) -> str:
+        """The hash of chart and values."""
+        seen = hashlib.sha256()
+        files = sorted(self.chart.rglob("*")) if self.chart.is_dir() else [self.chart]
+        for path in [*(each for each in files if each.is_file()), *self.values]:
+            seen.update(path.name.encode() + b"\0" + path.read_bytes())
+        return seen.hexdigest()[:16]
+
+
+def release(of: Callable[[Context], Deployment], after: tuple[str, ...]) -> Step:
+    """Return the step that has the release follow chart and values, if they differ from its own."""
+
+    def action(ctx: Context, say: Say) -> str:
+        deployment = of(ctx)
+        namespace = deployment.release.namespace
+        if deployment.cluster.annotation(namespace, DIGEST) == deployment.digest:
+            return SAME
+        say("looking for a release that was left pending")
+        mended = deployment.release.mend(cancel=ctx.cancel)
+        say("helm upgrade --install")
+        deployment.cluster.annotate(namespace, DIGEST, "")
+        deployment.release.upgrade(
+            deployment.chart, deployment.values, on_line=say, cancel=ctx.cancel
+        )
+        deployment.cluster.annotate(namespace, DIGEST, deployment.digest)
+        return f"{mended}; upgraded" if mended else "installed"
+
+    return Step("release", "chart", action, after)
+
+
+def pod(
+    names: tuple[str, str, str],
+    watch: Callable[[Context], PodWatch],
+    cluster: Cluster,
+    namespace: str,
+    page: str,
+    after: tuple[str, ...],
+) -> Step:
+    """Return the step that waits for a component: for its pod, and its page where there is one.
+
+    `names` are the service's, its pods' component or label `app`, and what a person calls it. It
+    ends as soon as the pod can't come up any more, with its events and last lines.
+    """
+
+    name, component, title = names
+
+    def action(ctx: Context, say: Say) -> str:
+        if page and wait.answers(page):
+            return SAME
+        if not ctx.wait and name != "s3":
+            return "not waited for"
+        following = watch(ctx)
+        broken: list[Pod] = []
+
+        def failed() -> str | None:
+            found = following.failed(component)
+            broken[:] = [found] if found else []
+            return found.failure if found else None
+
+        def good() -> bool:
+            return wait.answers(page) if page else following.ready(component)
+
+        def log() -> list[str]:
+            found = broken or following.pods(component)
+            return evidence(cluster, namespace, found[-1]) if found else []
+
+        wait.until(
+            good,
+            title,
+            seconds=START_SECONDS,
+            failed=failed,
+            log=log,
+            tick=lambda: say(following.says(component)),
+            cancel=ctx.cancel,
+            hint=f"habari-local logs {name}",
+        )
+        return "answers"
+
+    return Step(name, title, action, after)
+
+
+def evidence(cluster: Cluster, namespace: str, found: Pod) -> list[str]:
+    """Return a pod's last events and log lines, for a person to see why."""
+    events = [f"{found.name}: {line}" for line in cluster.events(namespace, found.name)[-8:]]
+    return events + cluster.last_lines(namespace, found.name, 12)

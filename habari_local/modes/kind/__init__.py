@@ -1,0 +1,172 @@
+"""Kind mode: Zero to JupyterHub's chart on a local Kubernetes; see the list in `steps`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from habari_local.charts import location
+from habari_local.config.render import helm as render
+from habari_local.diagnostics.checks import EVERY_MODE, Requirement
+from habari_local.diagnostics.docker import CONTAINERS, refuse
+from habari_local.diagnostics.kubernetes import TOOLS
+from habari_local.drivers import processes
+from habari_local.drivers.podwatch import PodWatch
+from habari_local.errors import PortTaken
+from habari_local.identity.users import kinds
+from habari_local.images import tools
+from habari_local.modes._compose import buckets
+from habari_local.modes._compose import images as compose_images
+from habari_local.modes._helm import steps as helm_steps
+from habari_local.modes.base import Address, Context, Endpoints, ServiceStatus, Step, Stopped
+from habari_local.modes.kind import beside, life, place, steps
+
+TITLES: Mapping[str, str] = {
+    "registry": "registry",
+    "s3": "S3",
+    "github": "GitHub stand-in",
+    "proxy": "proxy",
+    "hub": "JupyterHub",
+}
+PORTS: Mapping[str, str] = {"registry": "registry", "s3": "s3", "github": "github", "proxy": "hub"}
+
+
+class KindMode:
+    """A kind cluster with the chart, S3 and the GitHub stand-in in it."""
+
+    name = place.NAME
+    summary = "a local Kubernetes by kind, with Zero to JupyterHub's chart: what GKE will do"
+    s3_backend = "localstack"
+    notes: Sequence[str] = ()
+
+    def requirements(self) -> Sequence[Requirement]:
+        """Return what must be on the machine."""
+        return (*EVERY_MODE, *CONTAINERS, *TOOLS)
+
+    def services(self, ctx: Context) -> Sequence[str]:
+        """Return the services that the settings ask for."""
+        there = {"registry", "proxy", "hub", *beside.images(ctx)}
+        return [name for name in TITLES if name in there]
+
+    def check(self, ctx: Context) -> None:
+        """Refuse what can't succeed before anything starts: no Docker, a taken port, no chart."""
+        refuse(ctx.environ)
+        known = place.images(ctx)
+        for name in () if tools.from_image(known) else tools.NAMES:
+            tools.program(known, name)
+        if ctx.settings.chart:
+            location.location(ctx.settings, ctx.checkout.root, ctx.environ)
+        ours = life.published(ctx)
+        for service in self.services(ctx):
+            field = PORTS.get(service)
+            if field is None or ctx.settings.port(field) in ours:
+                continue
+            owner = processes.port_owner(ctx.settings.port(field))
+            if owner:
+                setting = f"HABARI_{field.upper()}_PORT"
+                raise PortTaken(ctx.settings.port(field), TITLES[service], setting, owner)
+        life.refuse_other_ports(ctx, [PORTS[name] for name in self.services(ctx) if name in PORTS])
+
+    def steps(self, ctx: Context) -> Sequence[Step]:
+        """Return the bring-up."""
+        names = beside.images(ctx)
+        own = ["node", "registry", *(["tools"] if ctx.settings.images == "packages" else [])]
+        watches: list[PodWatch] = []
+
+        def watch(ctx: Context) -> PodWatch:
+            if not watches:
+                watches.append(PodWatch(place.cluster(ctx), place.NAMESPACE))
+            return watches[0]
+
+        made = [
+            steps.folders(),
+            compose_images.step([*own, *names]),
+            steps.programs(("folders", "images")),
+            beside.files(("tools",)),
+            steps.registry(("folders", "images")),
+            steps.push(names, ("registry",)),
+            steps.cluster(("values",)),
+            steps.pulls(names, ("push", "values")),
+            beside.manifests(("cluster", "push")),
+            helm_steps.release(beside.deployment, ("cluster", "push")),
+        ]
+        for name in self.services(ctx):
+            if name == "registry":
+                continue
+            after = ("manifests",) if name in ("s3", "github") else ("release",)
+            made.append(
+                helm_steps.pod(
+                    (name, life.COMPONENTS.get(name, name), TITLES[name]),
+                    watch,
+                    place.cluster(ctx),
+                    place.NAMESPACE,
+                    self.page(ctx, name),
+                    after,
+                )
+            )
+        made.append(beside.key(("s3", "cluster") if "s3" in names else ("cluster",)))
+        return made
+
+    def page(self, ctx: Context, service: str) -> str:
+        """Return what answers on this machine when the service is well."""
+        paths = {
+            "registry": "/v2/",
+            "s3": "/_habari/health",
+            "github": "/_habari/health",
+            "hub": "/hub/health",
+            "proxy": "/_chp_healthz",
+        }
+        port = ctx.settings.port(PORTS.get(service, "hub"))
+        return f"http://127.0.0.1:{port}{paths[service]}"
+
+    def endpoints(self, ctx: Context) -> Endpoints:
+        """Return where everything is."""
+        settings, public = ctx.settings, render.public_url(ctx.settings)
+        s3 = buckets.endpoint(ctx, self.name)
+        addresses = {
+            "proxy": Address(public, "http://proxy-public"),
+            "hub": Address(f"{public}/hub/api", "http://hub:8081/hub/api"),
+        }
+        if s3.endpoint_url:
+            inside = buckets.target(ctx, inside=True).endpoint_url or s3.endpoint_url
+            addresses["s3"] = Address(s3.endpoint_url, inside)
+        github = None
+        if not settings.real_github:
+            url = f"http://127.0.0.1:{settings.port('github')}"
+            github = {"url": url, "control_token": ctx.secrets["github_control_token"]}
+            addresses["github"] = Address(url, "http://github:8008")
+        cluster = place.cluster(ctx)
+        return Endpoints(
+            mode=self.name,
+            hub_url=f"{public}/",
+            hub_api_token=ctx.secrets["hub_api_token"],
+            s3=s3,
+            users=kinds(settings),
+            github=github,
+            services=addresses,
+            project_path=str(place.project_path(ctx)),
+            kubernetes={
+                "kubeconfig": str(cluster.kubeconfig),
+                "context": cluster.context,
+                "namespace": place.NAMESPACE,
+            },
+        )
+
+    def status(self, ctx: Context) -> Sequence[ServiceStatus]:
+        """Return each service and each user's server."""
+        if not ctx.secrets:
+            return []
+        pages = {name: self.page(ctx, name) for name in self.services(ctx)}
+        return life.status(ctx, pages)
+
+    def logs(
+        self, ctx: Context, services: Sequence[str], *, follow: bool, lines: int
+    ) -> Iterator[str]:
+        """Yield log lines, the newest `lines` of each service first, then users' servers."""
+        yield from life.logs(ctx, services or self.services(ctx), not services, follow, lines)
+
+    def down(self, ctx: Context, *, wipe: bool) -> Stopped:
+        """Stop the nodes with all that is on them, and the registry; with `wipe` delete both."""
+        return life.down(ctx, wipe=wipe)
+
+
+MODE = KindMode()

@@ -1,0 +1,123 @@
+"""What runs in the cluster beside the chart: S3, the GitHub stand-in, the key of users' servers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from habari_local.charts import location, schema
+from habari_local.charts.chart import opened
+from habari_local.config.render import helm as values
+from habari_local.config.render import kind as render
+from habari_local.config.secrets import write_private
+from habari_local.identity.users import people
+from habari_local.images import tools
+from habari_local.modes._compose import buckets
+from habari_local.modes._helm.steps import Deployment
+from habari_local.modes.base import SAME, Context, Say, Step
+from habari_local.modes.kind import place
+from habari_local.modes.kind.steps import write_changed
+from habari_local.run import run
+
+MANIFESTS = "dev.habari/manifests"  # annotation of the namespace: what was applied
+KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")  # these alone are in the secret
+CHART_IMAGES = ("hub", "proxy", "notebook")
+
+
+def images(ctx: Context) -> dict[str, str]:
+    """Return the images that the node pulls: what runs them → name in the catalogue.
+
+    With HABARI_IMAGES=upstream, hub and proxy are the chart's own.
+    """
+    chart = CHART_IMAGES if ctx.settings.images == "packages" else ("notebook",)
+    backend = {} if ctx.settings.s3_backend == "aws" else {"s3": f"s3-{ctx.settings.s3_backend}"}
+    github = {} if ctx.settings.real_github else {"github": "github"}
+    return {**{name: name for name in chart}, **backend, **github}
+
+
+def files(after: tuple[str, ...]) -> Step:
+    """Return the step that writes what kind, kubectl and helm read, and has the chart check it."""
+
+    def action(ctx: Context, say: Say) -> str:
+        say("checking the values against the chart's schema")
+        changed = render_all(ctx)
+        root = ctx.checkout.root
+        chart = location.location(ctx.settings, root, place.environ(ctx), cancel=ctx.cancel)
+        schema.check(opened(chart), deployment(ctx).values, root)
+        return f"fit {opened(chart).title}" if changed else SAME
+
+    return Step("values", "chart and values", action, after)
+
+
+def render_all(ctx: Context) -> bool:
+    """Write the cluster's configuration and the third layer of values; return if that changed."""
+    folder, root = ctx.checkout.of_mode(place.NAME), ctx.checkout.root
+    known = place.pushed(ctx, images(ctx))
+    server = buckets.environment(ctx, place.NAME)
+    told = {name: text for name, text in server.items() if name not in KEY}
+    own = {name: known[name] for name in CHART_IMAGES if name in known}
+    found = values.values(ctx.settings, ctx.secrets, own, told)
+    changed = write_changed(folder / "values.yaml", values.as_yaml(found))
+    text = (root / "kind" / "cluster.yaml").read_text(encoding="utf-8")
+    services = ["hub", *images(ctx)]
+    made = render.cluster(text, ctx.settings, place.project_path(ctx), services)
+    return write_changed(folder / "cluster.yaml", made) or changed
+
+
+def deployment(ctx: Context) -> Deployment:
+    """Return the release with its layers of values."""
+    root = ctx.checkout.root
+    layers = (
+        location.production(root),
+        root / "kind" / "values.yaml",
+        root / ".habari" / place.NAME / "values.yaml",
+    )
+    chart = location.location(ctx.settings, root, place.environ(ctx))
+    return Deployment(place.cluster(ctx), place.release(ctx), chart, layers)
+
+
+def manifests(after: tuple[str, ...]) -> Step:
+    """Return the step that has the cluster run S3 and the stand-in as kind/manifests say."""
+
+    def action(ctx: Context, say: Say) -> str:
+        names = [name for name in ("s3", "github") if name in images(ctx)]
+        text = render.as_list(_objects(ctx, names))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        cluster = place.cluster(ctx)
+        if not names or cluster.annotation(place.NAMESPACE, MANIFESTS) == digest:
+            return SAME
+        say("kubectl apply")
+        file = ctx.checkout.of_mode(place.NAME) / "manifests.json"
+        write_private(file, text)
+        apply(ctx, str(file))
+        cluster.annotate(place.NAMESPACE, MANIFESTS, digest)
+        return f"applied {', '.join(names)}"
+
+    return Step("manifests", "S3 and stand-in in the cluster", action, after)
+
+
+def _objects(ctx: Context, names: Sequence[str]) -> list[object]:
+    folder = ctx.checkout.root / "kind" / "manifests"
+    known = place.pushed(ctx, images(ctx))
+    users = people(ctx.settings)
+    secrets = render.secrets_of(ctx.settings, ctx.secrets, users, names)
+    return [*secrets, *render.manifests(folder, names, known)]
+
+
+def apply(ctx: Context, file: str) -> None:
+    """Have the cluster hold what a file says."""
+    cluster = place.cluster(ctx)
+    program = tools.program(place.images(ctx), "kubectl")
+    argv = [str(program), "--kubeconfig", str(cluster.kubeconfig), "--context", cluster.context]
+    argv += ["--namespace", place.NAMESPACE, "apply", "--server-side", "--force-conflicts"]
+    run([*argv, "--filename", file], env=place.environ(ctx), cancel=ctx.cancel)
+
+
+def key(after: tuple[str, ...]) -> Step:
+    """Return the step that makes the buckets and puts servers' key into the cluster."""
+
+    def use(ctx: Context, told: dict[str, str]) -> bool:
+        wanted = {name: told[name] for name in KEY}
+        return place.cluster(ctx).keep_secret(place.NAMESPACE, "habari-s3", wanted)
+
+    return buckets.step(place.NAME, use, after)

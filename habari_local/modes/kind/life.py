@@ -1,0 +1,158 @@
+"""Kind mode while it is up, and its end: how it is, what it says, stopping and deleting it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+from habari_local import wait
+from habari_local.config.secrets import forget
+from habari_local.drivers import engine, node
+from habari_local.drivers.pods import Pod
+from habari_local.errors import HabariError
+from habari_local.modes._compose import buckets
+from habari_local.modes.base import Context, ServiceStatus, Stopped
+from habari_local.modes.kind import place
+
+COMPONENTS = {"s3": "habari-s3", "github": "habari-github"}  # service → label; else the same
+
+
+def published(ctx: Context) -> set[int]:
+    """Return the ports of this machine that our running containers hold."""
+    ports = {port for each in place.nodes(ctx) if each.running for _, port in each.ports}
+    if any(each.state == "running" for each in engine.containers(place.ours(ctx))):
+        ports.add(ctx.settings.port("registry"))
+    return ports
+
+
+def refuse_other_ports(ctx: Context, fields: Sequence[str]) -> None:
+    """Refuse settings that a cluster which is there can't follow: its ports are made with it.
+
+    Raises:
+        HabariError: a port of the settings is not among the cluster's.
+    """
+    there = {port for each in place.nodes(ctx) for _, port in each.ports}
+    wanted = {ctx.settings.port(field) for field in fields if field != "registry"}
+    if there and wanted - there:
+        missing = ", ".join(map(str, sorted(wanted - there)))
+        raise HabariError(
+            f"Cluster {place.name(ctx)}: made without port {missing}, expected there; a cluster's"
+            " ports can't be changed.",
+            "habari-local down --mode kind --wipe",
+        )
+
+
+def status(ctx: Context, pages: Mapping[str, str]) -> list[ServiceStatus]:
+    """Return each service (name → page that answers) and each user's server."""
+    up = any(each.running for each in place.nodes(ctx)) and place.kubeconfig(ctx).is_file()
+    cluster = place.cluster(ctx)
+    pods = cluster.pods(place.NAMESPACE) if up else []
+    memory = cluster.memory(place.NAMESPACE) if up else {}
+    rows = []
+    for name, page in pages.items():
+        address = "/".join(page.split("/")[:3])
+        if name == place.REGISTRY:
+            rows.append(_registry(ctx, page, address))
+            continue
+        found = [each for each in pods if each.component == COMPONENTS.get(name, name)]
+        if not found:
+            rows.append(ServiceStatus(name, "stopped", address))
+            continue
+        good = found[-1].ready and wait.answers(page)
+        state = "running" if good else "not answering"
+        used = memory.get(found[-1].name)
+        rows.append(ServiceStatus(name, state, address, found[-1].since, used))
+    servers = sorted((each for each in pods if each.user), key=lambda each: each.user)
+    return rows + [_server(each, memory) for each in servers]
+
+
+def _server(pod: Pod, memory: Mapping[str, int]) -> ServiceStatus:
+    state = "running" if pod.ready else "not answering"
+    return ServiceStatus("server", state, "", pod.since, memory.get(pod.name), pod.user)
+
+
+def _registry(ctx: Context, page: str, address: str) -> ServiceStatus:
+    found = [e for e in engine.containers(place.ours(ctx)) if e.state == "running"]
+    if not found:
+        return ServiceStatus(place.REGISTRY, "stopped", address)
+    state = "running" if wait.answers(page) else "not answering"
+    used = engine.memory(found[0].id)
+    return ServiceStatus(place.REGISTRY, state, address, found[0].since, used)
+
+
+def logs(
+    ctx: Context, services: Sequence[str], servers: bool, follow: bool, lines: int
+) -> Iterator[str]:
+    """Yield log lines of services, and of users' servers if wanted, each after its title."""
+    if not place.kubeconfig(ctx).is_file():
+        return
+    cluster, wanted = place.cluster(ctx), {COMPONENTS.get(name, name) for name in services}
+    pods = [
+        each
+        for each in cluster.pods(place.NAMESPACE)
+        if each.component in wanted or (each.user and servers)
+    ]
+    boxes = engine.containers(place.ours(ctx)) if place.REGISTRY in services else []
+    titles = {each.name: _title(each) for each in pods} | {e.id: e.service for e in boxes}
+    width = max((len(title) for title in titles.values()), default=0)
+    if follow:
+        readers = {each.name: cluster.follow(place.NAMESPACE, each.name, lines) for each in pods}
+        readers |= {each.id: engine.follow(each.id, lines) for each in boxes}
+        yield from _merged({name: (titles[name], rows) for name, rows in readers.items()}, width)
+        return
+    for each in pods:
+        for line in cluster.last_lines(place.NAMESPACE, each.name, lines):
+            yield f"{titles[each.name]:<{width}} | {line}"
+    for box in boxes:
+        for line in engine.last_lines(box.id, lines):
+            yield f"{titles[box.id]:<{width}} | {line}"
+
+
+def _title(pod: Pod) -> str:
+    names = {label: name for name, label in COMPONENTS.items()}
+    return names.get(pod.component, pod.title)
+
+
+def _merged(readers: Mapping[str, tuple[str, Iterator[str]]], width: int) -> Iterator[str]:
+    """Yield the lines of several logs as they come, until all of them end."""
+    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read(title: str, rows: Iterator[str]) -> None:
+        for line in rows:
+            said.put(f"{title:<{width}} | {line}")
+        said.put(None)
+
+    for title, rows in readers.values():
+        threading.Thread(target=read, args=(title, rows), daemon=True).start()
+    left = len(readers)
+    while left:
+        line = said.get()
+        left -= line is None
+        if line is not None:
+            yield line
+
+
+def down(ctx: Context, *, wipe: bool) -> Stopped:
+    """Stop nodes and registry; what is on them stays. With `wipe` delete it all."""
+    place.project(ctx).end_leftovers()
+    nodes = place.nodes(ctx)
+    running = [each for each in nodes if each.running]
+    boxes = engine.containers(place.ours(ctx))
+    node.stop(running)
+    engine.remove(boxes)
+    engine.remove_networks(place.ours(ctx))
+    names = (*(each.name for each in running), *(each.service for each in boxes))
+    volumes = engine.volumes(place.ours(ctx))
+    shown = (
+        *((f"cluster {place.name(ctx)} (homes, buckets, the hub's database)",) if nodes else ()),
+        *(f"volume {each}" for each in volumes),
+    )
+    if not wipe:
+        return Stopped(names, shown)
+    if nodes:
+        place.kind(ctx).delete()
+    engine.remove_volumes(volumes)
+    place.kubeconfig(ctx).unlink(missing_ok=True)
+    forget(ctx.checkout.root / ".habari", buckets.key_names(place.NAME))
+    return Stopped(names, (), shown)

@@ -1,0 +1,120 @@
+"""Where kind mode is: its cluster, registry and files, found by the checkout's id."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from habari_local.config.render.helm import PROJECT
+from habari_local.drivers import compose, node, processes
+from habari_local.drivers.engine import Ours
+from habari_local.drivers.helm import Release
+from habari_local.drivers.kind import Kind
+from habari_local.drivers.kubernetes import Cluster
+from habari_local.errors import HabariError
+from habari_local.images import tools
+from habari_local.images.build import Images
+from habari_local.modes.base import Context
+
+NAME = "kind"
+NAMESPACE = RELEASE = "habari"
+JOVYAN, USERS = 1000, 100  # the account and the group of Jupyter's images
+REGISTRY = "registry"
+
+
+def ours(ctx: Context) -> Ours:
+    """Return whose containers and volumes in the engine are this mode's."""
+    return Ours(ctx.checkout.id, NAME)
+
+
+def images(ctx: Context) -> Images:
+    """Return the checkout's images."""
+    return Images(ctx.checkout, ctx.settings, ctx.environ)
+
+
+def environ(ctx: Context) -> dict[str, str]:
+    """Return the environment of kind, helm and kubectl, with our label."""
+    found = tools.environment(images(ctx))
+    return {**found, processes.LABEL: processes.label(ctx.checkout.id, NAME)}
+
+
+def name(ctx: Context) -> str:
+    """Return the cluster's name."""
+    return f"habari-{ctx.checkout.id}"
+
+
+def kubeconfig(ctx: Context) -> Path:
+    """Return our own kubeconfig: the user's is neither read nor written."""
+    return ctx.checkout.root / ".habari" / NAME / "kubeconfig"
+
+
+def kind(ctx: Context) -> Kind:
+    """Return kind for this cluster."""
+    program = tools.program(images(ctx), "kind")
+    return Kind(program, name(ctx), kubeconfig(ctx), environ(ctx))
+
+
+def cluster(ctx: Context) -> Cluster:
+    """Return the cluster as its client sees it."""
+    return Cluster(kubeconfig(ctx), f"kind-{name(ctx)}")
+
+
+def release(ctx: Context) -> Release:
+    """Return the release of the chart."""
+    seen = cluster(ctx)
+    return Release(RELEASE, NAMESPACE, seen.kubeconfig, seen.context, environ(ctx))
+
+
+def nodes(ctx: Context) -> list[node.Node]:
+    """Return the cluster's nodes.
+
+    Raises:
+        HabariError: a cluster of that name is there that this tool did not make.
+    """
+    found = node.find(name(ctx))
+    foreign = [each.name for each in found if PROJECT not in each.mounts]
+    if foreign:
+        raise HabariError(
+            f"Cluster {name(ctx)}: {foreign[0]} was not made by habari-local, nothing of that name"
+            " was expected; it is left as it is.",
+            f"kind delete cluster --name {name(ctx)}",
+        )
+    return found
+
+
+def registry(ctx: Context) -> str:
+    """Return the registry as this machine and, by its own file, the node call it."""
+    return f"localhost:{ctx.settings.port('registry')}"
+
+
+def registry_container(ctx: Context) -> str:
+    """Return the name of the registry's container, by which nodes find it."""
+    return f"{project(ctx).name}-{REGISTRY}-1"
+
+
+def pushed(ctx: Context, names: Mapping[str, str]) -> dict[str, str]:
+    """Return images as the node pulls them: name → reference, given the catalogue's names."""
+    known = images(ctx)
+    return {key: f"{registry(ctx)}/{known.reference(image)}" for key, image in names.items()}
+
+
+def project(ctx: Context) -> compose.Project:
+    """Return the Compose project of the registry."""
+    return compose.Project(
+        name=f"habari-{ctx.checkout.id}-{NAME}",
+        files=compose.files(ctx.checkout.root / "compose", (NAME,)),
+        env_file=ctx.checkout.of_mode(NAME) / "compose.env",
+        label=processes.label(ctx.checkout.id, NAME),
+    )
+
+
+def project_path(ctx: Context) -> Path:
+    """Return the folder that servers see as project/, absolute."""
+    return (ctx.checkout.root / Path(ctx.settings.project_path).expanduser()).resolve()
+
+
+def give(path: Path) -> None:
+    """Make what root has just made readable for the servers' account."""
+    if os.getuid() == 0:
+        os.chown(path, JOVYAN, USERS)

@@ -1,0 +1,243 @@
+"""The steps of kind mode: programs, registry, cluster and what its nodes pull meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from habari_local import wait
+from habari_local.config.render.dotenv import as_dotenv
+from habari_local.config.secrets import write_private
+from habari_local.drivers import docker, engine, node
+from habari_local.errors import CommandFailed, HabariError
+from habari_local.images import tools
+from habari_local.modes.base import SAME, Context, Say, Step
+from habari_local.modes.kind import place
+from habari_local.paths import private_folder
+
+START_SECONDS = 120.0  # how long nodes and API server may take
+NETWORK = "kind"  # kind's own network in the engine
+CTR = ("ctr", "--namespace", "k8s.io", "images")  # where the kubelet finds what is pulled
+CERTS = "/etc/containerd/certs.d"  # where containerd looks for registries' addresses
+
+
+def folders() -> Step:
+    """Return the step that makes the project's folder."""
+
+    def action(ctx: Context, say: Say) -> str:
+        say("making folders")
+        private_folder(ctx.checkout.of_mode(place.NAME))
+        place.project(ctx).end_leftovers()  # what a killed habari-local left at work
+        project = place.project_path(ctx)
+        if project.exists() and not project.is_dir():
+            raise HabariError(
+                f"PROJECT_PATH: {project} is a file, a folder was expected.",
+                "habari-local config set PROJECT_PATH ./project",
+            )
+        if project.is_dir():
+            return SAME
+        project.mkdir(parents=True)
+        place.give(project)
+        return f"made {project}"
+
+    return Step("folders", "folders", action)
+
+
+def programs(after: tuple[str, ...]) -> Step:
+    """Return the step that has kind, helm and kubectl on this machine."""
+
+    def action(ctx: Context, say: Say) -> str:
+        known = place.images(ctx)
+        if not tools.from_image(known):
+            for name in tools.NAMES:
+                tools.program(known, name)
+            return SAME
+        say("copying kind, helm and kubectl out of their image")
+        return "copied" if tools.unpack(known) else SAME
+
+    return Step("tools", "kind, helm, kubectl", action, after)
+
+
+def registry(after: tuple[str, ...]) -> Step:
+    """Return the step that has Compose start the registry beside the cluster."""
+
+    def action(ctx: Context, say: Say) -> str:
+        say("Docker Compose makes the registry")
+        page = f"http://127.0.0.1:{ctx.settings.port('registry')}/v2/"
+        before = {each.id for each in engine.containers(place.ours(ctx)) if each.state == "running"}
+        project = place.project(ctx)
+        write_private(project.env_file, as_dotenv(_variables(ctx)))
+        engine.keep_volume(docker.REGISTRY, {docker.LABEL: "registry"})
+        project.up((), cancel=ctx.cancel)
+        wait.until(
+            lambda: wait.answers(page), "Registry", seconds=30, cancel=ctx.cancel,
+            hint="habari-local logs registry",
+        )  # fmt: skip
+        now = {each.id for each in engine.containers(place.ours(ctx))}
+        return SAME if now == before else "started"
+
+    def undo(ctx: Context) -> None:
+        place.project(ctx).end_leftovers()
+        if not place.nodes(ctx):
+            engine.remove(engine.containers(place.ours(ctx)))
+            engine.remove_networks(place.ours(ctx))
+
+    return Step("registry", "registry", action, after, undo)
+
+
+def _variables(ctx: Context) -> dict[str, str]:
+    return {
+        "UP_PROJECT": place.project(ctx).name,
+        "UP_MODE": place.NAME,
+        "UP_CHECKOUT": ctx.checkout.id,
+        "UP_IMAGE_REGISTRY": place.images(ctx).reference("registry"),
+        "UP_PORT_REGISTRY": str(ctx.settings.port("registry")),
+    }
+
+
+def push(names: Mapping[str, str], after: tuple[str, ...]) -> Step:
+    """Return the step that has the registry hold the images: what it has is not sent again."""
+
+    def action(ctx: Context, say: Say) -> str:
+        say("asking the registry")
+        known = place.images(ctx)
+        wanted = [known.reference(image) for image in names.values()]
+        lacking = [each for each in wanted if not _has(ctx, each)]
+
+        def one(reference: str) -> None:
+            target = f"{place.registry(ctx)}/{reference}"
+            docker.push(reference, target, lambda text: say(f"{reference}: {text}"))
+
+        engine.each_of(one, lacking)
+        return f"sent {', '.join(each.partition(':')[0] for each in lacking)}" if lacking else SAME
+
+    return Step("push", "images in the registry", action, after)
+
+
+def _has(ctx: Context, reference: str) -> bool:
+    repository, _, tag = reference.rpartition(":")
+    port = ctx.settings.port("registry")
+    return wait.answers(f"http://127.0.0.1:{port}/v2/{repository}/manifests/{tag}")
+
+
+def cluster(after: tuple[str, ...]) -> Step:
+    """Return the step that makes the cluster, or starts the one that is there."""
+    made: list[str] = []
+
+    def action(ctx: Context, say: Say) -> str:
+        outcome = _bring(ctx, say, made)
+        seen = place.cluster(ctx)
+        wait.until(
+            seen.answers, "Kubernetes", seconds=START_SECONDS, cancel=ctx.cancel,
+            tick=lambda: say("waiting for the API server"),
+            hint=f"docker logs {place.name(ctx)}-control-plane",
+        )  # fmt: skip
+        seen.keep_namespace(place.NAMESPACE, place.ours(ctx).labels)
+        return outcome
+
+    def undo(ctx: Context) -> None:
+        if "created" in made:
+            place.kind(ctx).delete()
+        elif made:
+            node.stop(place.nodes(ctx))
+
+    return Step("cluster", "cluster", action, after, undo)
+
+
+def _bring(ctx: Context, say: Say, made: list[str]) -> str:
+    found = place.nodes(ctx)
+    stopped = [each for each in found if not each.running]
+    if found and not place.kubeconfig(ctx).is_file():
+        if _whole(found):
+            place.kind(ctx).export()
+        else:  # kind was killed midway: what there is can't be finished
+            say("removing a half-made cluster")
+            place.kind(ctx).delete()
+            found, stopped = [], []
+    if stopped:
+        made.append("started")
+        say("starting the nodes")
+        node.start(stopped)
+        return "started again"
+    if found:
+        return SAME
+    made.append("created")
+    image = place.images(ctx).reference("node")
+    config = ctx.checkout.of_mode(place.NAME) / "cluster.yaml"
+    place.kind(ctx).create(config, image, on_line=say, cancel=ctx.cancel)
+    place.kubeconfig(ctx).chmod(0o600)
+    return "made"
+
+
+def _whole(found: Sequence[node.Node]) -> bool:
+    """Whether kind came to its end: then the control plane knows its own certificates."""
+    try:
+        node.execute(found[0], ["test", "-s", "/etc/kubernetes/admin.conf"])
+    except (CommandFailed, HabariError):
+        return False
+    return True
+
+
+def pulls(names: Mapping[str, str], after: tuple[str, ...]) -> Step:
+    """Return the step that has the nodes pull the images while the control plane comes up."""
+
+    def action(ctx: Context, say: Say) -> str:
+        wait.until(
+            lambda: _containerd_answers(ctx), "Nodes", seconds=START_SECONDS, cancel=ctx.cancel,
+            tick=lambda: say("waiting for the nodes' containerd"),
+        )  # fmt: skip
+        engine.connect(NETWORK, place.registry_container(ctx), place.registry_container(ctx))
+        references = list(place.pushed(ctx, names).values())
+        pulled: list[str] = []
+        for each in place.nodes(ctx):
+            _trust(ctx, each)
+            pulled += _pull(each, references, ctx.cancel, say)
+        return f"pulled {len(pulled)}" if pulled else SAME
+
+    return Step("pulls", "images on the nodes", action, after)
+
+
+def _containerd_answers(ctx: Context) -> bool:
+    found = [each for each in place.nodes(ctx) if each.running]
+    try:
+        for each in found:
+            node.execute(each, ["ctr", "version"])
+    except HabariError:
+        return False
+    return bool(found)
+
+
+def _trust(ctx: Context, of: node.Node) -> None:
+    """Tell a node's containerd where the registry is: its name here is this machine's."""
+    folder = f"{CERTS}/{place.registry(ctx)}"
+    text = f'[host."http://{place.registry_container(ctx)}:5000"]\n'
+    script = 'mkdir -p "$1" && printf "%s" "$2" >"$1/hosts.toml"'
+    node.execute(of, ["sh", "-c", script, "sh", folder, text])
+
+
+def _pull(
+    of: node.Node, references: Sequence[str], cancel: threading.Event, say: Callable[[str], None]
+) -> list[str]:
+    there = node.execute(of, [*CTR, "list", "--quiet"]).split()
+    lacking = [each for each in references if each not in there]
+    left = set(lacking)
+
+    def one(reference: str) -> None:
+        say(f"pulling {', '.join(sorted(name.rpartition('/')[2] for name in left))}")
+        node.execute(of, [*CTR, "pull", "--hosts-dir", CERTS, reference], cancel=cancel)
+        left.discard(reference)
+
+    if lacking:
+        with ThreadPoolExecutor(2) as pool:  # unpacking is what takes the time
+            list(pool.map(one, lacking))
+    return lacking
+
+
+def write_changed(path: Path, text: str) -> bool:
+    """Write a private file unless it holds that text already; return whether it did."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    write_private(path, text)
+    return True
