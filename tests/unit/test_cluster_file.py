@@ -34,7 +34,7 @@ def test_kubeadms_patches_are_mounted_where_it_looks_for_them() -> None:
 
 
 def test_arguments_are_maps_of_strings() -> None:
-    """The kubeadm API that kind 0.33 writes for Kubernetes 1.34 refuses lists, which later ones want."""
+    """The kubeadm API that kind writes for Kubernetes 1.34 refuses lists; later ones want them."""
     given = patch("ClusterConfiguration")
     for part in ("controllerManager", "scheduler"):
         arguments = given[part]["extraArgs"]
