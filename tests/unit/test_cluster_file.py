@@ -7,6 +7,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from habari_local.config.render import kind
+from habari_local.config.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 YAML_ = YAML(typ="safe")
 CLUSTER: dict[str, Any] = YAML_.load((ROOT / "kind" / "cluster.yaml").read_text(encoding="utf-8"))
@@ -40,3 +43,13 @@ def test_arguments_are_maps_of_strings() -> None:
         arguments = given[part]["extraArgs"]
         assert isinstance(arguments, dict)
         assert all(isinstance(each, str) for each in arguments.values())
+
+
+def test_what_the_tool_writes_keeps_the_mounts_wherever_kind_is_called() -> None:
+    text = (ROOT / "kind" / "cluster.yaml").read_text(encoding="utf-8")
+    made = kind.cluster(text, ROOT, Settings(), Path("/home/ada/project"), ["hub"])
+    node = YAML_.load(made)["nodes"][0]
+    mounts = {each["containerPath"]: each["hostPath"] for each in node["extraMounts"]}
+    assert mounts["/kind/patches"] == str(ROOT / "kind" / "patches")
+    assert "/home/ada/project" in mounts.values()
+    assert [each["hostPort"] for each in node["extraPortMappings"]] == [8000]
