@@ -18,8 +18,10 @@ HOST = "127.0.0.1"
 NODE_PORTS = {"hub": 30080, "github": 30008, "s3": 30456}
 
 
-def cluster(text: str, settings: Settings, project: Path, services: Sequence[str]) -> str:
-    """Return kind's configuration: kind/cluster.yaml with this checkout's ports and folder."""
+def cluster(
+    text: str, root: Path, settings: Settings, project: Path, services: Sequence[str]
+) -> str:
+    """Return kind's configuration: kind/cluster.yaml with this checkout's ports and folders."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -36,7 +38,11 @@ def cluster(text: str, settings: Settings, project: Path, services: Sequence[str
         if name in services
     ]
     for each in found["nodes"]:
-        each["extraMounts"] = [{"hostPath": str(project), "containerPath": PROJECT}]
+        own = [
+            {**mount, "hostPath": str(root / mount["hostPath"])}
+            for mount in each.get("extraMounts", [])
+        ]
+        each["extraMounts"] = [*own, {"hostPath": str(project), "containerPath": PROJECT}]
     made = io.StringIO()
     yaml.dump(found, made)
     return made.getvalue()

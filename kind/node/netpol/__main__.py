@@ -8,6 +8,8 @@ import re
 import socketserver
 import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from kubernetes import client, config, watch
 from netpol.state import State
 
 SOCKET = Path("/run/netpol.sock")
+SERVICES = "http://127.0.0.1:10256/healthz"  # of kube-proxy, on the node
 SECONDS = 20.0  # less than the plugin waits
 WATCH_SECONDS = 300  # then asked anew, as a connection may be dead without saying so
 RETRY_SECONDS = 0.5
@@ -68,6 +71,25 @@ def connect() -> None:
     config.load_incluster_config()  # type: ignore[no-untyped-call]
 
 
+def serve() -> None:
+    """Let pods start, once kube-proxy has the Services: who asks for one before may give up."""
+    SOCKET.unlink(missing_ok=True)
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen(SERVICES, timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    socketserver.ThreadingUnixStreamServer(str(SOCKET), Plugin).serve_forever()
+
+
+def fail(thread: threading.ExceptHookArgs) -> None:
+    """End all with one thread: half an enforcer would not be started anew."""
+    threading.__excepthook__(thread)
+    os._exit(1)
+
+
 def main() -> None:
     """Run until a thread fails: the rules stay, new pods wait, and the kubelet starts it anew."""
     connect()
@@ -81,9 +103,8 @@ def main() -> None:
     }
     for kind, listing in listings.items():
         threading.Thread(target=follow, args=(state, kind, listing), daemon=True).start()
-    SOCKET.unlink(missing_ok=True)
-    server = socketserver.ThreadingUnixStreamServer(str(SOCKET), Plugin)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.excepthook = fail
+    threading.Thread(target=serve, daemon=True).start()
     state.load_forever()
 
 
