@@ -33,10 +33,15 @@ def location(
     """
     if settings.chart:
         return opened((root / Path(settings.chart).expanduser()).resolve()).path
-    archive = cache(environ) / f"{NAME}-{VERSION}.tgz"
+    archive = pinned(environ)
     if not archive.is_file():
         _get(archive, environ, cancel)
     return archive
+
+
+def pinned(environ: Mapping[str, str]) -> Path:
+    """Return where the archive of the pinned chart is, once it was got."""
+    return cache(environ) / f"{NAME}-{VERSION}.tgz"
 
 
 def cache(environ: Mapping[str, str]) -> Path:
