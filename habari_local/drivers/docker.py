@@ -15,6 +15,7 @@ from habari_local.errors import Cancelled, HabariError, MissingTool
 from habari_local.run import run
 
 LABEL, COMMIT = "dev.habari.image", "org.opencontainers.image.revision"
+PLAIN_TO_TLS = "HTTP request to an HTTPS server"
 # The way round a registry that is out of reach.
 WITHOUT = "habari-local config set HABARI_IMAGES packages"
 INSTALL = "sudo apt-get install docker.io docker-cli docker-buildx docker-compose"
@@ -106,19 +107,53 @@ def pull(reference: str, say: Callable[[str], None], cancel: threading.Event | N
         _follow(engine.api().pull(reference, stream=True, decode=True), say, cancel)
 
 
-def push(reference: str, target: str, say: Callable[[str], None]) -> None:
-    """Send the image `reference` to a registry under the name `target`.
+def digest_there(target: str) -> str:
+    """Return the digest that a registry has under a name and tag, "" where it has none.
+
+    Credentials are those of `docker login` and of Docker's credential helpers.
 
     Raises:
         HabariError: the registry refuses, or is out of reach.
     """
+    import docker
+
+    with _told(f"Image {target}", f"docker login {target.partition('/')[0]}"):
+        try:
+            found = engine.api().inspect_distribution(target)  # type: ignore[no-untyped-call]
+        except docker.errors.NotFound:
+            return ""
+        except docker.errors.APIError as error:
+            # On a loopback address the engine asks by https and, whatever comes back, by http too:
+            # the answer that counts is hidden. A push tells it.
+            if PLAIN_TO_TLS in str(error.explanation):
+                return ""
+            raise
+        return str(found["Descriptor"]["digest"])
+
+
+def push(reference: str, target: str, say: Callable[[str], None]) -> str:
+    """Send the image `reference` to a registry under the name `target`; return its digest there.
+
+    Raises:
+        HabariError: the registry refuses, or is out of reach.
+    """
+    told: list[str] = []
     repository, _, tag = target.rpartition(":")
     with _told(f"Image {target}", f"docker login {target.partition('/')[0]}"):
         engine.api().tag(reference, repository, tag)
         try:
-            _follow(engine.api().push(repository, tag, stream=True, decode=True), say, None)
+            events = engine.api().push(repository, tag, stream=True, decode=True)
+            _follow(_noting(events, told), say, None)
         finally:
             engine.api().remove_image(target, noprune=True)
+    return told[-1] if told else digest_there(target)
+
+
+def _noting(events: Iterator[dict[str, Any]], told: list[str]) -> Iterator[dict[str, Any]]:
+    for event in events:
+        if "Digest" in event.get("aux", {}):
+            told.append(event["aux"]["Digest"])
+        yield event
 
 
 def remove(name: str) -> bool:
