@@ -38,9 +38,9 @@ COMPONENTS = {
 }
 
 
-def python(session: nox.Session, *arguments: str) -> None:
+def python(session: nox.Session, *arguments: str, **environ: str) -> None:
     """Run a module with the Python that runs nox."""
-    session.run(sys.executable, "-m", *arguments, external=True)
+    session.run(sys.executable, "-m", *arguments, env=environ, external=True)
 
 
 def pytest_arguments(session: nox.Session) -> list[str]:
@@ -77,7 +77,8 @@ def components(session: nox.Session, component: str) -> None:
     session.run(*arguments, env=environment, external=True)
     checked = {"hub": "habari_hub", "contents": "habari_contents", "s3": "habari_s3"}[component]
     source = str(Path(package) / checked)
-    python(session, "mypy", "--strict", "--python-executable", program, source)
+    types = ("mypy", "--strict", "--python-executable", program, source)
+    python(session, *types, MYPYPATH=package)
 
 
 @nox.session

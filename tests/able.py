@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from habari_local import modes
-from habari_local.charts.location import ARCHIVE, cache
+from habari_local.charts.location import pinned
 from habari_local.config.settings import Settings
 from habari_local.paths import Checkout
 
@@ -25,7 +25,7 @@ def missing(mode: str) -> str | None:
             return f"{each.name}: {finding.found}, {each.needed} needed. Try: {each.mend}"
     if not _has_images(mode):
         return f"images of mode {mode}: not all there. Try: HABARI_IMAGES={IMAGES} {BUILD}"
-    if mode == "kind" and not CHART and not (cache(os.environ) / ARCHIVE).is_file():
+    if mode == "kind" and not CHART and not pinned(os.environ).is_file():
         return "chart: not on this machine. Try: HABARI_CHART=tests/fixtures/chart, a double of it"
     return None
 

@@ -35,7 +35,7 @@ def location(
     """
     if settings.chart:
         return opened((root / Path(settings.chart).expanduser()).resolve()).path
-    archive = cache(environ) / ARCHIVE
+    archive = pinned(environ)
     if not archive.is_file():
         _get(archive, environ, cancel)
     return archive
@@ -45,6 +45,11 @@ def production(root: Path) -> Path:
     """Return the file of production's values: config.yaml, or what it is copied from."""
     own = root / "config.yaml"
     return own if own.exists() else root / "config.dist.yaml"
+
+
+def pinned(environ: Mapping[str, str]) -> Path:
+    """Return where the archive of the pinned chart is, once it was got."""
+    return cache(environ) / ARCHIVE
 
 
 def cache(environ: Mapping[str, str]) -> Path:

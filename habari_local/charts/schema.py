@@ -5,19 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from habari_local.charts.chart import Chart
-from habari_local.charts.values import (
-    BadValues,
-    Place,
-    Values,
-    dotted,
-    layered,
-    over_defaults,
-    read,
-)
+from habari_local.charts.problem import Problem, located
+from habari_local.charts.values import BadValues, Place, Values, layered, over_defaults, read
 from habari_local.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
@@ -56,40 +50,41 @@ def problems(chart: Chart, files: Sequence[Path], root: Path | None = None) -> l
 
     Paths are shown from `root`. No sentence has a value in it: it could be a secret.
     """
+    layers, found = readable(files, root)
+    return [str(each) for each in found or refused(chart, layers)]
+
+
+def refused(chart: Chart, layers: Sequence[Values]) -> list[Problem]:
+    """Return everything in layers (later wins) that the chart does not take."""
     from jsonschema.validators import validator_for
 
-    layers, found = _readable(files, root)
-    if found:
-        return found
     whole = over_defaults(chart.defaults(), layered([each.data for each in layers]))
     schema = chart.schema()
     errors = validator_for(schema)(schema).iter_errors(whole)
-    told = {
-        f"{_where(layers, place)}: {dotted(place) or 'values'}: {says}"
-        for error in errors
-        for place, says in _sentences(error)
-    }
-    return sorted(told, key=_by_line)
+    told = {_located(layers, place, says) for error in errors for place, says in _sentences(error)}
+    return sorted(told, key=lambda each: (each.file, each.line, str(each)))
 
 
-def _readable(files: Sequence[Path], root: Path | None) -> tuple[list[Values], list[str]]:
-    layers, found = [], []
+def readable(files: Sequence[Path], root: Path | None = None) -> tuple[list[Values], list[Problem]]:
+    """Read files of values; return those that can be read, and what is wrong with the others.
+
+    They are called by their paths from `root`, where they are in it.
+    """
+    layers: list[Values] = []
+    found: list[Problem] = []
     for path in files:
         inside = root is not None and path.is_relative_to(root)
         try:
             layers.append(read(path, str(path.relative_to(root)) if root and inside else ""))
         except BadValues as error:
-            found.append(error.problem)
+            found.append(Problem(error.name, error.line, "", error.says, "yaml"))
     return layers, found
 
 
-def _where(layers: Sequence[Values], place: Place) -> str:
-    """Return file and line of the layer that says what is wrong: the last one that goes so deep."""
-    for length in range(len(place), 0, -1):
-        for layer in reversed(layers):
-            if place[:length] in layer.lines:
-                return f"{layer.name}:{layer.lines[place[:length]]}"
-    return "the chart's own values"
+def _located(layers: Sequence[Values], place: Place, says: str) -> Problem:
+    found = located(layers, place, says, "schema")
+    named = found if found.place else replace(found, place="values")
+    return named if found.line else replace(named, file="the chart's own values")
 
 
 def _sentences(error: ValidationError) -> Iterator[tuple[Place, str]]:
@@ -137,8 +132,3 @@ def _either(words: Iterator[str] | Any) -> str:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:60]}…"
-
-
-def _by_line(sentence: str) -> tuple[str, int, str]:
-    found = re.match(r"(.*?):(\d+): ", sentence)
-    return (found[1], int(found[2]), sentence) if found else ("", 0, sentence)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,16 @@ Key = str | int
 Place = tuple[Key, ...]
 Data = dict[str, Any]
 
+# A release and its values must fit into a secret of 1 MiB; reading takes 1 s for 30 KiB of maps.
+BYTES, COUNT = 256 * 1024, 100_000
+
 
 class BadValues(HabariError):
     """A file of values that can't be read; the message names file and line."""
 
     def __init__(self, name: str, problem: str, line: int = 1) -> None:
         super().__init__(f"{name}:{line}: {problem}.", f"sed -n {line}p {name}")
-        self.problem = f"{name}:{line}: {problem}"
+        self.name, self.line, self.says = name, line, problem
 
 
 @dataclass(frozen=True)
@@ -45,15 +50,20 @@ def read(path: Path, name: str = "") -> Values:
     """Read a file of values; `name` is what people know it by.
 
     Raises:
-        BadValues: it is not there, no YAML, or no map.
+        BadValues: it is not there, too large, no YAML, or no map.
     """
     shown = name or str(path)
     try:
+        if path.stat().st_size > BYTES:
+            size = f"{path.stat().st_size / 1e6:.1f} MB"
+            raise BadValues(shown, f"{size}, at most {BYTES // 1024} KiB were expected")
         return parse(path.read_text(encoding="utf-8"), shown)
     except FileNotFoundError:
         raise BadValues(shown, "not there, a file of values was expected") from None
     except UnicodeDecodeError:
         raise BadValues(shown, "not UTF-8 text") from None
+    except IsADirectoryError:
+        raise BadValues(shown, "a folder, a file of values was expected") from None
 
 
 def parse(text: str, name: str) -> Values:
@@ -68,18 +78,28 @@ def parse(text: str, name: str) -> Values:
     reader = YAML()
     reader.version = "1.1"
     try:
-        tree = reader.load(text)
+        with warnings.catch_warnings(action="ignore"):  # of 1e5, which Helm takes for a number too
+            tree = reader.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = (error.problem or "no YAML").strip().splitlines()[0]
+        problem = problem.partition(" with value ")[0]  # of a name that stands twice: maybe secret
         raise BadValues(name, f"no YAML: {problem}", mark.line + 1 if mark else 1) from None
     except YAMLError:
         raise BadValues(name, "no YAML") from None
+    except RecursionError:
+        raise BadValues(name, "nested too deep to be read") from None
     if tree is None:
         return Values(name, {}, {}, text)
     if not isinstance(tree, dict):
         raise BadValues(name, "no map, names and values were expected")
-    return Values(name, _plain(tree), dict(_lines(tree, ())), text)
+    try:
+        lines = dict(islice(_lines(tree, ()), COUNT))  # aliases of aliases grow without end
+        if len(lines) == COUNT:
+            raise BadValues(name, f"more than {COUNT} values, each alias counted")
+        return Values(name, _plain(tree), lines, text)
+    except RecursionError:
+        raise BadValues(name, "stands in itself, by an alias") from None
 
 
 def dotted(place: Place) -> str:

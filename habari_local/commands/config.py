@@ -6,14 +6,17 @@ from typing import Annotated
 
 import typer
 
+from habari_local.commands import config_production
 from habari_local.commands.options import AsJson, Sets, flags
 from habari_local.console import Result, Table
 from habari_local.errors import ConfigError, HabariError
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Settings: show them, make .env, change one.\n\nExample: habari-local config show",
+    help="Settings: show them, make .env, change one; production's values: make, check.\n\n"
+    "Example: habari-local config show",
 )
+app.command()(config_production.check)
 
 
 @app.command()
@@ -41,11 +44,30 @@ def show(sets: Sets = None, as_json: AsJson = False) -> Result:
 
 
 @app.command()
-def init() -> Result:
-    """Make .env from .env.dist, readable by you alone; an existing .env is left as it is.
+def init(
+    production: Annotated[
+        bool, typer.Option("--production", help="Make config.yaml, the values of production.")
+    ] = False,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="NAME=VALUE",
+            help="An answer: host, client-id, admins, users, image, lake, notebooks, region.",
+        ),
+    ] = None,
+) -> Result:
+    """Make .env from .env.dist, readable by you alone; what is there already is left as it is.
 
-    Example: habari-local config init
+    With --production, config.yaml from config.dist.yaml; on a terminal, what --with does not say
+    is asked for.
+
+    Example: habari-local config init --production --with host=habari.my-team.org
     """
+    if production:
+        return config_production.init_production(answers)
+    if answers:
+        raise ConfigError(["flag: --with is for --production"], "habari-local config init --help")
     from habari_local.config.render.dist import env_dist
     from habari_local.config.secrets import write_private
     from habari_local.paths import find_checkout

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from habari_local.commands.options import AsJson, Sets, flags
+from habari_local.commands import image_registry
+from habari_local.commands.chosen_images import Names, images_of
+from habari_local.commands.options import AsJson, Sets
 from habari_local.console import Result, Table, human_size
 
 if TYPE_CHECKING:
@@ -17,25 +18,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Images of the modes with containers: list, build, pull, push, check, prune.\n\n"
+    help="Images of the modes with containers: list, build, pull, push, check, verify, prune.\n\n"
     "Example: habari-local image list",
 )
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="As `image list` shows them; none: all."),
-]
-
-
-def _images(sets: list[str] | None) -> Images:
-    from habari_local.config.load import environment, load
-    from habari_local.drivers import docker
-    from habari_local.images.build import Images
-    from habari_local.paths import find_checkout
-
-    checkout, env = find_checkout(), environment()
-    settings = load(checkout.root, flags(sets)).settings
-    docker.program(env)
-    return Images(checkout, settings, env)
+app.command()(image_registry.push)
+app.command()(image_registry.check)
+app.command()(image_registry.verify)
 
 
 @app.command("list")
@@ -46,7 +34,7 @@ def list_(sets: Sets = None, as_json: AsJson = False) -> Result:
     """
     from habari_local.drivers import docker
 
-    images = _images(sets)
+    images = images_of(sets)
     rows: list[dict[str, Any]] = []
     shown = []
     for image in images.catalogue.values():
@@ -77,7 +65,7 @@ def build(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Re
 
     Example: habari-local image build notebook --set HABARI_IMAGES=packages
     """
-    return _make(_images(sets), names or (), "build", as_json=as_json)
+    return _make(images_of(sets), names or (), "build", as_json=as_json)
 
 
 @app.command()
@@ -88,7 +76,7 @@ def pull(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Res
     """
     from habari_local.images.catalogue import choose
 
-    images = _images(sets)
+    images = images_of(sets)
     pulled = [each.name for each in choose(images.catalogue, names or ()) if each.pull]
     if not pulled:
         source = images.settings.images
@@ -124,28 +112,6 @@ def _step(task: Task) -> Step:
 
 
 @app.command()
-def push(
-    to: Annotated[str, typer.Option("--to", metavar="REGISTRY", help="As in localhost:5000/team.")],
-    names: Names = None,
-    sets: Sets = None,
-    as_json: AsJson = False,
-) -> Result:
-    """Send images to a registry, under the same name and tag.
-
-    Example: habari-local image push notebook --to europe-docker.pkg.dev/habari/images
-    """
-    from habari_local.console import board
-    from habari_local.images.transfer import push as send
-
-    images = _images(sets)
-    with board([f"push to {to}"]) as shown:
-        shown.waits(0, "")
-        sent = send(images, names or (), to, lambda text: shown.waits(0, text))
-        shown.ends(0, f"{len(sent)} sent", good=True)
-    return Result({"images": sent}, list(sent.values()), as_json=as_json)
-
-
-@app.command()
 def prune(
     every: Annotated[
         bool, typer.Option("--all", help="Those too that the settings ask for now.")
@@ -158,38 +124,9 @@ def prune(
     """
     from habari_local.images.transfer import prune as remove
 
-    removed = remove(_images(None), every=every)
+    removed = remove(images_of(None), every=every)
     size = human_size(sum(each.size for each in removed))
     names = [name for each in removed for name in each.tags]
     said = [f"Removed {name}" for name in names] or ["Nothing to remove."]
     summary = [f"{len(names)} removed, up to {size} free."] if names else []
     return Result({"removed": names}, [*said, *summary], as_json=as_json)
-
-
-@app.command()
-def check(
-    reference: Annotated[
-        str, typer.Argument(metavar="REF", help="Image to check; none: the one jupyter/ builds.")
-    ] = "",
-    max_size: Annotated[
-        int, typer.Option("--max-size", metavar="MB", help="Size that it may have.", min=0)
-    ] = 0,
-    sets: Sets = None,
-    as_json: AsJson = False,
-) -> Result:
-    """Run a notebook image and check what the platform needs of it; exit 1 if something lacks.
-
-    Example: habari-local image check ghcr.io/team/notebook:2026-11
-    """
-    from habari_local.images import contract
-
-    images = _images(sets)
-    rows = contract.check(images, reference, max_size)
-    good = all(row.good for row in rows)
-    table = Table(
-        ["check", "state", "found", "needed"],
-        [(r.name, "ok" if r.good else "missing", r.found, r.needed) for r in rows],
-    )
-    last = "The platform can run this image." if good else "The platform can't run this image."
-    data = {"good": good, "checks": [asdict(row) for row in rows]}
-    return Result(data, [table, last], 0 if good else 1, as_json=as_json)

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from habari_local.drivers import engine
-from habari_local.errors import Cancelled, HabariError, MissingTool
+from habari_local.errors import HabariError, MissingTool
 from habari_local.run import run
 
 LABEL, COMMIT = "dev.habari.image", "org.opencontainers.image.revision"
@@ -65,7 +64,7 @@ def find(reference: str) -> Stored | None:
     """Return the image of that name, None if the engine has none."""
     import docker
 
-    with _told():
+    with told():
         try:
             found = engine.api().inspect_image(reference)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
@@ -76,7 +75,7 @@ def find(reference: str) -> Stored | None:
 
 def ours() -> list[Stored]:
     """Return every image that a habari-local built, whichever checkout it worked in."""
-    with _told():
+    with told():
         found = engine.api().images(filters={"label": LABEL})
     return [
         Stored(each["Id"], tuple(each["RepoTags"] or ()), each["Size"], each["Labels"] or {})
@@ -86,47 +85,22 @@ def ours() -> list[Stored]:
 
 def names_by_id() -> dict[str, tuple[str, ...]]:
     """Return the tags of every image, ours or not, by the image's id."""
-    with _told():
+    with told():
         return {each["Id"]: tuple(each["RepoTags"] or ()) for each in engine.api().images()}
 
 
 def import_tar(tar: Path, reference: str, changes: Sequence[str]) -> None:
     """Make a file system, packed as `tar`, the image `reference`; `changes` as in a Dockerfile."""
     repository, _, tag = reference.partition(":")
-    with _told():
+    with told():
         engine.api().import_image_from_file(str(tar), repository, tag, changes=list(changes))
-
-
-def pull(reference: str, say: Callable[[str], None], cancel: threading.Event | None) -> None:
-    """Fetch an image from its registry.
-
-    Raises:
-        HabariError: the registry has no such image, refuses, or is out of reach.
-    """
-    with _told(f"Image {reference}", WITHOUT):
-        _follow(engine.api().pull(reference, stream=True, decode=True), say, cancel)
-
-
-def push(reference: str, target: str, say: Callable[[str], None]) -> None:
-    """Send the image `reference` to a registry under the name `target`.
-
-    Raises:
-        HabariError: the registry refuses, or is out of reach.
-    """
-    repository, _, tag = target.rpartition(":")
-    with _told(f"Image {target}", f"docker login {target.partition('/')[0]}"):
-        engine.api().tag(reference, repository, tag)
-        try:
-            _follow(engine.api().push(repository, tag, stream=True, decode=True), say, None)
-        finally:
-            engine.api().remove_image(target, noprune=True)
 
 
 def remove(name: str) -> bool:
     """Remove the image `name`; return False where a container still uses it."""
     import docker
 
-    with _told():
+    with told():
         try:
             engine.api().remove_image(name)
         except docker.errors.ImageNotFound:
@@ -149,23 +123,8 @@ def forget_sent() -> bool:
     return True
 
 
-def _follow(
-    events: Iterator[dict[str, Any]],
-    say: Callable[[str], None],
-    cancel: threading.Event | None,
-) -> None:
-    import docker
-
-    for event in events:
-        if cancel is not None and cancel.is_set():
-            raise Cancelled
-        if "error" in event:
-            raise docker.errors.DockerException(str(event["error"]))
-        say(" ".join(str(event.get(key, "")) for key in ("status", "progress")).strip())
-
-
 @contextmanager
-def _told(what: str = "Docker", hint: str = "docker info") -> Iterator[None]:
+def told(what: str = "Docker", hint: str = "docker info") -> Iterator[None]:
     """Turn what the SDK raises into a sentence."""
     import docker
     from requests import RequestException
@@ -193,7 +152,7 @@ def run_once(
     Raises:
         HabariError: it can't be started, or is not over after `seconds`.
     """
-    with _told(f"Image {reference}"):
+    with told(f"Image {reference}"):
         made = engine.api().create_container(
             reference, list(command), labels=dict(labels), network_disabled=True
         )
@@ -211,7 +170,7 @@ def read(reference: str, path: str) -> bytes:
     Raises:
         HabariError: there is no such image or file.
     """
-    with _told(f"Image {reference}"):
+    with told(f"Image {reference}"):
         made = engine.api().create_container(reference, ["none"], labels={LABEL: "read"})
         try:
             return b"".join(engine.api().get_archive(made["Id"], path)[0])

@@ -1,4 +1,4 @@
-"""git: which commit the checkout is at."""
+"""git: which commit the checkout is at, and what differs from it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,17 @@ def commit(root: Path, environ: Mapping[str, str]) -> str:
         return run(describe, cwd=root, env=environ).output.strip()
     except HabariError:
         return ""
+
+
+def changed(root: Path, environ: Mapping[str, str]) -> list[str]:
+    """Return the files that differ from the commit, those that git was never told of among them.
+
+    Raises:
+        HabariError: there is no commit.
+    """
+    if not commit(root, environ):
+        raise HabariError(f"{root}: no commit of git, one was expected.", f"git -C {root} log")
+    # --no-optional-locks: looking must not stand in the way of somebody who commits.
+    status = ["git", "--no-optional-locks", "status", "--porcelain", "--untracked-files=all"]
+    lines = run(status, cwd=root, env=environ).output.splitlines()
+    return [line[3:] for line in lines]

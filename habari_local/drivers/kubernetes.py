@@ -81,13 +81,14 @@ class Cluster:
         return [described(each) for each in listed or ()]
 
     def memory(self, namespace: str) -> dict[str, int]:
-        """Return the bytes that each pod works with, by its name, as its kubelet says."""
+        """Return the bytes that each pod works with, by its name; none until they are measured."""
         used: dict[str, int] = {}
         for node in self._try(lambda: self.api.list_node(_request_timeout=SECONDS).items) or ():
             summary = self._try(lambda name=node.metadata.name: self._summary(name)) or {}
             for each in summary.get("pods", ()):
-                if each["podRef"]["namespace"] == namespace:
-                    used[each["podRef"]["name"]] = each.get("memory", {}).get("workingSetBytes", 0)
+                bytes_ = each.get("memory", {}).get("workingSetBytes")
+                if bytes_ and each["podRef"]["namespace"] == namespace:
+                    used[each["podRef"]["name"]] = bytes_
         return used
 
     def _summary(self, node: str) -> dict[str, Any]:

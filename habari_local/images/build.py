@@ -12,7 +12,7 @@ from pathlib import Path
 
 from habari_local.config.secrets import write_private
 from habari_local.config.settings import Settings
-from habari_local.drivers import docker, git, mmdebstrap, processes
+from habari_local.drivers import distribution, docker, git, mmdebstrap, processes
 from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import mirrors, tags
 from habari_local.images.catalogue import Catalogue, Image, load, with_bases
@@ -121,7 +121,7 @@ class Images:
 
     def _make(self, image: Image, reference: str, say: Say, cancel: threading.Event | None) -> None:
         if image.pull:
-            docker.pull(reference, say, cancel)
+            distribution.pull(reference, say, cancel)
             return
         folder = private_folder(self.checkout.state / FOLDER)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f"{image.name}-") as made:

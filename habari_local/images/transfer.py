@@ -2,39 +2,112 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from habari_local.drivers import docker
-from habari_local.errors import HabariError
+from habari_local.drivers import distribution, docker, git
+from habari_local.errors import USAGE, HabariError
 from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, choose
 
+DIRTY = "-dirty"  # how git.commit ends of a tree that differs from its commit
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An image in a registry: its name with tag there, its digest, whether it came there now."""
+
+    name: str
+    target: str
+    digest: str
+    new: bool
+
+    @property
+    def repository(self) -> str:
+        """The name without the tag."""
+        return self.target.rpartition(":")[0]
+
+    @property
+    def tag(self) -> str:
+        """Tag and digest, as one puts them behind the name: nothing else can be meant."""
+        return f"{self.target.rpartition(':')[2]}@{self.digest}"
+
 
 def push(
-    images: Images, names: Sequence[str], registry: str, say: Callable[[str], None]
-) -> dict[str, str]:
-    """Send images to `registry` (host, port, path); return their names there, by image.
+    images: Images,
+    names: Sequence[str],
+    registry: str,
+    say: Callable[[str], None],
+    *,
+    dirty: bool = False,
+) -> list[Sent]:
+    """Send images to `registry` (host, port, path) that it does not have yet; return all of them.
 
     Without a name, every image that is built here goes; those that are pulled stay where they are.
+    A tag is the hash of all that went in, so what the registry has under it is not sent again.
 
     Raises:
-        HabariError: an image is not built yet, or the registry does not take it.
+        HabariError: an image is not built yet, the registry does not take it, or, unless `dirty`,
+            no commit has what is in an image.
     """
     chosen = [each for each in choose(images.catalogue, names) if names or not each.pull]
-    sent = {}
+    if not dirty:
+        _must_be_committed(images)
+    sent = []
     for image in chosen:
         reference = images.reference(image.name)
-        if docker.find(reference) is None:
+        stored = docker.find(reference)
+        if stored is None:
             raise HabariError(
                 f"Image {image.name}: not built, {reference} was expected here.",
                 f"habari-local image build {image.name}",
             )
+        if stored.labels.get(docker.COMMIT, "").endswith(DIRTY) and not dirty:
+            raise HabariError(
+                f"Image {reference}: built before all was committed, as its label says; one of a"
+                " commit was expected.",
+                f"docker image rm {reference} && habari-local image build {image.name}",
+            )
         plain = reference.partition("@")[0].rpartition("/")[2]
         target = f"{registry.rstrip('/')}/{plain}"
         say(target)
-        docker.push(reference, target, say)
-        sent[image.name] = target
+        there = distribution.digest_there(target)
+        sent.append(
+            Sent(image.name, target, there or distribution.push(reference, target, say), not there)
+        )
     return sent
+
+
+def _must_be_committed(images: Images) -> None:
+    changed = git.changed(images.checkout.root, images.environ)
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise HabariError(
+            f"This checkout: {', '.join(changed[:3])}{more} not committed, a clean tree was"
+            " expected, or --dirty.",
+            "git status",
+        )
+
+
+def fetch(reference: str, say: Callable[[str], None]) -> str:
+    """Pull NAME[:TAG]@DIGEST by its digest; return NAME@DIGEST, by which Docker knows it.
+
+    Docker refuses content that has another digest.
+
+    Raises:
+        HabariError: there is no digest, or the registry does not give the image.
+    """
+    found = re.fullmatch(r"(.+?)(:[\w.-]+)?(@sha256:[0-9a-f]{64})", reference)
+    if found is None:
+        raise HabariError(
+            f"Image {reference}: without a digest, NAME@sha256:… was expected.",
+            "habari-local image push notebook --to REGISTRY --json",
+            USAGE,
+        )
+    exact = f"{found[1]}{found[3]}"
+    distribution.pull(exact, say, None)
+    return exact
 
 
 def prune(images: Images, *, every: bool = False) -> list[docker.Stored]:

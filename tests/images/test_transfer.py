@@ -1,64 +1,96 @@
-"""Images that travel: pushed to a real registry, pulled from it as the settings' own, refused."""
+"""Images that travel: pushed to real registries, pulled and verified by digest, refused."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
+from pathlib import Path
 
 import pytest
 
-from habari_local.drivers import docker
+from habari_local.config.settings import Settings
+from habari_local.drivers import distribution, docker
+from habari_local.errors import HabariError
+from habari_local.images import transfer
 from habari_local.images.build import Images
+from habari_local.paths import Checkout
 from tests.images.conftest import ROOT, Run
+from tests.images.registries import Registry, guarded, start, wait
+
+VALUES = """\
+# What production runs.
+singleuser:
+  image:  # of users' servers
+    name: REGISTRY.EXAMPLE.ORG/habari-jupyter
+    # never latest
+    tag: TAG
+cull: {enabled: true}
+"""
 
 
 @pytest.fixture
-def registry(images: Images, run: Run) -> str:
-    """A registry on a port of this machine; its address."""
-    file = ROOT / "tests" / "images" / "registry.Dockerfile"
-    base = images.reference("base")
-    built = run("build", "-q", "--build-arg", f"BASE={base}", "-f", str(file), str(file.parent))
-    published = ["-d", "--publish=127.0.0.1::5000"]
-    container = run("run", *published, built.stdout.strip()).stdout.strip()
-    address = run("port", container, "5000").stdout.strip()
-    deadline = time.monotonic() + 30
-    while not answers(address):
-        assert time.monotonic() < deadline, run("logs", "-n5", container).stderr
-        time.sleep(0.1)
-    return address
+def registry(images: Images, run: Run) -> Registry:
+    return start(images, run)
 
 
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{address}/v2/", timeout=2):
-            return True
-    except (OSError, urllib.error.URLError):
-        return False
-
-
-def image(*arguments: str) -> subprocess.CompletedProcess[str]:
+def image(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "habari_local", "image", *arguments]
-    packages = ["--set", "HABARI_IMAGES=packages"]
     return subprocess.run(
-        [*command, *packages], capture_output=True, text=True, cwd=ROOT, check=False, timeout=100
+        [*command, "--set", "HABARI_IMAGES=packages"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        check=False,
+        timeout=280,
     )
 
 
+@pytest.mark.timeout(600)
+def test_pushed_with_password_and_tls_written_down_and_verified_by_digest(
+    images: Images, run: Run, tmp_path: Path
+) -> None:
+    registry = guarded(images, run, tmp_path)
+    values = tmp_path / "config.yaml"
+    values.write_text(VALUES)
+    push = ["push", "notebook", "--to", f"{registry.address}/team", "--dirty", "--json"]
+    push += ["--config", str(values)]
+    wrong = image(*push, **{**registry.environ, "TEST_PASSWORD": "sesame"})
+    assert wrong.returncode == 1
+    assert f"Try: docker login {registry.address}" in wrong.stderr
+    assert values.read_text() == VALUES
+    for sent in (True, False):
+        done = image(*push, **registry.environ)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)["images"]["notebook"]
+        assert found["sent"] is sent
+    name, _, tag = f"{registry.address}/team/{images.reference('notebook')}".rpartition(":")
+    assert docker.find(f"{name}:{tag}") is None, "the name was for the way alone"
+    assert values.read_text() == VALUES.replace(
+        "REGISTRY.EXAMPLE.ORG/habari-jupyter", name
+    ).replace("TAG", f"{tag}@{found['digest']}", 1)
+    assert "open-sesame" not in done.stdout + done.stderr + wrong.stdout + wrong.stderr
+    try:
+        verified = image("verify", "--config", str(values), "--json", **registry.environ)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        assert json.loads(verified.stdout)["good"]
+    finally:
+        run("image", "rm", f"{name}@{found['digest']}", check=False)
+
+
 def test_what_was_pushed_is_pulled_as_the_same_image(
-    images: Images, registry: str, run: Run
+    images: Images, registry: Registry, run: Run
 ) -> None:
     here = docker.find(images.reference("github"))
     assert here
-    done = image("push", "github", "--to", f"{registry}/team", "--json")
+    done = image("push", "github", "--to", f"{registry.address}/team", "--json", "--dirty")
     assert done.returncode == 0, done.stderr
-    (there,) = json.loads(done.stdout)["images"].values()
-    assert there == f"{registry}/team/{images.reference('github')}"
-    assert docker.find(there) is None, "the name was for the way alone"
+    (found,) = json.loads(done.stdout)["images"].values()
+    there = found["reference"]
+    assert there == f"{registry.address}/team/{images.reference('github')}"
     pulled = image("pull", "notebook", "--set", f"HABARI_NOTEBOOK_IMAGE={there}", "--json")
     assert pulled.returncode == 0, pulled.stderr
     assert json.loads(pulled.stdout)["images"]["notebook"]["reference"] == there
@@ -68,17 +100,88 @@ def test_what_was_pushed_is_pulled_as_the_same_image(
     assert again.id == here.id
 
 
+@pytest.mark.timeout(300)
+def test_a_registry_that_dies_midway_is_told_and_the_next_push_ends_it(
+    images: Images, registry: Registry, run: Run
+) -> None:
+    dead = False
+
+    def kill(text: str) -> None:
+        nonlocal dead
+        if text.startswith("Pushing") and not dead:
+            dead = True
+            run("kill", registry.container)
+
+    with pytest.raises(HabariError, match=f"Image {registry.address}/habari-github:"):
+        transfer.push(images, ["github"], registry.address, kill, dirty=True)
+    run("start", registry.container)
+    wait(registry, run)
+    for new in (True, False):
+        (sent,) = transfer.push(images, ["github"], registry.address, lambda _: None, dirty=True)
+        assert sent.new is new
+    assert distribution.digest_there(sent.target) == sent.digest
+
+
+def test_what_no_commit_has_is_not_pushed(
+    images: Images, registry: Registry, run: Run, tmp_path: Path
+) -> None:
+    def git(*arguments: str) -> None:
+        known = ["-c", "user.name=t", "-c", "user.email=t@t"]
+        subprocess.run(["git", *known, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    def push(label: str) -> list[transfer.Sent]:
+        made = f"habari-test-{tmp_path.name}".lower()
+        text = f"FROM {images.reference('github')}\nLABEL {docker.COMMIT}={label}\n"
+        (folder / "Dockerfile").write_text(text)
+        run("build", "-q", "-t", f"{made}:1", str(folder))
+        try:
+            settings = Settings(images="packages", notebook_image=f"{made}:1")
+            ours = Images(Checkout(tmp_path), settings, dict(os.environ))
+            return transfer.push(ours, ["notebook"], registry.address, lambda _: None)
+        finally:
+            run("image", "rm", f"{made}:1")
+
+    folder = tmp_path / "context"
+    folder.mkdir()
+    with pytest.raises(HabariError, match="no commit of git"):
+        push("abc")
+    (tmp_path / ".gitignore").write_text("context\n")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    (tmp_path / "new file").write_text("x")
+    with pytest.raises(HabariError, match=r'"new file" not committed, a clean tree was expected'):
+        push("abc")
+    (tmp_path / "new file").unlink()
+    with pytest.raises(HabariError, match="built before all was committed"):
+        push("abc-dirty")
+    assert [each.new for each in push("abc")] == [True]
+
+
+def test_what_has_no_digest_is_not_verified() -> None:
+    done = image("verify", "127.0.0.1:9/team/notebook:1")
+    assert done.returncode == 2
+    assert "NAME@sha256:… was expected" in done.stderr
+
+
+def test_a_digest_that_the_registry_lacks_is_told(images: Images, registry: Registry) -> None:
+    done = image("verify", f"{registry.address}/team/notebook:1@sha256:{64 * '0'}")
+    assert done.returncode == 1
+    assert f"Image {registry.address}/team/notebook@sha256:000" in done.stderr
+
+
 def test_a_registry_that_nobody_runs_is_named(images: Images) -> None:
-    done = image("push", "github", "--to", "127.0.0.1:9")
+    done = image("push", "github", "--to", "127.0.0.1:9", "--dirty")
     assert done.returncode == 1
     assert re.search(r"Image 127\.0\.0\.1:9/habari-github:\w+: .*connection refused", done.stderr)
     assert docker.find(f"127.0.0.1:9/{images.reference('github')}") is None
 
 
-def test_an_image_that_the_registry_lacks_is_named(registry: str) -> None:
-    done = image("pull", "notebook", "--set", f"HABARI_NOTEBOOK_IMAGE={registry}/team/none:1")
+def test_an_image_that_the_registry_lacks_is_named(registry: Registry) -> None:
+    there = f"{registry.address}/team/none:1"
+    done = image("pull", "notebook", "--set", f"HABARI_NOTEBOOK_IMAGE={there}")
     assert done.returncode == 1
-    assert f"Image {registry}/team/none:1: " in done.stderr
+    assert f"Image {there}: " in done.stderr
 
 
 def test_with_packages_there_is_nothing_to_pull(images: Images) -> None:

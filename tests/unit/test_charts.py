@@ -16,7 +16,7 @@ from habari_local.charts import location as where
 from habari_local.charts.chart import opened
 from habari_local.charts.location import location
 from habari_local.charts.schema import check, problems
-from habari_local.charts.values import BadValues, dotted, layered, over_defaults, parse
+from habari_local.charts.values import BadValues, dotted, layered, over_defaults, parse, read
 from habari_local.config.settings import Settings
 from habari_local.errors import HabariError
 from tests.programs import with_helm
@@ -183,6 +183,25 @@ def test_files_that_cannot_be_read_are_all_told(folder: Path, tmp_path: Path) ->
     assert [each.partition(" ")[0] for each in told] == [
         "open.yaml:3:", "twice.yaml:3:", "list.yaml:1:", "absent.yaml:1:"
     ]  # fmt: skip
+
+
+def test_a_name_that_stands_twice_is_told_without_its_values() -> None:
+    with pytest.raises(BadValues) as caught:
+        parse("token: s3cret\ntoken: s4cret\n", "it")
+    assert caught.value.message == 'it:2: no YAML: found duplicate key "token".'
+
+
+def test_what_would_never_end_is_refused(tmp_path: Path) -> None:
+    large = tmp_path / "large.yaml"
+    large.write_bytes(b"#" * 10_000_000)
+    rows = [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40)]
+    bomb = written(tmp_path, "\n".join(["a0: &a0 [1, 1]", *rows]), "bomb.yaml")
+    deep = written(tmp_path, "a: " + "[" * 5000, "deep.yaml")
+    for path, seen in ((large, "10.0 MB"), (bomb, "100000 values"), (deep, "nested too deep")):
+        with pytest.raises(BadValues, match=seen):
+            read(path)
+    with pytest.raises(BadValues, match="a folder"):
+        read(tmp_path)
 
 
 def test_check_raises_all_at_once(folder: Path, tmp_path: Path) -> None:

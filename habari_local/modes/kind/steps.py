@@ -10,7 +10,7 @@ from pathlib import Path
 from habari_local import wait
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_private
-from habari_local.drivers import docker, engine, node
+from habari_local.drivers import distribution, engine, node
 from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import tools
 from habari_local.modes.base import SAME, Context, Say, Step
@@ -108,7 +108,7 @@ def push(names: Mapping[str, str], after: tuple[str, ...]) -> Step:
 
         def one(reference: str) -> None:
             target = f"{place.registry(ctx)}/{reference}"
-            docker.push(reference, target, lambda text: say(f"{reference}: {text}"))
+            distribution.push(reference, target, lambda text: say(f"{reference}: {text}"))
 
         engine.each_of(one, lacking)
         return f"sent {', '.join(each.partition(':')[0] for each in lacking)}" if lacking else SAME

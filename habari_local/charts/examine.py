@@ -1,0 +1,68 @@
+"""What is wrong with production's values: by the chart, by our rules, by the locks; all at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from habari_local.charts.chart import Chart
+from habari_local.charts.problem import Problem, located
+from habari_local.charts.rules import RULES
+from habari_local.charts.schema import readable, refused
+from habari_local.charts.values import Data, Values, layered
+
+# Whose JupyterHub must be of the minor version that the chart's hub has.
+LOCKS = ("jupyter/requirements.txt", "hub/requirements-docker.txt")
+SOPS = "sops"  # what an encrypted file says of its keys; no value of the chart
+
+
+def examine(
+    files: Sequence[Path], root: Path, chart: Chart | None = None, shown_from: Path | None = None
+) -> list[Problem]:
+    """Return everything that is wrong with `files`, later ones laid over earlier ones.
+
+    Args:
+        files: of values; one that can't be read is told, and the rest is not looked at.
+        root: of the checkout, for its locks.
+        chart: that the values are for; None: what only it knows is not looked at.
+        shown_from: the folder from which paths are told.
+    """
+    layers, found = readable(files, shown_from)
+    if found:
+        return found
+    layers = [_without_sops(each) for each in layers]
+    data = layered([each.data for each in layers])
+    found = [*_broken(layers, data), *(refused(chart, layers) if chart else ())]
+    if chart:
+        found += versions(chart, root)
+    order = {each.name: number for number, each in enumerate(layers)}
+    return sorted(set(found), key=lambda p: (order.get(p.file, len(order)), p.line, str(p)))
+
+
+def versions(chart: Chart, root: Path) -> Iterator[Problem]:
+    """Yield locks whose JupyterHub is of another minor version than the chart's."""
+    wanted = _minor(chart.app_version)
+    for name in LOCKS if wanted else ():
+        path = root / name
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        for number, line in enumerate(lines, 1):
+            found = re.match(r"jupyterhub==(\S+)", line)
+            if found and _minor(found[1]) != wanted:
+                says = f"{found[1]}, {wanted} of chart {chart.title} was expected"
+                yield Problem(name, number, "jupyterhub", says, "jupyterhub")
+
+
+def _broken(layers: Sequence[Values], data: Data) -> Iterator[Problem]:
+    for name, rule in RULES.items():
+        for place, says in rule(data):
+            yield located(layers, place, says, name)
+
+
+def _without_sops(values: Values) -> Values:
+    data = {key: value for key, value in values.data.items() if key != SOPS}
+    return Values(values.name, data, values.lines, values.text)
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2]) if version[:1].isdigit() else ""

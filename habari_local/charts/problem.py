@@ -1,0 +1,33 @@
+"""One thing that is wrong with values: in which file and line, at which place, by which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from habari_local.charts.values import Place, Values, dotted
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, told without the value itself, which could be a secret; line 0: of no line."""
+
+    file: str
+    line: int
+    place: str
+    says: str
+    rule: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.place}: {self.says}" if self.place else f"{where}: {self.says}"
+
+
+def located(layers: Sequence[Values], place: Place, says: str, rule: str) -> Problem:
+    """Return the problem where it is made: in the last layer that goes as deep as any does."""
+    for length in range(len(place), 0, -1):
+        for layer in reversed(layers):
+            line = layer.lines.get(place[:length])
+            if line:
+                return Problem(layer.name, line, dotted(place), says, rule)
+    return Problem(layers[-1].name if layers else "", 0, dotted(place), says, rule)

@@ -1,0 +1,159 @@
+"""`habari-local image push|check|verify`: images that leave for a registry, and what they can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from habari_local.commands.chosen_images import Names, images_of
+from habari_local.commands.options import AsJson, Sets
+from habari_local.console import Result, Table
+from habari_local.errors import USAGE, HabariError
+
+if TYPE_CHECKING:
+    from habari_local.charts.values import Place, Values
+    from habari_local.images.contract import Row
+    from habari_local.images.transfer import Sent
+
+SERVER = ("singleuser", "image")  # where production's values name the image of users' servers
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Production's values; default: config.yaml."),
+]
+
+
+def push(
+    to: Annotated[str, typer.Option("--to", metavar="REGISTRY", help="As in localhost:5000/team.")],
+    names: Names = None,
+    config: Config = None,
+    dirty: Annotated[
+        bool, typer.Option("--dirty", help="Although no commit has what is in an image.")
+    ] = False,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> Result:
+    """Send images to a registry, under the same name and tag; what it has is not sent again.
+
+    The digest of the notebook image is written into config.yaml, where there is one.
+
+    Example: habari-local image push notebook --to europe-docker.pkg.dev/habari/images
+    """
+    from habari_local.console import board
+    from habari_local.images.transfer import push as send
+
+    images = images_of(sets)
+    values = _values(config, images.checkout.root / "config.yaml")
+    with board([f"push to {to}"]) as shown:
+        shown.waits(0, "")
+        sent = send(images, names or (), to, lambda text: shown.waits(0, text), dirty=dirty)
+        shown.ends(0, f"{sum(each.new for each in sent)} sent", good=True)
+    written = _write(values, sent)
+    rows = [(s.name, "sent" if s.new else "there already", f"{s.repository}:{s.tag}") for s in sent]
+    told = [f"{written} names the notebook image."] if written else []
+    data = {
+        "images": {
+            s.name: {"reference": s.target, "digest": s.digest, "sent": s.new} for s in sent
+        },
+        "written": written or None,
+    }
+    return Result(data, [Table(["image", "outcome", "reference"], rows), *told], as_json=as_json)
+
+
+def _values(given: Path | None, usual: Path) -> Values | None:
+    """Return production's values, None where there are none and nobody named any."""
+    from habari_local.charts.values import read
+
+    path = given or usual
+    return read(path) if given or path.is_file() else None
+
+
+def _write(values: Values | None, sent: Sequence[Sent]) -> str:
+    """Name the notebook image in production's values; return their file if that was to be done."""
+    from habari_local.charts.editing import set_values
+    from habari_local.config.secrets import write_private
+
+    image = next((each for each in sent if each.name == "notebook"), None)
+    if image is None or values is None:
+        return ""
+    wanted: dict[Place, str] = {
+        (*SERVER, "name"): image.repository,
+        (*SERVER, "tag"): image.tag,
+    }
+    new = set_values(values.text, values.name, wanted)
+    if new != values.text:
+        write_private(Path(values.name), new)
+    return values.name
+
+
+def check(
+    reference: Annotated[
+        str, typer.Argument(metavar="REF", help="Image to check; none: the one jupyter/ builds.")
+    ] = "",
+    max_size: Annotated[
+        int, typer.Option("--max-size", metavar="MB", help="Size that it may have.", min=0)
+    ] = 0,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> Result:
+    """Run a notebook image and check what the platform needs of it; exit 1 if something lacks.
+
+    Example: habari-local image check ghcr.io/team/notebook:2026-11
+    """
+    from habari_local.images import contract
+
+    return _outcome(contract.check(images_of(sets), reference, max_size), as_json=as_json)
+
+
+def verify(
+    reference: Annotated[
+        str,
+        typer.Argument(metavar="REF@DIGEST", help="Image to verify; none: that of config.yaml."),
+    ] = "",
+    config: Config = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> Result:
+    """Pull a notebook image by its digest and check what the platform needs of it.
+
+    Example: habari-local image verify
+    """
+    from habari_local.console import board
+    from habari_local.images import contract
+    from habari_local.images.transfer import fetch
+
+    images = images_of(sets)
+    wanted = reference or _named(config or images.checkout.root / "config.yaml")
+    with board([f"pull {wanted}"]) as shown:
+        exact = fetch(wanted, lambda text: shown.waits(0, text))
+        shown.ends(0, "its digest is right", good=True)
+    return _outcome(contract.check(images, exact), as_json=as_json)
+
+
+def _named(path: Path) -> str:
+    from habari_local.charts.rules.tree import text_at
+    from habari_local.charts.values import read
+
+    data = read(path).data
+    name, tag = text_at(data, *SERVER, "name"), text_at(data, *SERVER, "tag")
+    if not (name and tag):
+        raise HabariError(
+            f"{path}: no singleuser.image with name and tag, one was expected.",
+            "habari-local image push notebook --to REGISTRY",
+            USAGE,
+        )
+    return f"{name}:{tag}"
+
+
+def _outcome(rows: Sequence[Row], *, as_json: bool) -> Result:
+    good = all(row.good for row in rows)
+    table = Table(
+        ["check", "state", "found", "needed"],
+        [(r.name, "ok" if r.good else "missing", r.found, r.needed) for r in rows],
+    )
+    last = "The platform can run this image." if good else "The platform can't run this image."
+    data = {"good": good, "checks": [asdict(row) for row in rows]}
+    return Result(data, [table, last], 0 if good else 1, as_json=as_json)

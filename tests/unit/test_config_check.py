@@ -1,0 +1,228 @@
+"""`config check`: each rule of production broken by itself, all at once, and bad input."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from habari_local.charts.chart import opened
+from habari_local.charts.examine import examine
+from habari_local.charts.fill import filled
+from habari_local.charts.rules import RULES
+from habari_local.charts.rules.leftovers import PLACEHOLDER
+from habari_local.charts.rules.tree import leaves
+from habari_local.charts.values import dotted, parse
+from habari_local.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+DIST = (ROOT / "config.dist.yaml").read_text(encoding="utf-8")
+DOUBLE = opened(ROOT / "tests" / "fixtures" / "chart")
+ANSWERS = {
+    "host": "habari.my-team.org",
+    "client-id": "Ov23li",
+    "admins": "ada",
+    "users": "grace,linus",
+    "image": "registry.my-team.org/habari/habari-notebook:abc@sha256:" + 64 * "0",
+    "lake": "my-lake",
+    "notebooks": "my-notebooks",
+    "region": "eu-west-1",
+}
+# A rule, what is laid over good values, and the place that is told.
+BROKEN = [
+    ("authenticator", "hub: {config: {JupyterHub: {authenticator_class: dummy}}}"),
+    ("authenticator", "hub: {config: {JupyterHub: {authenticator_class: }}}"),
+    ("authenticator", "hub: {config: {JupyterHub: {authenticator_class: a.DummyAuthenticator}}}"),
+    ("authenticator", "hub: {extraConfig: {x: 'c.X = DummyAuthenticator'}}"),
+    ("allow", "hub: {config: {GitHubOAuthenticator: {admin_users: [], allowed_users: }}}"),
+    ("allow", "hub: {config: {Authenticator: {allow_all: true}}}"),
+    ("allow", "hub: {extraConfig: {x: 'c.GitHubOAuthenticator.allow_all=True'}}"),
+    ("client-secret", "hub: {existingSecret: }"),
+    ("stand-in", "hub: {config: {GitHubOAuthenticator: {token_url: 'http://github:8008/x'}}}"),
+    ("stand-in", "hub: {config: {OAuthenticator: {authorize_url: 'https://127.0.0.1/x'}}}"),
+    ("stand-in", "hub: {config: {GitHubOAuthenticator: {github_api: 'http://api.github.com'}}}"),
+    ("stand-in", "hub: {config: {GitHubOAuthenticator: {github_url: 'https://g.habari.svc'}}}"),
+    ("callback", "hub: {config: {GitHubOAuthenticator: {oauth_callback_url: }}}"),
+    ("callback", "hub: {baseUrl: /jupyter/}"),
+    ("callback", "ingress: {hosts: [other.org], tls: [{hosts: [other.org]}]}"),
+    ("tls", "ingress: {enabled: false}"),
+    ("tls", "ingress: {tls: []}"),
+    ("tls", "ingress: {tls: 3}"),
+    ("s3", "singleuser: {extraEnv: {AWS_ENDPOINT_URL: 'http://s3.habari:4566'}}"),
+    ("image", "singleuser: {image: {tag: latest}}"),
+    ("image", "singleuser: {image: {name: }}"),
+    ("image", "singleuser: {profileList: [{kubespawner_override: {image: 'quay.io:1/a/b'}}]}"),
+    ("image", "singleuser: {initContainers: [{image: 'busybox:latest'}]}"),
+    ("image", "proxy: {chp: {image: {tag: latest}}}"),
+    ("braces", "singleuser: {extraEnv: {X: '{\"lake\": 1}'}}"),
+    ("braces", "singleuser: {extraEnv: {X: 'a } b'}}"),
+    ("placeholder", "singleuser: {image: {tag: TAG}}"),
+    ("plain-secret", "hub: {config: {GitHubOAuthenticator: {client_secret: s3cret}}}"),
+    ("plain-secret", "hub: {services: {suite: {apiToken: s3cret}}}"),
+    ("plain-secret", "hub: {config: {CryptKeeper: {keys: [s3cret]}}}"),
+    ("plain-secret", "hub: {db: {url: 'postgresql://hub:s3cret@db/hub'}}"),
+    ("plain-secret", "singleuser: {extraEnv: {AWS_SECRET_ACCESS_KEY: s3cret}}"),
+    ("plain-secret", "hub: {extraConfig: {x: 'token = \"ghp_s3crets3crets3crets3cret\"'}}"),
+]
+GOOD = [
+    "singleuser: {image: {tag: abc}}",
+    "singleuser: {profileList: [{kubespawner_override: {image: 'quay.io:1/a/b:2'}}]}",
+    "singleuser: {initContainers: [{image: 'busybox@sha256:0123'}]}",
+    "singleuser: {extraEnv: {AWS_ENDPOINT_URL: 'https://minio.my-team.org'}}",
+    "hub: {config: {GitHubOAuthenticator: {github_url: 'https://github.my-team.org'}}}",
+    "hub: {config: {GitHubOAuthenticator: {client_secret: 'ENC[AES256_GCM,data:x]'}}}",
+    "hub: {config: {GitHubOAuthenticator: {allowed_users: [], admin_users: [], "
+    "allowed_organizations: [my-team]}}}",
+    "hub: {existingSecret: , extraEnv: {GITHUB_CLIENT_SECRET: {valueFrom: {secretKeyRef: {}}}}}",
+    "singleuser: {extraEnv: {X: 'home of {username}, {{}}'}}",
+    "ingress: {tls: [{hosts: ['*.my-team.org']}]}",
+    "ingress: {enabled: false}\nproxy: {https: {enabled: true, hosts: [habari.my-team.org]}}",
+    "sops: {mac: x, age: []}",
+]
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(filled(DIST, ANSWERS), encoding="utf-8")
+    return path
+
+
+def over(good: Path, text: str) -> Path:
+    path = good.with_name("over.yaml")
+    path.write_text(f"# first line\n{text}\n", encoding="utf-8")
+    return path
+
+
+def test_filled_in_it_is_good_for_chart_and_rules(good: Path) -> None:
+    assert examine([good], ROOT, DOUBLE) == []
+
+
+@pytest.mark.parametrize(("rule", "text"), BROKEN, ids=lambda each: each.replace(" ", ""))
+def test_a_broken_rule_is_told_with_its_line_and_without_the_value(
+    good: Path, rule: str, text: str
+) -> None:
+    found = [each for each in examine([good, over(good, text)], ROOT) if each.rule == rule]
+    assert found
+    if rule not in ("callback", "tls"):  # of two values that don't fit, either may be told
+        assert (found[0].file, found[0].line) == (str(good.with_name("over.yaml")), 2)
+    assert found[0].line
+    assert "s3cret" not in " ".join(map(str, found))
+
+
+def test_every_rule_is_tried() -> None:
+    assert {rule for rule, _ in BROKEN} == set(RULES)
+
+
+@pytest.mark.parametrize("text", GOOD, ids=lambda each: each.replace(" ", ""))
+def test_what_is_good_is_not_told(good: Path, text: str) -> None:
+    assert examine([good, over(good, text)], ROOT) == []
+
+
+def test_every_placeholder_of_the_dist_is_known() -> None:
+    """A word in capitals is one, but for names of variables, which have underscores."""
+    words = {
+        word
+        for place, value in leaves(parse(DIST, "config.dist.yaml").data)
+        for word in re.findall(r"(?<![\w.-])[A-Z][A-Z.-]+(?![\w.-])", str(value))
+        if place[-1] != "key"
+    }
+    told = {
+        found for p in examine([ROOT / "config.dist.yaml"], ROOT)
+        for found in PLACEHOLDER.findall(p.says)
+    }  # fmt: skip
+    assert words == told
+    assert len(words) == 8
+
+
+def test_values_of_any_form_break_no_rule_s_neck(good: Path) -> None:
+    """Every map and list of good values becomes a number, one after the other."""
+    data = parse(good.read_text(encoding="utf-8"), "it").data
+    places = {place[:length] for place, _ in leaves(data) for length in range(1, len(place) + 1)}
+    for place in places:
+        if all(isinstance(each, str) for each in place):
+            text = "".join(f"{'  ' * n}{json.dumps(key)}:\n" for n, key in enumerate(place))
+            examine([good, over(good, text.rstrip("\n") + " 7")], ROOT)
+            assert dotted(place)
+
+
+def test_a_chart_of_another_jupyterhub_is_told_with_the_lock_s_line(
+    good: Path, tmp_path: Path
+) -> None:
+    chart = tmp_path / "chart"
+    chart.mkdir()
+    (chart / "Chart.yaml").write_text("{name: jupyterhub, version: 3.0.0, appVersion: 4.9.1}")
+    (chart / "values.yaml").write_text("{}")
+    (chart / "values.schema.json").write_text("{}")
+    found = examine([good], ROOT, opened(chart))
+    assert [each.file for each in found] == [
+        "hub/requirements-docker.txt",
+        "jupyter/requirements.txt",
+    ]
+    for each in found:
+        line = (ROOT / each.file).read_text(encoding="utf-8").splitlines()[each.line - 1]
+        assert line.startswith("jupyterhub==")
+        assert "4.9 of chart jupyterhub 3.0.0 was expected" in each.says
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["config", "check", *arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, capsys.readouterr().out
+
+
+def test_everything_is_told_at_once_and_in_the_order_of_lines(
+    good: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    over(
+        good,
+        """\
+hub: {existingSecret: , tpyo: 1}
+singleuser:
+  image:
+    tag: latest
+    name: TAG""",
+    )
+    monkeypatch.chdir(good.parent)
+    chart = ["--set", f"HABARI_CHART={DOUBLE.path}"]
+    code, out = call(capsys, "--base", "config.yaml", "over.yaml", *chart)
+    assert code == 1
+    assert [line.rpartition(": ")[0] for line in out.splitlines()] == [
+        "over.yaml:2: hub.existingSecret",
+        "over.yaml:2: hub.tpyo",
+        "over.yaml:5: singleuser.image.tag",
+        "over.yaml:6: singleuser.image.name",
+        "",
+    ]
+    assert out.splitlines()[-1] == "4 problems found."
+
+
+def test_programs_get_json(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chart = ["--set", f"HABARI_CHART={DOUBLE.path}"]
+    code, out = call(capsys, str(good), "--json", *chart)
+    assert (code, json.loads(out)) == (
+        0, {"good": True, "problems": [], "chart": "habari-double 0.1.0"}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"hub:\n\tconfig: {}\n", ":2: no YAML: found character '\\t'"),
+        (b"hub: 1\nproxy: 2\nhub: 3\n", ':3: no YAML: found duplicate key "hub"'),
+        (b"\xff\xfe\x00", ":1: not UTF-8 text"),
+        (b"#" * 10_000_000, ":1: 10.0 MB, at most 256 KiB were expected"),
+        (b"", ": nobody may sign in"),
+    ],
+)
+def test_bad_input(
+    tmp_path: Path, content: bytes, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    code, out = call(capsys, str(path))
+    assert code == 1
+    assert told in out
