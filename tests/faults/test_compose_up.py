@@ -16,6 +16,8 @@ from habari_local.drivers import engine
 from tests.faults.test_up import wait_for
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
 
+pytestmark = pytest.mark.mode("hub")
+
 
 @pytest.fixture(autouse=True)
 def able(scratch: Scratch) -> None:
@@ -39,6 +41,7 @@ def change(scratch: Scratch, file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+@pytest.mark.row(7)
 def test_a_container_that_ends_is_told_at_once_with_its_log(scratch: Scratch) -> None:
     change(scratch, "hub.yml", "--port=8000,", "--port=8000, --nonsense,")
     began = time.monotonic()
@@ -51,6 +54,7 @@ def test_a_container_that_ends_is_told_at_once_with_its_log(scratch: Scratch) ->
     assert scratch.running("hub") == set()
 
 
+@pytest.mark.row(7)
 def test_keep_leaves_it_to_look_at(scratch: Scratch) -> None:
     change(scratch, "hub.yml", "--port=8000,", "--port=8000, --nonsense,")
     assert scratch.call("up", "--mode", "hub", "--keep").returncode == 4
@@ -74,6 +78,7 @@ def test_an_unhealthy_container_is_told_at_once(scratch: Scratch) -> None:
     assert scratch.running("hub") == set()
 
 
+@pytest.mark.row(1)
 def test_a_taken_port_is_named_and_nothing_starts(scratch: Scratch) -> None:
     port = 8008 + scratch.offset
     with socket.socket() as other:
@@ -87,6 +92,7 @@ def test_a_taken_port_is_named_and_nothing_starts(scratch: Scratch) -> None:
     assert scratch.running("hub") == set()
 
 
+@pytest.mark.row(2)
 @pytest.mark.parametrize("made", [1, 4], ids=lambda made: f"{made} containers")
 def test_interrupted_up_leaves_nothing(scratch: Scratch, made: int) -> None:
     up = scratch.start("up", "--mode", "hub")
@@ -99,6 +105,7 @@ def test_interrupted_up_leaves_nothing(scratch: Scratch, made: int) -> None:
     assert scratch.listening() == set()
 
 
+@pytest.mark.row(3)
 @pytest.mark.parametrize("made", [1, 6], ids=lambda made: f"{made} containers")
 def test_a_killed_up_is_taken_up_or_down_by_the_next_call(scratch: Scratch, made: int) -> None:
     up = scratch.start("up", "--mode", "hub")
@@ -132,8 +139,3 @@ def test_a_stray_container_with_our_label_is_found_and_removed(scratch: Scratch)
     said = scratch.good("down")
     assert re.search(rf"stray-{scratch.id}", said)
     assert scratch.running("nohub") == set()
-
-
-def test_down_without_ever_up_and_twice(scratch: Scratch) -> None:
-    for _ in range(2):
-        assert "nothing had to be done" in scratch.good("down", "--mode", "hub")

@@ -24,6 +24,7 @@ from tests.faults.test_up import wait_for
 from tests.scratch import Scratch, must_be_able_to_run
 
 MODE = "hub"
+pytestmark = pytest.mark.mode(MODE)
 PORTS = (2375, 4566, 5432, 8000, 8001, 8008, 8081, 8888)
 KNOCK = """
 import concurrent.futures, json, socket, sys
@@ -136,7 +137,11 @@ def test_only_the_socket_proxy_has_the_engines_socket(platform: Scratch) -> None
     assert holders == ["socket"]
 
 
-@pytest.mark.parametrize("service", ["hub", "proxy", "s3", "db", "socket", "github"])
+HUB = pytest.param("hub", marks=pytest.mark.row(8))
+PROXY = pytest.param("proxy", marks=pytest.mark.row(9))
+
+
+@pytest.mark.parametrize("service", [HUB, PROXY, "s3", "db", "socket", "github"])
 def test_a_crashed_service_comes_back_by_itself_and_servers_go_on(
     platform: Scratch, endpoints: Endpoints, server: Server, service: str
 ) -> None:

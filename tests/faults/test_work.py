@@ -57,7 +57,11 @@ def kill(process: psutil.Process) -> None:
     psutil.wait_procs([process], timeout=10)
 
 
-@pytest.mark.parametrize("service", ["hub", "proxy", "s3", "github"])
+HUB = pytest.param("hub", marks=pytest.mark.row(8))
+PROXY = pytest.param("proxy", marks=pytest.mark.row(9))
+
+
+@pytest.mark.parametrize("service", [HUB, PROXY, "s3", "github"])
 def test_a_killed_service_is_seen_and_mended_and_servers_go_on(
     platform: Scratch, endpoints: Endpoints, server: Server, service: str
 ) -> None:
@@ -117,6 +121,7 @@ def test_kill_9_of_everything_keeps_what_was_saved_byte_for_byte(
     assert mended.read("notebooks/survivor.ipynb")["content"]["cells"][1]["source"] == "'two'"
 
 
+@pytest.mark.row(18)
 def test_a_denied_user_leaves_no_row(platform: Scratch, endpoints: Endpoints) -> None:
     from tests.e2e.sign_in import SignIn
 
