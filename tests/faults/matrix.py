@@ -12,8 +12,10 @@ from typing import Any
 import jinja2
 import pytest
 
+from habari_local import modes
+
 HERE = Path(__file__).parent
-MODES = ("process", "hub", "nohub")
+WHOLE = ("process", "hub", "nohub")  # modes without a gap
 Recovery = Callable[[], AbstractContextManager[None]]
 PAGE, KEPT = "faults.html", "faults.json"
 Found = dict[str, dict[str, Any]]  # node id → row, mode, outcome, reason, recovered
@@ -100,10 +102,10 @@ def drawn(found: Found) -> str:
     templates = jinja2.FileSystemLoader([HERE, HERE.parent / "e2e" / "report"])
     environment = jinja2.Environment(loader=templates, autoescape=True, trim_blocks=True)
     lines = [
-        (number, row, [_cell(number, row, mode, found) for mode in MODES])
+        (number, row, [_cell(number, row, mode, found) for mode in modes.names()])
         for number, row in rows().items()
     ]
-    return environment.get_template("faults.html.j2").render(modes=MODES, lines=lines)
+    return environment.get_template("faults.html.j2").render(modes=modes.names(), lines=lines)
 
 
 def _cell(number: int, row: dict[str, Any], mode: str, found: Found) -> dict[str, Any]:
@@ -111,10 +113,11 @@ def _cell(number: int, row: dict[str, Any], mode: str, found: Found) -> dict[str
     outcomes = {each["outcome"] for each in mine}
     times = [each["recovered"] for each in mine if each["recovered"] is not None]
     reason = next((each["reason"] for each in mine if each["reason"]), row.get(mode, ""))
+    default = "not run" if mode in WHOLE else "not tried in this mode yet"
     state = next((o for o in ("failed", "passed", "skipped") if o in outcomes), "none")
     return {
         "state": state,
         "tests": len(mine),
         "recovered": max(times, default=None),
-        "reason": "" if state == "passed" else reason or "not run",
+        "reason": "" if state == "passed" else reason or default,
     }

@@ -27,8 +27,9 @@ def start_of(person: Person) -> requests.Response:
 @pytest.mark.row(19)
 def test_who_is_taken_off_a_list_is_out_and_no_admin_any_more(platform: Platform) -> None:
     where = platform.endpoints
-    linus = sign_in(where, "linus")
-    linus.start_server()
+    server = platform.server_of("linus")
+    server.save_text("mine.txt", "still mine later")
+    linus = server.person
     ada = sign_in(where, "ada")
     known = ada.known_to_hub()
     assert known is not None
@@ -42,7 +43,7 @@ def test_who_is_taken_off_a_list_is_out_and_no_admin_any_more(platform: Platform
     assert not known["admin"]
     assert ada.api("GET", "users").status_code == 403
     platform.mend()
-    assert sign_in(where, "linus").known_to_hub() is not None
+    assert platform.server_of("linus").read("mine.txt")["content"] == "still mine later"
 
 
 @pytest.mark.row(20)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import MATRIX
-from tests.faults.matrix import HERE, MODES, drawn, rows
+from tests.faults.matrix import HERE, WHOLE, drawn, rows
 
 
 def test_each_row_has_for_each_mode_a_test_or_a_reason(request: pytest.FixtureRequest) -> None:
@@ -17,8 +17,8 @@ def test_each_row_has_for_each_mode_a_test_or_a_reason(request: pytest.FixtureRe
         pytest.skip("only some of the matrix were asked for")
     tested = {(row, mode) for numbers, mode in collected.values() for row in numbers}
     assert {row for row, _ in tested} == set(rows())
-    reasons = {(row, mode) for row, about in rows().items() for mode in MODES if mode in about}
-    everything = {(row, mode) for row in rows() for mode in MODES}
+    reasons = {(row, mode) for row, about in rows().items() for mode in WHOLE if mode in about}
+    everything = {(row, mode) for row in rows() for mode in WHOLE}
     assert everything - tested - reasons == set()
     assert tested & reasons == set(), "a reason not to test it, and a test"
 

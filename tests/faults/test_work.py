@@ -131,22 +131,6 @@ def test_a_denied_user_leaves_no_row(platform: Scratch, endpoints: Endpoints) ->
     assert Hub(endpoints).user("mallory") is None
 
 
-def test_taken_off_the_list_means_access_gone(platform: Scratch, endpoints: Endpoints) -> None:
-    linus = sign_in(endpoints, "linus")
-    url = linus.start_server()
-    server = Server(linus, url)
-    server.enter()
-    server.save_text("mine.txt", "still mine later")
-    platform.good("up", "--set", "HABARI_ALLOWED_USERS=grace")
-    assert linus.known_to_hub() is None
-    assert not pids_of(platform, "linus"), "the server of a user without access is stopped"
-    platform.good("up")
-    back = sign_in(endpoints, "linus")
-    server = Server(back, back.start_server())
-    server.enter()
-    assert server.read("mine.txt")["content"] == "still mine later"
-
-
 def test_wipe_deletes_what_it_names_and_nothing_else(platform: Scratch) -> None:
     (platform.root / "project").mkdir(exist_ok=True)
     (platform.root / "project" / "mine.txt").write_text("not the platform's")
