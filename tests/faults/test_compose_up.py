@@ -14,6 +14,7 @@ import pytest
 
 from habari_local.drivers import engine
 from tests.faults.test_up import wait_for
+from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
 
 pytestmark = pytest.mark.mode("hub")
@@ -51,7 +52,7 @@ def test_a_container_that_ends_is_told_at_once_with_its_log(scratch: Scratch) ->
     assert "unknown option '--nonsense'" in done.stderr
     assert "Try: habari-local logs proxy" in done.stderr
     assert time.monotonic() - began < 40
-    assert scratch.running("hub") == set()
+    assert left_by(scratch) == {}
 
 
 @pytest.mark.row(7)
@@ -60,7 +61,7 @@ def test_keep_leaves_it_to_look_at(scratch: Scratch) -> None:
     assert scratch.call("up", "--mode", "hub", "--keep").returncode == 4
     assert "nonsense" in scratch.good("logs", "proxy", "--mode", "hub")
     scratch.good("down", "--mode", "hub")
-    assert scratch.running("hub") == set()
+    assert left_by(scratch) == {}
 
 
 def test_an_unhealthy_container_is_told_at_once(scratch: Scratch) -> None:
@@ -75,7 +76,7 @@ def test_an_unhealthy_container_is_told_at_once(scratch: Scratch) -> None:
     done = scratch.call("up", "--mode", "hub")
     assert done.returncode == 4
     assert "PostgreSQL: its container is unhealthy after" in done.stderr
-    assert scratch.running("hub") == set()
+    assert left_by(scratch) == {}
 
 
 @pytest.mark.row(1)
@@ -89,7 +90,7 @@ def test_a_taken_port_is_named_and_nothing_starts(scratch: Scratch) -> None:
     assert done.returncode == 1
     assert f"Port {port} (GitHub stand-in): held by" in done.stderr
     assert "HABARI_GITHUB_PORT" in done.stderr
-    assert scratch.running("hub") == set()
+    assert left_by(scratch) == {}
 
 
 @pytest.mark.row(2)
@@ -100,9 +101,7 @@ def test_interrupted_up_leaves_nothing(scratch: Scratch, made: int) -> None:
     os.kill(up.pid, signal.SIGINT)
     said, _ = up.communicate(timeout=60)
     assert up.returncode == 130, said
-    assert scratch.running("hub") == set()
-    assert engine.networks(engine.Ours(scratch.id, "hub")) == []
-    assert scratch.listening() == set()
+    assert left_by(scratch) == {}
 
 
 @pytest.mark.row(3)
@@ -116,8 +115,7 @@ def test_a_killed_up_is_taken_up_or_down_by_the_next_call(scratch: Scratch, made
         scratch.good("up")
         scratch.good("status")
     scratch.good("down")
-    assert scratch.running("hub") == set()
-    assert engine.networks(engine.Ours(scratch.id, "hub")) == []
+    assert left_by(scratch) == {}
 
 
 def test_two_checkouts_side_by_side(scratch: Scratch, second: Scratch) -> None:
@@ -138,4 +136,4 @@ def test_a_stray_container_with_our_label_is_found_and_removed(scratch: Scratch)
     engine.api().create_container(image, name=f"stray-{scratch.id}", labels=ours.labels)
     said = scratch.good("down")
     assert re.search(rf"stray-{scratch.id}", said)
-    assert scratch.running("nohub") == set()
+    assert left_by(scratch) == {}

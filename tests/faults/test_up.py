@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.footprint import left_by
 from tests.scratch import Scratch
 
 # Where `up` is interrupted: each is a moment that one can see from outside.
@@ -70,8 +71,7 @@ def test_ctrl_c_leaves_nothing_running_and_keeps_the_logs(scratch: Scratch, mome
     os.kill(tool.pid, signal.SIGINT)  # again, during the clean-up
     output, _ = tool.communicate(timeout=30)
     assert tool.returncode == 130, output
-    assert scratch.found() == []
-    assert scratch.listening() == set()
+    assert left_by(scratch) == {}
     if moment != "at once":
         assert (scratch.state / "process" / "logs" / f"{moment}.log").exists()
     assert scratch.call("endpoints").returncode == 1
@@ -89,7 +89,7 @@ def test_kill_9_of_the_tool_then(scratch: Scratch, then: str) -> None:
     if then == "up":
         scratch.good("status")
         scratch.good("down")
-    assert scratch.found() == []
+    assert left_by(scratch) == {}
 
 
 @pytest.mark.row(7)
@@ -105,7 +105,7 @@ def test_a_service_that_ends_at_once_fails_up_with_its_log_and_is_rolled_back(
     assert "JupyterHub: its process ended" in done.stderr
     assert "broken on purpose" in done.stderr
     assert "Try: habari-local logs hub" in done.stderr
-    assert scratch.found() == []
+    assert left_by(scratch) == {}
     assert "broken on purpose" in (scratch.state / "process" / "logs" / "hub.log").read_text()
 
 
@@ -116,7 +116,7 @@ def test_keep_leaves_what_runs(scratch: Scratch) -> None:
     assert scratch.call("up", "--keep").returncode == 4
     assert runs(scratch, "s3")
     scratch.good("down")
-    assert scratch.found() == []
+    assert left_by(scratch) == {}
 
 
 def test_only_what_a_changed_setting_concerns_is_restarted(scratch: Scratch) -> None:

@@ -12,6 +12,7 @@ from tests.e2e.endpoints import Endpoints, parse
 from tests.e2e.hub_client import Hub, Person, sign_in
 from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, ServerError, bytes_of, notebook_of
+from tests.footprint import left_by
 from tests.scratch import Scratch
 
 
@@ -131,13 +132,16 @@ def test_a_denied_user_leaves_no_row(platform: Scratch, endpoints: Endpoints) ->
     assert Hub(endpoints).user("mallory") is None
 
 
-def test_wipe_deletes_what_it_names_and_nothing_else(platform: Scratch) -> None:
+def test_wipe_after_a_crash_deletes_what_it_names_and_nothing_else(platform: Scratch) -> None:
+    for found in platform.found():
+        found.process.kill()
     (platform.root / "project").mkdir(exist_ok=True)
     (platform.root / "project" / "mine.txt").write_text("not the platform's")
     said = platform.good("down", "--wipe")
     for name in ("homes", "s3-moto", "jupyterhub.sqlite"):
         assert f".habari/process/{name}" in said
         assert not (platform.state / "process" / name).exists()
+    assert left_by(platform) == {}
     assert (platform.root / "project" / "mine.txt").exists()
     platform.good("up")
     platform.good("status")
