@@ -105,8 +105,13 @@ def charts(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Things that go wrong, injected for real."""
-    python(session, "pytest", "tests/faults", *pytest_arguments(session))
+    """Things that go wrong, injected for real: `nox -s faults -- [--row N] [--mode MODE]`."""
+    arguments = pytest_arguments(session)
+    for option in ("--row", "--mode"):
+        while option in arguments:  # pytest would take the value for a path
+            place = arguments.index(option)
+            arguments[place : place + 2] = [f"{option}={arguments[place + 1]}"]
+    python(session, "pytest", "tests/faults", *arguments)
 
 
 def chosen_modes(session: nox.Session, arguments: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ class Scratch:
     root: Path
     offset: int
     settings: dict[str, str] = field(default_factory=dict)
+    made: float = field(default_factory=time.time)  # seconds since the epoch
 
     @property
     def state(self) -> Path:
@@ -60,6 +62,11 @@ class Scratch:
     @property
     def id(self) -> str:
         return Checkout(self.root).id
+
+    @property
+    def temporary(self) -> Path:
+        """Where all that it starts puts its temporary files."""
+        return self.root.parent / "temporary"
 
     @property
     def hub_url(self) -> str:
@@ -76,6 +83,7 @@ class Scratch:
             if not name.startswith("HABARI_") and name != "PROJECT_PATH"
         }
         own = {"HABARI_PORT_OFFSET": str(self.offset), "PYTHONPATH": str(self.root)}
+        own["TMPDIR"] = str(self.temporary)
         own["HABARI_IMAGES"] = IMAGES  # where the machine's images come from is not the test's
         own |= {"HABARI_CHART": CHART} if CHART else {}
         return {**kept, **own, **self.settings, **more}
@@ -171,6 +179,7 @@ def scratch_checkout(folder: Path) -> Iterator[Scratch]:
     """Make a scratch checkout in `folder`; nothing of it runs when the block is left."""
     root = folder / "checkout"
     root.mkdir()
+    (folder / "temporary").mkdir()
     for name in NEEDED:
         source = ROOT / name
         if source.is_dir():

@@ -36,6 +36,7 @@ class HabariDockerSpawner(DockerSpawner):  # type: ignore[misc]
     partners = Dict(config=True, help="Containers on users' networks → the name they have there.")
     labels = Dict(config=True, help="Labels of all that is made for users.")
 
+    _over: Any = None  # the end that was waited on: the hub asks thrice before it starts a new one
     _executor = ThreadPoolExecutor(8)  # one, as upstream has it, lets a stop hold up every spawn
 
     @property
@@ -100,9 +101,10 @@ class HabariDockerSpawner(DockerSpawner):  # type: ignore[misc]
         """Return None while the server runs, or is about to be started again by the engine."""
         deadline = time.monotonic() + GRACE
         status = await super().poll()
-        while status is not None and self.object_id and time.monotonic() < deadline:
+        while status not in (None, self._over) and self.object_id and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
             status = await super().poll()
+        self._over = status
         return status
 
     async def stop(self, now: bool = False) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from habari_local import modes, wait
+from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run
 
 pytestmark = pytest.mark.timeout(400)  # the first test of a mode waits until it is up
@@ -138,8 +139,7 @@ def test_down_leaves_nothing_and_says_what_it_kept(platform: tuple[str, Scratch]
     said = scratch.good("down")
     assert "Stopped" in said
     assert "Kept" in said
-    assert scratch.running(mode) == set()
-    assert scratch.listening() == set()
+    assert left_by(scratch) == {}
     assert scratch.call("status").returncode == 4
     assert scratch.call("endpoints").returncode == 1
     assert "nothing had to be done" in scratch.good("down")

@@ -14,7 +14,10 @@ import pytest
 
 from habari_local.drivers import engine
 from tests.faults.test_up import wait_for
+from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
+
+pytestmark = pytest.mark.mode("hub")
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +42,7 @@ def change(scratch: Scratch, file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+@pytest.mark.row(7)
 def test_a_container_that_ends_is_told_at_once_with_its_log(scratch: Scratch) -> None:
     change(scratch, "hub.yml", "--port=8000,", "--port=8000, --nonsense,")
     began = time.monotonic()
@@ -48,15 +52,16 @@ def test_a_container_that_ends_is_told_at_once_with_its_log(scratch: Scratch) ->
     assert "unknown option '--nonsense'" in done.stderr
     assert "Try: habari-local logs proxy" in done.stderr
     assert time.monotonic() - began < 40
-    assert scratch.running("hub") == set()
+    assert left_by(scratch) == {}
 
 
+@pytest.mark.row(7)
 def test_keep_leaves_it_to_look_at(scratch: Scratch) -> None:
     change(scratch, "hub.yml", "--port=8000,", "--port=8000, --nonsense,")
     assert scratch.call("up", "--mode", "hub", "--keep").returncode == 4
     assert "nonsense" in scratch.good("logs", "proxy", "--mode", "hub")
     scratch.good("down", "--mode", "hub")
-    assert scratch.running("hub") == set()
+    assert left_by(scratch) == {}
 
 
 def test_an_unhealthy_container_is_told_at_once(scratch: Scratch) -> None:
@@ -71,9 +76,10 @@ def test_an_unhealthy_container_is_told_at_once(scratch: Scratch) -> None:
     done = scratch.call("up", "--mode", "hub")
     assert done.returncode == 4
     assert "PostgreSQL: its container is unhealthy after" in done.stderr
-    assert scratch.running("hub") == set()
+    assert left_by(scratch) == {}
 
 
+@pytest.mark.row(1)
 def test_a_taken_port_is_named_and_nothing_starts(scratch: Scratch) -> None:
     port = 8008 + scratch.offset
     with socket.socket() as other:
@@ -84,9 +90,10 @@ def test_a_taken_port_is_named_and_nothing_starts(scratch: Scratch) -> None:
     assert done.returncode == 1
     assert f"Port {port} (GitHub stand-in): held by" in done.stderr
     assert "HABARI_GITHUB_PORT" in done.stderr
-    assert scratch.running("hub") == set()
+    assert left_by(scratch) == {}
 
 
+@pytest.mark.row(2)
 @pytest.mark.parametrize("made", [1, 4], ids=lambda made: f"{made} containers")
 def test_interrupted_up_leaves_nothing(scratch: Scratch, made: int) -> None:
     up = scratch.start("up", "--mode", "hub")
@@ -94,11 +101,10 @@ def test_interrupted_up_leaves_nothing(scratch: Scratch, made: int) -> None:
     os.kill(up.pid, signal.SIGINT)
     said, _ = up.communicate(timeout=60)
     assert up.returncode == 130, said
-    assert scratch.running("hub") == set()
-    assert engine.networks(engine.Ours(scratch.id, "hub")) == []
-    assert scratch.listening() == set()
+    assert left_by(scratch) == {}
 
 
+@pytest.mark.row(3)
 @pytest.mark.parametrize("made", [1, 6], ids=lambda made: f"{made} containers")
 def test_a_killed_up_is_taken_up_or_down_by_the_next_call(scratch: Scratch, made: int) -> None:
     up = scratch.start("up", "--mode", "hub")
@@ -109,8 +115,7 @@ def test_a_killed_up_is_taken_up_or_down_by_the_next_call(scratch: Scratch, made
         scratch.good("up")
         scratch.good("status")
     scratch.good("down")
-    assert scratch.running("hub") == set()
-    assert engine.networks(engine.Ours(scratch.id, "hub")) == []
+    assert left_by(scratch) == {}
 
 
 def test_two_checkouts_side_by_side(scratch: Scratch, second: Scratch) -> None:
@@ -131,9 +136,4 @@ def test_a_stray_container_with_our_label_is_found_and_removed(scratch: Scratch)
     engine.api().create_container(image, name=f"stray-{scratch.id}", labels=ours.labels)
     said = scratch.good("down")
     assert re.search(rf"stray-{scratch.id}", said)
-    assert scratch.running("nohub") == set()
-
-
-def test_down_without_ever_up_and_twice(scratch: Scratch) -> None:
-    for _ in range(2):
-        assert "nothing had to be done" in scratch.good("down", "--mode", "hub")
+    assert left_by(scratch) == {}

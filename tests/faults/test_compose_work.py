@@ -21,9 +21,11 @@ from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, bytes_of, notebook_of
 from tests.e2e.sign_in import SignInError
 from tests.faults.test_up import wait_for
+from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run
 
 MODE = "hub"
+pytestmark = pytest.mark.mode(MODE)
 PORTS = (2375, 4566, 5432, 8000, 8001, 8008, 8081, 8888)
 KNOCK = """
 import concurrent.futures, json, socket, sys
@@ -136,7 +138,11 @@ def test_only_the_socket_proxy_has_the_engines_socket(platform: Scratch) -> None
     assert holders == ["socket"]
 
 
-@pytest.mark.parametrize("service", ["hub", "proxy", "s3", "db", "socket", "github"])
+HUB = pytest.param("hub", marks=pytest.mark.row(8))
+PROXY = pytest.param("proxy", marks=pytest.mark.row(9))
+
+
+@pytest.mark.parametrize("service", [HUB, PROXY, "s3", "db", "socket", "github"])
 def test_a_crashed_service_comes_back_by_itself_and_servers_go_on(
     platform: Scratch, endpoints: Endpoints, server: Server, service: str
 ) -> None:
@@ -195,7 +201,7 @@ def test_down_and_up_and_killing_all_keep_what_was_saved(
     for each in platform.containers(MODE):
         os.kill(engine.api().inspect_container(each.id)["State"]["Pid"], signal.SIGKILL)
     platform.good("down")
-    assert platform.containers(MODE) == []
+    assert left_by(platform) == {}
     platform.good("up")
     stored = Bucket(connect(endpoints), endpoints.s3.notebooks_bucket).get("kept.ipynb")
     assert stored == bytes_of(notebook)
@@ -206,6 +212,6 @@ def test_wipe_names_and_removes_the_volumes(platform: Scratch) -> None:
     said = platform.good("down", "--wipe")
     for name in ("home-grace", "_db", "_s3"):
         assert name in said
-    assert engine.volumes(engine.Ours(platform.id, MODE)) == []
+    assert left_by(platform, volumes=True) == {}
     platform.good("up")
     platform.good("status")

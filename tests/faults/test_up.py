@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.footprint import left_by
 from tests.scratch import Scratch
 
 # Where `up` is interrupted: each is a moment that one can see from outside.
@@ -31,6 +30,7 @@ def runs(scratch: Scratch, service: str) -> bool:
     return any(found.service == service for found in scratch.found())
 
 
+@pytest.mark.row(1)
 def test_a_taken_port_is_named_with_its_owner_and_nothing_starts(scratch: Scratch) -> None:
     port = 4566 + scratch.offset
     with socket.socket() as other:
@@ -46,6 +46,7 @@ def test_a_taken_port_is_named_with_its_owner_and_nothing_starts(scratch: Scratc
     assert not (scratch.state / "process" / "logs").exists()
 
 
+@pytest.mark.row(4)
 def test_two_at_once_one_wins_and_the_other_says_who(scratch: Scratch) -> None:
     first = scratch.start("up")
     wait_for(lambda: runs(scratch, "hub"))
@@ -57,6 +58,7 @@ def test_two_at_once_one_wins_and_the_other_says_who(scratch: Scratch) -> None:
     scratch.good("status")
 
 
+@pytest.mark.row(2)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_leaves_nothing_running_and_keeps_the_logs(scratch: Scratch, moment: str) -> None:
     tool = scratch.start("up")
@@ -69,13 +71,13 @@ def test_ctrl_c_leaves_nothing_running_and_keeps_the_logs(scratch: Scratch, mome
     os.kill(tool.pid, signal.SIGINT)  # again, during the clean-up
     output, _ = tool.communicate(timeout=30)
     assert tool.returncode == 130, output
-    assert scratch.found() == []
-    assert scratch.listening() == set()
+    assert left_by(scratch) == {}
     if moment != "at once":
         assert (scratch.state / "process" / "logs" / f"{moment}.log").exists()
     assert scratch.call("endpoints").returncode == 1
 
 
+@pytest.mark.row(3)
 @pytest.mark.parametrize("then", ["up", "down"])
 def test_kill_9_of_the_tool_then(scratch: Scratch, then: str) -> None:
     tool = scratch.start("up")
@@ -87,9 +89,10 @@ def test_kill_9_of_the_tool_then(scratch: Scratch, then: str) -> None:
     if then == "up":
         scratch.good("status")
         scratch.good("down")
-    assert scratch.found() == []
+    assert left_by(scratch) == {}
 
 
+@pytest.mark.row(7)
 def test_a_service_that_ends_at_once_fails_up_with_its_log_and_is_rolled_back(
     scratch: Scratch,
 ) -> None:
@@ -102,17 +105,18 @@ def test_a_service_that_ends_at_once_fails_up_with_its_log_and_is_rolled_back(
     assert "JupyterHub: its process ended" in done.stderr
     assert "broken on purpose" in done.stderr
     assert "Try: habari-local logs hub" in done.stderr
-    assert scratch.found() == []
+    assert left_by(scratch) == {}
     assert "broken on purpose" in (scratch.state / "process" / "logs" / "hub.log").read_text()
 
 
+@pytest.mark.row(7)
 def test_keep_leaves_what_runs(scratch: Scratch) -> None:
     config = scratch.root / "hub" / "jupyterhub_config.py"
     config.write_text(config.read_text() + "\nraise RuntimeError('broken on purpose')\n")
     assert scratch.call("up", "--keep").returncode == 4
     assert runs(scratch, "s3")
     scratch.good("down")
-    assert scratch.found() == []
+    assert left_by(scratch) == {}
 
 
 def test_only_what_a_changed_setting_concerns_is_restarted(scratch: Scratch) -> None:
@@ -137,29 +141,6 @@ def test_no_network_on_the_first_run_says_what_is_missing_and_the_second_works(
     assert scratch.found() == []
     scratch.good("up")
     scratch.good("status")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="a full disk needs root to mount a small tmpfs")
-def test_a_full_disk_is_told_and_what_was_saved_stays(scratch: Scratch) -> None:
-    shutil.rmtree(scratch.state / "process", ignore_errors=True)
-    small = scratch.state / "process"
-    small.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", small], check=True)
-    try:
-        (small / "filler").write_bytes(b"x" * 2_990_000)
-        done = scratch.call("up")
-        assert done.returncode in (1, 4)
-        assert re.search("No space left on device|disk is full", done.stderr)
-        assert "Try:" in done.stderr
-        assert scratch.found() == []
-        (small / "filler").unlink()
-        scratch.good("up")
-        scratch.good("status")
-        scratch.good("down")
-    finally:
-        for found in scratch.found():
-            found.process.kill()
-        subprocess.run(["umount", "-l", small], check=True)
 
 
 def test_an_unknown_setting_and_a_wrong_one_are_told_before_anything_starts(

@@ -12,6 +12,7 @@ from tests.e2e.endpoints import Endpoints, parse
 from tests.e2e.hub_client import Hub, Person, sign_in
 from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, ServerError, bytes_of, notebook_of
+from tests.footprint import left_by
 from tests.scratch import Scratch
 
 
@@ -57,7 +58,11 @@ def kill(process: psutil.Process) -> None:
     psutil.wait_procs([process], timeout=10)
 
 
-@pytest.mark.parametrize("service", ["hub", "proxy", "s3", "github"])
+HUB = pytest.param("hub", marks=pytest.mark.row(8))
+PROXY = pytest.param("proxy", marks=pytest.mark.row(9))
+
+
+@pytest.mark.parametrize("service", [HUB, PROXY, "s3", "github"])
 def test_a_killed_service_is_seen_and_mended_and_servers_go_on(
     platform: Scratch, endpoints: Endpoints, server: Server, service: str
 ) -> None:
@@ -117,6 +122,7 @@ def test_kill_9_of_everything_keeps_what_was_saved_byte_for_byte(
     assert mended.read("notebooks/survivor.ipynb")["content"]["cells"][1]["source"] == "'two'"
 
 
+@pytest.mark.row(18)
 def test_a_denied_user_leaves_no_row(platform: Scratch, endpoints: Endpoints) -> None:
     from tests.e2e.sign_in import SignIn
 
@@ -126,29 +132,16 @@ def test_a_denied_user_leaves_no_row(platform: Scratch, endpoints: Endpoints) ->
     assert Hub(endpoints).user("mallory") is None
 
 
-def test_taken_off_the_list_means_access_gone(platform: Scratch, endpoints: Endpoints) -> None:
-    linus = sign_in(endpoints, "linus")
-    url = linus.start_server()
-    server = Server(linus, url)
-    server.enter()
-    server.save_text("mine.txt", "still mine later")
-    platform.good("up", "--set", "HABARI_ALLOWED_USERS=grace")
-    assert linus.known_to_hub() is None
-    assert not pids_of(platform, "linus"), "the server of a user without access is stopped"
-    platform.good("up")
-    back = sign_in(endpoints, "linus")
-    server = Server(back, back.start_server())
-    server.enter()
-    assert server.read("mine.txt")["content"] == "still mine later"
-
-
-def test_wipe_deletes_what_it_names_and_nothing_else(platform: Scratch) -> None:
+def test_wipe_after_a_crash_deletes_what_it_names_and_nothing_else(platform: Scratch) -> None:
+    for found in platform.found():
+        found.process.kill()
     (platform.root / "project").mkdir(exist_ok=True)
     (platform.root / "project" / "mine.txt").write_text("not the platform's")
     said = platform.good("down", "--wipe")
     for name in ("homes", "s3-moto", "jupyterhub.sqlite"):
         assert f".habari/process/{name}" in said
         assert not (platform.state / "process" / name).exists()
+    assert left_by(platform) == {}
     assert (platform.root / "project" / "mine.txt").exists()
     platform.good("up")
     platform.good("status")

@@ -11,6 +11,7 @@ from . import chart
 from .model import Check, Run, Shot
 
 PAGE = "index.html"
+FAULTS = "faults.html"  # beside it, by tests/faults
 _HERE = Path(__file__).parent
 _MARKS = {"passed": "✓", "failed": "✗", "not applicable": "∅", "skipped": "?"}
 
@@ -71,6 +72,7 @@ def write(runs: list[Run], folder: Path) -> Path:
         failed=sum(run.count("failed") for run in runs),
         passed=sum(run.count("passed") for run in runs),
         total=sum(len(run.checks) for run in runs),
+        faults=(folder / FAULTS).exists(),
         image=lambda run, shot: _inlined(folder, run, shot),
     )
     path = folder / PAGE
