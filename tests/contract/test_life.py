@@ -6,6 +6,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from habari_local import modes, wait
 from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(400)  # the first test of a mode waits until it is up
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from habari_local.drivers import engine
-from tests.faults.test_up import wait_for
 from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.mode("hub")
 

@@ -20,9 +20,9 @@ from tests.e2e.hub_client import HubError, sign_in
 from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, bytes_of, notebook_of
 from tests.e2e.sign_in import SignInError
-from tests.faults.test_up import wait_for
 from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run
+from tests.waiting import wait_for
 
 MODE = "hub"
 pytestmark = pytest.mark.mode(MODE)

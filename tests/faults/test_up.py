@@ -7,23 +7,16 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.footprint import left_by
 from tests.scratch import Scratch
+from tests.waiting import wait_for
 
 # Where `up` is interrupted: each is a moment that one can see from outside.
 MOMENTS = ["at once", "s3", "github", "proxy", "hub"]
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.01)
 
 
 def runs(scratch: Scratch, service: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from habari_local import wait
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_private
-from habari_local.drivers import distribution, engine, node
+from habari_local.drivers import distribution, docker, engine, node
 from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import tools
 from habari_local.modes.base import SAME, Context, Say, Step
