@@ -27,14 +27,9 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
         KeyboardInterrupt: Ctrl-C, after the roll-back.
     """
     with held(ctx.checkout.state, f"up --mode {mode.name}"):
-        other = active.active_mode(ctx.checkout)
-        if other not in (None, mode.name):
-            raise HabariError(
-                f"Mode {other}: up in this checkout, expected nothing or {mode.name}.",
-                "habari-local down",
-            )
+        refuse_another(mode, ctx)
         mode.check(ctx)
-        first = other is None
+        first = active.active_mode(ctx.checkout) is None
         steps = mode.steps(ctx)
         try:
             active.remember(ctx, mode.name)
@@ -48,6 +43,20 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
                         active.forget(ctx.checkout, mode.name)
             raise
     return any(outcome != SAME for outcome in outcomes.values())
+
+
+def refuse_another(mode: Mode, ctx: Context) -> None:
+    """Refuse to go on while another mode is up in this checkout.
+
+    Raises:
+        HabariError: one is.
+    """
+    other = active.active_mode(ctx.checkout)
+    if other not in (None, mode.name):
+        raise HabariError(
+            f"Mode {other}: up in this checkout, expected nothing or {mode.name}.",
+            "habari-local down",
+        )
 
 
 def down(mode: Mode, ctx: Context, *, wipe: bool = False) -> Stopped:

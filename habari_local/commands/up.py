@@ -23,6 +23,10 @@ def up(
     keep: Annotated[
         bool, typer.Option("--keep", help="On failure leave what runs as it is, to look at.")
     ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="First delete what `down --wipe` deletes: begin anew."),
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Have edits count at once (mode nohub).")
@@ -44,6 +48,8 @@ def up(
             "habari-local up --mode nohub --watch",
             USAGE,
         )
+    if fresh:
+        _delete(chosen)
     changed = lifecycle.up(chosen, ctx, keep=keep)
     _, ctx = active.current(chosen.name)
     where = chosen.endpoints(ctx)
@@ -57,6 +63,16 @@ def up(
         return Result(lines=itertools.chain(said, chosen.watch(ctx)))
     data = {"mode": chosen.name, "url": where.hub_url, "changed": changed, "seconds": seconds}
     return Result(data, said, as_json=as_json)
+
+
+def _delete(mode: Mode) -> None:
+    """Delete the mode's data, and say so at once: coming up may fail afterwards."""
+    from habari_local import active, lifecycle
+
+    _, kept = active.current(mode.name)
+    lifecycle.refuse_another(mode, kept)
+    done = lifecycle.down(mode, kept, wipe=True)
+    typer.echo(f"Deleted: {', '.join(done.deleted) or 'nothing was there'}.", err=True)
 
 
 def _said(mode: Mode, where: Endpoints, *, changed: bool, seconds: float) -> list[str]:

@@ -41,6 +41,12 @@ class Hub:
         """Whether a user's server runs."""
         return bool(self.ask("GET", f"users/{quote(name)}").get("servers"))
 
+    def ensure(self, name: str) -> None:
+        """Have the hub know a user, as it does from a first sign-in on."""
+        known = self.web.get(f"{self.url}/hub/api/users/{quote(name)}", timeout=30)
+        if known.status_code == 404:
+            self.ask("POST", f"users/{quote(name)}")
+
     def start(self, name: str) -> None:
         """Start a user's server if it does not run, and follow its progress until it is ready.
 

@@ -136,6 +136,20 @@ def test_secrets_are_nowhere_but_in_private_files(platform: tuple[str, Scratch])
     assert not any(value in logs for value in secret)
 
 
+def test_kubectl_and_helm_work_at_the_platforms_own_cluster(platform: tuple[str, Scratch]) -> None:
+    _, scratch = platform
+    elsewhere = scratch.root / "elsewhere"  # a kubeconfig of the user's, which must not count
+    pods = scratch.call("kubectl", "--", "get", "pods", "-o", "name", KUBECONFIG=str(elsewhere))
+    if scratch.endpoints()["kubernetes"] is None:
+        assert pods.returncode == 2
+        assert "no Kubernetes in it" in pods.stderr
+        return
+    assert "pod/hub-" in pods.stdout, pods.stderr
+    assert scratch.good("helm", "--", "list", "--short").split() == ["habari"]
+    assert scratch.call("kubectl", "--", "get", "pod", "none").returncode == 1
+    assert not elsewhere.exists()
+
+
 def test_down_leaves_nothing_and_says_what_it_kept(platform: tuple[str, Scratch]) -> None:
     mode, scratch = platform
     said = scratch.good("down")

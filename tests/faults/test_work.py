@@ -145,3 +145,17 @@ def test_wipe_after_a_crash_deletes_what_it_names_and_nothing_else(platform: Scr
     assert (platform.root / "project" / "mine.txt").exists()
     platform.good("up")
     platform.good("status")
+
+
+def test_fresh_deletes_what_wipe_would_says_so_and_comes_up(platform: Scratch) -> None:
+    kept = platform.state / "process" / "homes" / "kept.txt"
+    kept.write_text("of a platform that was")
+    done = platform.call("up", "--fresh")
+    assert done.returncode == 0, done.stderr
+    assert "Deleted: .habari/process/homes" in done.stderr
+    assert not kept.exists()
+    platform.good("status")
+    other = platform.call("up", "--mode", "hub", "--fresh")
+    assert other.returncode == 1
+    assert "Mode process: up in this checkout" in other.stderr
+    platform.good("status")

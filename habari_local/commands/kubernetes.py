@@ -1,0 +1,56 @@
+"""`habari-local kubectl` and `helm`: the tools themselves, at the platform's own cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from habari_local.commands.options import ModeName
+from habari_local.console import Result
+from habari_local.errors import USAGE, HabariError, NotRunning
+
+Arguments = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGUMENT]...")]
+
+
+def kubectl(mode: ModeName = None, arguments: Arguments = None) -> Result:
+    """Run kubectl at the platform's cluster and namespace; your own kubeconfig is not read.
+
+    Example: habari-local kubectl -- get pods
+    """
+    return _run("kubectl", mode, arguments or [])
+
+
+def helm(mode: ModeName = None, arguments: Arguments = None) -> Result:
+    """Run helm at the platform's cluster and namespace; your own kubeconfig is not read.
+
+    Example: habari-local helm -- get values habari
+    """
+    return _run("helm", mode, arguments or [])
+
+
+def _run(name: str, mode: str | None, arguments: list[str]) -> Result:
+    from habari_local import active
+    from habari_local.images import tools
+    from habari_local.images.build import Images
+    from habari_local.run import attached
+
+    chosen, ctx = active.current(mode)
+    if active.active_mode(ctx.checkout) != chosen.name:
+        raise NotRunning
+    where = chosen.endpoints(ctx).kubernetes
+    if where is None:
+        raise HabariError(
+            f"Mode {chosen.name}: no Kubernetes in it, mode kind was expected.",
+            "habari-local down && habari-local up --mode kind",
+            USAGE,
+        )
+    known = Images(ctx.checkout, ctx.settings, ctx.environ)
+    environ = {**tools.environment(known), "KUBECONFIG": where["kubeconfig"]}
+    option = "--kube-context" if name == "helm" else "--context"
+    # Before what was given: a namespace given by hand comes later and wins.
+    at = [f"{option}={where['context']}", f"--namespace={where['namespace']}"]
+    program = str(tools.program(known, name))
+    code = attached([program, *at, *arguments], cwd=Path.cwd(), env=environ)
+    return Result(lines=iter(()), code=code)
