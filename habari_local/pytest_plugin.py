@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,7 +80,7 @@ def _bring_up(config: pytest.Config, mode: Mode, ctx: Context, *, was_up: bool) 
     from habari_local import lifecycle
     from habari_local.errors import HabariError
 
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if "PYTEST_XDIST_WORKER" in ctx.environ:
         if was_up:
             return
         raise HabariError(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from habari_local.modes.base import Endpoints, Mode
 
 
-def up(
+def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     mode: ModeName = None,
     sets: Sets = None,
     wait: Annotated[bool, typer.Option(help="Wait until everything answers.")] = True,
