@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from habari_local.aside import making
 from habari_local.charts.chart import opened
 from habari_local.config.settings import Settings
 from habari_local.drivers import helm
@@ -60,15 +60,14 @@ def cache(environ: Mapping[str, str]) -> Path:
 
 def _get(archive: Path, environ: Mapping[str, str], cancel: threading.Event | None) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
-    # Beside its place, so that it appears there whole, however many calls get it at once.
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".getting-") as folder:
+    with making(archive.parent) as folder:  # however many calls get it at once
         try:
-            helm.pull(REPOSITORY, NAME, VERSION, Path(folder), environ, cancel=cancel)
+            helm.pull(REPOSITORY, NAME, VERSION, folder, environ, cancel=cancel)
         except CommandFailed as error:
             raise HabariError(
                 f"Chart {NAME} {VERSION}: {REPOSITORY} did not give it, an archive was expected.",
                 " ".join(helm.pulling(REPOSITORY, NAME, VERSION, archive.parent)),
                 details=error.details[1:],
             ) from error
-        got = opened(Path(folder) / archive.name).path
+        got = opened(folder / archive.name).path
         got.replace(archive)

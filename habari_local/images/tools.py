@@ -8,6 +8,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
+from habari_local.aside import making
 from habari_local.drivers import docker
 from habari_local.drivers.kind import INSTALL
 from habari_local.errors import MissingTool
@@ -57,13 +58,12 @@ def unpack(images: Images) -> bool:
     if all((target / name).is_file() for name in NAMES):
         return False
     private_folder(target)
-    for name in NAMES:
-        with tarfile.open(
-            fileobj=io.BytesIO(docker.read(images.reference(IMAGE), f"/{name}"))
-        ) as tar:
-            content = tar.extractfile(name)
-            part = target / f".{name}"
-            part.write_bytes(content.read() if content else b"")
-        part.chmod(0o755)
-        part.replace(target / name)
+    with making(target) as part:
+        for name in NAMES:
+            packed = io.BytesIO(docker.read(images.reference(IMAGE), f"/{name}"))
+            with tarfile.open(fileobj=packed) as tar:
+                content = tar.extractfile(name)
+                (part / name).write_bytes(content.read() if content else b"")
+            (part / name).chmod(0o755)
+            (part / name).replace(target / name)
     return True
