@@ -20,11 +20,12 @@ from habari_local import wait
 from habari_local.drivers import engine
 from tests.scratch import Scratch
 
+NODE = "io.x-k8s.kind.cluster"  # kind's label
 SETTLING = 5.0  # seconds for the kernel to be done with what is gone
 
 
 def left_by(scratch: Scratch, *, volumes: bool = False) -> dict[str, list[str]]:
-    """All that is left, by kind; only kinds of which something is. Volumes are kept but by wipe."""
+    """All that is left, by kind; only kinds of which something is. Data is kept but by wipe."""
     deadline = time.monotonic() + SETTLING
     while (found := _left(scratch, volumes=volumes)) and time.monotonic() < deadline:
         wait.pause(0.1)
@@ -73,7 +74,12 @@ def _unix_sockets(scratch: Scratch) -> Iterator[str]:
 
 def _of_engine(scratch: Scratch, *, volumes: bool) -> dict[str, Iterable[str]]:
     api = engine.api()
-    containers = [each["Names"][0] for each in api.containers(all=True)]
+    containers = [
+        each["Names"][0]
+        for each in api.containers(all=True)
+        # A node that is stopped holds what people made, as volumes do.
+        if volumes or each["State"] == "running" or NODE not in each["Labels"]
+    ]
     networks = [each["Name"] for each in api.networks()]
     kept = [each["Name"] for each in api.volumes()["Volumes"] or ()] if volumes else []
     named = {"containers": containers, "networks": networks, "volumes": kept}
