@@ -20,7 +20,7 @@ from tests.able import missing
 
 ROOT = Path(__file__).parent
 nox.options.sessions = [
-    *("lint", "unit", "components", "contract", "images", "charts", "faults", "e2e")
+    *("lint", "scan", "unit", "components", "contract", "images", "charts", "faults", "e2e")
 ]
 nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
@@ -55,6 +55,12 @@ def lint(session: nox.Session) -> None:
     python(session, "ruff", "format", "--check")
     python(session, "mypy")
     session.run(str(Path(sys.executable).with_name("lint-imports")), "--no-logo", external=True)
+
+
+@nox.session
+def scan(session: nox.Session) -> None:
+    """Secrets in the history, SBOMs; `-- --weaknesses` asks PyPI, npm and OSV about every lock."""
+    python(session, "scan", *pytest_arguments(session))
 
 
 @nox.session

@@ -11,14 +11,14 @@ import typer
 from habari_local.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("habari_local", "hub", "images", "jupyter", "kind", "tests", "bench")
+OURS = ("habari_local", "hub", "images", "jupyter", "kind", "tests", "bench", "scan")
 FILES = sorted(
     path
     for folder in OURS
     for path in (ROOT / folder).rglob("*.py")
     if not {"node_modules", ".venv", "build"} & set(path.parts)
 )
-PRODUCT = [path for path in FILES if "tests" not in path.parts and "bench" not in path.parts]
+PRODUCT = [path for path in FILES if not {"tests", "bench", "scan"} & set(path.parts)]
 # One owner each (design): module → what it alone may touch.
 OWNERS = {
     "os.environ": ("habari_local/config/load.py",),
