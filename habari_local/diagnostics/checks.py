@@ -80,7 +80,15 @@ def _browser(env: Mapping[str, str]) -> Finding:
         path = shutil.which(name, path=env.get("PATH"))
         if path:
             return Finding(path, good=True)
-    return Finding("not found", good=False)
+    own = next(iter(sorted(_of_playwright(env).glob("chromium-*"))), None)
+    return Finding(f"{own}, Playwright's", good=True) if own else Finding("not found", good=False)
+
+
+def _of_playwright(env: Mapping[str, str]) -> Path:
+    """Return where `playwright install` puts browsers, as playwright.dev says of them."""
+    home = Path(env.get("HOME") or Path.home())
+    caches = home / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return Path(env.get("PLAYWRIGHT_BROWSERS_PATH") or caches / "ms-playwright")
 
 
 PYTHON = Requirement("Python", "3.11 or newer", "sudo apt-get install python3", _python)

@@ -41,7 +41,8 @@ def executable() -> str | None:
 
     Playwright's driver needs libraries that a bare system lacks: then it has no browser either.
     """
-    system = shutil.which("chromium")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    system = next(filter(None, map(shutil.which, names)), None)
     if system:
         return system
     with suppress(Exception), sync_playwright() as playwright:
