@@ -1,0 +1,119 @@
+"""What mode kind does, typed by hand: kind, docker, kubectl and helm one after the other."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from bench.client import Hub
+from habari_local.charts.chart import opened
+from habari_local.config.load import environment, load
+from habari_local.images import tools
+from habari_local.images.build import Images
+from habari_local.paths import Checkout
+from tests.e2e.endpoints import Endpoints, parse
+from tests.e2e.hub_client import HubError, sign_in
+from tests.e2e.sign_in import SignInError
+from tests.scratch import Scratch
+
+LATER = "notebook"  # what is not needed before the first server starts
+IMAGES = ("hub", "proxy", "s3-localstack", "github", LATER)
+
+
+class Hand:
+    """The commands of somebody who has the files that `up` rendered."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self.scratch = scratch
+        self.rendered = scratch.state / "kind"
+        self.name = f"habari-{scratch.id}"
+        settings = load(scratch.root, scratch.environment()).settings
+        self.images = Images(Checkout(scratch.root), settings, environment())
+        self.environ = {**tools.environment(self.images), **scratch.environment()}
+        self.environ["PATH"] = tools.environment(self.images)["PATH"]
+        self.kubeconfig = self.rendered / "by-hand"
+        self.registry = f"localhost:{settings.port('registry')}"
+        self.chart = (scratch.root / scratch.environment()["HABARI_CHART"]).resolve()
+
+    def run(self, *argv: str) -> str:
+        """Run one command line and wait for its end."""
+        environ = {**self.environ, "KUBECONFIG": str(self.kubeconfig)}
+        done = subprocess.run(
+            argv, cwd=self.scratch.root, env=environ, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    def load(self, image: str) -> None:
+        """Copy an image to the node under the name that the values give it."""
+        reference = self.images.reference(image)
+        target = f"{self.registry}/{reference}"
+        self.run("docker", "tag", reference, target)
+        self.run("kind", "load", "docker-image", target, "--name", self.name)
+        self.run("docker", "rmi", target)
+
+    def install(self, secret: str) -> None:
+        """Make the cluster, and all in it but the notebook image."""
+        node = self.images.reference("node")
+        config = str(self.rendered / "cluster.yaml")
+        self.run("kind", "create", "cluster", "--name", self.name, "--image", node,
+                 "--config", config, "--kubeconfig", str(self.kubeconfig))  # fmt: skip
+        for image in IMAGES:
+            if image != LATER:
+                self.load(image)
+        self.run("kubectl", "create", "namespace", "habari")
+        for file in (str(self.rendered / "manifests.json"), secret):
+            self.run("kubectl", "--namespace", "habari", "apply", "--filename", file)
+        layers = (self.production(), "kind/values.yaml", str(self.rendered / "values.yaml"))
+        values = [part for layer in layers for part in ("--values", layer)]
+        self.run("helm", "install", "habari", str(self.chart), "--namespace", "habari",
+                 "--wait", *values)  # fmt: skip
+
+    def production(self) -> str:
+        """Return the file of production's values that the scratch checkout has."""
+        own = self.scratch.root / "config.yaml"
+        return str(own if own.exists() else self.scratch.root / "config.dist.yaml")
+
+
+def chart(scratch: Scratch) -> str:
+    """Return name and version of the chart that was measured."""
+    found = opened(Hand(scratch).chart)
+    return f"{found.name} {found.version}"
+
+
+def measure(scratch: Scratch) -> dict[str, float]:
+    """Take ours down for good, do the same by hand, and delete that too."""
+    hand = Hand(scratch)
+    where = parse(scratch.good("endpoints"), "habari-local endpoints")
+    secret = scratch.good("kubectl", "--", "get", "secret", "habari-s3", "--output", "json")
+    kept = (hand.rendered / "manifests.json").read_bytes()
+    values = {name: (hand.rendered / name).read_bytes() for name in ("values.yaml", "cluster.yaml")}
+    scratch.good("down", "--wipe")
+    for name, content in {**values, "manifests.json": kept}.items():
+        hand.rendered.mkdir(exist_ok=True)
+        (hand.rendered / name).write_bytes(content)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(secret)
+        file.flush()
+        began = time.perf_counter()
+        try:
+            hand.install(file.name)
+            _until_signed_in(where)
+            found = {"up": time.perf_counter() - began}
+            hand.load(LATER)
+            Hub(where.hub, where.hub_api_token.get_secret_value()).spawn("grace")
+            found["first"] = time.perf_counter() - began
+        finally:
+            hand.run("kind", "delete", "cluster", "--name", hand.name)
+            Path(hand.kubeconfig).unlink(missing_ok=True)
+    return found
+
+
+def _until_signed_in(where: Endpoints) -> None:
+    while True:
+        with suppress(OSError, HubError, SignInError):
+            sign_in(where, "grace")
+            return
+        time.sleep(0.2)
