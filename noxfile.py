@@ -207,3 +207,8 @@ def bench(session: nox.Session) -> None:
     if os.environ.get("HABARI_IMAGES") == "packages":
         cold = ["--cold"] if "--cold" in session.posargs else []
         session.run(sys.executable, "-m", "bench.images", *cold, external=True)
+    lacking = missing("kind")
+    if lacking:
+        session.log(f"Mode kind is not measured: {lacking}")
+        return
+    session.run(sys.executable, "-m", "bench.kind", "--suite", external=True)
