@@ -89,8 +89,10 @@ def test_what_never_was_up_goes_down_and_has_a_status(name: str, ctx: Context) -
     assert list(mode.logs(ctx, (), follow=False, lines=5)) == []
 
 
-def test_a_sixth_mode_is_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line finds it, without a line changed elsewhere."""
+def test_a_sixth_mode_is_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ctx: Context
+) -> None:
+    """The contract and the command line find it, without a line changed elsewhere."""
     folder = tmp_path / "sixth"
     folder.mkdir()
     (folder / "__init__.py").write_text(SKETCH)
@@ -98,6 +100,9 @@ def test_a_sixth_mode_is_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(modes, "__path__", [*modes.__path__, str(tmp_path)])
     assert "sixth" in modes.names()
     assert modes.get("sixth").summary == "a sketch"
+    test_mode_says_what_it_is("sixth")
+    test_steps_are_a_table_of_contents("sixth", ctx)
+    test_endpoints_fit_their_schema("sixth", ctx)
 
     from habari_local.cli import app
 
