@@ -60,7 +60,11 @@ class Folder(Reading):
             if error.status_code != 404 or condition.absent:
                 raise
             # Deleted since it was served: there is no version to lose, so it is made again.
-            stat = await self.bucket.put(key, path, body, mime, Condition(absent=True))
+            self.served.forget(path)
+            condition = await self._condition(path)
+            if not condition.absent:
+                raise errors.changed(path) from error
+            stat = await self.bucket.put(key, path, body, mime, condition)
         self.served.save(path, stat)
         return stat
 
@@ -68,14 +72,25 @@ class Folder(Reading):
         known = seen or self.served.etag(path)
         if known:
             return Condition(etag=known)
-        stat, listing = await asyncio.gather(
-            self.stat(path), self.bucket.find(self.under(path), path, limit=1)
+        stat, listing, _ = await asyncio.gather(
+            self.stat(path),
+            self.bucket.find(self.under(path), path, limit=1),
+            self.refuse_beneath_file(path),
         )
         if stat is None and listing:
             raise errors.ContentsError(409, f"{path}: is a folder, and no file can replace it.")
         if stat is None or known == ABSENT:
             return Condition(absent=True)
         return Condition(etag=stat.etag)
+
+    async def refuse_beneath_file(self, path: str) -> None:
+        """Raise 409 if a part of the path is a file: S3 would take it, and no browser show it."""
+        parts = path.split("/")
+        folders = ["/".join(parts[:end]) for end in range(2, len(parts))]
+        stats = await asyncio.gather(*(self.stat(folder) for folder in folders))
+        for folder, stat in zip(folders, stats, strict=True):
+            if stat is not None:
+                raise errors.ContentsError(409, f"{folder}: is a file, and nothing can be in it.")
 
     async def _chunk(self, model: Model, path: str, chunk: int) -> Model:
         upload = await self.uploads.add(path, chunk, models.encode_file(path, model))
@@ -94,7 +109,7 @@ class Folder(Reading):
 
     async def _make(self, path: str) -> Model:
         """A folder is an empty object whose key ends with a slash."""
-        kind = await self.kind(path)
+        kind, _ = await asyncio.gather(self.kind(path), self.refuse_beneath_file(path))
         if kind == "file":
             raise errors.ContentsError(409, f"{path}: is a file, and no folder can replace it.")
         if kind is None:
