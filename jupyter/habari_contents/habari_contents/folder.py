@@ -38,7 +38,7 @@ class Folder(Reading):
         answer: Model = {}
         if kind == "notebook":
             notebook = nbformat.from_dict(model["content"])  # type: ignore[no-untyped-call]
-            self.host.check_and_sign(notebook, path)
+            self.trust(self.host.check_and_sign, notebook, path)
             body, problems = await models.write_notebook(path, notebook)
             self.host.validate_notebook_model(answer, validation_error=problems)
         else:

@@ -76,7 +76,7 @@ class Bucket:
 
         if isinstance(error, boto.ClientError):
             self._breaker.succeeded()
-            if errors.code_of(error) in errors.CREDENTIALS:
+            if errors.code_of(error) in errors.RENEWING:
                 # They may have been replaced where they come from: the next call reads them anew.
                 self._client.renew()
             return errors.translated(error, path)

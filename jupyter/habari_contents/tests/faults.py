@@ -18,11 +18,11 @@ SLOW_SECONDS = 0.15
 class FaultProxy:
     """Forwards HTTP/1.1 to S3 one request at a time, and fails in the way that `mode` says.
 
-    `pass`; `refuse`: nothing listens; `hang`: the request is read and never answered; `late`: it is
-    held until `release`, whoever still waits for it; `slow`: it goes on after a moment; `slow-down`,
-    `forbid`, `expire`: S3's answers of these names; `lose-answer`: S3 does it, and the connection
-    breaks before the answer; `cut-body`: the answer breaks in the middle. `only` limits the fault to
-    one method; `requests` counts them; `hit` is set once one has failed.
+    `pass`; `refuse`: nothing listens; `hang`: the request is read and never answered; `late`: it
+    is held until `release`, whoever still waits for it; `slow`: it goes on after a moment;
+    `slow-down`, `forbid`, `expire`: S3's answers of these names; `lose-answer`: S3 does it, and the
+    connection breaks before the answer; `cut-body`: the answer breaks in the middle. `only` limits
+    the fault to one method; `requests` counts them; `hit` is set once one has failed.
     """
 
     def __init__(self, target_port: int) -> None:

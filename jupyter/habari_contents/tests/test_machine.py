@@ -352,7 +352,7 @@ class Work(RuleBasedStateMachine):
         path=paths,
     )
     def doubt_and_go_on(self, user, other, number, what, method, area, path) -> None:
-        """Something is not answered; its user, or another one, goes on; then it is done after all."""
+        """Something is not answered; its user, or another one, goes on; then it is done."""
         at, fault = self.existing(user, number), Fault("late", method, 0, 1)
         if not at or at.area not in BUCKETS:
             return
@@ -409,4 +409,3 @@ def test_no_acknowledged_save_is_lost(world):
             error.add_note(f"HABARI_SOAK_SEED={number}")
             raise
         number += 1
-

@@ -166,7 +166,7 @@ def test_links_are_refused_before_anything_moves(jupyter, tree, name):
 
 def test_folder_into_itself_is_refused(jupyter, tree, name):
     tree.put(f"lake/{name}", FILES)
-    assert jupyter.move(f"lake/{name}", f"lake/{name}/inner").status_code == 400
+    assert jupyter.move(f"lake/{name}", f"lake/{name}/inner").status_code == 409
     assert jupyter.call("POST", f"lake/{name}", json={"copy_from": f"lake/{name}"}).ok is False
     assert tree.read(f"lake/{name}") == FILES
 

@@ -106,9 +106,11 @@ def test_store_that_ignores_conditions_is_found_out_told_and_looked_at(caplog):
     assert asyncio.run(folder.hold("team/a", "lake/a", Condition(etag='"2"'))) == Condition()
 
 
-def test_credentials_that_are_refused_are_read_anew():
+@pytest.mark.parametrize("code", ["ExpiredToken", "400", "403"])
+def test_credentials_that_are_refused_are_read_anew(code):
+    """Answers to a HEAD, as Lab's look before each save is, have a number and no name."""
     store = Careless()
-    store.refuses = "ExpiredToken"
+    store.refuses = code
     with pytest.raises(errors.ContentsError) as refused:
         asyncio.run(Bucket("b", store, Deadlines()).head("k", "lake/k"))
     assert refused.value.status_code == 403
