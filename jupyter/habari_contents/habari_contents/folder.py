@@ -7,7 +7,7 @@ import contextlib
 
 import nbformat
 
-from . import bulk, errors, models
+from . import bulk, errors, models, removing
 from .models import Model
 from .objects import Condition, Stat
 from .reading import CHECKPOINTS, Reading
@@ -135,21 +135,28 @@ class Folder(Reading):
         if path == self.name:
             raise errors.ContentsError(403, f"{path}: is a bucket's folder and cannot be deleted.")
         stat = await self.stat(path)
-        keys = [stat.key] if stat else await self._keys_under(path, full=full)
-        refused = await self.bucket.delete(keys, path)
+        found = [stat] if stat else await self._stats_under(path, full=full)
+        kept = await removing.delete(self.bucket, found, path)
         self.served.forget(path)
-        if refused:
+        if not errors.CONFLICT.isdisjoint(kept.values()):
             raise errors.ContentsError(
-                403, f"{path}: S3 kept {len(refused)} of {len(keys)} objects. Try: ask for access."
+                409,
+                f"{path}: was saved by someone else just now, and {len(kept)} of {len(found)} "
+                "objects were not deleted. Try: look at it, and delete it again.",
+            )
+        if kept:
+            raise errors.ContentsError(
+                403, f"{path}: S3 kept {len(kept)} of {len(found)} objects. Try: ask for access."
             )
         await self.keep_parent(path)
 
-    async def _keys_under(self, path: str, *, full: bool) -> list[str]:
+    async def _stats_under(self, path: str, *, full: bool) -> list[Stat]:
         under = self.under(path)
-        found = [stat.key for stat in (await self.bucket.find(under, path)).objects]
+        found = (await self.bucket.find(under, path)).objects
         if not found:
             raise errors.missing(path)
-        real = [k for k in found if k != under and not k.startswith(f"{under}{CHECKPOINTS}/")]
+        keys = [stat.key for stat in found]
+        real = [k for k in keys if k != under and not k.startswith(f"{under}{CHECKPOINTS}/")]
         if real and not full:
             raise errors.ContentsError(
                 400, f"{path}: is not empty. Try: delete what is in it first."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections import Counter
 
@@ -13,6 +14,7 @@ ANSWERS = {
     "expire": (400, "ExpiredToken"),
 }
 SLOW_SECONDS = 0.15
+OTHER_STORE = "HABARI_TEST_VERSITYGW"
 
 
 class FaultProxy:
@@ -135,9 +137,7 @@ class FaultProxy:
                 try:
                     if fault == "late":
                         await self._let_go.wait()
-                    to_writer.write(head + body)
-                    answer_head = await to_reader.readuntil(b"\r\n\r\n")
-                    answer = b"" if method == "HEAD" else await _body(to_reader, answer_head)
+                    answer_head, answer = await self._done(head, body, to_reader, to_writer)
                 finally:
                     self._held -= fault == "late"
                 if fault == "lose-answer":
@@ -150,6 +150,36 @@ class FaultProxy:
                 await writer.drain()
         finally:
             to_writer.close()
+
+    async def _done(self, head: bytes, body: bytes, reader, writer) -> tuple[bytes, bytes]:
+        """What S3 answers: head and body."""
+        refusal = await self._condition(head)
+        if refusal:
+            return refusal, b""
+        writer.write(head + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        return answer, b"" if head.startswith(b"HEAD ") else await _body(reader, answer)
+
+    async def _condition(self, head: bytes) -> bytes:
+        """Hold the conditions of a copy as S3 does: moto takes a copy and looks at none of them."""
+        headers = _headers(head)
+        absent, same = headers.get(b"if-none-match"), headers.get(b"if-match")
+        if os.environ.get(OTHER_STORE) or b"x-amz-copy-source" not in headers:
+            return b""
+        if not (absent or same):
+            return b""
+        target = head.split(b" ", 2)[1]
+        asked = (b"authorization", b"host", b"x-amz-date", b"x-amz-content-sha256")
+        lines = b"".join(b"%s: %s\r\n" % (name, headers[name]) for name in asked)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._target)
+        writer.write(b"HEAD %s HTTP/1.1\r\n%s\r\n" % (target, lines))
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        there = answer.split(b" ", 2)[1] == b"200"
+        etag = _headers(answer).get(b"etag")
+        if (absent and there) or (same and same.strip(b'"') != (etag or b"").strip(b'"')):
+            return _refusal("PUT", 412, "PreconditionFailed")
+        return b""
 
     def _fault(self, method: str) -> str:
         if self.mode == "pass" or (self.only and self.only != method):
@@ -173,8 +203,13 @@ def _refusal(method: str, status: int, code: str) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
+def _headers(head: bytes) -> dict[bytes, bytes]:
+    lines = (line.split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line)
+    return {name.lower(): value.strip() for name, value in lines}
+
+
 async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
-    headers = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line)
+    headers = _headers(head)
     if b"chunked" in headers.get(b"transfer-encoding", b""):
         whole = b""
         while True:

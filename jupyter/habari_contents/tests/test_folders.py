@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import json
-import sqlite3
-from unittest.mock import Mock
 
-import nbformat
 import pytest
-from habari_contents import HabariContentsManager
-from nbformat.sign import NotebookNotary
 
-from .servers import KEYS, notebook
+from .servers import notebook
 
 NOTEBOOKS = "habari-notebooks"
 ODD = ["two words", "a+b", "100%", "what?", "#1", "a&b=c", "emoji 🦒", "ünïcode", "%20", "team"]
@@ -236,39 +229,6 @@ def test_deleted_file_is_not_made_again_where_a_folder_is_by_now(jupyter, s3, na
     s3.put_object(Bucket="habari-lake", Key=f"{name}/f.txt", Body=b"x")
     assert jupyter.text(f"lake/{name}", "again").status_code == 409
     assert keys("habari-lake", name) == [f"{name}/f.txt"]
-
-
-def test_broken_store_of_signatures_stops_no_save_and_trusts_nothing(
-    monkeypatch, moto_port, s3, name, tmp_path
-):
-    """It is on the home's disk: when that is full one saves to S3 just because of it."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{moto_port}")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    for variable, value in KEYS.items():
-        monkeypatch.setenv(variable, value)
-    folders = {"lake": {"bucket": "habari-lake"}}
-    manager = HabariContentsManager(root_dir=str(tmp_path), folders=folders)
-    manager.notary = NotebookNotary(data_dir=str(tmp_path))
-    manager.notary.store = Mock(
-        check_signature=Mock(side_effect=sqlite3.OperationalError("database or disk is full")),
-        store_signature=Mock(side_effect=sqlite3.OperationalError("database or disk is full")),
-    )
-    manager.notary.store_factory = lambda: manager.notary.store
-    crafted = notebook("1 + 1")
-    crafted["cells"][0]["metadata"]["trusted"] = True
-
-    async def saved_and_opened():
-        try:
-            model = {"type": "notebook", "content": nbformat.from_dict(crafted)}
-            await manager.save(model, f"lake/{name}.ipynb")
-            body = json.dumps(crafted).encode()
-            s3.put_object(Bucket="habari-lake", Key=f"{name}-crafted.ipynb", Body=body)
-            return [await manager.get(f"lake/{name}{n}.ipynb") for n in ("", "-crafted")]
-        finally:
-            await manager.close()
-
-    for model in asyncio.run(saved_and_opened()):
-        assert not model["content"]["cells"][0]["metadata"]["trusted"]
 
 
 def test_folder_copied_to_where_none_is_is_put_into_it(jupyter, name):

@@ -15,207 +15,21 @@ import pytest
 from hypothesis import HealthCheck, Phase, note, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from .faults import FaultProxy
-from .world import BUCKETS, USERS, At, Fault, World, as_saved, changes, hash_of, same_content
+from .files_machine import Files, areas, faults, killing, numbers, paths, users
+from .world import BUCKETS, At, Fault, World, as_saved, changes
 
 SECONDS = float(os.environ.get("HABARI_SOAK_SECONDS") or 50)
 FIRST_SEED = int(os.environ.get("HABARI_SOAK_SEED") or 1)
 
-users = st.sampled_from(USERS)
-areas = st.sampled_from(["home", "home", *BUCKETS])
-paths = st.sampled_from(["f.txt", "g h%.ipynb", "d/f.txt", "d/n.ipynb", "d/e/x.txt", "d"])
-numbers = st.integers(0, 30)
-methods = st.sampled_from(["GET", "PUT", "PUT", "HEAD", "POST", ""])
-kinds = ["refuse", "hang", "late", "slow", "slow-down", "forbid", "expire"]
-failing = st.builds(
-    Fault,
-    st.sampled_from([*kinds, "lose-answer", "cut-body", "late", "lose-answer"]),
-    methods,
-    st.integers(0, 3),
-    st.integers(0, 2),
-)
-faults = st.one_of(st.none(), st.none(), failing)
-killing = st.builds(
-    Fault, st.just("kill"), st.sampled_from(["GET", "PUT", "POST", "HEAD"]), st.integers(0, 6)
-)
-UNKNOWN = object()
 
-
-class Work(RuleBasedStateMachine):
+class Work(Files):
     """Ada and Grace at work; every example has a root of its own in every place."""
-
-    world: World
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.root = f"m{uuid.uuid4().hex[:10]}"
-        self.seen: dict[str, dict[At, object]] = {user: {} for user in USERS}
-        self.late: list[dict[At, tuple[bytes | None, bytes | None]]] = []
-        self.kills = 0
-        for server in self.world.users.values():
-            (server.home / self.root / "d" / "e").mkdir(parents=True)
-            (server.home / self.root / "d" / "f.txt").write_bytes(uuid.uuid4().bytes)
-        for area in BUCKETS:
-            self.world.write_outside(self.root, At(area, "d/first.txt"), uuid.uuid4().bytes)
-            self.world.write_outside(self.root, At(area, "f.txt"), uuid.uuid4().bytes)
-        self.now = self.world.files(self.root)
-
-    # What is asked, and what has come of it.
-
-    def at(self, user: str, area: str, path: str) -> At:
-        return At(user if area == "home" else area, path)
-
-    def path(self, at: At) -> str:
-        return (
-            f"{at.area}/{self.root}/{at.path}" if at.area in BUCKETS else f"{self.root}/{at.path}"
-        )
-
-    def ask(self, user: str, fault: Fault | None, may: dict[At, bytes | None], call):
-        """Ask, and hold the outcome against what may change: all of it if acknowledged."""
-        before = self.now
-        answer = self.world.attempt(user, fault, call)
-        after = self.now = self.world.files(self.root)
-        status = "killed" if answer is None else f"{answer.status_code} {answer.text[:150]}"
-        note(f"{user} {fault}: {status}")
-        if answer is None:
-            self.seen[user].clear()
-        checkpoints = {at for at in before.keys() | after.keys() if ".ipynb_checkpoints" in at.path}
-        for at, (was, now) in changes(before, after).items():
-            if at not in checkpoints or at in may:
-                assert at in may, f"{at} was not asked for: {was!r} became {now!r} ({status})"
-                assert now == may[at], f"{at}: {was!r} became {now!r}, asked {may[at]!r} ({status})"
-        if answer is not None and answer.ok:
-            for at, wanted in may.items():
-                assert after.get(at) == wanted, f"{at} was acknowledged ({status})"
-        elif answer is not None and answer.status_code < 500:
-            assert not changes(before, after) or answer.status_code in {403, 409}, status
-        if fault and fault.kind == "late":
-            self.late.append({at: (before.get(at), wanted) for at, wanted in may.items()})
-        return answer
-
-    def existing(self, user: str, number: int, *, folders: bool = False) -> At | None:
-        """One of the files (or folders) that the user can reach."""
-        files = {
-            at
-            for at in self.now
-            if ".ipynb_checkpoints" not in at.path and at.area in (user, *BUCKETS)
-        }
-        found = set(files)
-        if folders:
-            for at in files:
-                parts = at.path.split("/")
-                found |= {At(at.area, "/".join(parts[:n])) for n in range(1, len(parts))}
-        return sorted(found)[number % len(found)] if found else None
-
-    def beneath(self, at: At) -> dict[At, bytes]:
-        return {each: content for each, content in self.now.items() if each.under(at)}
-
-    def forget(self, user: str, *places: At) -> None:
-        for place in places:
-            for at in [at for at in self.seen[user] if at.under(place)]:
-                del self.seen[user][at]
-
-    # What they do.
-
-    @rule(user=users, area=areas, path=paths, fault=faults)
-    def save(self, user, area, path, fault) -> None:
-        self._save(user, self.at(user, area, path), fault)
-
-    @rule(user=users, number=numbers, fault=faults)
-    def save_again(self, user, number, fault) -> None:
-        at = self.existing(user, number)
-        if at:
-            self._save(user, at, fault)
-
-    @rule(user=users, number=numbers, fault=faults)
-    def open_and_save(self, user, number, fault) -> None:
-        at = self.existing(user, number)
-        if at:
-            answer = self._open(user, at, None)
-            known = answer.json().get("hash") if answer.ok else None
-            self._save(user, at, fault, known if at.area in BUCKETS else None)
-
-    def _save(self, user: str, at: At, fault: Fault | None, known: str | None = None) -> None:
-        model, content = as_saved(at.path, uuid.uuid4().hex)
-        if known:
-            model |= {"hash": known, "hash_algorithm": "etag"}
-        was = self.now.get(at)
-        folder = bool(self.beneath(At(at.area, f"{at.path}/")))
-        path = self.path(at)
-        answer = self.ask(user, fault, {at: content}, lambda server: server.put(path, model))
-        if answer is None:
-            return
-        if answer.ok:
-            assert not (folder and was is None), f"{at}: a file replaced a folder"
-            seen = self.seen[user].get(at, UNKNOWN)
-            if at.area in BUCKETS and was is not None:
-                assert seen in (UNKNOWN, was), f"{at}: {was!r} was overwritten, seen was {seen!r}"
-                assert known in (None, hash_of(was)), f"{at}: saved over another hash"
-            self.seen[user][at] = content
-        elif answer.status_code == 409:
-            self.seen[user].pop(at, None)
-
-    @rule(user=users, number=numbers, fault=faults)
-    def open(self, user, number, fault) -> None:
-        at = self.existing(user, number)
-        if at:
-            self._open(user, at, fault)
-
-    def _open(self, user: str, at: At, fault: Fault | None):
-        path, was = self.path(at), self.now.get(at)
-        answer = self.ask(user, fault, {}, lambda server: server.get(path, content=1))
-        if answer is not None and answer.ok:
-            assert same_content(answer.json(), was), f"{at}: something else was opened"
-            self.seen[user][at] = was
-        return answer
-
-    @rule(user=users, area=areas, path=paths, fault=faults)
-    def look(self, user, area, path, fault) -> None:
-        """As JupyterLab does before and after a save."""
-        at = self.at(user, area, path)
-        api, was = self.path(at), self.now.get(at)
-        answer = self.ask(user, fault, {}, lambda s: s.get(api, content=0, hash=1))
-        if answer is None or at.area not in BUCKETS:
-            return
-        if answer.status_code == 404:
-            assert was is None, f"{at}: is there"
-            self.seen[user][at] = None
-        elif answer.ok and answer.json()["type"] != "directory":
-            own = self.seen[user].get(at)
-            shown = [c for c in (was, own) if c and hash_of(c) == answer.json()["hash"]]
-            assert shown, f"{at}: has another hash"
-            self.seen[user][at] = shown[0]
-
-    @rule(user=users, area=areas, folder=st.sampled_from(["", "d", "d/e"]), fault=faults)
-    def list_folder(self, user, area, folder, fault) -> None:
-        at = self.at(user, area, folder)
-        path = self.path(at).rstrip("/")
-        answer = self.ask(user, fault, {}, lambda s: s.get(path, type="directory"))
-        if answer is not None and answer.ok:
-            begin = f"{folder}/" if folder else ""
-            inside = {f.path for f in self.now if f.area == at.area and f.path.startswith(begin)}
-            rest = {path[len(begin) :] for path in inside}
-            files = {name for name in rest if "/" not in name}
-            entries = answer.json()["content"]
-            assert {e["name"] for e in entries if e["type"] != "directory"} == files
-            folders = {name.split("/")[0] for name in rest if "/" in name}
-            shown = {e["name"] for e in entries if e["type"] == "directory"}
-            assert folders - {".ipynb_checkpoints"} <= shown
-
-    @rule(user=users, number=numbers, fault=faults)
-    def delete(self, user, number, fault) -> None:
-        at = self.existing(user, number, folders=True)
-        if at:
-            path, may = self.path(at), dict.fromkeys(self.beneath(at))
-            answer = self.ask(user, fault, may, lambda s: s.call("DELETE", path))
-            if answer is not None and answer.ok:
-                self.forget(user, at)
 
     @rule(user=users, number=numbers, area=areas, path=paths, fault=faults)
     def move(self, user, number, area, path, fault) -> None:
@@ -237,23 +51,6 @@ class Work(RuleBasedStateMachine):
                     all(self.now.get(each.moved(at, new)) == c for each, c in moved.items()),
                 ]
                 assert sides.count(True) == 1 or at == new, f"{at} to {new} is torn: {sides}"
-
-    def _move(self, user: str, old: At, new: At, fault: Fault | None):
-        moved = self.beneath(old)
-        may: dict[At, bytes | None] = dict.fromkeys(moved)
-        may |= {each.moved(old, new): content for each, content in moved.items()}
-        if old == new:
-            may = {}
-        there = bool(self.beneath(new))
-        source, target = self.path(old), self.path(new)
-        answer = self.ask(user, fault, may, lambda s: s.move(source, target))
-        for each, content in moved.items():
-            places = (self.now.get(each), self.now.get(each.moved(old, new)))
-            assert content in places, f"{each} is gone on both sides"
-        if answer is not None and (answer.ok or old == new):
-            assert not there or old == new, f"{new} was there"
-            self.forget(user, old, new)
-        return answer
 
     @rule(
         user=users, number=numbers, area=areas, folder=st.sampled_from(["", "d", "k"]), fault=faults
@@ -347,7 +144,7 @@ class Work(RuleBasedStateMachine):
         other=users,
         number=numbers,
         what=st.sampled_from(["_save", "delete", "restore", "move", "keep"]),
-        method=st.sampled_from(["PUT", "POST"]),
+        method=st.sampled_from(["PUT", "DELETE"]),
         area=areas,
         path=paths,
     )
