@@ -49,8 +49,14 @@ async def copy(source: Bucket, stat: Stat, target: Bucket, key: str, path: str) 
     raise AssertionError  # the context manager never swallows an exception
 
 
-async def replace(source: Bucket, key: str, target_key: str, path: str) -> Stat:
-    """Copy an object inside its bucket over whatever is there: what a checkpoint is for."""
+async def replace(
+    source: Bucket, key: str, target_key: str, path: str, over: Condition | None = None
+) -> Stat:
+    """Copy an object inside its bucket over what is there: what a checkpoint is for.
+
+    Raises 409 if that is another version than the condition says, by the time S3 does it.
+    """
+    held = over.headers() if over else {}
     async with source.bounded(path, source.deadlines.listing, writing=True) as client:
         answer = await send(
             client,
@@ -59,6 +65,7 @@ async def replace(source: Bucket, key: str, target_key: str, path: str) -> Stat:
             Key=target_key,
             CopySource={"Bucket": source.name, "Key": key},
             **source.written_with,
+            **held,
         )
         result = answer["CopyObjectResult"]
         return Stat(target_key, result["ETag"], 0, result["LastModified"])

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
 from tornado.web import HTTPError
 
-from . import bulk, errors, transfer
+from . import bulk, errors, models, removing, transfer
 from .folder import Folder
+from .objects import Condition, Stat
 from .places import BucketPlace, DiskPlace
 from .reading import CHECKPOINTS
 
@@ -51,7 +52,9 @@ class RoutedCheckpoints(AsyncCheckpoints):
             home = self.parent.home
             await home.checkpoints.restore_checkpoint(home, checkpoint_id, path)
             return
-        await bulk.replace(folder.bucket, key_of(folder, path), folder.key(path), path)
+        now = await folder.stat(path)
+        over = Condition(etag=now.etag) if now else Condition(absent=True)
+        await bulk.replace(folder.bucket, key_of(folder, path), folder.key(path), path, over)
         folder.served.forget(path)
 
     async def list_checkpoints(self, path: str) -> list[dict[str, Any]]:
@@ -73,7 +76,8 @@ class RoutedCheckpoints(AsyncCheckpoints):
         if folder is None:
             await self.parent.home.delete_checkpoint(checkpoint_id, path)
             return
-        await folder.bucket.delete([key_of(folder, path)], path)
+        key = key_of(folder, path)
+        await removing.delete(folder.bucket, [Stat(key, "", 0, models.UNKNOWN_TIME)], path)
 
     def _place(self, path: str) -> transfer.Place:
         folder = self.parent.folder_of(path)

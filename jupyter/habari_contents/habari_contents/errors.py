@@ -13,9 +13,12 @@ from tornado.web import HTTPError
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 CONFLICT = frozenset({"412", "PreconditionFailed", "ConditionalRequestConflict"})
 TRANSIENT = frozenset({"500", "502", "503", "InternalError", "ServiceUnavailable", "SlowDown"})
+# The answer to a HEAD has no body, and so no name: 400 is what an expired token gets there.
 CREDENTIALS = frozenset(
-    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"}
+    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "400"}
 )
+# A HEAD's 403 can be either, no right or a key that is no longer one.
+RENEWING = CREDENTIALS | {"403"}
 ANSWERS = (
     (
         frozenset({"403", "AccessDenied", "AllAccessDisabled", "Forbidden"}),

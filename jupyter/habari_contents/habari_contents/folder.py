@@ -7,7 +7,7 @@ import contextlib
 
 import nbformat
 
-from . import bulk, errors, models
+from . import bulk, errors, models, removing
 from .models import Model
 from .objects import Condition, Stat
 from .reading import CHECKPOINTS, Reading
@@ -38,7 +38,7 @@ class Folder(Reading):
         answer: Model = {}
         if kind == "notebook":
             notebook = nbformat.from_dict(model["content"])  # type: ignore[no-untyped-call]
-            self.host.check_and_sign(notebook, path)
+            self.trust(self.host.check_and_sign, notebook, path)
             body, problems = await models.write_notebook(path, notebook)
             self.host.validate_notebook_model(answer, validation_error=problems)
         else:
@@ -60,7 +60,11 @@ class Folder(Reading):
             if error.status_code != 404 or condition.absent:
                 raise
             # Deleted since it was served: there is no version to lose, so it is made again.
-            stat = await self.bucket.put(key, path, body, mime, Condition(absent=True))
+            self.served.forget(path)
+            condition = await self._condition(path)
+            if not condition.absent:
+                raise errors.changed(path) from error
+            stat = await self.bucket.put(key, path, body, mime, condition)
         self.served.save(path, stat)
         return stat
 
@@ -68,14 +72,25 @@ class Folder(Reading):
         known = seen or self.served.etag(path)
         if known:
             return Condition(etag=known)
-        stat, listing = await asyncio.gather(
-            self.stat(path), self.bucket.find(self.under(path), path, limit=1)
+        stat, listing, _ = await asyncio.gather(
+            self.stat(path),
+            self.bucket.find(self.under(path), path, limit=1),
+            self.refuse_beneath_file(path),
         )
         if stat is None and listing:
             raise errors.ContentsError(409, f"{path}: is a folder, and no file can replace it.")
         if stat is None or known == ABSENT:
             return Condition(absent=True)
         return Condition(etag=stat.etag)
+
+    async def refuse_beneath_file(self, path: str) -> None:
+        """Raise 409 if a part of the path is a file: S3 would take it, and no browser show it."""
+        parts = path.split("/")
+        folders = ["/".join(parts[:end]) for end in range(2, len(parts))]
+        stats = await asyncio.gather(*(self.stat(folder) for folder in folders))
+        for folder, stat in zip(folders, stats, strict=True):
+            if stat is not None:
+                raise errors.ContentsError(409, f"{folder}: is a file, and nothing can be in it.")
 
     async def _chunk(self, model: Model, path: str, chunk: int) -> Model:
         upload = await self.uploads.add(path, chunk, models.encode_file(path, model))
@@ -94,7 +109,7 @@ class Folder(Reading):
 
     async def _make(self, path: str) -> Model:
         """A folder is an empty object whose key ends with a slash."""
-        kind = await self.kind(path)
+        kind, _ = await asyncio.gather(self.kind(path), self.refuse_beneath_file(path))
         if kind == "file":
             raise errors.ContentsError(409, f"{path}: is a file, and no folder can replace it.")
         if kind is None:
@@ -120,21 +135,28 @@ class Folder(Reading):
         if path == self.name:
             raise errors.ContentsError(403, f"{path}: is a bucket's folder and cannot be deleted.")
         stat = await self.stat(path)
-        keys = [stat.key] if stat else await self._keys_under(path, full=full)
-        refused = await self.bucket.delete(keys, path)
+        found = [stat] if stat else await self._stats_under(path, full=full)
+        kept = await removing.delete(self.bucket, found, path)
         self.served.forget(path)
-        if refused:
+        if not errors.CONFLICT.isdisjoint(kept.values()):
             raise errors.ContentsError(
-                403, f"{path}: S3 kept {len(refused)} of {len(keys)} objects. Try: ask for access."
+                409,
+                f"{path}: was saved by someone else just now, and {len(kept)} of {len(found)} "
+                "objects were not deleted. Try: look at it, and delete it again.",
+            )
+        if kept:
+            raise errors.ContentsError(
+                403, f"{path}: S3 kept {len(kept)} of {len(found)} objects. Try: ask for access."
             )
         await self.keep_parent(path)
 
-    async def _keys_under(self, path: str, *, full: bool) -> list[str]:
+    async def _stats_under(self, path: str, *, full: bool) -> list[Stat]:
         under = self.under(path)
-        found = [stat.key for stat in (await self.bucket.find(under, path)).objects]
+        found = (await self.bucket.find(under, path)).objects
         if not found:
             raise errors.missing(path)
-        real = [k for k in found if k != under and not k.startswith(f"{under}{CHECKPOINTS}/")]
+        keys = [stat.key for stat in found]
+        real = [k for k in keys if k != under and not k.startswith(f"{under}{CHECKPOINTS}/")]
         if real and not full:
             raise errors.ContentsError(
                 400, f"{path}: is not empty. Try: delete what is in it first."

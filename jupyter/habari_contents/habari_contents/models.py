@@ -65,7 +65,7 @@ def file(path: str, stat: Stat, kind: str | None = None) -> Model:
         "created": stat.modified,
         "last_modified": stat.modified,
         "size": stat.size,
-        "mimetype": None,
+        "mimetype": mimetypes.guess_type(path)[0] if kind == "file" else None,
         "content": None,
         "format": None,
         "hash": stat.etag,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import bulk, disk, errors
+from . import bulk, disk, errors, removing
 from .models import UNKNOWN_TIME, content_type
 from .objects import Condition, Stat
 from .store import Bucket
@@ -86,8 +86,7 @@ class BucketPlace:
         """Delete what a last look shows unchanged."""
         now = {item.relative: item.version for item in await self.stock()}
         same = [item for item in items if now.get(item.relative) == item.version]
-        keys = [self.key + item.relative for item in same]
-        refused: set[str] = set(await self.bucket.delete(keys, self.path))
+        refused = await removing.delete(self.bucket, [self.stat(item) for item in same], self.path)
         gone = {item for item in same if self.key + item.relative not in refused}
         return [item for item in items if item not in gone and item.relative in now]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import errors, models
@@ -42,7 +43,7 @@ class Reading:
         """The object key of an API path; the prefix is joined and stripped by whole components."""
         rest = path.partition("/")[2]
         if any(part in {"", ".", ".."} for part in rest.split("/")) and rest:
-            raise errors.ContentsError(400, f"{path}: has an empty or dotted part, expected names.")
+            raise errors.ContentsError(404, f"{path}: has an empty or dotted part, expected names.")
         return self.base + rest
 
     def under(self, path: str) -> str:
@@ -110,8 +111,7 @@ class Reading:
         model = models.file(path, stat, kind)
         if model["type"] == "notebook":
             notebook, problems = await models.read_notebook(path, content)
-            # The notary's database belongs to the thread that opened it: this one.
-            self.host.mark_trusted_cells(notebook, path)
+            self.trust(self.host.mark_trusted_cells, notebook, path)
             model |= {"content": notebook, "format": "json"}
             self.host.validate_notebook_model(model, validation_error=problems)
         else:
@@ -119,11 +119,24 @@ class Reading:
         self.served.show(path, stat.etag)
         return model
 
+    def trust(self, work: Callable[[Any, str], None], notebook: Any, path: str) -> None:
+        """Let the host's notary do its work; a notebook is opened and saved without it too.
+
+        Its database is on the home's disk, which may be full, and belongs to this thread.
+        """
+        try:
+            work(notebook, path)
+        except Exception as error:  # noqa: BLE001 - whatever a database does
+            self.host.log.warning("%s: whether it is trusted could not be kept: %s", path, error)
+            self.host.notary.mark_cells(notebook, False)
+
     async def _directory(self, path: str, *, content: bool) -> Model:
         under = self.under(path)
         limit = 0 if content else 1
         listing = await self.bucket.find(under, path, delimiter="/", limit=limit)
         if not listing and path != self.name:
+            if await self.stat(path):
+                raise errors.ContentsError(400, f"{path}: is a file, not a folder.")
             raise errors.missing(path)
         return models.directory(path, self._entries(path, under, listing) if content else None)
 

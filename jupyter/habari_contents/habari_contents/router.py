@@ -130,6 +130,7 @@ class HabariContentsManager(ConfiguredManager):
         if self.folder_of(old) is None and self.folder_of(new) is None:
             await self.home.rename_file(old, new)
             return
+        await self._refuse_beneath_file(new)
         await transfer.move(self.place(old), self.place(new), self._journal)
         for path, folder in ((old, self.folder_of(old)), (new, self.folder_of(new))):
             if folder is not None:
@@ -144,7 +145,12 @@ class HabariContentsManager(ConfiguredManager):
         if new in self._folders or not new:
             raise errors.taken(new)
         if new.startswith(old + "/"):
-            raise errors.ContentsError(400, f"{old}: cannot be moved into itself.")
+            raise errors.ContentsError(409, f"{old}: cannot be moved into itself.")
+
+    async def _refuse_beneath_file(self, path: str) -> None:
+        folder = self.folder_of(path)
+        if folder is not None:
+            await folder.refuse_beneath_file(path)
 
     def place(self, path: str) -> transfer.Place:
         """Where an API path is, for a transfer."""
@@ -165,6 +171,10 @@ class HabariContentsManager(ConfiguredManager):
         if await self.dir_exists(target):
             name = copy_pat.sub(".", source.rpartition("/")[2])
             target = f"{target}/{await self.increment_filename(name, target, insert='-Copy')}"
+        elif await self.dir_exists(source):
+            # As on a disk: the folder that a folder is copied into is made.
+            target = f"{target}/{source.rpartition('/')[2]}"
+        await self._refuse_beneath_file(target)
         await transfer.copy(self.place(source), self.place(target.strip("/")))
         self.emit(data={"action": "copy", "path": target.strip("/"), "source_path": source})
         return await self.get(target, content=False)

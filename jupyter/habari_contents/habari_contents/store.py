@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,7 +20,6 @@ from .client import Client
 from .objects import Condition, Listing, Stat
 from .settings import Deadlines
 
-DELETE_BATCH = 1000
 RETRY_PAUSES = (0.2, 0.6, None)
 
 
@@ -76,7 +75,7 @@ class Bucket:
 
         if isinstance(error, boto.ClientError):
             self._breaker.succeeded()
-            if errors.code_of(error) in errors.CREDENTIALS:
+            if errors.code_of(error) in errors.RENEWING:
                 # They may have been replaced where they come from: the next call reads them anew.
                 self._client.renew()
             return errors.translated(error, path)
@@ -194,21 +193,6 @@ class Bucket:
         except errors.ContentsError:
             return None
         return found if found and found.md5 == md5 else None
-
-    async def delete(self, keys: Sequence[str], path: str) -> list[str]:
-        """Delete objects; the keys that S3 would not delete are returned."""
-        refused: list[str] = []
-        for start in range(0, len(keys), DELETE_BATCH):
-            batch = [{"Key": key} for key in keys[start : start + DELETE_BATCH]]
-            async with self.bounded(path, self.deadlines.listing) as client:
-                answer = await send(
-                    client,
-                    "delete_objects",
-                    Bucket=self.name,
-                    Delete={"Objects": batch, "Quiet": True},
-                )
-                refused += [failure["Key"] for failure in answer.get("Errors", ())]
-        return refused
 
 
 async def send(client: Any, operation: str, **arguments: Any) -> Any:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections import Counter
 
-SLOW_DOWN = (
-    b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>SlowDown</Code>"
-    b"<Message>Reduce your request rate at http://secret-endpoint</Message></Error>"
-)
+ANSWERS = {
+    "slow-down": (503, "SlowDown"),
+    "forbid": (403, "AccessDenied"),
+    "expire": (400, "ExpiredToken"),
+}
+SLOW_SECONDS = 0.15
+OTHER_STORE = "HABARI_TEST_VERSITYGW"
 
 
 class FaultProxy:
     """Forwards HTTP/1.1 to S3 one request at a time, and fails in the way that `mode` says.
 
-    `pass`; `refuse`: nothing listens; `hang`: the request is read and never answered; `slow-down`:
-    503; `lose-answer`: S3 does it, and the connection breaks before the answer; `cut-body`: the
-    answer breaks in the middle. `only` limits the fault to one method; `requests` counts them.
+    `pass`; `refuse`: nothing listens; `hang`: the request is read and never answered; `late`: it
+    is held until `release`, whoever still waits for it; `slow`: it goes on after a moment;
+    `slow-down`, `forbid`, `expire`: S3's answers of these names; `lose-answer`: S3 does it, and the
+    connection breaks before the answer; `cut-body`: the answer breaks in the middle. `only` limits
+    the fault to one method; `requests` counts them; `hit` is set once one has failed.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -33,6 +39,9 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._server: asyncio.Server | None = None
+        self.hit = threading.Event()
+        self._let_go = asyncio.Event()
+        self._held = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         self._call(self._listen())
@@ -55,16 +64,27 @@ class FaultProxy:
     def fail(self, mode: str, only: str = "", times: int = 0) -> None:
         """Fail in this way from now on; `times` limits how often (0: always)."""
         self.only, self.times, self.skip = only, times, 0
+        self.hit.clear()
         if mode == "refuse":
             self._call(self._silence())
         elif self._server is None:
             self._call(self._listen())
         self.mode = mode
 
-    def fail_after(self, skip: int, mode: str, only: str) -> None:
+    def fail_after(self, skip: int, mode: str, only: str, times: int = 0) -> None:
         """Fail in this way after `skip` requests of the method have gone through."""
-        self.fail(mode, only)
+        self.fail(mode, only, times)
         self.skip = skip
+
+    def release(self) -> None:
+        """Let the held requests go on, and wait until S3 has done them."""
+        self._call(self._release())
+
+    async def _release(self) -> None:
+        self._let_go.set()
+        while self._held:
+            await asyncio.sleep(0.005)
+        self._let_go.clear()
 
     def heal(self) -> None:
         """Forward everything again."""
@@ -107,16 +127,19 @@ class FaultProxy:
                 fault = self._fault(method)
                 if fault == "hang":
                     await asyncio.Event().wait()
-                if fault == "slow-down":
-                    writer.write(
-                        b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\n"
-                        b"Content-Length: %d\r\n\r\n%s" % (len(SLOW_DOWN), SLOW_DOWN)
-                    )
+                if fault == "slow":
+                    await asyncio.sleep(SLOW_SECONDS)
+                if fault in ANSWERS:
+                    writer.write(_refusal(method, *ANSWERS[fault]))
                     await writer.drain()
                     continue
-                to_writer.write(head + body)
-                answer_head = await to_reader.readuntil(b"\r\n\r\n")
-                answer = b"" if method == "HEAD" else await _body(to_reader, answer_head)
+                self._held += fault == "late"
+                try:
+                    if fault == "late":
+                        await self._let_go.wait()
+                    answer_head, answer = await self._done(head, body, to_reader, to_writer)
+                finally:
+                    self._held -= fault == "late"
                 if fault == "lose-answer":
                     return
                 if fault == "cut-body":
@@ -128,12 +151,43 @@ class FaultProxy:
         finally:
             to_writer.close()
 
+    async def _done(self, head: bytes, body: bytes, reader, writer) -> tuple[bytes, bytes]:
+        """What S3 answers: head and body."""
+        refusal = await self._condition(head)
+        if refusal:
+            return refusal, b""
+        writer.write(head + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        return answer, b"" if head.startswith(b"HEAD ") else await _body(reader, answer)
+
+    async def _condition(self, head: bytes) -> bytes:
+        """Hold the conditions of a copy as S3 does: moto takes a copy and looks at none of them."""
+        headers = _headers(head)
+        absent, same = headers.get(b"if-none-match"), headers.get(b"if-match")
+        if os.environ.get(OTHER_STORE) or b"x-amz-copy-source" not in headers:
+            return b""
+        if not (absent or same):
+            return b""
+        target = head.split(b" ", 2)[1]
+        asked = (b"authorization", b"host", b"x-amz-date", b"x-amz-content-sha256")
+        lines = b"".join(b"%s: %s\r\n" % (name, headers[name]) for name in asked)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._target)
+        writer.write(b"HEAD %s HTTP/1.1\r\n%s\r\n" % (target, lines))
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        there = answer.split(b" ", 2)[1] == b"200"
+        etag = _headers(answer).get(b"etag")
+        if (absent and there) or (same and same.strip(b'"') != (etag or b"").strip(b'"')):
+            return _refusal("PUT", 412, "PreconditionFailed")
+        return b""
+
     def _fault(self, method: str) -> str:
         if self.mode == "pass" or (self.only and self.only != method):
             return "pass"
         if self.skip:
             self.skip -= 1
             return "pass"
+        self.hit.set()
         if self.times:
             self.times -= 1
             if not self.times:
@@ -142,8 +196,20 @@ class FaultProxy:
         return self.mode
 
 
+def _refusal(method: str, status: int, code: str) -> bytes:
+    said = f"<Error><Code>{code}</Code><Message>Ask at http://secret-endpoint</Message></Error>"
+    body = b"" if method == "HEAD" else said.encode()
+    head = f"HTTP/1.1 {status} {code}\r\nContent-Type: application/xml\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _headers(head: bytes) -> dict[bytes, bytes]:
+    lines = (line.split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line)
+    return {name.lower(): value.strip() for name, value in lines}
+
+
 async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
-    headers = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:] if b":" in line)
+    headers = _headers(head)
     if b"chunked" in headers.get(b"transfer-encoding", b""):
         whole = b""
         while True:

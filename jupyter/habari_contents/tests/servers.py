@@ -25,6 +25,13 @@ FOLDERS = (
     ' "gone": {"bucket": "no-such-bucket"}}'
 )
 
+DEADLINES = (
+    "--HabariContentsManager.look_seconds=1.5",
+    "--HabariContentsManager.listing_seconds=8",
+    "--HabariContentsManager.transfer_seconds=2.5",
+    "--HabariContentsManager.rest_seconds=0.5",
+)
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -48,7 +55,8 @@ def until(answers, process, seconds=30.0):
 class Jupyter:
     """One running Jupyter server, driven as JupyterLab drives it."""
 
-    def __init__(self, root: Path, s3_port: int, **env: str) -> None:
+    def __init__(self, root: Path, s3_port: int, *options: str, **env: str) -> None:
+        self.options = options
         self.home = root / "home"
         self.home.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -86,10 +94,7 @@ class Jupyter:
             "--ServerApp.port_retries=0",
             f"--ServerApp.root_dir={self.home}",
             "--ServerApp.contents_manager_class=habari_contents.HabariContentsManager",
-            "--HabariContentsManager.look_seconds=1.5",
-            "--HabariContentsManager.listing_seconds=8",
-            "--HabariContentsManager.transfer_seconds=2.5",
-            "--HabariContentsManager.rest_seconds=0.5",
+            *(self.options or DEADLINES),
         ]
         if os.geteuid() == 0:
             argv.append("--allow-root")

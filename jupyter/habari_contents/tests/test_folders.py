@@ -207,3 +207,36 @@ def test_kernel_of_an_s3_notebook_starts_in_the_home(jupyter, name):
     children = psutil.Process(jupyter.process.pid).children()
     assert [child.cwd() for child in children] == [str(jupyter.home)]
     assert jupyter.call("DELETE", session["id"], api="sessions").status_code == 204
+
+
+def test_nothing_is_put_beneath_a_file(jupyter, name, keys):
+    """S3 takes both `a` and `a/b`; the browser then shows the file, and never the folder."""
+    jupyter.text(f"lake/{name}", "file")
+    jupyter.text(f"lake/{name}-2", "other")
+    refused = [
+        jupyter.text(f"lake/{name}/f.txt", "x"),
+        jupyter.text(f"lake/{name}/d/f.txt", "x"),
+        jupyter.put(f"lake/{name}/d", {"type": "directory"}),
+        jupyter.move(f"lake/{name}-2", f"lake/{name}/f.txt"),
+    ]
+    assert {answer.status_code for answer in refused} == {409}
+    assert keys("habari-lake", name) == [name, f"{name}-2"]
+
+
+def test_deleted_file_is_not_made_again_where_a_folder_is_by_now(jupyter, s3, name, keys):
+    jupyter.text(f"lake/{name}", "file")
+    s3.delete_object(Bucket="habari-lake", Key=name)
+    s3.put_object(Bucket="habari-lake", Key=f"{name}/f.txt", Body=b"x")
+    assert jupyter.text(f"lake/{name}", "again").status_code == 409
+    assert keys("habari-lake", name) == [f"{name}/f.txt"]
+
+
+def test_folder_copied_to_where_none_is_is_put_into_it(jupyter, name):
+    """As on a disk; a file asked for as a folder is told as one."""
+    jupyter.text(f"lake/{name}/a.txt", "x")
+    copied = jupyter.call("POST", f"lake/{name}-to", json={"copy_from": f"lake/{name}"})
+    assert copied.json()["path"] == f"lake/{name}-to/{name}"
+    assert jupyter.names(f"lake/{name}-to/{name}") == ["a.txt"]
+    assert jupyter.get(f"lake/{name}/a.txt", type="directory").status_code == 400
+    [entry] = jupyter.get(f"lake/{name}").json()["content"]
+    assert entry["mimetype"] == "text/plain"

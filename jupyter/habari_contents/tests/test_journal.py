@@ -86,7 +86,9 @@ def test_move_killed_while_it_copied_is_undone(own_proxy, s3, keys, tmp_path, na
 def test_move_killed_while_it_deleted_is_finished(own_proxy, s3, keys, tmp_path, name):
     for file in FILES:
         s3.put_object(Bucket=LAKE, Key=f"{name}/{file}", Body=file.encode())
-    server = killed_in_a_move(tmp_path, own_proxy, f"lake/{name}", f"notebooks/{name}", (0, "POST"))
+    server = killed_in_a_move(
+        tmp_path, own_proxy, f"lake/{name}", f"notebooks/{name}", (0, "DELETE")
+    )
     try:
         assert settled(server, tmp_path)
     finally:

@@ -145,7 +145,7 @@ def test_half_a_copy_of_a_killed_server_is_in_nobodys_way(jupyter, name):
 
 def test_failure_to_delete_says_that_both_are_there(jupyter, proxy, tree, name):
     tree.put(f"lake/{name}", FILES)
-    proxy.fail("slow-down", only="POST")
+    proxy.fail("slow-down", only="DELETE")
     failed = jupyter.move(f"lake/{name}", f"notebooks/{name}")
     assert failed.status_code == 503
     assert "is whole in notebooks/" in failed.json()["message"]
@@ -166,7 +166,7 @@ def test_links_are_refused_before_anything_moves(jupyter, tree, name):
 
 def test_folder_into_itself_is_refused(jupyter, tree, name):
     tree.put(f"lake/{name}", FILES)
-    assert jupyter.move(f"lake/{name}", f"lake/{name}/inner").status_code == 400
+    assert jupyter.move(f"lake/{name}", f"lake/{name}/inner").status_code == 409
     assert jupyter.call("POST", f"lake/{name}", json={"copy_from": f"lake/{name}"}).ok is False
     assert tree.read(f"lake/{name}") == FILES
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 import requests
 
 from .servers import notebook
@@ -212,6 +213,28 @@ def test_large_notebook_is_saved_whole(jupyter, name, body):
     assert jupyter.put(path, {"type": "notebook", "content": big}).ok
     assert len(body(NOTEBOOKS, f"team/one/{name}.ipynb")) > 8_000_000
     assert jupyter.get(path).json()["content"]["cells"][0]["source"] == big["cells"][0]["source"]
+
+
+@pytest.mark.parametrize("what", ["delete", "move", "restore"])
+def test_what_comes_late_takes_nothing_that_was_saved_since(
+    jupyter, other, proxy, name, body, what
+):
+    """It was told as not done, and another user saved: then S3 does it after all."""
+    path = f"lake/{name}.txt"
+    jupyter.text(path, "one")
+    assert jupyter.call("POST", f"{path}/checkpoints").ok
+    jupyter.text(path, "two")
+    asked = {
+        "delete": lambda: jupyter.call("DELETE", path),
+        "move": lambda: jupyter.move(path, f"notebooks/{name}.txt"),
+        "restore": lambda: jupyter.call("POST", f"{path}/checkpoints/checkpoint"),
+    }
+    proxy.fail("late", only="PUT" if what == "restore" else "DELETE", times=1)
+    assert asked[what]().status_code == 504
+    assert other.get(path).ok
+    assert other.text(path, "three").ok
+    proxy.release()
+    assert body("habari-lake", f"{name}.txt") == b"three"
 
 
 def assert_neutral(answer: requests.Response) -> None:

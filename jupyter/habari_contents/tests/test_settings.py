@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 import os
+import sqlite3
+from unittest.mock import Mock
 
+import nbformat
 import pytest
 from botocore.exceptions import ClientError
-from habari_contents import bulk, errors
+from habari_contents import HabariContentsManager, bulk, errors
 from habari_contents.client import Client
 from habari_contents.conditions import Conditions
 from habari_contents.objects import Condition
 from habari_contents.settings import Deadlines
 from habari_contents.store import Bucket
+from nbformat.sign import NotebookNotary
 
-from .servers import KEYS
+from .servers import KEYS, notebook
 
 LAKE = "habari-lake"
 
@@ -106,9 +111,11 @@ def test_store_that_ignores_conditions_is_found_out_told_and_looked_at(caplog):
     assert asyncio.run(folder.hold("team/a", "lake/a", Condition(etag='"2"'))) == Condition()
 
 
-def test_credentials_that_are_refused_are_read_anew():
+@pytest.mark.parametrize("code", ["ExpiredToken", "400", "403"])
+def test_credentials_that_are_refused_are_read_anew(code):
+    """Answers to a HEAD, as Lab's look before each save is, have a number and no name."""
     store = Careless()
-    store.refuses = "ExpiredToken"
+    store.refuses = code
     with pytest.raises(errors.ContentsError) as refused:
         asyncio.run(Bucket("b", store, Deadlines()).head("k", "lake/k"))
     assert refused.value.status_code == 403
@@ -139,3 +146,36 @@ def test_what_one_copy_cannot_carry_goes_in_parts(monkeypatch, moto_port, s3, bo
     stat, made = asyncio.run(copied())
     assert (made.size, stat.size) == (len(content), len(content))
     assert body(LAKE, f"{name}/to") == content
+
+
+def test_broken_store_of_signatures_stops_no_save_and_trusts_nothing(
+    monkeypatch, moto_port, s3, name, tmp_path
+):
+    """It is on the home's disk: when that is full one saves to S3 just because of it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{moto_port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for variable, value in KEYS.items():
+        monkeypatch.setenv(variable, value)
+    folders = {"lake": {"bucket": "habari-lake"}}
+    manager = HabariContentsManager(root_dir=str(tmp_path), folders=folders)
+    manager.notary = NotebookNotary(data_dir=str(tmp_path))
+    manager.notary.store = Mock(
+        check_signature=Mock(side_effect=sqlite3.OperationalError("database or disk is full")),
+        store_signature=Mock(side_effect=sqlite3.OperationalError("database or disk is full")),
+    )
+    manager.notary.store_factory = lambda: manager.notary.store
+    crafted = notebook("1 + 1")
+    crafted["cells"][0]["metadata"]["trusted"] = True
+
+    async def saved_and_opened():
+        try:
+            model = {"type": "notebook", "content": nbformat.from_dict(crafted)}
+            await manager.save(model, f"lake/{name}.ipynb")
+            body = json.dumps(crafted).encode()
+            s3.put_object(Bucket="habari-lake", Key=f"{name}-crafted.ipynb", Body=body)
+            return [await manager.get(f"lake/{name}{n}.ipynb") for n in ("", "-crafted")]
+        finally:
+            await manager.close()
+
+    for model in asyncio.run(saved_and_opened()):
+        assert not model["content"]["cells"][0]["metadata"]["trusted"]

@@ -1,0 +1,56 @@
+"""Owns deleting objects: only what still is the version that was looked at.
+
+A request may come late, when its user was long told that it was not done: it must not take what was
+saved since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import errors
+from .bulk import at_once
+from .objects import Condition, Stat
+from .store import Bucket, send
+
+BATCH = 1000
+# Up to here one by one: a store that knows conditions knows them there, and not always in batches.
+SINGLY = 16
+
+
+async def delete(bucket: Bucket, found: Sequence[Stat], path: str) -> dict[str, str]:
+    """Delete the versions that were found (without an ETag, whatever is there).
+
+    What S3 kept is returned: its code by key.
+    """
+    kept: dict[str, str] = {}
+    if len(found) <= SINGLY:
+        await at_once(_one(bucket, stat, path, kept) for stat in found)
+        return kept
+    for start in range(0, len(found), BATCH):
+        batch = [
+            {"Key": stat.key} | ({"ETag": stat.etag} if stat.etag else {})
+            for stat in found[start : start + BATCH]
+        ]
+        async with bucket.bounded(path, bucket.deadlines.listing) as client:
+            answer = await send(
+                client,
+                "delete_objects",
+                Bucket=bucket.name,
+                Delete={"Objects": batch, "Quiet": True},
+            )
+            kept |= {failure["Key"]: failure["Code"] for failure in answer.get("Errors", ())}
+    return kept
+
+
+async def _one(bucket: Bucket, stat: Stat, path: str, kept: dict[str, str]) -> None:
+    held = Condition(etag=stat.etag or None).headers()
+    async with bucket.bounded(path, bucket.deadlines.listing) as client:
+        try:
+            await send(client, "delete_object", Bucket=bucket.name, Key=stat.key, **held)
+        except Exception as error:
+            code = errors.code_of(error)
+            if code in errors.CONFLICT:
+                kept[stat.key] = code
+            elif code not in errors.MISSING:
+                raise
