@@ -20,6 +20,8 @@ if importlib.util.find_spec("habari_contents") is None:
 # The home is the root of the tree, and every bucket a folder in it.
 c.ServerApp.root_dir = str(Path.home())
 c.ServerApp.contents_manager_class = "habari_contents.HabariContentsManager"
+# Without a hub: no other site's page may have a request sent in a person's name.
+c.IdentityProvider.cookie_options = {"samesite": "Lax"}
 # JupyterLab asks before it deletes a folder, and a bucket has no other tool for it at hand.
 c.HabariContentsManager.always_delete_dir = True
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.scratch import Scratch, scratch_checkout
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start: who runs in the background inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -124,6 +125,26 @@ def test_a_users_server_has_no_power_over_its_container(platform: Scratch, serve
     assert host["Memory"] == 2 * 1024**3
     assert not host["PortBindings"]
     assert not any("docker.sock" in bind for bind in host["Binds"])
+
+
+def test_the_kernel_says_that_no_container_has_any_power(platform: Scratch, server: Server) -> None:
+    """Of every process in every container: not root, no capability, seccomp's filter on."""
+    found = platform.containers(MODE)
+    assert {"hub", "db", "proxy", "s3", "socket", "github"} < {each.service for each in found}
+    for each in found:
+        state = engine.api().inspect_container(each.id)["State"]
+        first = psutil.Process(state["Pid"])
+        for process in (first, *first.children(recursive=True)):
+            told = about(process.pid)
+            assert "0" not in told["Uid"].split(), each.title
+            assert {told["CapPrm"], told["CapEff"], told["CapBnd"]} == {"0" * 16}, each.title
+            assert (told["NoNewPrivs"], told["Seccomp"]) == ("1", "2"), each.title
+
+
+def about(pid: int) -> dict[str, str]:
+    """What the kernel says of a process (proc(5), /proc/PID/status)."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def test_only_the_socket_proxy_has_the_engines_socket(platform: Scratch) -> None:

@@ -1,0 +1,49 @@
+"""The Compose files give no container more than it needs, and publish nothing beyond here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[2]
+# Whose own files can be written to, and why.
+WRITABLE = {
+    "s3": "LocalStack writes in many places; what is kept is in its volume",
+    "notebook": "it is a person's: /tmp for large files, caches, packages",
+}
+POWERS = {"cap_add", "privileged", "pid", "ipc", "network_mode", "userns_mode", "devices", "uts"}
+
+
+READ = [
+    YAML(typ="safe").load(ROOT / "compose" / f"{file}.yml") for file in ("base", "hub", "nohub")
+]
+SERVICES: dict[str, dict[str, Any]] = {k: v for each in READ for k, v in each["services"].items()}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_container_has_powers_that_it_does_not_need(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges"], "and the engine's seccomp profile"
+    assert not POWERS & set(service)
+    assert service.get("read_only", False) is not (name in WRITABLE), WRITABLE.get(name, "why?")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_published_is_published_here_alone(name: str) -> None:
+    service = SERVICES[name]
+    assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", ()))
+    secret = ("PASSWORD", "SECRET", "TOKEN", "KEY")
+    assert not any(word in key for key in service.get("environment", {}) for word in secret)
+
+
+def test_the_engines_socket_is_one_containers_alone() -> None:
+    holders = [
+        name
+        for name, service in SERVICES.items()
+        if any("docker.sock" in str(volume) for volume in service.get("volumes", ()))
+    ]
+    assert holders == ["socket"]
