@@ -19,6 +19,7 @@ from tests.e2e.hub_client import HubError, sign_in
 from tests.e2e.sign_in import SignInError
 from tests.scratch import Scratch
 
+SETTINGS = ("HABARI_PORT_OFFSET", "HABARI_IMAGES", "HABARI_CHART")
 LATER = "notebook"  # what is not needed before the first server starts
 IMAGES = ("hub", "proxy", "s3-localstack", "github", LATER)
 
@@ -30,7 +31,8 @@ class Hand:
         self.scratch = scratch
         self.rendered = scratch.state / "kind"
         self.name = f"habari-{scratch.id}"
-        settings = load(scratch.root, scratch.environment()).settings
+        flags = {name: text for name, text in scratch.environment().items() if name in SETTINGS}
+        settings = load(scratch.root, flags).settings
         self.images = Images(Checkout(scratch.root), settings, environment())
         self.environ = {**tools.environment(self.images), **scratch.environment()}
         self.environ["PATH"] = tools.environment(self.images)["PATH"]
