@@ -21,6 +21,7 @@ class Watch:
         self._failed: dict[str, str] = {}
         self._healthy: set[str] = set()
         self._started: set[str] = set()
+        self._newest: dict[str, str] = {}  # service → container
         threading.Thread(target=self._follow, daemon=True).start()
 
     def __enter__(self) -> Watch:
@@ -56,11 +57,15 @@ class Watch:
     def _take(self, action: str, container: str, attributes: dict[str, str]) -> None:
         service = attributes.get(engine.SERVICE, "")
         with self._lock:
-            if action == "create":  # made anew: what the one before it did is over
+            # Compose makes the new container before it ends the old: that end is no failure.
+            if action == "create":
+                self._newest[service] = container
                 self._failed.pop(service, None)
                 self._healthy.discard(service)
             elif action == "start":
                 self._started.add(container)
+            elif self._newest.get(service, container) != container:
+                return
             elif action == "die" and container in self._started:
                 code = attributes.get("exitCode", "unknown")
                 self._failed[service] = f"its container ended with exit code {code}"

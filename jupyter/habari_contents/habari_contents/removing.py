@@ -7,9 +7,11 @@ saved since.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from . import errors
 from .bulk import at_once
+from .conditions import UNKNOWN_CONDITION
 from .objects import Condition, Stat
 from .store import Bucket, send
 
@@ -50,7 +52,23 @@ async def _one(bucket: Bucket, stat: Stat, path: str, kept: dict[str, str]) -> N
             await send(client, "delete_object", Bucket=bucket.name, Key=stat.key, **held)
         except Exception as error:
             code = errors.code_of(error)
-            if code in errors.CONFLICT:
+            if held and code in UNKNOWN_CONDITION:
+                await _after_a_look(client, bucket, stat, kept)
+            elif code in errors.CONFLICT:
                 kept[stat.key] = code
             elif code not in errors.MISSING:
                 raise
+
+
+async def _after_a_look(client: Any, bucket: Bucket, stat: Stat, kept: dict[str, str]) -> None:
+    """Delete as a store without conditional deletes lets one: what is seen to be the version."""
+    try:
+        seen = await send(client, "head_object", Bucket=bucket.name, Key=stat.key)
+    except Exception as error:
+        if errors.code_of(error) not in errors.MISSING:
+            raise
+        return
+    if seen["ETag"] != stat.etag:
+        kept[stat.key] = "PreconditionFailed"
+        return
+    await send(client, "delete_object", Bucket=bucket.name, Key=stat.key)
