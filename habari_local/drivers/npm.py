@@ -48,7 +48,8 @@ def install(
     run(
         [str(program), str(cli), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
         cwd=folder,
-        env={**env, "PATH": path},
+        # npm's cache of compiled code would stay in the folder of temporary files.
+        env={**env, "PATH": path, "NODE_DISABLE_COMPILE_CACHE": "1"},
         on_line=on_line,
         cancel=cancel,
         hint="check the network, then repeat the command: what was got is kept",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ HOPELESS = {
     "CreateContainerError",
     "RunContainerError",
 }
+# A kubelet that has just begun has not heard of secrets yet: it asks again, and that passes.
+PASSING = re.compile(r"failed to sync (secret|configmap) cache")
 CRASHES, ENOUGH = "CrashLoopBackOff", 2  # one crash may be another's fault: a database not up yet
 OOM = "OOMKilled"
 
@@ -63,6 +66,8 @@ def _failure(containers: list[Any], conditions: dict[str, Any]) -> str:
         if ended and ended.reason == OOM:
             return f"{each.name}: {OOM}, it took more memory than its limit"
         crashing = waiting and waiting.reason == CRASHES and each.restart_count >= ENOUGH
+        if waiting and PASSING.search(waiting.message or ""):
+            continue
         if waiting and (crashing or waiting.reason in HOPELESS):
             said = f", {waiting.message}" if waiting.message else ""
             return f"{each.name}: {waiting.reason}{said}"

@@ -53,6 +53,12 @@ def test_a_container_that_waits_for_nothing(container: dict[str, Any], told: str
     assert pod(container).failure == told
 
 
+def test_a_kubelet_that_has_just_begun_asks_again() -> None:
+    message = "failed to sync secret cache: timed out waiting for the condition"
+    state = {"waiting": {"reason": "CreateContainerConfigError", "message": message}}
+    assert pod({"state": state}).failure == ""
+
+
 def test_a_container_that_took_too_much_memory() -> None:
     ended = {"lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
     assert "memory" in pod({"state": {}, **ended}).failure

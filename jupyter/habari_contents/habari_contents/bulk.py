@@ -57,16 +57,19 @@ async def replace(
     Raises 409 if that is another version than the condition says, by the time S3 does it.
     """
     held = over.headers() if over else {}
+    arguments: dict[str, Any] = {
+        "Bucket": source.name,
+        "Key": target_key,
+        "CopySource": {"Bucket": source.name, "Key": key},
+        **source.written_with,
+    }
     async with source.bounded(path, source.deadlines.listing, writing=True) as client:
-        answer = await send(
-            client,
-            "copy_object",
-            Bucket=source.name,
-            Key=target_key,
-            CopySource={"Bucket": source.name, "Key": key},
-            **source.written_with,
-            **held,
-        )
+        try:
+            answer = await send(client, "copy_object", **arguments, **held)
+        except Exception as error:
+            if not held or errors.code_of(error) not in {"NotImplemented", "501"}:
+                raise
+            answer = await send(client, "copy_object", **arguments)
         result = answer["CopyObjectResult"]
         return Stat(target_key, result["ETag"], 0, result["LastModified"])
     raise AssertionError  # the context manager never swallows an exception

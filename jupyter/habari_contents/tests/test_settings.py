@@ -13,10 +13,10 @@ from unittest.mock import Mock
 import nbformat
 import pytest
 from botocore.exceptions import ClientError
-from habari_contents import HabariContentsManager, bulk, errors
+from habari_contents import HabariContentsManager, bulk, errors, models, removing
 from habari_contents.client import Client
 from habari_contents.conditions import Conditions
-from habari_contents.objects import Condition
+from habari_contents.objects import Condition, Stat
 from habari_contents.settings import Deadlines
 from habari_contents.store import Bucket
 from nbformat.sign import NotebookNotary
@@ -109,6 +109,25 @@ def test_store_that_ignores_conditions_is_found_out_told_and_looked_at(caplog):
             asyncio.run(folder.hold("team/a", "lake/a", condition))
         assert refused.value.status_code == 409
     assert asyncio.run(folder.hold("team/a", "lake/a", Condition(etag='"2"'))) == Condition()
+
+
+class Plain(Careless):
+    """A store that answers 501 to a deletion with a condition, as LocalStack does."""
+
+    async def delete_object(self, *, Key, **held):  # noqa: N803
+        if "IfMatch" in held:
+            raise ClientError({"Error": {"Code": "NotImplemented"}}, "DeleteObject")
+        await super().delete_object(Key=Key)
+
+
+@pytest.mark.parametrize(("now", "left"), [('"1"', {}), ('"2"', {"a": '"2"'})])
+def test_store_without_conditional_deletions_is_looked_at_before_one(now, left):
+    store = Plain()
+    store.objects["a"] = now
+    seen = Stat("a", '"1"', 0, models.UNKNOWN_TIME)
+    kept = asyncio.run(removing.delete(Bucket("b", store, Deadlines()), [seen], "lake/a"))
+    assert store.objects == left
+    assert set(kept) == set(left)
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "400", "403"])
