@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,28 +137,3 @@ def test_a_stray_container_with_our_label_is_found_and_removed(scratch: Scratch)
     said = scratch.good("down")
     assert re.search(rf"stray-{scratch.id}", said)
     assert left_by(scratch) == {}
-
-
-@pytest.mark.mode("nohub")
-def test_an_edit_counts_in_the_running_container(scratch: Scratch) -> None:
-    must_be_able_to_run("nohub")
-    watching = scratch.start("up", "--mode", "nohub", "--watch")
-    said = iter(watching.stdout or ())
-    next(line for line in said if line.startswith("Watching"))
-    file = scratch.root / "jupyter" / "habari_contents" / "habari_contents" / "__init__.py"
-    content = file.read_text()
-
-    def told() -> str:  # the kernel's watch begins a moment after the line
-        file.write_text(f"{content}EDITED = True\n")
-        return next(line for line in said if "in force" in line)
-
-    assert "habari_contents/__init__.py: in force after" in told()
-    (notebook,) = [each for each in scratch.containers("nohub") if each.service == "notebook"]
-    look = ["docker", "exec", notebook.id, "python", "-c"]
-    seen = subprocess.run([*look, "import habari_contents as h; print(h.EDITED)"],
-                          capture_output=True, text=True, check=False)  # fmt: skip
-    assert seen.stdout.strip() == "True", seen.stderr
-    os.kill(watching.pid, signal.SIGINT)
-    watching.communicate(timeout=30)
-    scratch.good("status", "--mode", "nohub")
-    scratch.good("down")
