@@ -80,4 +80,6 @@ def test_a_process_that_nobody_reaps_has_ended(checkout_id: str, tmp_path: Path)
     while not (children := parent.children()):
         assert parent.is_running()
     processes.stop(children, seconds=60)
-    assert [child.status() for child in children] == [psutil.STATUS_ZOMBIE]
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):  # or reaped meanwhile, by whoever could
+            assert child.status() == psutil.STATUS_ZOMBIE
