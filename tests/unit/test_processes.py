@@ -1,5 +1,6 @@
 """Processes are found by their label, whatever started them, and nothing else is touched."""
 
+import contextlib
 import os
 import socket
 import sys
