@@ -11,7 +11,7 @@ from habari_local.config.load import environment, load
 from habari_local.config.render.dist import as_text
 from habari_local.config.secrets import Secrets, load_secrets, write_private
 from habari_local.config.settings import Settings, fields_by_variable
-from habari_local.errors import ConfigError
+from habari_local.errors import ConfigError, NotRunning
 from habari_local.modes.base import Context, Mode
 from habari_local.paths import Checkout, find_checkout
 
@@ -78,6 +78,18 @@ def current(mode: str | None = None) -> tuple[Mode, Context]:
     secrets = load_secrets(state) if (state / "secrets.json").is_file() else Secrets()
     found = modes.get(chosen or settings.mode)
     return found, Context(checkout, _settled(settings, found), secrets, environment())
+
+
+def running(mode: str | None = None) -> tuple[Mode, Context]:
+    """Return what `current` does, of a mode that is up.
+
+    Raises:
+        NotRunning: it is not.
+    """
+    found, ctx = current(mode)
+    if active_mode(ctx.checkout) != found.name:
+        raise NotRunning
+    return found, ctx
 
 
 def _settled(settings: Settings, mode: Mode) -> Settings:

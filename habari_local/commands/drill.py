@@ -12,7 +12,7 @@ import typer
 
 from habari_local.commands.options import AsJson, ModeName
 from habari_local.console import Result, Table
-from habari_local.errors import FAILED, USAGE, HabariError, NotRunning
+from habari_local.errors import FAILED, USAGE, HabariError
 
 if TYPE_CHECKING:
     from habari_local.drills.faults import Injected
@@ -73,9 +73,7 @@ def save(
     from habari_local.drills.saving import at_work
     from habari_local.drills.stored import Shelf
 
-    found, ctx = active.current(mode)
-    if active.active_mode(ctx.checkout) != found.name:
-        raise NotRunning()
+    found, ctx = active.running(mode)
     where = found.endpoints(ctx)
     pace = Pace(seconds, rate, chosen(fault or (), found, ctx))
     run = f"drill-{secrets.token_hex(3)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from habari_local.commands.options import AsJson, ModeName
 from habari_local.console import Result
-from habari_local.errors import NotRunning
 
 
 def endpoints(mode: ModeName = None, as_json: AsJson = True) -> Result:  # noqa: ARG001
@@ -14,7 +13,5 @@ def endpoints(mode: ModeName = None, as_json: AsJson = True) -> Result:  # noqa:
     """
     from habari_local import active
 
-    chosen, ctx = active.current(mode)
-    if active.active_mode(ctx.checkout) != chosen.name:
-        raise NotRunning
+    chosen, ctx = active.running(mode)
     return Result(chosen.endpoints(ctx).as_json(), as_json=True)

@@ -9,7 +9,7 @@ import typer
 
 from habari_local.commands.options import ModeName
 from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError, NotRunning
+from habari_local.errors import USAGE, HabariError
 
 Arguments = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGUMENT]...")]
 
@@ -36,9 +36,7 @@ def _run(name: str, mode: str | None, arguments: list[str]) -> Result:
     from habari_local.images.build import Images
     from habari_local.run import attached
 
-    chosen, ctx = active.current(mode)
-    if active.active_mode(ctx.checkout) != chosen.name:
-        raise NotRunning
+    chosen, ctx = active.running(mode)
     where = chosen.endpoints(ctx).kubernetes
     if where is None:
         raise HabariError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from habari_local.commands.options import ModeName, link
 from habari_local.console import Result
-from habari_local.errors import NotRunning
 
 
 def open_(mode: ModeName = None) -> Result:
@@ -16,9 +15,7 @@ def open_(mode: ModeName = None) -> Result:
 
     from habari_local import active
 
-    chosen, ctx = active.current(mode)
-    if active.active_mode(ctx.checkout) != chosen.name:
-        raise NotRunning
+    chosen, ctx = active.running(mode)
     url = link(chosen.endpoints(ctx))
     try:
         opened = webbrowser.open(url)

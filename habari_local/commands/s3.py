@@ -10,7 +10,7 @@ import typer
 from habari_local.commands import s3_production
 from habari_local.commands.options import AsJson
 from habari_local.console import Result, Table
-from habari_local.errors import USAGE, HabariError, NotRunning
+from habari_local.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -100,9 +100,7 @@ def _connect() -> tuple[S3Client, Buckets]:
     from habari_local import active
     from habari_local.storage.target import Buckets, S3Target, s3_client
 
-    mode, ctx = active.current()
-    if active.active_mode(ctx.checkout) != mode.name:
-        raise NotRunning
+    mode, ctx = active.running()
     s3 = mode.endpoints(ctx).s3
     target = S3Target(
         s3.endpoint_url,
