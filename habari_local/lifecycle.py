@@ -45,6 +45,23 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
     return any(outcome != SAME for outcome in outcomes.values())
 
 
+@contextmanager
+def for_a_while(mode: Mode, ctx: Context, *, keep: bool = False) -> Iterator[Context]:
+    """Have `mode` up for the block, with the context that it came up with.
+
+    One that was down before is taken down after it, unless `keep`.
+    """
+    was_up = active.active_mode(ctx.checkout) == mode.name
+    up(mode, ctx)
+    there = ctx
+    try:
+        _, there = active.current(mode.name)
+        yield there
+    finally:
+        if not (was_up or keep):
+            down(mode, there)
+
+
 def refuse_another(mode: Mode, ctx: Context) -> None:
     """Refuse to go on while another mode is up in this checkout.
 

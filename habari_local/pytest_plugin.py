@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,16 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def habari(pytestconfig: pytest.Config) -> Iterator[Endpoints]:
     """Where everything of a running platform is; one that was down is taken down at the end."""
-    from habari_local import active, lifecycle
+    from habari_local import active
 
-    with _told():
-        chosen, ctx = active.fresh(pytestconfig.getoption("--habari-mode"), {})
-        was_up = active.active_mode(ctx.checkout) == chosen.name
-        _bring_up(pytestconfig, chosen, ctx, was_up=was_up)
-        chosen, ctx = active.current(chosen.name)
-    yield chosen.endpoints(ctx)
-    if not was_up and not pytestconfig.getoption("--habari-keep"):
-        lifecycle.down(chosen, ctx)
+    with ExitStack() as platform:
+        with _told():
+            chosen, ctx = active.fresh(pytestconfig.getoption("--habari-mode"), {})
+            there = platform.enter_context(_platform(pytestconfig, chosen, ctx))
+        yield chosen.endpoints(there)
 
 
 @pytest.fixture(scope="session")
@@ -71,25 +68,30 @@ def _first(habari: Endpoints) -> str:
     return next(iter([*habari.users["allowed"], *habari.users["admin"]]), "jovyan")
 
 
-def _bring_up(config: pytest.Config, mode: Mode, ctx: Context, *, was_up: bool) -> None:
-    """Bring it up in view: what it waits for must not wait in pytest's capture.
+@contextmanager
+def _platform(config: pytest.Config, mode: Mode, ctx: Context) -> Iterator[Context]:
+    """Have it up for the block, brought up in view: its waits must not wait in pytest's capture.
 
     Raises:
         HabariError: what kept it from coming up, or that another worker of xdist would end it.
     """
-    from habari_local import lifecycle
+    from habari_local import active, lifecycle
     from habari_local.errors import HabariError
 
     if "PYTEST_XDIST_WORKER" in ctx.environ:
-        if was_up:
-            return
-        raise HabariError(
-            "Platform: down, with several workers it was expected to be up before.",
-            f"habari-local up --mode {mode.name}",
-        )
+        if active.active_mode(ctx.checkout) != mode.name:
+            raise HabariError(
+                "Platform: down, with several workers it was expected to be up before.",
+                f"habari-local up --mode {mode.name}",
+            )
+        yield active.current(mode.name)[1]
+        return
     capture = config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        lifecycle.up(mode, ctx)
+    with ExitStack() as platform:
+        with capture.global_and_fixture_disabled():
+            keep = config.getoption("--habari-keep")
+            there = platform.enter_context(lifecycle.for_a_while(mode, ctx, keep=keep))
+        yield there
 
 
 @contextmanager

@@ -36,10 +36,7 @@ def e2e(
     if importlib.util.find_spec("pytest") is None:
         raise MissingTool("pytest", "to run the suite", "uv sync --group dev")
     chosen, ctx = active.fresh(mode, flags(sets))
-    was_up = active.active_mode(ctx.checkout) == chosen.name
-    lifecycle.up(chosen, ctx)
-    try:
-        chosen, ctx = active.current(chosen.name)
+    with lifecycle.for_a_while(chosen, ctx) as ctx:
         file = ctx.checkout.of_mode(chosen.name) / "endpoints.json"
         write_private(file, json.dumps(chosen.endpoints(ctx).as_json()))
         root = ctx.checkout.root
@@ -50,7 +47,4 @@ def e2e(
             code = attached([*command, *(arguments or ())], cwd=root, env=ctx.environ)
         finally:
             file.unlink(missing_ok=True)
-    finally:
-        if not was_up:
-            lifecycle.down(chosen, ctx)
     return Result({"code": code}, [f"Report: {ctx.checkout.report / 'index.html'}"], code)
