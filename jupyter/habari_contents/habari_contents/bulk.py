@@ -37,15 +37,7 @@ async def copy(source: Bucket, stat: Stat, target: Bucket, key: str, path: str) 
     }
     seconds = target.deadlines.body(stat.size)
     async with target.bounded(path, seconds, writing=True) as client:
-        try:
-            answer = await send(client, "copy_object", **arguments, IfNoneMatch="*")
-        except Exception as error:
-            # Some stores know no conditional copy; the caller has looked at the target before.
-            if errors.code_of(error) not in {"NotImplemented", "501"}:
-                raise
-            answer = await send(client, "copy_object", **arguments)
-        result = answer["CopyObjectResult"]
-        return Stat(key, result["ETag"], stat.size, result["LastModified"])
+        return await _copied(client, arguments, Condition(absent=True), stat.size)
     raise AssertionError  # the context manager never swallows an exception
 
 
@@ -56,7 +48,6 @@ async def replace(
 
     Raises 409 if that is another version than the condition says, by the time S3 does it.
     """
-    held = over.headers() if over else {}
     arguments: dict[str, Any] = {
         "Bucket": source.name,
         "Key": target_key,
@@ -64,15 +55,24 @@ async def replace(
         **source.written_with,
     }
     async with source.bounded(path, source.deadlines.listing, writing=True) as client:
-        try:
-            answer = await send(client, "copy_object", **arguments, **held)
-        except Exception as error:
-            if not held or errors.code_of(error) not in {"NotImplemented", "501"}:
-                raise
-            answer = await send(client, "copy_object", **arguments)
-        result = answer["CopyObjectResult"]
-        return Stat(target_key, result["ETag"], 0, result["LastModified"])
+        return await _copied(client, arguments, over or Condition(), 0)
     raise AssertionError  # the context manager never swallows an exception
+
+
+async def _copied(client: Any, arguments: dict[str, Any], over: Condition, size: int) -> Stat:
+    """Copy in one step if the condition holds.
+
+    Some stores know no conditional copy; the caller has looked at the target before.
+    """
+    held = over.headers()
+    try:
+        answer = await send(client, "copy_object", **arguments, **held)
+    except Exception as error:
+        if not held or errors.code_of(error) not in errors.NOT_IMPLEMENTED:
+            raise
+        answer = await send(client, "copy_object", **arguments)
+    result = answer["CopyObjectResult"]
+    return Stat(arguments["Key"], result["ETag"], size, result["LastModified"])
 
 
 async def upload(

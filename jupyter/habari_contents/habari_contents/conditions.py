@@ -14,7 +14,7 @@ from . import errors
 from .objects import Condition
 from .store import Bucket
 
-UNKNOWN_CONDITION = frozenset({"NotImplemented", "501", "InvalidArgument", "InvalidRequest"})
+UNKNOWN_CONDITION = errors.NOT_IMPLEMENTED | {"InvalidArgument", "InvalidRequest"}
 NO_VERSION = '"00000000000000000000000000000000"'
 
 

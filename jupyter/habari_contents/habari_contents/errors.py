@@ -12,6 +12,7 @@ from tornado.web import HTTPError
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 CONFLICT = frozenset({"412", "PreconditionFailed", "ConditionalRequestConflict"})
+NOT_IMPLEMENTED = frozenset({"501", "NotImplemented"})
 TRANSIENT = frozenset({"500", "502", "503", "InternalError", "ServiceUnavailable", "SlowDown"})
 # The answer to a HEAD has no body, and so no name: 400 is what an expired token gets there.
 CREDENTIALS = frozenset(
