@@ -14,10 +14,10 @@ from pathlib import Path
 from statistics import median
 
 from bench.client import Hub
+from bench.ours import Figures, timed
 from tests.able import missing
 from tests.scratch import ROOT, Scratch, scratch_checkout
 
-Figures = dict[str, float]
 ROWS = (
     ("hub_up", "`up --mode hub` → all answer", 9.0),
     ("hub_plain", "… plain `docker compose up --wait` of the same files", None),
@@ -38,12 +38,6 @@ not counted, images there, on {cores} cores.
 | what | ours | goal |
 |---|---|---|
 """
-
-
-def timed(scratch: Scratch, *arguments: str) -> float:
-    began = time.perf_counter()
-    scratch.good(*arguments)
-    return time.perf_counter() - began
 
 
 def plain(scratch: Scratch, mode: str) -> float:

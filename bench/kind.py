@@ -14,14 +14,14 @@ from statistics import median
 
 from bench import kind_by_hand
 from bench.client import Hub
+from bench.ours import Figures, timed
 from bench.phases import Phase, svg
 from habari_local.drivers import engine, node
 from tests.able import missing
-from tests.e2e.endpoints import Endpoints, parse
+from tests.e2e.endpoints import parse
 from tests.e2e.hub_client import sign_in
 from tests.scratch import ROOT, Scratch, scratch_checkout
 
-Figures = dict[str, float]
 ROWS = (
     ("up", "nothing running → a user can sign in", 40.0),
     ("first", "… → the first server runs, notebook image not on the node", 55.0),
@@ -49,14 +49,7 @@ ask until a user can sign in; with the files that `up` rendered, on the same nod
 STEP = re.compile(r"\[(\d+)/\d+\] (?P<title>[^:]+): (?!FAILED)(?P<said>.*) \((?P<s>[\d.]+) s\)$")
 
 
-def timed(scratch: Scratch, *arguments: str) -> float:
-    """Run habari-local; return the seconds."""
-    began = time.perf_counter()
-    scratch.good(*arguments)
-    return time.perf_counter() - began
-
-
-def brought_up(scratch: Scratch) -> tuple[float, list[Phase], Endpoints]:
+def brought_up(scratch: Scratch) -> tuple[float, list[Phase]]:
     """Bring it up and sign somebody in; return the seconds and what took them."""
     began = time.perf_counter()
     phases = []
@@ -69,9 +62,8 @@ def brought_up(scratch: Scratch) -> tuple[float, list[Phase], Endpoints]:
                 phases.append(Phase(told["title"], ended - seconds, ended, told["said"]))
     if up.returncode:
         sys.exit("up failed")
-    where = parse(scratch.good("endpoints"), "habari-local endpoints")
-    sign_in(where, "grace")
-    return time.perf_counter() - began, phases, where
+    sign_in(parse(scratch.good("endpoints"), "habari-local endpoints"), "grace")
+    return time.perf_counter() - began, phases
 
 
 def memory(scratch: Scratch) -> float:
@@ -101,7 +93,7 @@ def hub_of(scratch: Scratch) -> Hub:
 def one_run(scratch: Scratch, number: int) -> tuple[Figures, list[Phase]]:
     """Measure one life of a cluster, from nothing to nothing."""
     began = time.perf_counter()
-    up, phases, _ = brought_up(scratch)
+    up, phases = brought_up(scratch)
     hub = hub_of(scratch)
     hub.spawn("grace")
     found = {"up": up, "first": time.perf_counter() - began}

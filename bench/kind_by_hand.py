@@ -10,7 +10,8 @@ from pathlib import Path
 
 from bench.client import Hub
 from habari_local.charts.chart import opened
-from habari_local.config.load import environment, load
+from habari_local.charts.location import location, production
+from habari_local.config.load import load
 from habari_local.images import tools
 from habari_local.images.build import Images
 from habari_local.paths import Checkout
@@ -20,6 +21,7 @@ from tests.e2e.sign_in import SignInError
 from tests.scratch import Scratch
 
 SETTINGS = ("HABARI_PORT_OFFSET", "HABARI_IMAGES", "HABARI_CHART")
+RENDERED = ("cluster.yaml", "values.yaml", "manifests.json")
 LATER = "notebook"  # what is not needed before the first server starts
 IMAGES = ("hub", "proxy", "s3-localstack", "github", LATER)
 
@@ -33,12 +35,11 @@ class Hand:
         self.name = f"habari-{scratch.id}"
         flags = {name: text for name, text in scratch.environment().items() if name in SETTINGS}
         settings = load(scratch.root, flags).settings
-        self.images = Images(Checkout(scratch.root), settings, environment())
-        self.environ = {**tools.environment(self.images), **scratch.environment()}
-        self.environ["PATH"] = tools.environment(self.images)["PATH"]
+        self.images = Images(Checkout(scratch.root), settings, scratch.environment())
+        self.environ = tools.environment(self.images)
         self.kubeconfig = self.rendered / "by-hand"
         self.registry = f"localhost:{settings.port('registry')}"
-        self.chart = (scratch.root / scratch.environment()["HABARI_CHART"]).resolve()
+        self.chart = location(settings, scratch.root, self.environ)
 
     def run(self, *argv: str) -> str:
         """Run one command line and wait for its end."""
@@ -68,15 +69,11 @@ class Hand:
         self.run("kubectl", "create", "namespace", "habari")
         for file in (str(self.rendered / "manifests.json"), secret):
             self.run("kubectl", "--namespace", "habari", "apply", "--filename", file)
-        layers = (self.production(), "kind/values.yaml", str(self.rendered / "values.yaml"))
-        values = [part for layer in layers for part in ("--values", layer)]
+        own = (Path("kind/values.yaml"), self.rendered / "values.yaml")
+        layers = (production(self.scratch.root), *own)
+        values = [part for layer in layers for part in ("--values", str(layer))]
         self.run("helm", "install", "habari", str(self.chart), "--namespace", "habari",
                  "--wait", *values)  # fmt: skip
-
-    def production(self) -> str:
-        """Return the file of production's values that the scratch checkout has."""
-        own = self.scratch.root / "config.yaml"
-        return str(own if own.exists() else self.scratch.root / "config.dist.yaml")
 
 
 def chart(scratch: Scratch) -> str:
@@ -90,18 +87,18 @@ def measure(scratch: Scratch) -> dict[str, float]:
     hand = Hand(scratch)
     where = parse(scratch.good("endpoints"), "habari-local endpoints")
     secret = scratch.good("kubectl", "--", "get", "secret", "habari-s3", "--output", "json")
-    kept = (hand.rendered / "manifests.json").read_bytes()
-    values = {name: (hand.rendered / name).read_bytes() for name in ("values.yaml", "cluster.yaml")}
+    rendered = [hand.rendered / name for name in RENDERED]
+    kept = [(file, file.read_bytes()) for file in rendered]
     scratch.good("down", "--wipe")
-    for name, content in {**values, "manifests.json": kept}.items():
-        hand.rendered.mkdir(exist_ok=True)
-        (hand.rendered / name).write_bytes(content)
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        file.write(secret)
-        file.flush()
+    hand.rendered.mkdir(exist_ok=True)
+    for file, content in kept:
+        file.write_bytes(content)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as made:
+        made.write(secret)
+        made.flush()
         began = time.perf_counter()
         try:
-            hand.install(file.name)
+            hand.install(made.name)
             _until_signed_in(where)
             found = {"up": time.perf_counter() - began}
             hand.load(LATER)
@@ -109,7 +106,7 @@ def measure(scratch: Scratch) -> dict[str, float]:
             found["first"] = time.perf_counter() - began
         finally:
             hand.run("kind", "delete", "cluster", "--name", hand.name)
-            Path(hand.kubeconfig).unlink(missing_ok=True)
+            hand.kubeconfig.unlink(missing_ok=True)
     return found
 
 
