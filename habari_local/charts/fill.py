@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from habari_local.charts.editing import changed, replace_items, text_of
+from habari_local.charts.rules.images import SERVER
 from habari_local.charts.values import Place
 from habari_local.config.settings import BUCKET_NAME, GITHUB_NAME
 from habari_local.errors import USAGE, HabariError
 
 NAMES = rf"(?i:({GITHUB_NAME.pattern})(,({GITHUB_NAME.pattern}))*)"
-IMAGE: Place = ("singleuser", "image")
 REGION: Place = ("singleuser", "extraEnv", "AWS_DEFAULT_REGION")
 
 
@@ -88,7 +88,7 @@ def check(name: str, answer: str) -> str:
 def filled(text: str, answers: Mapping[str, str]) -> str:
     """Return config.dist.yaml with checked answers in it; what was not answered stays."""
     image, _, tag = _split(answers.get("image", ""))
-    values: dict[Place, Any] = {(*IMAGE, "name"): image, (*IMAGE, "tag"): tag}
+    values: dict[Place, Any] = {(*SERVER, "name"): image, (*SERVER, "tag"): tag}
     values = {place: value for place, value in values.items() if value}
     single: dict[str, str] = {}
     several: dict[str, list[str]] = {}

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from habari_local.images.contract import Row
     from habari_local.images.transfer import Sent
 
-SERVER = ("singleuser", "image")  # where production's values name the image of users' servers
 Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Production's values; default: config.yaml."),
@@ -74,6 +73,7 @@ def _values(given: Path | None, usual: Path) -> Values | None:
 def _write(values: Values | None, sent: Sequence[Sent]) -> str:
     """Name the notebook image in production's values; return their file if that was to be done."""
     from habari_local.charts.editing import set_values
+    from habari_local.charts.rules.images import SERVER
     from habari_local.config.secrets import write_private
 
     image = next((each for each in sent if each.name == "notebook"), None)
@@ -134,6 +134,7 @@ def verify(
 
 
 def _named(path: Path) -> str:
+    from habari_local.charts.rules.images import SERVER
     from habari_local.charts.rules.tree import text_at
     from habari_local.charts.values import read
 
