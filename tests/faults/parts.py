@@ -16,6 +16,14 @@ from tests.e2e.server_client import Server
 from tests.scratch import Scratch
 
 
+def server_of(endpoints: Endpoints, login: str) -> Server:
+    """A running server of somebody who signs in now."""
+    person = sign_in(endpoints, login)
+    server = Server(person, person.start_server())
+    server.enter()
+    return server
+
+
 @dataclass(frozen=True)
 class Platform:
     """A scratch checkout whose platform is up in a mode."""
@@ -50,10 +58,7 @@ class Platform:
 
     def server_of(self, login: str) -> Server:
         """A running server of somebody who signs in now."""
-        person = sign_in(self.endpoints, login)
-        server = Server(person, person.start_server())
-        server.enter()
-        return server
+        return server_of(self.endpoints, login)
 
     def since(self, service: str) -> object:
         """What changes when a service starts anew."""

@@ -17,10 +17,11 @@ import requests
 from habari_local.drivers import engine
 from habari_local.drivers.engine import Container
 from tests.e2e.endpoints import Endpoints, parse
-from tests.e2e.hub_client import HubError, sign_in
+from tests.e2e.hub_client import HubError
 from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, bytes_of, notebook_of
 from tests.e2e.sign_in import SignInError
+from tests.faults.parts import server_of
 from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run
 from tests.waiting import wait_for
@@ -55,13 +56,6 @@ def platform(shared: Scratch) -> Iterator[Scratch]:
 def endpoints(platform: Scratch) -> Endpoints:
     platform.good("up")
     return parse(platform.good("endpoints"), "habari-local endpoints")
-
-
-def server_of(endpoints: Endpoints, login: str) -> Server:
-    person = sign_in(endpoints, login)
-    server = Server(person, person.start_server())
-    server.enter()
-    return server
 
 
 def back_at_work(endpoints: Endpoints, login: str) -> Server:

@@ -12,6 +12,7 @@ from tests.e2e.endpoints import Endpoints, parse
 from tests.e2e.hub_client import Hub, Person, sign_in
 from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, ServerError, bytes_of, notebook_of
+from tests.faults.parts import server_of
 from tests.footprint import left_by
 from tests.scratch import Scratch
 
@@ -98,9 +99,7 @@ def test_down_and_up_keep_what_was_saved_byte_for_byte(
     platform.good("down")
     platform.good("up")
     assert stored(endpoints, "kept.ipynb") == bytes_of(notebook)
-    again = sign_in(endpoints, "grace")
-    server = Server(again, again.start_server())
-    server.enter()
+    server = server_of(endpoints, "grace")
     assert server.read("at-home.txt")["content"] == "kept too"
     assert server.read("notebooks/kept.ipynb")["content"]["cells"][0]["source"] == "print('héllo')"
 
@@ -116,9 +115,7 @@ def test_kill_9_of_everything_keeps_what_was_saved_byte_for_byte(
     platform.good("up")
     platform.good("status")
     assert stored(endpoints, "survivor.ipynb") == bytes_of(notebook)
-    again = sign_in(endpoints, "grace")
-    mended = Server(again, again.start_server())
-    mended.enter()
+    mended = server_of(endpoints, "grace")
     assert mended.read("notebooks/survivor.ipynb")["content"]["cells"][1]["source"] == "'two'"
 
 
