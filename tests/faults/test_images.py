@@ -187,12 +187,16 @@ def wait_for_a_build(scratch: Scratch) -> None:
 
 @pytest.fixture
 def small_engine(tmp_path: Path) -> Iterator[str]:
-    """An engine of its own on 400 MB of memory that is its disk; its address."""
+    """An engine of its own on 400 MB of memory that is its disk; its address.
+
+    It has a network of its own too: with --bridge=none an engine removes docker0, whosever it is.
+    """
+    interfaces = {path.name for path in Path("/sys/class/net").glob("docker*")}
     folder = Path(f"/tmp/habari-{uuid.uuid4().hex[:8]}")
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "none", str(folder)], check=True)
     host = f"unix://{folder}/docker.sock"
-    command = ["dockerd", "--host", host, "--data-root", f"{folder}/data"]
+    command = ["unshare", "--net", "dockerd", "--host", host, "--data-root", f"{folder}/data"]
     command += ["--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
     command += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
     with (tmp_path / "dockerd.log").open("w") as log:
@@ -209,6 +213,7 @@ def small_engine(tmp_path: Path) -> Iterator[str]:
         process.wait(30)
         subprocess.run(["umount", "--recursive", str(folder)], check=False)
         shutil.rmtree(folder, ignore_errors=True)
+    assert interfaces == {path.name for path in Path("/sys/class/net").glob("docker*")}
 
 
 @needs_root
