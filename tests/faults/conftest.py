@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from tests.faults.matrix import Matrix, Recovery
 from tests.faults.parts import Platform
-from tests.scratch import Scratch, must_be_able_to_run
+from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
 
 MATRIX = pytest.StashKey[Matrix]()
 
@@ -35,6 +35,37 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(matrix, "habari-fault-matrix")
 
 
+@pytest.fixture(scope="session")
+def platform_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Platform]]:
+    """Gives the platform of a mode, brought up when first asked for, down at the very end.
+
+    Its S3 is moto, which is not what is tested. All that ask share it and leave it up and whole.
+    """
+    with ExitStack() as leaving:
+        made: dict[str, Platform] = {}
+
+        def platform(mode: str) -> Platform:
+            must_be_able_to_run(mode)
+            if mode not in made:
+                folder = tmp_path_factory.mktemp(f"shared-{mode}")
+                scratch = leaving.enter_context(scratch_checkout(folder))
+                scratch.settings |= {"HABARI_S3_BACKEND": "moto", "HABARI_MODE": mode}
+                look_often(scratch)
+                scratch.good("up")
+                leaving.callback(scratch.good, "down")
+                made[mode] = Platform(scratch, mode)
+            return made[mode]
+
+        yield platform
+
+
+def look_often(scratch: Scratch) -> None:
+    """Have the engine look every 3 s at how containers are: tests wait until it sees them well."""
+    for file in (scratch.root / "compose").glob("*.yml"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("interval: 15s", "interval: 3s"), encoding="utf-8")
+
+
 @pytest.fixture(scope="module", params=["process", "hub"])
 def mode(request: pytest.FixtureRequest) -> str:
     """The modes in which parts can be broken."""
@@ -42,13 +73,11 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def platform(shared: Scratch, mode: str) -> Iterator[Platform]:
-    """The platform, up in a mode; its S3 is moto, which is not what is tested."""
-    must_be_able_to_run(mode)
-    shared.settings["HABARI_S3_BACKEND"] = "moto"
-    shared.good("up", "--mode", mode)
-    yield Platform(shared, mode)
-    shared.good("down")
+def platform(platform_of: Callable[[str], Platform], mode: str) -> Platform:
+    """The platform, up in a mode, as its settings have it."""
+    shared = platform_of(mode)
+    shared.mend()
+    return shared
 
 
 @pytest.fixture

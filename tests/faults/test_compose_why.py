@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
 from habari_local.drivers import engine
 from tests.e2e.waiting import until
-from tests.scratch import Scratch, must_be_able_to_run
+from tests.faults.parts import Platform
+from tests.scratch import Scratch
 
 
 @pytest.fixture(scope="module")
-def platform(shared: Scratch) -> Iterator[Scratch]:
-    must_be_able_to_run("hub")
-    shared.good("up", "--mode", "hub")
-    yield shared
-    shared.good("down")
+def platform(platform_of: Callable[[str], Platform]) -> Scratch:
+    return platform_of("hub").scratch
 
 
 @pytest.mark.parametrize(

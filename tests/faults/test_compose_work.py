@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from tests.e2e.hub_client import HubError
 from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, bytes_of, notebook_of
 from tests.e2e.sign_in import SignInError
-from tests.faults.parts import server_of
+from tests.faults.matrix import Recovery
+from tests.faults.parts import Platform, server_of
 from tests.footprint import left_by
-from tests.scratch import Scratch, must_be_able_to_run
+from tests.scratch import Scratch
 from tests.waiting import wait_for
 
 MODE = "hub"
@@ -43,13 +44,8 @@ with concurrent.futures.ThreadPoolExecutor(32) as pool:
 
 
 @pytest.fixture(scope="module")
-def platform(shared: Scratch) -> Iterator[Scratch]:
-    must_be_able_to_run(MODE)
-    shared.settings["HABARI_MODE"] = MODE
-    shared.settings["HABARI_S3_BACKEND"] = "moto"  # half the start; the S3 is not what is tested
-    shared.good("up", "--mode", MODE)
-    yield shared
-    shared.good("down")
+def platform(platform_of: Callable[[str], Platform]) -> Scratch:
+    return platform_of(MODE).scratch
 
 
 @pytest.fixture
@@ -159,17 +155,18 @@ PROXY = pytest.param("proxy", marks=pytest.mark.row(9))
 
 @pytest.mark.parametrize("service", [HUB, PROXY, "s3", "db", "socket", "github"])
 def test_a_crashed_service_comes_back_by_itself_and_servers_go_on(
-    platform: Scratch, endpoints: Endpoints, server: Server, service: str
+    platform: Scratch, endpoints: Endpoints, server: Server, service: str, recovery: Recovery
 ) -> None:
     server.save_text(f"notebooks/before-{service}.txt", "acknowledged")
     mine = container(platform, "grace")
     crashed = container(platform, service)
     psutil.Process(engine.api().inspect_container(crashed.id)["State"]["Pid"]).kill()
-    wait_for(lambda: container(platform, service).since not in (None, crashed.since))
-    wait_for(lambda: platform.call("status").returncode == 0)
+    with recovery():  # by the engine alone
+        wait_for(lambda: container(platform, service).since not in (None, crashed.since))
+        wait_for(lambda: platform.call("status").returncode == 0)
+        again = back_at_work(endpoints, "grace")
+        again.save_text(f"notebooks/after-{service}.txt", "goes on")
     assert container(platform, "grace").since == mine.since
-    again = back_at_work(endpoints, "grace")
-    again.save_text(f"notebooks/after-{service}.txt", "goes on")
     assert again.read(f"notebooks/before-{service}.txt")["content"] == "acknowledged"
     assert container(platform, "grace").since == mine.since
 
