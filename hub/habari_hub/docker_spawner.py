@@ -20,13 +20,14 @@ from dotenv import dotenv_values
 from traitlets import Bool, Dict, Unicode
 
 from habari_hub.knocking import listening
+from habari_hub.turns import TakesTurns
 
 HOME = "/home/jovyan"
 GRACE = 5.0  # seconds for the engine to start a server again that ended, as after its own restart
 STOP_SECONDS = 5  # for a server to end by itself
 
 
-class HabariDockerSpawner(DockerSpawner):  # type: ignore[misc]
+class HabariDockerSpawner(TakesTurns, DockerSpawner):  # type: ignore[misc]
     """Starts a user's server as a container with the user's own home volume and network."""
 
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
@@ -62,11 +63,16 @@ class HabariDockerSpawner(DockerSpawner):  # type: ignore[misc]
         return {**{name: value or "" for name, value in given.items()}, **env}
 
     async def start(self) -> tuple[str, int]:
-        """Start the server; return its address once it listens there.
+        """Start the server when it is its turn; return its address once it listens there.
 
         Raises:
-            RuntimeError: the server ended, or did not listen within `start_timeout` seconds.
+            RuntimeError: the server ended, or did not listen within `launch_timeout` seconds.
+            TimeoutError: its turn did not come.
         """
+        async with self.my_turn():
+            return await self._launched()
+
+    async def _launched(self) -> tuple[str, int]:
         await asyncio.gather(
             self.docker("create_volume", self.home_volume, labels=self.labels_of_mine),
             self._join_network(),
@@ -159,7 +165,7 @@ class HabariDockerSpawner(DockerSpawner):  # type: ignore[misc]
 
     async def _listening(self) -> None:
         try:
-            await listening(self.hostname, self.port, self.start_timeout, self._ended)
+            await listening(self.hostname, self.port, self.launch_timeout, self._ended)
         except RuntimeError:
             last = await self.docker("logs", self.container_id, tail=20)
             self.log.warning(

@@ -21,6 +21,8 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner  # type: ignore[import-
 from tornado.web import HTTPError
 from traitlets import Float, Unicode, default
 
+from habari_hub.turns import TakesTurns
+
 ENV_KEEP = [
     *("HABARI_LABEL", "LANG", "LC_ALL", "TZ", "TMPDIR"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
@@ -40,7 +42,7 @@ class ServerFailedError(HTTPError):
         super().__init__(500, "%s", self.jupyterhub_message)
 
 
-class ProcessSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
+class ProcessSpawner(TakesTurns, SimpleLocalProcessSpawner):  # type: ignore[misc]
     """Starts a user's server as a process in the user's own home."""
 
     homes_dir = Unicode(config=True, help="The folder of all homes.")
@@ -78,21 +80,22 @@ class ProcessSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return {**state, "started": self.started} if self.pid else state
 
     async def start(self) -> tuple[str, int]:
-        """Start the server; return its address once it listens there.
+        """Start the server when it is its turn; return its address once it listens there.
 
         Raises:
-            ServerFailedError: the server ended, or did not listen within `start_timeout` seconds.
+            ServerFailedError: the server ended, or did not listen within `launch_timeout` seconds.
         """
         make_home(Path(self.home_dir), self.project_path)
         self.popen_kwargs = {"cwd": self.home_dir}
-        address: tuple[str, int] = await super().start()
-        self.started = since_boot(psutil.Process(self.pid))
-        await self._listening(*address)
+        async with self.my_turn():
+            address: tuple[str, int] = await super().start()
+            self.started = since_boot(psutil.Process(self.pid))
+            await self._listening(*address)
         return address
 
     async def _listening(self, ip: str, port: int) -> None:
         """Knock at short intervals: JupyterHub's own, which grow and are random, cost a second."""
-        deadline = time.monotonic() + self.start_timeout
+        deadline = time.monotonic() + self.launch_timeout
         while time.monotonic() < deadline:
             if await self.poll() is not None:
                 raise ServerFailedError(self.user.name, "ended while it started")
@@ -103,7 +106,7 @@ class ProcessSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
             else:
                 writer.close()
                 return
-        raise ServerFailedError(self.user.name, f"silent for {self.start_timeout} s")
+        raise ServerFailedError(self.user.name, f"silent for {self.launch_timeout:g} s")
 
     async def wait_for_death(self, timeout: float = 10) -> bool:
         """Wait up to `timeout` seconds for the process to end, woken by its end."""

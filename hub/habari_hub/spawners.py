@@ -13,13 +13,16 @@ from habari_hub.settings import Settings
 def configure_spawner(c: Any, settings: Settings) -> None:
     """Configure the spawner that the settings name (read_settings has checked that it is one)."""
     SPAWNERS[settings.spawner](c, settings)
+    # Starts take turns (turns.py), so nobody is turned away until a hundred wait; then for seconds,
+    # in which several servers have started, and not for JupyterHub's half a minute to a minute.
+    c.JupyterHub.concurrent_spawn_limit = 100
+    c.JupyterHub.spawn_throttle_retry_range = (5, 15)
 
 
 def _process(c: Any, settings: Settings) -> None:
     from habari_hub.process_spawner import ProcessSpawner
 
     c.JupyterHub.spawner_class = ProcessSpawner
-    c.JupyterHub.concurrent_spawn_limit = 8
     c.JupyterHub.template_vars = {
         "announcement": "Process mode: one person's machine. Everybody's server runs as the same"
         " account here, so users are kept apart, not protected from one another."
@@ -45,7 +48,6 @@ def _docker(c: Any, settings: Settings) -> None:
     if docker is None:
         raise TypeError("read_settings makes docker's settings for the docker spawner")
     c.JupyterHub.spawner_class = HabariDockerSpawner
-    c.JupyterHub.concurrent_spawn_limit = 8
     # The engine starts a proxy that died anew, without routes: seconds until the hub notices.
     c.JupyterHub.last_activity_interval = 5
     c.DockerSpawner.client_kwargs = {"base_url": docker.url, "timeout": 30}

@@ -1,0 +1,63 @@
+"""Turns: a few servers start at the same time, the others wait in the order in which they came.
+
+JupyterHub by itself starts all at once up to its limit, so that each takes as long as all of them,
+and turns those beyond it away for half a minute or more, in which the machine may be idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from traitlets import Float, HasTraits
+
+# A start is work for a processor, with pauses in which another one can use it.
+AT_ONCE = 2 * (os.cpu_count() or 1)
+
+
+class Turns:
+    """So many turns at the same time; who waits knows how many are before."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._waiting: list[object] = []
+
+    @asynccontextmanager
+    async def taken(self, who: object, seconds: float) -> AsyncIterator[None]:
+        """Hold a turn for the length of the block; raises TimeoutError if none comes in time."""
+        self._waiting.append(who)
+        try:
+            await asyncio.wait_for(self._free.acquire(), seconds)
+        finally:
+            self._waiting.remove(who)
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    def ahead(self, who: object) -> int | None:
+        """How many wait for a turn before `who`; None if `who` does not wait."""
+        return self._waiting.index(who) if who in self._waiting else None
+
+
+class TakesTurns(HasTraits):
+    """What a spawner is beside its own class: starts in `my_turn`, pages that tell of the wait."""
+
+    start_timeout: int  # the spawner's own
+    turns = Turns()
+    launch_timeout = Float(60.0, config=True, help="Seconds to listen, once a start has its turn.")
+
+    def my_turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn, for what `start_timeout` leaves beside the launch; else TimeoutError."""
+        return self.turns.taken(self, max(1.0, self.start_timeout - self.launch_timeout))
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Say each second how many start before, then what the spawner itself says."""
+        while (ahead := self.turns.ahead(self)) is not None:
+            yield {"progress": 10, "message": f"Many start just now; {ahead} wait before this one."}
+            await asyncio.sleep(1)
+        async for event in super().progress():  # type: ignore[misc]
+            yield event

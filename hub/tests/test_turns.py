@@ -1,0 +1,71 @@
+"""Turns: few at a time, in order, and nobody's place is lost or kept for ever."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from habari_hub.turns import TakesTurns, Turns
+
+
+def test_few_at_a_time_and_first_come_first_served() -> None:
+    async def scene() -> None:
+        turns, order, inside = Turns(2), [], 0
+
+        async def one(name: int) -> None:
+            nonlocal inside
+            async with turns.taken(name, 10):
+                inside += 1
+                assert inside <= 2
+                order.append(name)
+                await asyncio.sleep(0)
+                inside -= 1
+
+        await asyncio.gather(*(one(number) for number in range(9)))
+        assert order == list(range(9))
+
+    asyncio.run(scene())
+
+
+def test_who_gives_up_or_fails_leaves_the_place_to_the_next() -> None:
+    async def scene() -> None:
+        turns = Turns(1)
+        async with turns.taken("first", 10):
+            with pytest.raises(TimeoutError):
+                async with turns.taken("impatient", 0.01):
+                    pass
+            assert turns.ahead("impatient") is None
+        with pytest.raises(ZeroDivisionError):
+            async with turns.taken("failing", 10):
+                raise ZeroDivisionError
+        async with turns.taken("next", 0.1):
+            pass
+
+    asyncio.run(scene())
+
+
+class Spawner:
+    """What a spawner itself tells."""
+
+    async def progress(self):  # type: ignore[no-untyped-def]
+        yield {"message": "its own"}
+
+
+def test_who_waits_is_told_how_many_are_before() -> None:
+    class Waiting(TakesTurns, Spawner):
+        turns = Turns(1)
+        start_timeout = 70
+
+    async def scene() -> None:
+        mine = Waiting()
+        told = []
+        async with mine.turns.taken("somebody", 10):
+            waits = asyncio.ensure_future(mine.my_turn().__aenter__())
+            await asyncio.sleep(0)
+            events = mine.progress()
+            told.append((await anext(events))["message"])
+        await waits
+        told += [event["message"] async for event in events]
+        assert told == ["Many start just now; 0 wait before this one.", "its own"]
+
+    asyncio.run(scene())
