@@ -196,6 +196,12 @@ def lock(session: nox.Session) -> None:
 
 
 @nox.session
+def load(session: nox.Session) -> None:
+    """Many people at once: `nox -s load -- [--mode MODE] [--users N] [--print]`."""
+    session.run(sys.executable, "-m", "bench.load", *session.posargs, external=True)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Times and memory beside the same parts started by hand; a table and a plot."""
     session.run(sys.executable, "-m", "bench", *session.posargs, external=True)
