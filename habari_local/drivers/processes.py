@@ -131,12 +131,19 @@ def stop(processes: Iterable[psutil.Process], *, seconds: float = 5.0) -> None:
             asked.append(process)
         except psutil.Error:
             continue
-    for process in _outlasting(asked, seconds):
+    kill(_outlasting(asked, seconds), seconds=seconds)
+
+
+def kill(processes: Iterable[psutil.Process], *, seconds: float = 5.0) -> None:
+    """End processes at once; they have ended when it returns, at the latest after `seconds`."""
+    hit = []
+    for process in processes:
         try:
             process.kill()
+            hit.append(process)
         except psutil.Error:
             continue
-    _outlasting(asked, seconds)
+    _outlasting(hit, seconds)
 
 
 def _outlasting(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:

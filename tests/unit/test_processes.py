@@ -84,3 +84,17 @@ def test_a_process_that_nobody_reaps_has_ended(checkout_id: str, tmp_path: Path)
     for child in children:
         with contextlib.suppress(psutil.NoSuchProcess):  # or reaped meanwhile, by whoever could
             assert child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_who_was_killed_is_gone_when_that_returns(checkout_id: str, tmp_path: Path) -> None:
+    """The kernel takes a while to free much memory, and the process is there until then."""
+    ready = tmp_path / "ready"
+    code = (
+        f"import time; x = bytearray(b'x') * 400_000_000; open({str(ready)!r}, 'w'); time.sleep(60)"
+    )
+    process = start(checkout_id, tmp_path, [sys.executable, "-c", code])
+    deadline = time.monotonic() + 20
+    while not ready.exists():
+        assert time.monotonic() < deadline
+    processes.kill([process])
+    assert not processes.alive(process)

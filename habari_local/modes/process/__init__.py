@@ -132,9 +132,8 @@ class ProcessMode:
         return f"{', '.join(gone)}: not there" if gone else ""
 
     def kill(self, ctx: Context, part: str) -> None:
-        """End a part at once."""
-        for process in of_part(ctx, part):
-            process.kill()
+        """End a part at once; it has ended when this returns."""
+        processes.kill(of_part(ctx, part))
 
     def freeze(self, ctx: Context, part: str) -> None:
         """Stop a part where it is."""
