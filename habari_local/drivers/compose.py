@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -79,6 +80,12 @@ class Project:
         finally:
             over.set()
             watcher.join()
+
+
+def begin_loading() -> None:
+    """Have the library loaded beside what else is done: its import takes a quarter of a second."""
+    name = "python_on_whales"
+    threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
 
 
 def files(folder: Path, names: Sequence[str]) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ from habari_local import wait
 from habari_local.config.secrets import forget
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
 from habari_local.diagnostics.docker import CONTAINERS, refuse
-from habari_local.drivers import docker, engine, processes
+from habari_local.drivers import compose, docker, engine, processes
 from habari_local.drivers.engine import Container
 from habari_local.errors import PortTaken
 from habari_local.modes._compose import buckets, images, place
@@ -38,6 +38,7 @@ class ComposeMode:
 
     def check(self, ctx: Context) -> None:
         """Refuse a machine without Docker, and a taken port, before anything starts."""
+        compose.begin_loading()
         refuse(ctx.environ)
         found = engine.containers(self.ours(ctx))
         running = {each.service for each in found if each.state in ("running", "paused")}
