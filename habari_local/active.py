@@ -12,7 +12,7 @@ from habari_local.config.render.dist import as_text
 from habari_local.config.secrets import Secrets, load_secrets, write_private
 from habari_local.config.settings import Settings, fields_by_variable
 from habari_local.errors import ConfigError, NotRunning
-from habari_local.modes.base import Context, Mode
+from habari_local.modes.base import Context, Elsewhere, Mode
 from habari_local.paths import Checkout, find_checkout
 
 SNAPSHOT = "settings.json"
@@ -58,11 +58,16 @@ def fresh(mode: str | None, flags: Mapping[str, str], *, wait: bool = True) -> t
     return found, Context(checkout, _settled(settings, found), secrets, environment(), wait=wait)
 
 
-def current(mode: str | None = None) -> tuple[Mode, Context]:
+def current(
+    mode: str | None = None, flags: Mapping[str, str] | None = None
+) -> tuple[Mode, Context]:
     """Return the active mode and a context of the settings that it came up with.
 
     While nothing is active the settings as they are now serve, and the defaults where those can't
-    be used: `status` and `down` must work then too.
+    be used: `status` and `down` must work then too. `flags` name what is not remembered.
+
+    Raises:
+        ConfigError: there are flags, and the settings can't be used.
     """
     checkout = find_checkout()
     chosen = mode or active_mode(checkout)
@@ -71,8 +76,10 @@ def current(mode: str | None = None) -> tuple[Mode, Context]:
         settings = _restore(json.loads(kept.read_text(encoding="utf-8")))
     else:
         try:
-            settings = load(checkout.root).settings
+            settings = load(checkout.root, flags).settings
         except ConfigError:
+            if flags:
+                raise
             settings = Settings()
     state = checkout.root / ".habari"
     secrets = load_secrets(state) if (state / "secrets.json").is_file() else Secrets()
@@ -80,14 +87,16 @@ def current(mode: str | None = None) -> tuple[Mode, Context]:
     return found, Context(checkout, _settled(settings, found), secrets, environment())
 
 
-def running(mode: str | None = None) -> tuple[Mode, Context]:
-    """Return what `current` does, of a mode that is up.
+def running(
+    mode: str | None = None, flags: Mapping[str, str] | None = None
+) -> tuple[Mode, Context]:
+    """Return what `current` does, of a mode that is up, or elsewhere: that is for others to know.
 
     Raises:
         NotRunning: it is not.
     """
-    found, ctx = current(mode)
-    if active_mode(ctx.checkout) != found.name:
+    found, ctx = current(mode, flags)
+    if not isinstance(found, Elsewhere) and active_mode(ctx.checkout) != found.name:
         raise NotRunning
     return found, ctx
 

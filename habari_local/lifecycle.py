@@ -11,7 +11,7 @@ from habari_local import active
 from habari_local.console import Board, LiveBoard, PlainBoard, board
 from habari_local.errors import Cancelled, HabariError
 from habari_local.lock import held
-from habari_local.modes.base import SAME, Context, Mode, Step, Stopped
+from habari_local.modes.base import SAME, Context, Elsewhere, Mode, Step, Stopped
 
 Shown = Callable[[Sequence[str]], PlainBoard | LiveBoard]
 
@@ -27,12 +27,15 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
         KeyboardInterrupt: Ctrl-C, after the roll-back.
     """
     with held(ctx.checkout.state, f"up --mode {mode.name}"):
-        refuse_another(mode, ctx)
+        remembered = not isinstance(mode, Elsewhere)
+        if remembered:
+            refuse_another(mode, ctx)
         mode.check(ctx)
-        first = active.active_mode(ctx.checkout) is None
+        first = remembered and active.active_mode(ctx.checkout) is None
         steps = mode.steps(ctx)
         try:
-            active.remember(ctx, mode.name)
+            if remembered:
+                active.remember(ctx, mode.name)
             with show([step.title for step in steps]) as shown:
                 outcomes = perform(steps, ctx, shown)
         except BaseException:
@@ -49,8 +52,12 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
 def for_a_while(mode: Mode, ctx: Context, *, keep: bool = False) -> Iterator[Context]:
     """Have `mode` up for the block, with the context that it came up with.
 
-    One that was down before is taken down after it, unless `keep`.
+    One that was down before is taken down after it, unless `keep`. One elsewhere is met as it is:
+    it is for others to bring up and down.
     """
+    if isinstance(mode, Elsewhere):
+        yield ctx
+        return
     was_up = active.active_mode(ctx.checkout) == mode.name
     up(mode, ctx)
     there = ctx

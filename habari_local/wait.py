@@ -58,9 +58,10 @@ def until(  # noqa: PLR0913 (all by keyword, all but one with a default)
 
 
 def answers(url: str, *, timeout: float = 1.0, accept: range = range(200, 400)) -> bool:
-    """Whether a GET of `url` (http only, a local address) is answered with a code in `accept`."""
+    """Whether a GET of `url` is answered with a code in `accept`."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout)
     try:
         connection.request("GET", parts.path or "/")
         return connection.getresponse().status in accept

@@ -8,6 +8,7 @@ from pathlib import Path
 from habari_local import modes
 from habari_local.charts.location import pinned
 from habari_local.config.settings import Settings
+from habari_local.modes.base import Elsewhere
 from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,6 +16,11 @@ IMAGES = os.environ.get("HABARI_IMAGES", "upstream")
 # A chart of the test's own choice, found from whatever folder a test works in.
 CHART = os.environ.get("HABARI_CHART", "") and str(Path(os.environ["HABARI_CHART"]).resolve())
 BUILD = "habari-local image build"
+
+
+def here() -> tuple[str, ...]:
+    """Return the modes that run on this machine: without those in a cluster that is named."""
+    return tuple(name for name in modes.names() if not isinstance(modes.get(name), Elsewhere))
 
 
 def missing(mode: str) -> str | None:

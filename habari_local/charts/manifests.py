@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from habari_local.charts.chart import Chart
-from habari_local.charts.compare import ABSENT, HIDDEN, Change, changes, shown
+from habari_local.charts.compare import ABSENT, Change, changes
 from habari_local.charts.differences import Difference, applied
+from habari_local.charts.trees import read, told
 from habari_local.charts.values import Data, Place
 from habari_local.drivers import helm
 from habari_local.errors import CommandFailed
@@ -58,7 +58,7 @@ def effects(
     }
     by_step = list(_by_step(found, trees))
     return [
-        Effect(str(change.place[0]), _of_thing(change), _causes(change, by_step))
+        Effect(str(change.place[0]), told(change), _causes(change, by_step))
         for change in changes(*whole)
         if not any(_within(change.place, place) for place in random)
     ]
@@ -88,19 +88,6 @@ def _within(place: Place, other: Place) -> bool:
     return place[: len(other)] == other
 
 
-def _of_thing(change: Change) -> Change:
-    """Return the change with its place in the object, without secrets, lists as lists again."""
-    thing, *place = change.place
-    held = str(thing).startswith("Secret/") and (not place or place[0] in ("data", "stringData"))
-
-    def told(side: Any) -> Any:
-        if held and side is not ABSENT:
-            return HIDDEN
-        return _listed(shown(change.place, side))
-
-    return Change(tuple(place), told(change.before), told(change.after))
-
-
 def _rendered(
     chart: Chart, steps: Sequence[Mapping[str, Any]], environ: Mapping[str, str]
 ) -> tuple[list[Data | None], Data, Data]:
@@ -113,7 +100,7 @@ def _rendered(
             text = helm.template(
                 chart.path, [path], environ, name=NAME, namespace=NAMESPACE, kubernetes=KUBERNETES
             )
-            return dict(_object(document) for document in _documents(text))
+            return read(text)
 
         def attempt(number: int) -> Data | None:
             try:
@@ -124,37 +111,3 @@ def _rendered(
         # Side by side: each is a program that runs for 0.2 s.
         trees = list(pool.map(attempt, range(len(steps))))
         return trees, render(0), render(len(steps) - 1)
-
-
-def _documents(text: str) -> list[str]:
-    parts = (part for part in f"\n{text}".split("\n---\n"))
-    return [part for part in parts if any(r and not r.startswith("#") for r in part.splitlines())]
-
-
-@cache  # most objects are the same in most renderings
-def _object(document: str) -> tuple[str, Data]:
-    from ruamel.yaml import YAML
-
-    found = YAML(typ="safe", pure=True).load(document)
-    return f"{found['kind']}/{found['metadata']['name']}", _by_name(found)
-
-
-def _by_name(node: Any) -> Any:
-    """Return a manifest with its lists as maps: by the items' names, or by number."""
-    if isinstance(node, Mapping):
-        return {str(key): _by_name(value) for key, value in node.items()}
-    if not isinstance(node, list) or not node:
-        return node
-    names = [each.get("name") if isinstance(each, Mapping) else None for each in node]
-    keys = names if len({*names} - {None}) == len(node) else [f"[{n}]" for n in range(len(node))]
-    return {str(key): _by_name(value) for key, value in zip(keys, node, strict=True)}
-
-
-def _listed(node: Any) -> Any:
-    """Return a manifest as it was before `_by_name`."""
-    if not isinstance(node, Mapping):
-        return node
-    items = {key: _listed(value) for key, value in node.items()}
-    numbered = all(key == f"[{n}]" for n, key in enumerate(items))
-    named = all(isinstance(v, Mapping) and v.get("name") == key for key, v in items.items())
-    return list(items.values()) if items and (numbered or named) else items

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from habari_local.commands.options import AsJson, ModeName
+from habari_local.commands.options import AsJson, ContextName, Meant, ModeName, Namespace, cluster
 from habari_local.console import Result
 
 
@@ -15,6 +15,9 @@ def down(
     wipe: Annotated[
         bool, typer.Option("--wipe", help="Delete homes, buckets and the hub's database too.")
     ] = False,
+    context: ContextName = None,
+    namespace: Namespace = None,
+    meant: Meant = None,
     as_json: AsJson = False,
 ) -> Result:
     """Stop everything that runs here. Homes and buckets are kept.
@@ -22,8 +25,13 @@ def down(
     Example: habari-local down
     """
     from habari_local import active, lifecycle
+    from habari_local.commands.meant import confirm
+    from habari_local.commands.planned import named
+    from habari_local.modes.base import Elsewhere
 
-    chosen, ctx = active.current(mode)
+    chosen, ctx = active.current(mode, cluster(mode, context, namespace))
+    if isinstance(chosen, Elsewhere):
+        confirm(chosen.plan_down(ctx), meant, f"habari-local down {named(ctx)}")
     done = lifecycle.down(chosen, ctx, wipe=wipe)
     shown = [
         f"Stopped: {', '.join(done.stopped)}."
@@ -31,7 +39,7 @@ def down(
         else "Nothing was running; nothing had to be done."
     ]
     if done.kept:
-        shown.append(f"Kept: {', '.join(done.kept)} (habari-local down --wipe deletes it).")
+        shown.append(f"Kept: {', '.join(done.kept)} ({done.deletes} deletes it).")
     if done.deleted:
         shown.append(f"Deleted: {', '.join(done.deleted)}.")
     data = {"stopped": done.stopped, "kept": done.kept, "deleted": done.deleted}

@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from habari_local.commands.options import ModeName, Sets, flags
+from habari_local.commands.options import ContextName, ModeName, Namespace, Sets, cluster, flags
 from habari_local.console import Result
 from habari_local.errors import MissingTool
 
 
 def e2e(
     mode: ModeName = None,
+    context: ContextName = None,
+    namespace: Namespace = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="A skip without a listed reason is a failure.")
     ] = False,
@@ -35,7 +37,8 @@ def e2e(
 
     if importlib.util.find_spec("pytest") is None:
         raise MissingTool("pytest", "to run the suite", "uv sync --group dev")
-    chosen, ctx = active.fresh(mode, flags(sets))
+    there = cluster(mode, context, namespace)
+    chosen, ctx = active.fresh(mode, flags(sets) | there)
     with lifecycle.for_a_while(chosen, ctx) as ctx:
         file = ctx.checkout.of_mode(chosen.name) / "endpoints.json"
         write_private(file, json.dumps(chosen.endpoints(ctx).as_json()))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from habari_local.commands.options import AsJson, ModeName
+from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
 from habari_local.console import Result
 
 
-def endpoints(mode: ModeName = None, as_json: AsJson = True) -> Result:  # noqa: ARG001
+def endpoints(
+    mode: ModeName = None,
+    context: ContextName = None,
+    namespace: Namespace = None,
+    as_json: AsJson = True,  # noqa: ARG001
+) -> Result:
     """Print addresses, users and keys as JSON. This prints secrets: don't paste it anywhere.
 
     Example: habari-local endpoints > endpoints.json
     """
     from habari_local import active
 
-    chosen, ctx = active.running(mode)
+    chosen, ctx = active.running(mode, cluster(mode, context, namespace))
     return Result(chosen.endpoints(ctx).as_json(), as_json=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from habari_local.commands.options import ModeName
+from habari_local.commands.options import ContextName, ModeName, Namespace, cluster
 from habari_local.console import Result
 from habari_local.errors import USAGE, HabariError
 
@@ -16,6 +16,8 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each.")] = 50,
     mode: ModeName = None,
+    context: ContextName = None,
+    namespace: Namespace = None,
 ) -> Result:
     """Show the last log lines of all services or of those named.
 
@@ -23,7 +25,7 @@ def logs(
     """
     from habari_local import active
 
-    chosen, ctx = active.current(mode)
+    chosen, ctx = active.current(mode, cluster(mode, context, namespace))
     known = chosen.services(ctx)
     for name in services or ():
         if name not in known:

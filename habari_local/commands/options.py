@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from habari_local import modes
-from habari_local.errors import ConfigError
+from habari_local.errors import USAGE, ConfigError, HabariError
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Endpoints
@@ -25,6 +25,37 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting for this call; repeatable."),
 ]
+
+ContextName = Annotated[
+    str | None,
+    typer.Option("--context", metavar="NAME", help="Mode cluster: the context of your kubeconfig."),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", metavar="NAME", help="Mode cluster: the namespace; else habari."),
+]
+Meant = Annotated[
+    str | None,
+    typer.Option("--yes-i-mean", metavar="NAMESPACE", help="Mode cluster: don't ask, I mean it."),
+]
+
+
+def cluster(mode: str | None, context: str | None, namespace: str | None) -> dict[str, str]:
+    """Return the settings that name a cluster.
+
+    Raises:
+        HabariError: one is named, and another mode than cluster.
+    """
+    found = {"HABARI_KUBE_CONTEXT": context, "HABARI_KUBE_NAMESPACE": namespace}
+    given = {name: value for name, value in found.items() if value is not None}
+    if given and mode != "cluster":
+        raise HabariError(
+            f"Mode {mode or 'not named'}: a context or namespace was given, which mode cluster"
+            " alone has.",
+            "habari-local status --mode cluster --context NAME",
+            USAGE,
+        )
+    return given
 
 
 def flags(pairs: list[str] | None) -> dict[str, str]:

@@ -6,19 +6,24 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from habari_local.commands.options import AsJson, ModeName
+from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
 from habari_local.console import Result, Table, human_size
 from habari_local.errors import NOT_READY
 
 
-def status(mode: ModeName = None, as_json: AsJson = False) -> Result:
+def status(
+    mode: ModeName = None,
+    context: ContextName = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> Result:
     """Show each service, its address, since when it runs and its memory; exit 0 if all answer.
 
     Example: habari-local status --json
     """
     from habari_local import active
 
-    chosen, ctx = active.current(mode)
+    chosen, ctx = active.current(mode, cluster(mode, context, namespace))
     rows = chosen.status(ctx)
     good = bool(rows) and all(row.good for row in rows)
     data = {

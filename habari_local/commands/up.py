@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from habari_local.commands.options import AsJson, ModeName, Sets, flags, link
+from habari_local.commands.options import (
+    AsJson,
+    ContextName,
+    Meant,
+    ModeName,
+    Namespace,
+    Sets,
+    cluster,
+    flags,
+    link,
+)
 from habari_local.console import Result
 from habari_local.errors import USAGE, HabariError
 
@@ -31,6 +41,12 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     watch: Annotated[
         bool, typer.Option("--watch", help="Have edits count at once (mode nohub).")
     ] = False,
+    context: ContextName = None,
+    namespace: Namespace = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Mode cluster: show what would change, and stop.")
+    ] = False,
+    meant: Meant = None,
     as_json: AsJson = False,
 ) -> Result:
     """Bring Habari up: everything that is not running yet, and nothing else.
@@ -38,16 +54,16 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     Example: habari-local up --mode process --set HABARI_HUB_PORT=9000
     """
     from habari_local import active, lifecycle
-    from habari_local.modes.base import Watching
+    from habari_local.modes.base import Elsewhere, Watching
 
     began = time.monotonic()
-    chosen, ctx = active.fresh(mode, flags(sets), wait=wait)
-    if watch and not isinstance(chosen, Watching):
-        raise HabariError(
-            f"Mode {chosen.name}: nothing to watch, mode nohub was expected.",
-            "habari-local up --mode nohub --watch",
-            USAGE,
-        )
+    named = cluster(mode, context, namespace)
+    chosen, ctx = active.fresh(mode, flags(sets) | named, wait=wait)
+    _refuse(chosen, watch=watch, plan=plan, fresh=fresh)
+    if isinstance(chosen, Elsewhere):
+        from habari_local.commands.planned import brought_up
+
+        return brought_up(chosen, ctx, plan_only=plan, meant=meant, keep=keep, as_json=as_json)
     if fresh:
         _delete(chosen)
     changed = lifecycle.up(chosen, ctx, keep=keep)
@@ -73,6 +89,29 @@ def _delete(mode: Mode) -> None:
     lifecycle.refuse_another(mode, kept)
     done = lifecycle.down(mode, kept, wipe=True)
     typer.echo(f"Deleted: {', '.join(done.deleted) or 'nothing was there'}.", err=True)
+
+
+def _refuse(mode: Mode, *, watch: bool, plan: bool, fresh: bool) -> None:
+    from habari_local.modes.base import Elsewhere, Watching
+
+    if watch and not isinstance(mode, Watching):
+        raise HabariError(
+            f"Mode {mode.name}: nothing to watch, mode nohub was expected.",
+            "habari-local up --mode nohub --watch",
+            USAGE,
+        )
+    if fresh and isinstance(mode, Elsewhere):
+        raise HabariError(
+            f"Mode {mode.name}: --fresh was given, but a cluster's homes are deleted by hand alone.",
+            "habari-local down --help",
+            USAGE,
+        )
+    if plan and not isinstance(mode, Elsewhere):
+        raise HabariError(
+            f"Mode {mode.name}: --plan was given, which mode cluster alone has.",
+            "habari-local up --mode cluster --plan --context NAME",
+            USAGE,
+        )
 
 
 def _said(mode: Mode, where: Endpoints, *, changed: bool, seconds: float) -> list[str]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from habari_local.commands.options import AsJson, ModeName
+from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
 from habari_local.console import Result, Table
-from habari_local.errors import NOT_READY
+from habari_local.errors import NOT_READY, HabariError
 
 if TYPE_CHECKING:
     from habari_local.diagnostics.ladder import Climb, Scene
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def why(
     user: Annotated[str, typer.Argument(metavar="[USER]", help="Whose server to look at.")] = "",
     mode: ModeName = None,
+    context: ContextName = None,
+    namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> Result:
     """Say why Habari, or one user's server, does not work: the first broken part and its evidence.
@@ -28,7 +30,7 @@ def why(
     from habari_local.diagnostics.ladder import climb
     from habari_local.diagnostics.probes import LADDER
 
-    chosen, ctx = active.current(mode)
+    chosen, ctx = active.current(mode, cluster(mode, context, namespace))
     found = climb(_scene(chosen, ctx, user.lower()), LADDER)
     data = {"mode": chosen.name, "user": user, **found.as_json()}
     return Result(data, _shown(found), NOT_READY if found.broken else 0, as_json=as_json)
@@ -38,12 +40,15 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
     from habari_local import active
     from habari_local.config.load import load
     from habari_local.diagnostics.ladder import Scene
-    from habari_local.modes.base import Explaining
+    from habari_local.modes.base import Elsewhere, Explaining
 
-    where = mode.endpoints(ctx) if ctx.secrets else None
+    elsewhere = isinstance(mode, Elsewhere)
+    where = _found(mode, ctx) if elsewhere else mode.endpoints(ctx) if ctx.secrets else None
     rows = mode.status(ctx) if where else []
     servers = [row.user for row in rows if row.user]
     listed = {*ctx.settings.admin_users, *ctx.settings.allowed_users}
+    if isinstance(mode, Elsewhere):
+        listed = set(mode.listed(ctx)) if where else set()
     github = where.github if where else None
     return Scene(
         url=where.hub_url if where else "",
@@ -52,7 +57,7 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
         user=user or next(iter(servers), ""),
         running={row.name: row.state for row in rows if not row.user},
         listed=frozenset(listed),
-        by_organization=bool(ctx.settings.allowed_organizations),
+        by_organization=elsewhere or bool(ctx.settings.allowed_organizations),
         github=github["url"] if github else "",
         check=lambda: mode.check(_whole(ctx)),
         settings=lambda: load(ctx.checkout.root),
@@ -63,8 +68,16 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
             if name in mode.services(ctx)
             else []
         ),
-        up=where is not None and active.active_mode(ctx.checkout) == mode.name,
+        up=where is not None and (elsewhere or active.active_mode(ctx.checkout) == mode.name),
     )
+
+
+def _found(mode: Mode, ctx: Context) -> Endpoints | None:
+    """Return the endpoints of what is elsewhere; None if they can't be had, as the rungs tell."""
+    try:
+        return mode.endpoints(ctx)
+    except HabariError:
+        return None
 
 
 def _whole(ctx: Context) -> Context:

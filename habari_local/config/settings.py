@@ -21,6 +21,13 @@ def _names(value: Any) -> Any:
     return names
 
 
+def _words(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
@@ -97,13 +104,30 @@ class Settings(BaseModel):
         "Zero to JupyterHub's chart: a folder or an archive; empty: jupyterhub 4.4.0 of"
         " https://hub.jupyter.org/helm-chart/, got once.",
     )
+    kube_context: str = setting(
+        "",
+        "Kubernetes",
+        "Mode cluster: the context of your kubeconfig to work in. The current one is never taken.",
+    )
+    kube_namespace: str = setting(
+        "habari",
+        "Kubernetes",
+        "Mode cluster: the namespace.",
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+    )
+    waived_rules: Words = setting(
+        (),
+        "Kubernetes",
+        "Mode cluster: rules of `config check` that this deployment may break, by comma: stand-in,"
+        " callback, tls and s3 in a cluster for trials.",
+    )
 
     s3_backend: Literal["auto", "moto", "localstack", "aws"] = setting(
         "auto",
         "S3",
         "moto: fast, on this machine; localstack: 4.14.0, on this machine; aws: real AWS, or any S3"
-        " whose endpoint and keys are given below; auto: localstack in the modes hub and kind, moto"
-        " in the others.",
+        " whose endpoint and keys are given below; auto: localstack in the modes hub and kind, aws"
+        " in cluster, moto in the others.",
     )
     s3_region: str = setting("us-east-1", "S3", "Region of the buckets.", pattern=r"^[a-z0-9-]+$")
     s3_endpoint_url: str = setting(

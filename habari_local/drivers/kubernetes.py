@@ -27,6 +27,14 @@ APPLY: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
+class Rollout:
+    """How far a deployment is: `fresh`, its pods are of its newest form and no others; `done`."""
+
+    fresh: bool
+    done: bool
+
+
+@dataclass(frozen=True)
 class Cluster:
     """A cluster as one context of one kubeconfig sees it."""
 
@@ -133,6 +141,53 @@ class Cluster:
             *whole, rest = (rest + chunk).split(b"\n")
             for line in whole:
                 yield line.decode(errors="replace")
+
+    def refusal(self) -> str:
+        """Return why the API server does not answer us, in words; "" if it does."""
+        from kubernetes.client.exceptions import ApiException
+        from kubernetes.config import ConfigException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            self.api.get_api_resources(_request_timeout=SECONDS)
+        except ApiException as error:
+            return f"{error.status} {error.reason}"
+        except ConfigException as error:
+            return str(error)
+        except (HTTPError, OSError) as error:
+            return f"no answer ({type(error).__name__})"
+        return ""
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """Return what is in a secret that is text; nothing where there is none."""
+        found = self._try(
+            lambda: self.api.read_namespaced_secret(name, namespace, _request_timeout=SECONDS)
+        )
+        data = (found.data if found else None) or {}
+        return {key: base64.b64decode(text).decode(errors="replace") for key, text in data.items()}
+
+    def claims(self, namespace: str) -> list[str]:
+        """Return the names of the claims to volumes."""
+        ask = self.api.list_namespaced_persistent_volume_claim
+        listed = self._try(lambda: ask(namespace, _request_timeout=SECONDS).items)
+        return sorted(each.metadata.name for each in listed or ())
+
+    def delete_pod(self, namespace: str, name: str) -> None:
+        """Delete a pod; none there is fine."""
+        self._try(lambda: self.api.delete_namespaced_pod(name, namespace, _request_timeout=SECONDS))
+
+    def rollout(self, namespace: str, name: str) -> Rollout:
+        """Return how far a deployment is."""
+        from kubernetes import client
+
+        ask = client.AppsV1Api(self.api.api_client).read_namespaced_deployment
+        found = self._try(lambda: ask(name, namespace, _request_timeout=SECONDS))
+        if found is None:
+            return Rollout(fresh=False, done=False)
+        wanted, status = found.spec.replicas or 0, found.status
+        seen = (status.observed_generation or 0) >= found.metadata.generation
+        fresh = seen and wanted == (status.updated_replicas or 0) == (status.replicas or 0)
+        return Rollout(fresh, done=fresh and wanted == (status.available_replicas or 0))
 
     def annotation(self, namespace: str, name: str) -> str:
         """Return an annotation of a namespace, "" where there is none."""

@@ -111,6 +111,17 @@ class Stopped:
     stopped: tuple[str, ...]
     kept: tuple[str, ...]
     deleted: tuple[str, ...] = ()
+    deletes: str = "habari-local down --wipe"  # the command that deletes what was kept
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a change would do to a cluster of others, told before it is made."""
+
+    place: str  # the namespace: what a person types who means it
+    lines: tuple[str, ...]
+    data: Mapping[str, Any]
+    lost: tuple[str, ...] = ()  # what can't be had back; empty: nobody needs to be asked
 
 
 class Mode(Protocol):
@@ -154,6 +165,24 @@ class Watching(Protocol):
 
     def watch(self, ctx: Context) -> Iterator[str]:
         """Yield a line for each edit that was made to count, until interrupted."""
+
+
+@runtime_checkable
+class Elsewhere(Protocol):
+    """A mode whose platform is in a cluster that was there before and has other users.
+
+    It is named with each call and never remembered, so that no later call meets it by chance; what
+    a change does is planned first. Both plans refuse what `Mode.check` refuses.
+    """
+
+    def plan_up(self, ctx: Context) -> Plan:
+        """Return what `up` would change."""
+
+    def plan_down(self, ctx: Context) -> Plan:
+        """Return what `down` would take away and leave."""
+
+    def listed(self, ctx: Context) -> Sequence[str]:
+        """Return the accounts that the deployment lets in by name."""
 
 
 @runtime_checkable

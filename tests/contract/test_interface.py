@@ -14,6 +14,7 @@ from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import Settings
 from habari_local.modes.base import Context
 from habari_local.paths import Checkout
+from tests.able import here
 from tests.scratch import must_be_able_to_run
 
 SKETCH = '''"""A sixth mode, sketched in one folder."""
@@ -65,7 +66,7 @@ def test_steps_are_a_table_of_contents(name: str, ctx: Context) -> None:
         assert set(step.after) <= set(names[:place]), "a step stands below what it waits for"
 
 
-@pytest.mark.parametrize("name", modes.names())
+@pytest.mark.parametrize("name", here())
 def test_endpoints_fit_their_schema(name: str, ctx: Context) -> None:
     data = json.loads(json.dumps(modes.get(name).endpoints(ctx).as_json()))
     assert data["schema"] == 1
@@ -79,7 +80,7 @@ def test_endpoints_fit_their_schema(name: str, ctx: Context) -> None:
         assert {"from_host", "from_notebook"} <= set(address)
 
 
-@pytest.mark.parametrize("name", modes.names())
+@pytest.mark.parametrize("name", here())
 def test_what_never_was_up_goes_down_and_has_a_status(name: str, ctx: Context) -> None:
     must_be_able_to_run(name)
     mode = modes.get(name)

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from habari_local import modes, wait
+from habari_local import wait
+from tests.able import here
 from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run
 from tests.waiting import wait_for
@@ -19,7 +20,7 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.timeout(400)  # the first test of a mode waits until it is up
 
 
-@pytest.fixture(scope="module", params=modes.names())
+@pytest.fixture(scope="module", params=here())
 def platform(request: pytest.FixtureRequest, shared: Scratch) -> Iterator[tuple[str, Scratch]]:
     """The platform in each mode, up for the tests of this module."""
     must_be_able_to_run(request.param)

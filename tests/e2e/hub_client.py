@@ -138,7 +138,8 @@ def whoever_has_the_token(endpoints: Endpoints) -> Person:
 def session_of(hub: Hub, login: str, note: str) -> Iterator[Person]:
     """A user's session that ends with the block: by the form of the stand-in, else by a token.
 
-    No suite may type a password into the real GitHub; the hub's service makes a token instead.
+    No suite may type a password into the real GitHub; the hub's service makes a token instead, and
+    the account too where there is none: that one goes with the block, and its home with it.
     """
     if hub.endpoints.github is not None:
         person = sign_in(hub.endpoints, login)
@@ -147,11 +148,12 @@ def session_of(hub: Hub, login: str, note: str) -> Iterator[Person]:
         person.web.close()
         return
     users = f"{hub.endpoints.hub}/hub/api/users/{quoted(login)}"
-    if hub.user(login) is None:
+    throw_away = hub.user(login) is None
+    if throw_away:
         hub.web.post(users).raise_for_status()
     made = hub.web.post(f"{users}/tokens", json={"note": note, "expires_in": 3600})
     made.raise_for_status()
     with Web(hub.endpoints.hub) as web:
         web.headers["Authorization"] = f"token {made.json()['token']}"
         yield Person(hub.endpoints, login, web)
-    hub.web.delete(f"{users}/tokens/{made.json()['id']}")
+    hub.web.delete(users if throw_away else f"{users}/tokens/{made.json()['id']}")

@@ -15,6 +15,7 @@ from habari_local.config.secrets import keep
 from habari_local.config.settings import Settings
 from habari_local.modes.base import Address, Context, Endpoints, S3Endpoint
 from habari_local.paths import Checkout
+from tests.able import here
 from tests.e2e import endpoints as suite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,7 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(SCHEMA)
 
 
-@pytest.fixture(params=modes.names())
+@pytest.fixture(params=here())
 def printed(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     """What a mode would print once its buckets have a key."""
     checkout = Checkout(tmp_path)

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from habari_local.drivers.helm import Release, program
+from habari_local.drivers.helm import program
+from habari_local.drivers.release import Release
 from habari_local.errors import CommandFailed, MissingTool
 from tests.programs import with_helm
 

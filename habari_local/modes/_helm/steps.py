@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from habari_local import wait
-from habari_local.drivers.helm import Release
 from habari_local.drivers.kubernetes import Cluster
 from habari_local.drivers.pods import Pod
 from habari_local.drivers.podwatch import PodWatch
+from habari_local.drivers.release import Release
 from habari_local.modes.base import SAME, Context, Say, Step
 
 START_SECONDS = 300.0  # how long a pod may take: a cold disk, an image from far away

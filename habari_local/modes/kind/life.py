@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 from habari_local import wait
@@ -12,6 +10,7 @@ from habari_local.drivers import engine, node
 from habari_local.drivers.pods import Pod
 from habari_local.errors import HabariError
 from habari_local.modes._compose import buckets
+from habari_local.modes._helm import life as shared
 from habari_local.modes.base import Context, ServiceStatus, Stopped
 from habari_local.modes.kind import place
 
@@ -56,20 +55,8 @@ def status(ctx: Context, pages: Mapping[str, str]) -> list[ServiceStatus]:
             rows.append(_registry(ctx, page, address))
             continue
         found = [each for each in pods if each.component == COMPONENTS.get(name, name)]
-        if not found:
-            rows.append(ServiceStatus(name, "stopped", address))
-            continue
-        good = found[-1].ready and wait.answers(page)
-        state = "running" if good else "not answering"
-        used = memory.get(found[-1].name)
-        rows.append(ServiceStatus(name, state, address, found[-1].since, used))
-    servers = sorted((each for each in pods if each.user), key=lambda each: each.user)
-    return rows + [_server(each, memory) for each in servers]
-
-
-def _server(pod: Pod, memory: Mapping[str, int]) -> ServiceStatus:
-    state = "running" if pod.ready else "not answering"
-    return ServiceStatus("server", state, "", pod.since, memory.get(pod.name), pod.user)
+        rows.append(shared.service(name, page, found, memory))
+    return rows + shared.servers(pods, memory)
 
 
 def _registry(ctx: Context, page: str, address: str) -> ServiceStatus:
@@ -94,43 +81,22 @@ def logs(
         if each.component in wanted or (each.user and servers)
     ]
     boxes = engine.containers(place.ours(ctx)) if place.REGISTRY in services else []
-    titles = {each.name: _title(each) for each in pods} | {e.id: e.service for e in boxes}
-    width = max((len(title) for title in titles.values()), default=0)
+    titles = {each.name: _title(each) for each in pods}
     if follow:
-        readers = {each.name: cluster.follow(place.NAMESPACE, each.name, lines) for each in pods}
-        readers |= {each.id: engine.follow(each.id, lines) for each in boxes}
-        yield from _merged({name: (titles[name], rows) for name, rows in readers.items()}, width)
+        found = shared.readers(cluster, place.NAMESPACE, titles, lines)
+        yield from shared.merged(
+            [*found, *((box.service, engine.follow(box.id, lines)) for box in boxes)]
+        )
         return
-    for each in pods:
-        for line in cluster.last_lines(place.NAMESPACE, each.name, lines):
-            yield f"{titles[each.name]:<{width}} | {line}"
+    yield from shared.lines(cluster, place.NAMESPACE, titles, lines)
     for box in boxes:
         for line in engine.last_lines(box.id, lines):
-            yield f"{titles[box.id]:<{width}} | {line}"
+            yield f"{box.service} | {line}"
 
 
 def _title(pod: Pod) -> str:
     names = {label: name for name, label in COMPONENTS.items()}
     return names.get(pod.component, pod.title)
-
-
-def _merged(readers: Mapping[str, tuple[str, Iterator[str]]], width: int) -> Iterator[str]:
-    """Yield the lines of several logs as they come, until all of them end."""
-    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-
-    def read(title: str, rows: Iterator[str]) -> None:
-        for line in rows:
-            said.put(f"{title:<{width}} | {line}")
-        said.put(None)
-
-    for title, rows in readers.values():
-        threading.Thread(target=read, args=(title, rows), daemon=True).start()
-    left = len(readers)
-    while left:
-        line = said.get()
-        left -= line is None
-        if line is not None:
-            yield line
 
 
 def down(ctx: Context, *, wipe: bool) -> Stopped:

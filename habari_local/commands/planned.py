@@ -1,0 +1,53 @@
+"""`up` in a cluster of others: what would change is shown, then asked about, then done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from habari_local.commands.meant import confirm
+from habari_local.console import Result
+
+if TYPE_CHECKING:
+    from habari_local.modes.base import Context, Mode
+
+
+def named(ctx: Context) -> str:
+    """Return the options that name the cluster and the namespace of a call."""
+    settings = ctx.settings
+    return f"--mode cluster --context {settings.kube_context} --namespace {settings.kube_namespace}"
+
+
+def brought_up(
+    mode: Mode, ctx: Context, *, plan_only: bool, meant: str | None, keep: bool, as_json: bool
+) -> Result:
+    """Return the plan, or what came of it.
+
+    Raises:
+        HabariError: it can't be, it was not meant, or it failed and was taken back.
+    """
+    from habari_local import lifecycle
+    from habari_local.modes.base import Elsewhere
+
+    assert isinstance(mode, Elsewhere)  # noqa: S101 (its caller asked)
+    plan = mode.plan_up(ctx)
+    if plan_only:
+        return Result(dict(plan.data), plan.lines, as_json=as_json)
+    again = f"habari-local up {named(ctx)}"
+
+    def change() -> bool:
+        confirm(plan, meant, again)
+        return lifecycle.up(mode, ctx, keep=keep)
+
+    def told() -> Iterator[str]:
+        yield from plan.lines
+        done = "is up" if change() else "was up already; nothing had to be done"
+        yield f"\nHabari {done} in namespace {plan.place} of {ctx.settings.kube_context}.\n"
+        yield f"  open      {mode.endpoints(ctx).hub_url}"
+        yield f"\nTry next: habari-local status {named(ctx)}"
+
+    if not as_json:
+        return Result(lines=told())
+    changed = change()
+    url = mode.endpoints(ctx).hub_url
+    return Result({"mode": mode.name, "url": url, "changed": changed, **plan.data}, as_json=True)

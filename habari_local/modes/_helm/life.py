@@ -1,0 +1,74 @@
+"""What runs in a namespace, as `status` and `logs` tell it: services by their pods, and servers."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+from habari_local import wait
+from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.pods import Pod
+from habari_local.modes.base import ServiceStatus
+
+Reader = tuple[str, Iterator[str]]  # what a log is called, and its lines as they come
+
+
+def service(name: str, page: str, pods: Sequence[Pod], memory: Mapping[str, int]) -> ServiceStatus:
+    """Return how a service is, by its pods (the newest last) and by the page that it answers."""
+    address = "/".join(page.split("/")[:3])
+    if not pods:
+        return ServiceStatus(name, "stopped", address)
+    good = pods[-1].ready and wait.answers(page)
+    state = "running" if good else "not answering"
+    return ServiceStatus(name, state, address, pods[-1].since, memory.get(pods[-1].name))
+
+
+def servers(pods: Sequence[Pod], memory: Mapping[str, int]) -> list[ServiceStatus]:
+    """Return how users' servers are."""
+    return [
+        ServiceStatus(
+            "server",
+            "running" if pod.ready else "not answering",
+            "",
+            pod.since,
+            memory.get(pod.name),
+            pod.user,
+        )
+        for pod in sorted((each for each in pods if each.user), key=lambda each: each.user)
+    ]
+
+
+def lines(cluster: Cluster, namespace: str, titles: Mapping[str, str], count: int) -> Iterator[str]:
+    """Yield the last lines of pods' logs (pod → what it is called), one pod after the other."""
+    width = max(map(len, titles.values()), default=0)
+    for name, title in titles.items():
+        for line in cluster.last_lines(namespace, name, count):
+            yield f"{title:<{width}} | {line}"
+
+
+def readers(
+    cluster: Cluster, namespace: str, titles: Mapping[str, str], count: int
+) -> list[Reader]:
+    """Return what follows pods' logs."""
+    return [(title, cluster.follow(namespace, pod, count)) for pod, title in titles.items()]
+
+
+def merged(found: Sequence[Reader]) -> Iterator[str]:
+    """Yield the lines of several logs as they come, until all of them end."""
+    width = max((len(title) for title, _ in found), default=0)
+    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read(title: str, rows: Iterator[str]) -> None:
+        for line in rows:
+            said.put(f"{title:<{width}} | {line}")
+        said.put(None)
+
+    for title, rows in found:
+        threading.Thread(target=read, args=(title, rows), daemon=True).start()
+    left = len(found)
+    while left:
+        line = said.get()
+        left -= line is None
+        if line is not None:
+            yield line

@@ -1,0 +1,65 @@
+"""Where mode cluster is: the context and namespace that the settings name, the values, helm."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from habari_local.charts import location
+from habari_local.drivers import kubeconfig
+from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.release import Release
+from habari_local.images import tools
+from habari_local.images.build import Images
+from habari_local.modes._helm.steps import Deployment
+from habari_local.modes.base import Context
+
+NAME = "cluster"
+RELEASE = "habari"
+
+
+def namespace(ctx: Context) -> str:
+    """Return the namespace."""
+    return ctx.settings.kube_namespace
+
+
+def cluster(ctx: Context) -> Cluster:
+    """Return the cluster as its client sees it.
+
+    Raises:
+        HabariError: no context was named, or not one of the kubeconfig.
+    """
+    context = ctx.settings.kube_context
+    return Cluster(kubeconfig.find(ctx.environ, context), context)
+
+
+def release(ctx: Context) -> Release:
+    """Return the release of the chart."""
+    seen = cluster(ctx)
+    return Release(RELEASE, namespace(ctx), seen.kubeconfig, seen.context, environ(ctx))
+
+
+def environ(ctx: Context) -> Mapping[str, str]:
+    """Return the environment of helm: the machine's own, else the one of our image `tools`."""
+    if shutil.which("helm", path=ctx.environ.get("PATH")):
+        return ctx.environ
+    images = Images(ctx.checkout, ctx.settings, ctx.environ)
+    if tools.from_image(images):
+        tools.unpack(images)
+    return tools.environment(images)
+
+
+def chart(ctx: Context) -> Path:
+    """Return the chart."""
+    return location.location(ctx.settings, ctx.checkout.root, environ(ctx), cancel=ctx.cancel)
+
+
+def values(ctx: Context) -> Path:
+    """Return the file of production's values."""
+    return location.production(ctx.checkout.root)
+
+
+def deployment(ctx: Context) -> Deployment:
+    """Return the release with its values."""
+    return Deployment(cluster(ctx), release(ctx), chart(ctx), [values(ctx)])

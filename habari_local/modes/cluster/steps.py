@@ -1,0 +1,150 @@
+"""The steps of mode cluster: values that may go out, the release, its pods; and the way back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from habari_local import wait
+from habari_local.charts import plan as plans
+from habari_local.charts.chart import opened
+from habari_local.charts.examine import examine
+from habari_local.charts.rules import RULES
+from habari_local.drivers.kubernetes import Rollout
+from habari_local.drivers.objects import Objects
+from habari_local.drivers.pods import Pod
+from habari_local.drivers.podwatch import PodWatch
+from habari_local.errors import USAGE, ConfigError, HabariError
+from habari_local.modes._helm import steps as shared
+from habari_local.modes.base import SAME, Context, Say, Step
+from habari_local.modes.cluster import place
+
+SECONDS = 600.0  # how long pods may take: a node may have to be added first
+PAUSE = 0.5  # seconds between two questions about a deployment
+
+
+def allowed_values(ctx: Context) -> str:
+    """Refuse values that break a rule which is not waived; return the chart's title.
+
+    Raises:
+        HabariError: everything that is wrong with them, at once.
+    """
+    unknown = [name for name in ctx.settings.waived_rules if name not in RULES]
+    if unknown:
+        known = ", ".join(RULES)
+        raise ConfigError([f"HABARI_WAIVED_RULES={each}: expected of {known}" for each in unknown])
+    chart, file = opened(place.chart(ctx)), place.values(ctx)
+    found = [
+        each
+        for each in examine([file], ctx.checkout.root, chart, ctx.checkout.root)
+        if each.rule not in ctx.settings.waived_rules
+    ]
+    if found:
+        count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
+        raise HabariError(
+            f"Values {file.name}: {count} found, none expected.",
+            "habari-local config check",
+            USAGE,
+            [f"- {each}" for each in found],
+        )
+    return chart.title
+
+
+def outcome(ctx: Context) -> plans.Outcome:
+    """Return what an upgrade would do."""
+    now = place.deployment(ctx)
+    before = now.release.manifest() if now.release.status() else ""
+    after = now.release.preview(now.chart, now.values)
+    return plans.plan(before, after, Objects(now.cluster, place.namespace(ctx)))
+
+
+def values() -> Step:
+    """Return the step that looks at the values once more."""
+
+    def action(ctx: Context, say: Say) -> str:
+        say("checking the values")
+        return f"fit {allowed_values(ctx)}"
+
+    return Step("values", "chart and values", action)
+
+
+def release(after: tuple[str, ...]) -> Step:
+    """Return the step that has the release follow chart and values, and goes back if told to."""
+    began: list[int] = []  # the good revision before, 0 of none; empty: nothing was changed
+
+    def action(ctx: Context, say: Say) -> str:
+        say("comparing with the cluster")
+        if not outcome(ctx).anything and _good(ctx):
+            return SAME
+        now = place.deployment(ctx)
+        good = [each.number for each in now.release.history() if each.good]
+        began.append(good[-1] if good else 0)
+        say("helm upgrade --install")
+        now.release.upgrade(now.chart, now.values, on_line=say, cancel=ctx.cancel)
+        return f"upgraded from revision {began[0]}" if began[0] else "installed"
+
+    def undo(ctx: Context) -> None:
+        if not began:
+            return
+        if began[0]:
+            place.release(ctx).rollback(began[0])
+        else:
+            place.release(ctx).uninstall()
+
+    return Step("release", "release", action, after, undo)
+
+
+def _good(ctx: Context) -> bool:
+    newest = place.release(ctx).status()
+    return newest is not None and newest.status == "deployed"
+
+
+def rollout(
+    name: str, title: str, watch: Callable[[Context], PodWatch], after: tuple[str, ...]
+) -> Step:
+    """Return the step that waits until a component runs in its newest form.
+
+    It ends as soon as its pod can't come up any more, with the pod's events and last lines.
+    """
+
+    def action(ctx: Context, say: Say) -> str:
+        cluster, namespace = place.cluster(ctx), place.namespace(ctx)
+        if cluster.rollout(namespace, name).done:
+            return SAME
+        if not ctx.wait:
+            return "not waited for"
+        following = watch(ctx)
+        seen = _seldom(lambda: cluster.rollout(namespace, name))
+
+        def broken() -> Pod | None:
+            return following.failed(name) if seen().fresh else None
+
+        def failed() -> str | None:
+            found = broken()
+            return found.failure if found else None
+
+        def log() -> list[str]:
+            pods = following.pods(name)
+            return shared.evidence(cluster, namespace, pods[-1]) if pods else []
+
+        wait.until(
+            lambda: seen().done, title, seconds=SECONDS, failed=failed, log=log,
+            tick=lambda: say(following.says(name)), cancel=ctx.cancel,
+            hint=f"habari-local logs {name} --mode cluster --context {ctx.settings.kube_context}",
+        )  # fmt: skip
+        return "runs"
+
+    return Step(name, title, action, after)
+
+
+def _seldom(ask: Callable[[], Rollout]) -> Callable[[], Rollout]:
+    """Return `ask` with its answer kept for a while: a cluster is not asked all the time."""
+    kept: list[tuple[float, Rollout]] = []
+
+    def answer() -> Rollout:
+        now = time.monotonic()
+        if not kept or now - kept[-1][0] >= PAUSE:
+            kept[:] = [(now, ask())]
+        return kept[-1][1]
+
+    return answer
