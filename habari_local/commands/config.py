@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from habari_local.commands import config_production
+from habari_local.commands import config_production, config_secret
 from habari_local.commands.options import AsJson, Sets, flags
 from habari_local.console import Result, Table
 from habari_local.errors import ConfigError, HabariError
@@ -17,6 +17,7 @@ app = typer.Typer(
     "Example: habari-local config show",
 )
 app.command()(config_production.check)
+app.add_typer(config_secret.app, name="secret")
 
 
 @app.command()

@@ -25,6 +25,11 @@ from habari_local.errors import USAGE, HabariError
 if TYPE_CHECKING:
     from habari_local.modes.base import Endpoints, Mode
 
+Watched = Annotated[bool, typer.Option("--watch", help="Have edits count at once (mode nohub).")]
+Begun = Annotated[
+    bool, typer.Option("--fresh", help="First delete what `down --wipe` deletes: begin anew.")
+]
+
 
 def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     mode: ModeName = None,
@@ -33,14 +38,9 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     keep: Annotated[
         bool, typer.Option("--keep", help="On failure leave what runs as it is, to look at.")
     ] = False,
-    fresh: Annotated[
-        bool,
-        typer.Option("--fresh", help="First delete what `down --wipe` deletes: begin anew."),
-    ] = False,
+    fresh: Begun = False,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Have edits count at once (mode nohub).")
-    ] = False,
+    watch: Watched = False,
     context: ContextName = None,
     namespace: Namespace = None,
     plan: Annotated[
@@ -54,15 +54,14 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     Example: habari-local up --mode process --set HABARI_HUB_PORT=9000
     """
     from habari_local import active, lifecycle
+    from habari_local.commands.planned import brought_up
     from habari_local.modes.base import Elsewhere, Watching
 
     began = time.monotonic()
-    named = cluster(mode, context, namespace)
-    chosen, ctx = active.fresh(mode, flags(sets) | named, wait=wait)
+    given = flags(sets) | cluster(mode, context, namespace)
+    chosen, ctx = active.fresh(mode, given, wait=wait)
     _refuse(chosen, watch=watch, plan=plan, fresh=fresh)
     if isinstance(chosen, Elsewhere):
-        from habari_local.commands.planned import brought_up
-
         return brought_up(chosen, ctx, plan_only=plan, meant=meant, keep=keep, as_json=as_json)
     if fresh:
         _delete(chosen)
@@ -102,7 +101,7 @@ def _refuse(mode: Mode, *, watch: bool, plan: bool, fresh: bool) -> None:
         )
     if fresh and isinstance(mode, Elsewhere):
         raise HabariError(
-            f"Mode {mode.name}: --fresh was given, but a cluster's homes are deleted by hand alone.",
+            f"Mode {mode.name}: --fresh was given, but homes there are deleted by hand alone.",
             "habari-local down --help",
             USAGE,
         )

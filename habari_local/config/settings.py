@@ -115,6 +115,12 @@ class Settings(BaseModel):
         "Mode cluster: the namespace.",
         pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
     )
+    values_from: Words = setting(
+        (),
+        "Kubernetes",
+        "Mode cluster: values out of variables of the environment, as secrets in CI:"
+        " PLACE=VARIABLE by comma, hub.config.GitHubOAuthenticator.client_secret=OAUTH_SECRET.",
+    )
     waived_rules: Words = setting(
         (),
         "Kubernetes",

@@ -53,7 +53,8 @@ class Foreign:
 
     def audited(self) -> list[dict[str, Any]]:
         """Every request that the API server was sent."""
-        text = node.execute(self.node, ["cat", AUDIT])
+        command = ["docker", "exec", self.node.name, "cat", AUDIT]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
@@ -63,6 +64,8 @@ def foreign(folder: Path) -> Iterator[Foreign]:
     with scratch_checkout(folder) as maker:
         _audit(maker.root)
         maker.good("up", "--mode", "kind")
+        maker.good("status")
+        assert maker.good("logs", "-n", "1").splitlines()
         own = Cluster(maker.state / "kind" / "kubeconfig", f"kind-habari-{maker.id}")
         own.keep_namespace("trial", {})
         kubeconfig = folder / "kubeconfig"

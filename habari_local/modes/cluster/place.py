@@ -1,4 +1,4 @@
-"""Where mode cluster is: the context and namespace that the settings name, the values, helm."""
+"""Where mode cluster is: the context and namespace that the settings name, helm and chart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from habari_local.drivers.kubernetes import Cluster
 from habari_local.drivers.release import Release
 from habari_local.images import tools
 from habari_local.images.build import Images
-from habari_local.modes._helm.steps import Deployment
 from habari_local.modes.base import Context
 
 NAME = "cluster"
@@ -53,13 +52,3 @@ def environ(ctx: Context) -> Mapping[str, str]:
 def chart(ctx: Context) -> Path:
     """Return the chart."""
     return location.location(ctx.settings, ctx.checkout.root, environ(ctx), cancel=ctx.cancel)
-
-
-def values(ctx: Context) -> Path:
-    """Return the file of production's values."""
-    return location.production(ctx.checkout.root)
-
-
-def deployment(ctx: Context) -> Deployment:
-    """Return the release with its values."""
-    return Deployment(cluster(ctx), release(ctx), chart(ctx), [values(ctx)])

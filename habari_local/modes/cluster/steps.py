@@ -17,7 +17,7 @@ from habari_local.drivers.podwatch import PodWatch
 from habari_local.errors import USAGE, ConfigError, HabariError
 from habari_local.modes._helm import steps as shared
 from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.cluster import place
+from habari_local.modes.cluster import layers, place
 
 SECONDS = 600.0  # how long pods may take: a node may have to be added first
 PAUSE = 0.5  # seconds between two questions about a deployment
@@ -33,16 +33,17 @@ def allowed_values(ctx: Context) -> str:
     if unknown:
         known = ", ".join(RULES)
         raise ConfigError([f"HABARI_WAIVED_RULES={each}: expected of {known}" for each in unknown])
-    chart, file = opened(place.chart(ctx)), place.values(ctx)
-    found = [
-        each
-        for each in examine([file], ctx.checkout.root, chart, ctx.checkout.root)
-        if each.rule not in ctx.settings.waived_rules
-    ]
+    chart, root = opened(place.chart(ctx)), ctx.checkout.root
+    with layers.closed(ctx) as files:
+        found = [
+            each
+            for each in examine(files, root, chart, root)
+            if each.rule not in ctx.settings.waived_rules
+        ]
     if found:
         count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
         raise HabariError(
-            f"Values {file.name}: {count} found, none expected.",
+            f"Values {files[0].name}: {count} found, none expected.",
             "habari-local config check",
             USAGE,
             [f"- {each}" for each in found],
@@ -52,10 +53,11 @@ def allowed_values(ctx: Context) -> str:
 
 def outcome(ctx: Context) -> plans.Outcome:
     """Return what an upgrade would do."""
-    now = place.deployment(ctx)
-    before = now.release.manifest() if now.release.status() else ""
-    after = now.release.preview(now.chart, now.values)
-    return plans.plan(before, after, Objects(now.cluster, place.namespace(ctx)))
+    release = place.release(ctx)
+    before = release.manifest() if release.status() else ""
+    with layers.opened(ctx) as files:
+        after = release.preview(place.chart(ctx), files)
+    return plans.plan(before, after, Objects(place.cluster(ctx), release.namespace))
 
 
 def values() -> Step:
@@ -76,11 +78,12 @@ def release(after: tuple[str, ...]) -> Step:
         say("comparing with the cluster")
         if not outcome(ctx).anything and _good(ctx):
             return SAME
-        now = place.deployment(ctx)
-        good = [each.number for each in now.release.history() if each.good]
+        release = place.release(ctx)
+        good = [each.number for each in release.history() if each.good]
         began.append(good[-1] if good else 0)
         say("helm upgrade --install")
-        now.release.upgrade(now.chart, now.values, on_line=say, cancel=ctx.cancel)
+        with layers.opened(ctx) as files:
+            release.upgrade(place.chart(ctx), files, on_line=say, cancel=ctx.cancel)
         return f"upgraded from revision {began[0]}" if began[0] else "installed"
 
     def undo(ctx: Context) -> None:

@@ -1,0 +1,95 @@
+"""The files of values that mode cluster lays over one another; secrets are opened for a moment."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from habari_local.charts import location
+from habari_local.charts.values import read
+from habari_local.config import sops
+from habari_local.errors import ConfigError
+from habari_local.modes.base import Context
+from habari_local.modes.cluster import place
+
+SECRETS = "secrets.yaml"
+# What stands for a value of the environment where values are only looked at.
+HIDDEN = "ENC[AES256_GCM,of the environment]"
+
+
+def files(ctx: Context) -> list[Path]:
+    """Return the files as they are: production's values, and the encrypted ones if there are."""
+    secrets = ctx.checkout.root / SECRETS
+    return [location.production(ctx.checkout.root), *([secrets] if secrets.is_file() else [])]
+
+
+@contextmanager
+def closed(ctx: Context) -> Iterator[list[Path]]:
+    """Give the files for those who look at values: no secret is in them that was not before."""
+    wanted = _wanted(ctx)
+    with _folder(ctx) as folder:
+        yield [*files(ctx), *_of_environment(folder, dict.fromkeys(wanted, HIDDEN))]
+
+
+@contextmanager
+def opened(ctx: Context) -> Iterator[list[Path]]:
+    """Give the files as helm takes them, in a private folder that is deleted at the end.
+
+    Raises:
+        HabariError: none of our keys opens what is encrypted.
+        ConfigError: a variable is not set.
+    """
+    wanted = _wanted(ctx)
+    lacking = [name for name in wanted.values() if not ctx.environ.get(name)]
+    if lacking:
+        raise ConfigError([f"HABARI_VALUES_FROM: {each} is not set" for each in lacking])
+    found = {where: ctx.environ[name] for where, name in wanted.items()}
+    with _folder(ctx) as folder:
+        made = [_open(path, folder / path.name, ctx.environ) for path in files(ctx)]
+        yield [*made, *_of_environment(folder, found)]
+
+
+@contextmanager
+def _folder(ctx: Context) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=ctx.checkout.of_mode(place.NAME)) as folder:
+        yield Path(folder)  # its owner's alone
+
+
+def _open(path: Path, target: Path, environ: Mapping[str, str]) -> Path:
+    data = read(path, path.name).data
+    if not sops.is_encrypted(data):
+        return path
+    target.write_text(json.dumps(sops.decrypted(data, environ, path.name)), encoding="utf-8")
+    return target
+
+
+def _of_environment(folder: Path, found: Mapping[str, str]) -> list[Path]:
+    if not found:
+        return []
+    tree: dict[str, Any] = {}
+    for where, text in found.items():
+        *above, last = where.split(".")
+        node = tree
+        for name in above:
+            node = node.setdefault(name, {})
+        node[last] = text
+    file = folder / "environment.yaml"
+    file.write_text(json.dumps(tree), encoding="utf-8")
+    return [file]
+
+
+def _wanted(ctx: Context) -> dict[str, str]:
+    """Return the variable of each place.
+
+    Raises:
+        ConfigError: one is no PLACE=VARIABLE.
+    """
+    pairs = [each.partition("=") for each in ctx.settings.values_from]
+    wrong = ["=".join((where, name)) for where, _, name in pairs if not (where and name)]
+    if wrong:
+        raise ConfigError([f"HABARI_VALUES_FROM={e}: expected PLACE=VARIABLE" for e in wrong])
+    return {where: name for where, _, name in pairs}
