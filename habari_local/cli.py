@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from habari_local.commands import config, drill, image, s3
+from habari_local.commands import config, drill, image, s3, tenant
 from habari_local.commands.bundle import bundle
 from habari_local.commands.diff import diff
 from habari_local.commands.doctor import doctor
@@ -45,6 +45,7 @@ app.add_typer(image.app, name="image")
 app.add_typer(config.app, name="config")
 app.add_typer(drill.app, name="drill")
 app.add_typer(s3.app, name="s3")
+app.add_typer(tenant.app, name="tenant")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

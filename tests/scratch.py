@@ -30,6 +30,7 @@ NEEDED = (
     "jupyter",
     "compose",
     "kind",
+    "tenants",
     "config.dist.yaml",
     "pyproject.toml",
     "README.md",

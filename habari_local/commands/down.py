@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from habari_local.commands.options import AsJson, ContextName, Meant, ModeName, Namespace, cluster
 from habari_local.console import Result
+
+if TYPE_CHECKING:
+    from habari_local.modes.base import Context, Mode
 
 
 def down(
@@ -24,15 +27,22 @@ def down(
 
     Example: habari-local down
     """
-    from habari_local import active, lifecycle
-    from habari_local.commands.meant import confirm
-    from habari_local.commands.planned import named
-    from habari_local.modes.base import Elsewhere
+    from habari_local import active
 
     chosen, ctx = active.current(mode, cluster(mode, context, namespace))
-    if isinstance(chosen, Elsewhere):
-        confirm(chosen.plan_down(ctx), meant, f"habari-local down {named(ctx)}")
-    done = lifecycle.down(chosen, ctx, wipe=wipe)
+    return taken_down(chosen, ctx, wipe=wipe, meant=meant, as_json=as_json)
+
+
+def taken_down(mode: Mode, ctx: Context, *, wipe: bool, meant: str | None, as_json: bool) -> Result:
+    """Stop a mode, if that is meant, and tell what was stopped, kept and deleted."""
+    from habari_local import lifecycle
+    from habari_local.commands.meant import confirm
+    from habari_local.commands.planned import again
+    from habari_local.modes.base import Elsewhere
+
+    if isinstance(mode, Elsewhere):
+        confirm(mode.plan_down(ctx), meant, again("down", ctx))
+    done = lifecycle.down(mode, ctx, wipe=wipe)
     shown = [
         f"Stopped: {', '.join(done.stopped)}."
         if done.stopped

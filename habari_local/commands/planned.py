@@ -12,10 +12,16 @@ if TYPE_CHECKING:
     from habari_local.modes.base import Context, Mode
 
 
-def named(ctx: Context) -> str:
-    """Return the options that name the cluster and the namespace of a call."""
+def again(verb: str, ctx: Context) -> str:
+    """Return the command for a verb at the same cluster, namespace and tenant."""
     settings = ctx.settings
-    return f"--mode cluster --context {settings.kube_context} --namespace {settings.kube_namespace}"
+    if settings.tenant and verb in ("up", "down"):
+        return f"habari-local tenant {verb} {settings.tenant} --context {settings.kube_context}"
+    tenant = f"HABARI_TENANT={settings.tenant} " if settings.tenant else ""
+    return (
+        f"{tenant}habari-local {verb} --mode cluster --context {settings.kube_context}"
+        f" --namespace {settings.kube_namespace}"
+    )
 
 
 def brought_up(
@@ -33,10 +39,9 @@ def brought_up(
     plan = mode.plan_up(ctx)
     if plan_only:
         return Result(dict(plan.data), plan.lines, as_json=as_json)
-    again = f"habari-local up {named(ctx)}"
 
     def change() -> bool:
-        confirm(plan, meant, again)
+        confirm(plan, meant, again("up", ctx))
         return lifecycle.up(mode, ctx, keep=keep)
 
     def told() -> Iterator[str]:
@@ -44,10 +49,11 @@ def brought_up(
         done = "is up" if change() else "was up already; nothing had to be done"
         yield f"\nHabari {done} in namespace {plan.place} of {ctx.settings.kube_context}.\n"
         yield f"  open      {mode.endpoints(ctx).hub_url}"
-        yield f"\nTry next: habari-local status {named(ctx)}"
+        yield f"\nTry next: {again('status', ctx)}"
 
     if not as_json:
         return Result(lines=told())
     changed = change()
     url = mode.endpoints(ctx).hub_url
-    return Result({"mode": mode.name, "url": url, "changed": changed, **plan.data}, as_json=True)
+    data = {"mode": mode.name, "url": url, "changed": changed, "plan": dict(plan.data)}
+    return Result(data, as_json=True)

@@ -115,6 +115,12 @@ class Settings(BaseModel):
         "Mode cluster: the namespace.",
         pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
     )
+    tenant: str = setting(
+        "",
+        "Kubernetes",
+        "Mode cluster: the tenant whose deployment it is, of the folder tenants/; empty: none.",
+        pattern=r"^([a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?)?$",
+    )
     values_from: Words = setting(
         (),
         "Kubernetes",

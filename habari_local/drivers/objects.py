@@ -1,6 +1,6 @@
 """Objects of a cluster by their manifests: how they are, and how the API server would make them.
 
-Nothing is changed: what would be made is asked for as a dry run
+What would be made is asked for as a dry run
 (https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run).
 """
 
@@ -42,6 +42,15 @@ class Objects:
         query = [("dryRun", "All"), ("force", "true"), ("fieldManager", "habari-local")]
         found = self._ask("PATCH", self._path(manifest), query, dict(manifest))
         return found or {}
+
+    def apply(self, manifest: Manifest) -> None:
+        """Have the cluster hold what a manifest says.
+
+        Raises:
+            HabariError: the cluster does not take the manifest.
+        """
+        query = [("force", "true"), ("fieldManager", "habari-local")]
+        self._ask("PATCH", self._path(manifest), query, dict(manifest))
 
     def _path(self, manifest: Manifest) -> str:
         """Return an object's address, "" of a kind that the cluster does not know."""

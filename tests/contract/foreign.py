@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from ruamel.yaml import YAML
 
 from habari_local.drivers import engine, node
@@ -131,6 +130,7 @@ def trial_values(of: Foreign) -> dict[str, Any]:
         del hub["config"][name]
     del hub["config"]["JupyterHub"]["cookie_secret"]
     hub["services"] = {"habari-local": {}}
+    values["ingress"] = {"enabled": False}
     values["proxy"]["service"]["nodePorts"]["http"] = PORT
     people["extraEnv"]["AWS_ENDPOINT_URL"] = "http://s3.habari:4566"
     for name in ("extraVolumes", "extraVolumeMounts"):
@@ -152,9 +152,3 @@ def good(scratch: Scratch, *arguments: str) -> str:
     done = call(scratch, *arguments)
     assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
-    with foreign(tmp_path_factory.mktemp("foreign")) as made:
-        yield made

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.foreign import READS, Foreign, call, cluster, good, trial_values
+from tests.contract.foreign import READS, Foreign, call, good, trial_values
 from tests.scratch import Scratch
 
-__all__ = ["cluster"]
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -84,7 +83,7 @@ def test_a_second_up_changes_nothing(cluster: Foreign, trial: Scratch) -> None:
     before = uids(cluster, "trial")
     done = json.loads(good(trial, "up", "--json"))
     assert not done["changed"]
-    assert (done["added"], done["changed"], done["removed"]) == ([], False, [])
+    assert [done["plan"][each] for each in ("added", "changed", "removed")] == [[], [], []]
     assert uids(cluster, "trial") == before
 
 

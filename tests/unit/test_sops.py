@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -136,9 +137,8 @@ def test_sops_reads_ours_and_we_read_its(
 ) -> None:
     def sops_(*words: str) -> str:
         command = ["sops", *words]
-        done = subprocess.run(
-            command, env={**environ, "HOME": "/"}, capture_output=True, check=True
-        )
+        env = {**environ, "PATH": os.environ["PATH"]}
+        done = subprocess.run(command, env=env, capture_output=True, check=True)
         return done.stdout.decode()
 
     ours, plain = tmp_path / "ours.yaml", tmp_path / "plain.yaml"

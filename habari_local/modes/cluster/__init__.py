@@ -122,7 +122,8 @@ class ClusterMode:
 
         return [
             steps.values(),
-            steps.release(("values",)),
+            steps.guards(("values",)),
+            steps.release(("guards",)),
             steps.rollout("proxy", "proxy", watch, ("release",)),
             steps.rollout("hub", "JupyterHub", watch, ("release",)),
         ]

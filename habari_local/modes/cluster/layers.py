@@ -22,7 +22,10 @@ HIDDEN = "ENC[AES256_GCM,of the environment]"
 
 
 def files(ctx: Context) -> list[Path]:
-    """Return the files as they are: production's values, and the encrypted ones if there are."""
+    """Return the files as they are: production's or a tenant's, and the encrypted ones of each."""
+    tenant = place.tenant(ctx)
+    if tenant:
+        return tenant.files()
     secrets = ctx.checkout.root / SECRETS
     return [location.production(ctx.checkout.root), *([secrets] if secrets.is_file() else [])]
 
@@ -49,7 +52,10 @@ def opened(ctx: Context) -> Iterator[list[Path]]:
         raise ConfigError([f"HABARI_VALUES_FROM: {each} is not set" for each in lacking])
     found = {where: ctx.environ[name] for where, name in wanted.items()}
     with _folder(ctx) as folder:
-        made = [_open(path, folder / path.name, ctx.environ) for path in files(ctx)]
+        made = [
+            _open(path, folder / f"{number}.yaml", ctx.environ)
+            for number, path in enumerate(files(ctx))
+        ]
         yield [*made, *_of_environment(folder, found)]
 
 

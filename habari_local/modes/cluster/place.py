@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from habari_local.charts import location
+from habari_local.charts.tenants import Tenant
 from habari_local.drivers import kubeconfig
 from habari_local.drivers.kubernetes import Cluster
 from habari_local.drivers.release import Release
@@ -19,8 +20,19 @@ RELEASE = "habari"
 
 
 def namespace(ctx: Context) -> str:
-    """Return the namespace."""
-    return ctx.settings.kube_namespace
+    """Return the namespace; of a tenant one of its own, named after it."""
+    settings = ctx.settings
+    return (
+        f"{settings.kube_namespace}-{settings.tenant}"
+        if settings.tenant
+        else (settings.kube_namespace)
+    )
+
+
+def tenant(ctx: Context) -> Tenant | None:
+    """Return the tenant whose deployment it is, None where there are no tenants."""
+    name = ctx.settings.tenant
+    return Tenant(ctx.checkout.root, name) if name else None
 
 
 def cluster(ctx: Context) -> Cluster:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from habari_local import wait
 from habari_local.charts import plan as plans
+from habari_local.charts import trees
 from habari_local.charts.chart import opened
 from habari_local.charts.examine import examine
 from habari_local.charts.rules import RULES
@@ -57,6 +58,9 @@ def outcome(ctx: Context) -> plans.Outcome:
     before = release.manifest() if release.status() else ""
     with layers.opened(ctx) as files:
         after = release.preview(place.chart(ctx), files)
+    tenant = place.tenant(ctx)
+    if tenant:
+        after = f"{after}\n---\n{tenant.guards()}"
     return plans.plan(before, after, Objects(place.cluster(ctx), release.namespace))
 
 
@@ -68,6 +72,25 @@ def values() -> Step:
         return f"fit {allowed_values(ctx)}"
 
     return Step("values", "chart and values", action)
+
+
+def guards(after: tuple[str, ...]) -> Step:
+    """Return the step that gives a tenant's namespace its quota, limits and network policy."""
+
+    def action(ctx: Context, say: Say) -> str:
+        tenant, cluster, namespace = place.tenant(ctx), place.cluster(ctx), place.namespace(ctx)
+        if tenant is None:
+            return SAME
+        say("comparing with the cluster")
+        objects = Objects(cluster, namespace)
+        if not plans.plan("", tenant.guards(), objects).anything:
+            return SAME
+        cluster.keep_namespace(namespace, {"dev.habari.tenant": tenant.name})
+        for manifest in trees.objects(tenant.guards()).values():
+            objects.apply(manifest)
+        return f"namespace {namespace} guarded"
+
+    return Step("guards", "quota, limits, network policy", action, after)
 
 
 def release(after: tuple[str, ...]) -> Step:

@@ -1,0 +1,204 @@
+"""`habari-local tenant`: several deployments in one cluster, kept apart."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from habari_local.commands.options import AsJson, Meant, Sets, flags
+from habari_local.console import Result, Table
+from habari_local.errors import FAILED, USAGE, ConfigError, HabariError
+
+if TYPE_CHECKING:
+    from habari_local.modes.base import Context, Mode
+    from habari_local.modes.cluster.isolation import Party
+
+app = typer.Typer(
+    help="Tenants: deployments of several teams in one cluster, each in a namespace of its own.\n\n"
+    "Example: habari-local tenant list",
+    no_args_is_help=True,
+)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The tenant: a folder of tenants/.")]
+ContextName = Annotated[
+    str, typer.Option("--context", metavar="NAME", help="The context of your kubeconfig.")
+]
+
+
+def _of(name: str, context: str, sets: list[str] | None = None) -> tuple[Mode, Context]:
+    from habari_local import active
+
+    cluster = {"HABARI_KUBE_CONTEXT": context, "HABARI_TENANT": name}
+    return active.fresh("cluster", flags(sets) | cluster)
+
+
+@app.command()
+def add(
+    name: Name,
+    answers: Annotated[
+        list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="An answer.")
+    ] = None,
+) -> Result:
+    """Make a tenant's folder: host, client-id, admins, users, lake, notebooks; all by --with.
+
+    Example: habari-local tenant add blue --with host=blue.my-team.org --with admins=ada
+    """
+    from ruamel.yaml import YAML
+
+    from habari_local.charts import tenants
+    from habari_local.config.secrets import write_private
+    from habari_local.paths import find_checkout
+
+    wrong = [
+        f"flag: --with {pair}: expected NAME=VALUE" for pair in answers or () if "=" not in pair
+    ]
+    if wrong:
+        raise ConfigError(wrong, "habari-local tenant add --help")
+    root = find_checkout().root
+    tenant = tenants.Tenant(root, name)
+    if not tenants.NAME.fullmatch(name) or (tenant.folder / tenants.CONFIG).exists():
+        seen = "there already" if tenant.folder.exists() else "no name of letters and digits"
+        raise HabariError(
+            f"Tenant {name}: {seen}, a new one was expected.", "habari-local tenant list", USAGE
+        )
+    split = (pair.partition("=") for pair in answers or ())
+    text = io.StringIO()
+    YAML().dump(tenants.values({key: value for key, _, value in split}), text)
+    tenant.folder.mkdir(parents=True, exist_ok=True)
+    write_private(tenant.folder / tenants.CONFIG, text.getvalue())
+    made, base = [str(tenant.folder / tenants.CONFIG)], root / tenants.FOLDER / tenants.BASE
+    if not base.exists():
+        write_private(base, (root / "config.dist.yaml").read_text(encoding="utf-8"))
+        made.append(f"{base}, from config.dist.yaml: what all tenants have in common")
+    check = f"habari-local config check --base {base} {tenant.folder / tenants.CONFIG}"
+    return Result({"made": made}, [*(f"Made {each}." for each in made), f"Next: {check}"])
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> Result:
+    """List the tenants, their addresses and namespaces.
+
+    Example: habari-local tenant list
+    """
+    from habari_local.charts import tenants
+    from habari_local.charts.values import layered, read
+    from habari_local.config.load import load
+    from habari_local.modes.cluster import facts
+    from habari_local.paths import find_checkout
+
+    root = find_checkout().root
+    prefix = load(root).settings.kube_namespace
+    rows = []
+    for name in tenants.names(root):
+        files = [read(path).data for path in tenants.Tenant(root, name).files()]
+        rows.append((name, facts.url(layered(files)), f"{prefix}-{name}"))
+    heads = ("tenant", "address", "namespace")
+    data = [dict(zip(heads, row, strict=True)) for row in rows]
+    shown = [Table(heads, rows)] if rows else ["No tenants yet. Try: habari-local tenant add NAME"]
+    return Result(data, shown, as_json=as_json)
+
+
+@app.command()
+def up(
+    name: Name,
+    context: ContextName,
+    meant: Meant = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> Result:
+    """Bring a tenant up: quota, limits, network policy, and its release; the plan is shown first.
+
+    Example: habari-local tenant up blue --context NAME
+    """
+    from habari_local.commands.planned import brought_up
+
+    mode, ctx = _of(name, context, sets)
+    return brought_up(mode, ctx, plan_only=False, meant=meant, keep=False, as_json=as_json)
+
+
+@app.command()
+def diff(name: Name, context: ContextName, sets: Sets = None, as_json: AsJson = False) -> Result:
+    """Show what `tenant up` would change.
+
+    Example: habari-local tenant diff blue --context NAME
+    """
+    from habari_local.commands.planned import brought_up
+
+    mode, ctx = _of(name, context, sets)
+    return brought_up(mode, ctx, plan_only=True, meant=None, keep=False, as_json=as_json)
+
+
+@app.command()
+def down(name: Name, context: ContextName, meant: Meant = None, as_json: AsJson = False) -> Result:
+    """Uninstall a tenant's release; the homes and the namespace stay.
+
+    Example: habari-local tenant down blue --context NAME --yes-i-mean habari-blue
+    """
+    from habari_local.commands.down import taken_down
+
+    mode, ctx = _of(name, context)
+    return taken_down(mode, ctx, meant=meant, wipe=False, as_json=as_json)
+
+
+@app.command()
+def check(
+    context: ContextName,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One against all others.")] = "",
+    everyone: Annotated[bool, typer.Option("--all", help="Each against each.")] = False,
+    as_json: AsJson = False,
+) -> Result:
+    """Try what a tenant must not reach of another: hub, pods, secrets, buckets; exit 1 if it can.
+
+    Example: habari-local tenant check --all --context NAME
+    """
+    from habari_local.charts import tenants
+    from habari_local.modes.cluster.isolation import findings
+    from habari_local.paths import find_checkout
+
+    if bool(name) == everyone:
+        raise HabariError(
+            "Tenants: one name or --all was expected.", "habari-local tenant check --help", USAGE
+        )
+    known = tenants.names(find_checkout().root)
+    if name and name not in known:
+        tenants.Tenant(find_checkout().root, name).files()
+    parties = [_party(each, context) for each in known]
+    found = [f for f in findings(parties, _buckets) if everyone or name in (f.tenant, f.other)]
+    bad = [each for each in found if not each.good]
+    rows = [
+        (each.tenant, each.other, each.tried, "ok" if each.good else "REACHED", each.seen)
+        for each in found
+    ]
+    said = f"{len(found)} tries, {len(bad) or 'none'} not as it should be."
+    table = Table(("tenant", "other", "tried", "state", "seen"), rows)
+    data: dict[str, Any] = {"good": not bad, "findings": [asdict(each) for each in found]}
+    return Result(data, [table, said], FAILED if bad else 0, as_json=as_json)
+
+
+def _party(name: str, context: str) -> Party:
+    from habari_local.modes.cluster import place
+    from habari_local.modes.cluster.isolation import Party
+
+    mode, ctx = _of(name, context)
+    return Party(name, ctx, mode.endpoints(ctx), place.release(ctx).values())
+
+
+def _buckets(one: Party, other: Party) -> str:
+    """Return what a tenant's key may do in another's buckets; "" if nothing."""
+    from botocore.exceptions import ClientError
+
+    from habari_local.storage.target import S3Target, s3_client
+
+    key = one.endpoints.s3
+    target = S3Target(key.endpoint_url, key.region, key.access_key_id, key.secret_access_key, "aws")
+    client, may = s3_client(target), []
+    for bucket in (other.endpoints.s3.lake_bucket, other.endpoints.s3.notebooks_bucket):
+        try:
+            client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+            may.append(f"lists {bucket}")
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
+                may.append(f"{bucket}: {error.response['Error']['Code']}")
+    return ", ".join(may)

@@ -1,0 +1,158 @@
+"""Whether tenants are apart: what each of them would need to reach another is tried, for real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+from habari_local.charts.rules.tree import text_at
+from habari_local.charts.values import Data
+from habari_local.drivers import probe
+from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.modes.base import Context, Endpoints
+from habari_local.modes.cluster import place
+
+# What the account of a tenant's hub must not be allowed in another namespace.
+RIGHTS = (("get", "secrets"), ("list", "pods"), ("create", "pods"), ("get", "configmaps"))
+
+
+PORTS = {"hub": 8081, "proxy": 8001}  # their own interfaces, for the deployment alone
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried: from whom, at whom, what, whether it is as it should be."""
+
+    tenant: str
+    other: str
+    tried: str
+    good: bool
+    seen: str
+
+
+@dataclass(frozen=True)
+class Party:
+    """A tenant that is up."""
+
+    name: str
+    ctx: Context
+    endpoints: Endpoints
+    values: Data
+
+    @property
+    def cluster(self) -> Cluster:
+        """Its cluster."""
+        return place.cluster(self.ctx)
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        return place.namespace(self.ctx)
+
+    def probe(self) -> probe.Place:
+        """Return where its probes run."""
+        image = (text_at(self.values, "singleuser", "image", key) for key in ("name", "tag"))
+        secrets = [str(each) for each in self.values.get("imagePullSecrets") or ()]
+        return probe.Place(self.cluster, self.namespace, ":".join(image), secrets)
+
+    def addresses(self) -> dict[str, str]:
+        """Return what others must not get to: the hub's and the proxy's own interfaces."""
+        found = {}
+        for name, port in (("hub", 8081), ("proxy-api", 8001)):
+            service = self.cluster.api.read_namespaced_service(
+                name, self.namespace, _request_timeout=SECONDS
+            )
+            found[f"service {name}"] = f"{service.spec.cluster_ip}:{port}"
+        pods: list[Any] = self.cluster.api.list_namespaced_pod(
+            self.namespace, _request_timeout=SECONDS
+        ).items
+        for pod in pods:
+            component = (pod.metadata.labels or {}).get("component", "")
+            if component in PORTS and pod.status.pod_ip:
+                found[f"pod {component}"] = f"{pod.status.pod_ip}:{PORTS[component]}"
+        return found
+
+
+def findings(parties: Sequence[Party], buckets: Callable[[Party, Party], str]) -> Iterator[Finding]:
+    """Yield what was found of each tenant and each other; of one alone, what it can reach itself.
+
+    `buckets` tells what a tenant's key may do in another's buckets, "" if nothing.
+    """
+    yield from _network(parties)
+    for one, other in permutations(parties, 2):
+        yield from _names(one, other)
+        yield from _rights(one, other)
+        yield _token(one, other)
+        seen = buckets(one, other)
+        yield Finding(one.name, other.name, "key in buckets", not seen, seen or "refused")
+
+
+def _network(parties: Sequence[Party]) -> Iterator[Finding]:
+    with ExitStack() as stack:
+        servers = {
+            each.name: stack.enter_context(probe.listening(each.probe())) for each in parties
+        }
+        for one in parties:
+            targets = {("", "own hub"): one.addresses()["service hub"]}
+            for other in parties:
+                if other is not one:
+                    theirs = {**other.addresses(), "server": servers[other.name]}
+                    targets |= {(other.name, what): at for what, at in theirs.items()}
+            seen = probe.connects(one.probe(), list(targets.values()))
+            for (name, what), address in targets.items():
+                is_open = seen.get(address)
+                told = {True: "open", False: "closed", None: "not told"}[is_open]
+                good = is_open is (not name)  # of the others nothing is open, and the own hub is
+                yield Finding(one.name, name or one.name, f"server to {what}", good, told)
+
+
+def _names(one: Party, other: Party) -> Iterator[Finding]:
+    s3, theirs = one.endpoints.s3, other.endpoints.s3
+    pairs = {
+        "address": (one.endpoints.hub_url, other.endpoints.hub_url),
+        "lake": (s3.lake_bucket, theirs.lake_bucket),
+        "notebooks": (s3.notebooks_bucket, theirs.notebooks_bucket),
+        "key": (s3.access_key_id, theirs.access_key_id),
+    }
+    same = [name for name, (mine, yours) in pairs.items() if mine and mine == yours]
+    told = f"the same {', '.join(same)}" if same else "all are different"
+    yield Finding(one.name, other.name, "address, buckets, key", not same, told)
+
+
+def _rights(one: Party, other: Party) -> Iterator[Finding]:
+    from kubernetes import client
+
+    ask = client.AuthorizationV1Api(one.cluster.api.api_client).create_subject_access_review
+    may = []
+    for verb, resource in RIGHTS:
+        about = {"namespace": other.namespace, "verb": verb, "resource": resource}
+        user = f"system:serviceaccount:{one.namespace}:hub"
+        body: Any = {"spec": {"user": user, "resourceAttributes": about}}
+        answer: Any = ask(body, _request_timeout=SECONDS)
+        if answer.status.allowed:
+            may.append(f"{verb} {resource}")
+    told = f"may {', '.join(may)}" if may else "has none"
+    yield Finding(one.name, other.name, "rights of the hub's account", not may, told)
+
+
+def _token(one: Party, other: Party) -> Finding:
+    import requests
+
+    tried, token = "token at the hub", one.endpoints.hub_api_token
+    if not token:
+        return Finding(one.name, other.name, tried, good=True, seen="has none")
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            answer = session.get(
+                f"{other.endpoints.hub_url}hub/api/users",
+                headers={"Authorization": f"token {token}"},
+                timeout=SECONDS,
+            )
+        except requests.RequestException as error:
+            return Finding(one.name, other.name, tried, good=False, seen=type(error).__name__)
+    good = answer.status_code in (401, 403)
+    return Finding(one.name, other.name, tried, good, f"answered {answer.status_code}")
