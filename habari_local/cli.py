@@ -19,6 +19,7 @@ from habari_local.commands.doctor import doctor
 from habari_local.commands.down import down
 from habari_local.commands.e2e import e2e
 from habari_local.commands.endpoints import endpoints
+from habari_local.commands.gate import gate
 from habari_local.commands.kubernetes import helm, kubectl
 from habari_local.commands.logs import logs
 from habari_local.commands.open import open_
@@ -38,7 +39,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, down, status, endpoints, logs, doctor, why, bundle, diff, kubectl, helm, e2e):
+for verb in (
+    up,
+    down,
+    status,
+    endpoints,
+    logs,
+    doctor,
+    why,
+    bundle,
+    diff,
+    kubectl,
+    helm,
+    gate,
+    e2e,
+):
     app.command()(verb)
 app.command("open")(open_)
 app.add_typer(image.app, name="image")

@@ -30,3 +30,16 @@ def changed(root: Path, environ: Mapping[str, str]) -> list[str]:
     status = ["git", "--no-optional-locks", "status", "--porcelain", "--untracked-files=all"]
     lines = run(status, cwd=root, env=environ).output.splitlines()
     return [line[3:] for line in lines]
+
+
+def changed_since(root: Path, environ: Mapping[str, str], reference: str) -> list[str]:
+    """Return the files that differ from where the checkout left a branch or commit, sorted.
+
+    Raises:
+        HabariError: there is no such branch or commit.
+    """
+    hint = f"git -C {root} fetch origin {reference}"
+    base = run(["git", "merge-base", reference, "HEAD"], cwd=root, env=environ, hint=hint)
+    names = ["git", "diff", "--name-only", "--no-renames", base.output.strip()]
+    listed = run(names, cwd=root, env=environ).output.splitlines()
+    return sorted({*listed, *changed(root, environ)})

@@ -1,0 +1,134 @@
+"""`habari-local gate`: what must hold before a change goes out, as one verdict."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from habari_local.commands.options import AsJson
+from habari_local.console import Result, Table
+from habari_local.errors import FAILED, HabariError
+
+if TYPE_CHECKING:
+    from habari_local.diagnostics.gate import Check, Outcome
+
+LINES = 15  # of a check that broke, in the report
+
+
+def gate(
+    since: Annotated[
+        str, typer.Option("--since", metavar="REF", help="What is out already.")
+    ] = "main",
+    plan: Annotated[bool, typer.Option("--plan", help="Tell what would be run, and stop.")] = False,
+    as_json: AsJson = False,
+) -> Result:
+    """Run what the changes since a commit ask for; exit 0 if they may go out.
+
+    Exit 1 if something broke or could not be run here. The report is .habari/report/gate.html.
+
+    Example: habari-local gate --since main
+    """
+    from habari_local.config.load import environment
+    from habari_local.config.secrets import write_private
+    from habari_local.diagnostics import gate as table
+    from habari_local.drivers import git
+    from habari_local.paths import find_checkout, private_folder
+
+    checkout, environ = find_checkout(), environment()
+    changed = git.changed_since(checkout.root, environ, since)
+    if plan:
+        return _plan(table.checks(), changed, since, as_json=as_json)
+    report = private_folder(checkout.report)
+    outcomes = [_one(each, changed, checkout.root, report, environ) for each in table.checks()]
+    commit = git.commit(checkout.root, environ)
+    write_private(report / "gate.html", table.page(outcomes, since, commit))
+    found = table.verdict(outcomes)
+    data = {
+        "verdict": found,
+        "since": since,
+        "commit": commit,
+        "changed": changed,
+        "checks": [asdict(each) for each in outcomes],
+    }
+    rows = [(e.check.name, e.state, f"{e.seconds:.1f} s", e.why) for e in outcomes]
+    shown: list[str | Table] = [Table(["check", "state", "took", "why"], rows)]
+    shown += [f"Verdict: {found}.", f"Report: {report / 'gate.html'}"]
+    return Result(data, shown, 0 if found == table.GO else FAILED, as_json=as_json)
+
+
+def _plan(checks: list[Check], changed: list[str], since: str, *, as_json: bool) -> Result:
+    rows = [(each.name, _asked(each, changed) or "not needed") for each in checks]
+    data = {
+        "changed": changed,
+        "checks": [dict(zip(("check", "why"), r, strict=True)) for r in rows],
+    }
+    head = f"{len(changed)} files differ from {since}."
+    return Result(data, [head, Table(["check", "why"], rows)], as_json=as_json)
+
+
+def _one(
+    check: Check, changed: list[str], root: Path, report: Path, environ: Mapping[str, str]
+) -> Outcome:
+    """Run a check if it is needed and possible here."""
+    from habari_local.diagnostics import gate as table
+    from habari_local.errors import CommandFailed
+    from habari_local.run import run
+
+    why = _asked(check, changed)
+    if not why:
+        return table.Outcome(check, table.NOT_NEEDED, 0, "nothing it looks at was changed")
+    lacking = _lacking(check, root, environ)
+    if lacking is not None:
+        state = table.NOT_NEEDED if check.needs else table.NOT_HERE
+        return table.Outcome(check, state, 0, lacking)
+    began = time.monotonic()
+    sys.stderr.write(f"{check.name} …\n")
+    words = [each.replace("{report}", str(report)) for each in check.command]
+    try:
+        for command in filter(None, (check.build, tuple(words))):
+            run([sys.executable, "-m", "habari_local", *command], cwd=root, env=environ)
+    except CommandFailed as error:
+        last = tuple(error.output.rstrip().splitlines()[-LINES:])
+        return table.Outcome(check, table.BROKEN, time.monotonic() - began, why, last)
+    return table.Outcome(check, table.GOOD, time.monotonic() - began, why)
+
+
+def _asked(check: Check, changed: list[str]) -> str:
+    """Return for whose sake a check is run, in words; "" if for nobody's."""
+    found = check.asked_by(changed)
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{found[0]}{more}" if found else ""
+
+
+def _lacking(check: Check, root: Path, environ: Mapping[str, str]) -> str | None:
+    """Return why a check can't be run here, in words; None if it can."""
+    if check.needs and not (root / check.needs).exists():
+        return f"there is no {check.needs} here"
+    return next(_missing(check, environ), None)
+
+
+def _missing(check: Check, environ: Mapping[str, str]) -> Iterator[str]:
+    from habari_local import modes
+    from habari_local.config.load import load
+    from habari_local.drivers import helm
+    from habari_local.images import tools
+    from habari_local.images.build import Images
+    from habari_local.paths import find_checkout
+
+    for each in modes.get(check.mode).requirements() if check.mode else ():
+        finding = each.check(environ)
+        if not (each.optional or finding.good):
+            yield f"{each.name}: {finding.found}, {each.needed} needed"
+    if check.helm:
+        checkout = find_checkout()
+        images = Images(checkout, load(checkout.root).settings, environ)
+        try:
+            helm.program(tools.environment(images))
+        except HabariError as error:
+            yield error.message
