@@ -94,6 +94,12 @@ def contract(session: nox.Session) -> None:
 
 
 @nox.session
+def rehearsals(session: nox.Session) -> None:
+    """What takes too long for CI: tenants in a cluster of others; needs what mode kind does."""
+    python(session, "pytest", "tests/rehearsals", *pytest_arguments(session))
+
+
+@nox.session
 def images(session: nox.Session) -> None:
     """Every image, built from packages and looked at; needs Docker."""
     if shutil.which("docker") is None:

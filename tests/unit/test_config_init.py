@@ -97,7 +97,7 @@ def test_made_for_its_owner_alone_and_never_written_over(
         assert ended.value.code == code
         assert path.stat().st_mode & 0o777 == 0o600
     assert "config.yaml: there already" in capsys.readouterr().err
-    assert "config.yaml" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert "/config.yaml" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
 def test_on_a_terminal_what_is_not_known_is_asked_for(checkout: Path) -> None:
