@@ -95,7 +95,7 @@ def contract(session: nox.Session) -> None:
 
 @nox.session
 def rehearsals(session: nox.Session) -> None:
-    """What takes too long for CI: tenants in a cluster of others; needs what mode kind does."""
+    """What takes too long for CI, in a cluster of others; needs what mode kind does."""
     python(session, "pytest", "tests/rehearsals", *pytest_arguments(session))
 
 

@@ -34,7 +34,8 @@ def told(change: Change) -> Change:
 
 
 def _documents(text: str) -> list[str]:
-    parts = (part for part in f"\n{text}".split("\n---\n"))
+    # With the end of its last line: a text that ends there would lose it.
+    parts = (f"{part}\n" for part in f"\n{text}".split("\n---\n"))
     return [part for part in parts if any(r and not r.startswith("#") for r in part.splitlines())]
 
 

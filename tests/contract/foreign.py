@@ -152,3 +152,19 @@ def good(scratch: Scratch, *arguments: str) -> str:
     done = call(scratch, *arguments)
     assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+def write(scratch: Scratch, values: dict[str, Any]) -> None:
+    file = scratch.root / "config.yaml"
+    file.write_text(json.dumps(values), encoding="utf-8")
+    file.chmod(0o600)
+
+
+def read(scratch: Scratch) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((scratch.root / "config.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+def uids(of: Foreign, namespace: str) -> set[str]:
+    listed = of.own.api.list_namespaced_pod(namespace).items
+    return {each.metadata.uid for each in listed}

@@ -1,5 +1,5 @@
-"""The cluster of others, as the contract tests have it."""
+"""The cluster of others and the checkout that deploys into it, as the contract tests have them."""
 
-from tests.contract.conftest import cluster
+from tests.contract.conftest import cluster, trial
 
-__all__ = ["cluster"]
+__all__ = ["cluster", "trial"]

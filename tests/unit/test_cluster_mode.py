@@ -128,6 +128,13 @@ def test_where_the_cluster_does_not_take_both_the_manifests_are_compared() -> No
     assert {each["place"] for each in as_data(found)["changed"]} >= {"spec.port"}
 
 
+def test_a_text_at_the_end_of_a_manifest_keeps_its_last_line_end() -> None:
+    manifest = "kind: ConfigMap\nmetadata: {name: hub}\ndata:\n  file: |\n    line\n"
+    there = made("ConfigMap", data={"file": "line\n"})
+    for joined in (manifest, f"---\n{manifest}---\nkind: Role\nmetadata: {{name: hub}}\n"):
+        assert plan(joined, joined, Sketch(there, made("Role"))).changed == ()
+
+
 def test_what_a_chart_keeps_is_not_removed() -> None:
     kept = made("PersistentVolumeClaim")
     kept["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
