@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from habari_local.commands import drill_upgrade
 from habari_local.commands.options import AsJson, ModeName
 from habari_local.console import Result, Table
 from habari_local.errors import FAILED, USAGE, HabariError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from habari_local.modes.base import Context, Endpoints, Mode
 
 app = typer.Typer(
-    help="Break parts of the running platform on purpose, and see that no work is lost.\n\n"
+    help="Rehearse what goes wrong: parts that break, an upgrade; and see that no work is lost.\n\n"
     "Example: habari-local drill save",
     no_args_is_help=True,
 )
@@ -36,9 +37,7 @@ class Pace:
     faults: Sequence[str]
 
 
-@app.callback()
-def drill() -> None:
-    """Keep `save` a verb of its own."""
+app.command()(drill_upgrade.upgrade)
 
 
 @app.command()

@@ -43,3 +43,19 @@ def changed_since(root: Path, environ: Mapping[str, str], reference: str) -> lis
     names = ["git", "diff", "--name-only", "--no-renames", base.output.strip()]
     listed = run(names, cwd=root, env=environ).output.splitlines()
     return sorted({*listed, *changed(root, environ)})
+
+
+def archive(root: Path, environ: Mapping[str, str], reference: str, target: Path) -> None:
+    """Write the files of a commit into an archive (tar).
+
+    Raises:
+        CommandFailed: there is no such commit.
+    """
+    words = ["git", "archive", "--format=tar", f"--output={target}", reference]
+    run(words, cwd=root, env=environ, hint=f"git -C {root} log --oneline")
+
+
+def files(root: Path, environ: Mapping[str, str]) -> list[str]:
+    """Return the files of the working tree, without those that git ignores."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    return [name for name in run(listed, cwd=root, env=environ).output.split("\0") if name]

@@ -1,0 +1,116 @@
+"""What people have on a platform: made before an upgrade, looked at after it, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from habari_local.drills.documents import notebook_of, text_of
+from habari_local.drills.people import Person
+
+PLACES = {"home": "", "lake": "lake/", "notebooks": "notebooks/"}
+SECONDS = 40
+Seen = Mapping[str, str]  # what was looked at → what was seen, in words
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One thing of somebody's, before and after."""
+
+    owner: str
+    what: str
+    before: str
+    after: str
+
+    @property
+    def good(self) -> bool:
+        """Whether it is as it was."""
+        return self.before == self.after
+
+
+def make(person: Person, run: str) -> None:
+    """Make a notebook in each place, and a checkpoint of an older version of each.
+
+    Raises:
+        requests.RequestException: something was refused.
+    """
+    for name, place in PLACES.items():
+        person.make_folder(f"{place}{run}")
+        path = _path(person, name, run)
+        for version in (1, 2):
+            model = {"type": "notebook", "format": "json"}
+            content = notebook_of(text_of(f"{person.name} {name}", version))
+            _ask(person, "PUT", path, json={**model, "content": content})
+            if version == 1:
+                _ask(person, "POST", f"{path}/checkpoints")
+
+
+def seen(people: Sequence[Person], run: str) -> dict[str, Seen]:
+    """Return what each person has now: notebooks, checkpoints, a server and since when."""
+    return {person.name: dict(_of(person, run)) for person in people}
+
+
+def compared(before: Mapping[str, Seen], after: Mapping[str, Seen]) -> list[Compared]:
+    """Return everything that was there before, beside how it is now."""
+    return [
+        Compared(owner, what, told, after.get(owner, {}).get(what, "gone"))
+        for owner, things in before.items()
+        for what, told in things.items()
+    ]
+
+
+def clear(person: Person, run: str) -> None:
+    """Delete what was made; raises requests' errors."""
+    for name, place in PLACES.items():
+        _ask(person, "DELETE", _path(person, name, run))
+        _ask(person, "DELETE", f"{place}{run}")
+
+
+def _of(person: Person, run: str) -> Iterator[tuple[str, str]]:
+    import requests
+
+    for name in PLACES:
+        path = _path(person, name, run)
+        try:
+            source = _ask(person, "GET", path)["content"]["cells"][0]["source"]
+            versions = {text_of(f"{person.name} {name}", n): f"version {n}" for n in (1, 2)}
+            told = versions.get(source, "something else")
+        except (requests.RequestException, LookupError) as error:
+            told = f"not readable ({_word(error)})"
+        yield f"notebook in {name}", told
+        try:
+            count = len(_ask(person, "GET", f"{path}/checkpoints"))
+            told = f"{count} there"
+        except requests.RequestException as error:
+            told = f"not readable ({_word(error)})"
+        yield f"checkpoint in {name}", told
+    yield from _server(person)
+
+
+def _server(person: Person) -> Iterator[tuple[str, str]]:
+    import requests
+
+    try:
+        about = person.hub.ask("GET", f"users/{quote(person.name)}")
+        servers = about.get("servers") or {}
+        yield "server", f"since {servers['']['started']}" if "" in servers else "does not run"
+        yield "account", "admin" if about.get("admin") else "user"
+    except requests.RequestException as error:
+        yield "server", f"not told ({_word(error)})"
+
+
+def _path(person: Person, name: str, run: str) -> str:
+    return f"{PLACES[name]}{run}/{person.name}-{name}.ipynb"
+
+
+def _ask(person: Person, method: str, path: str, **more: Any) -> Any:
+    answer = person.web.request(method, f"{person.url}/{quote(path)}", timeout=SECONDS, **more)
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
+
+
+def _word(error: Exception) -> str:
+    code = getattr(getattr(error, "response", None), "status_code", None)
+    return str(code or type(error).__name__)
