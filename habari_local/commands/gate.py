@@ -45,7 +45,8 @@ def gate(
     if plan:
         return _plan(table.checks(), changed, since, as_json=as_json)
     report = private_folder(checkout.report)
-    outcomes = [_one(each, changed, checkout.root, report, environ) for each in table.checks()]
+    filled = {"{report}": str(report), "{since}": since}
+    outcomes = [_one(each, changed, checkout.root, filled, environ) for each in table.checks()]
     commit = git.commit(checkout.root, environ)
     write_private(report / "gate.html", table.page(outcomes, since, commit))
     found = table.verdict(outcomes)
@@ -73,7 +74,11 @@ def _plan(checks: list[Check], changed: list[str], since: str, *, as_json: bool)
 
 
 def _one(
-    check: Check, changed: list[str], root: Path, report: Path, environ: Mapping[str, str]
+    check: Check,
+    changed: list[str],
+    root: Path,
+    filled: Mapping[str, str],
+    environ: Mapping[str, str],
 ) -> Outcome:
     """Run a check if it is needed and possible here."""
     from habari_local.diagnostics import gate as table
@@ -89,7 +94,7 @@ def _one(
         return table.Outcome(check, state, 0, lacking)
     began = time.monotonic()
     sys.stderr.write(f"{check.name} …\n")
-    words = [each.replace("{report}", str(report)) for each in check.command]
+    words = [_with(each, filled) for each in check.command]
     try:
         for command in filter(None, (check.build, tuple(words))):
             run([sys.executable, "-m", "habari_local", *command], cwd=root, env=environ)
@@ -97,6 +102,12 @@ def _one(
         last = tuple(error.output.rstrip().splitlines()[-LINES:])
         return table.Outcome(check, table.BROKEN, time.monotonic() - began, why, last)
     return table.Outcome(check, table.GOOD, time.monotonic() - began, why)
+
+
+def _with(word: str, filled: Mapping[str, str]) -> str:
+    for name, text in filled.items():
+        word = word.replace(name, text)
+    return word
 
 
 def _asked(check: Check, changed: list[str]) -> str:

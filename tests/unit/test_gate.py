@@ -29,6 +29,7 @@ def test_a_change_asks_for_what_it_can_break() -> None:
         *always,
         "every difference from production has a reason",
         "suite in mode kind",
+        "an upgrade, and the way back, keep what people have",
     }
     assert "the notebook image keeps its contract" in asked("jupyter/Dockerfile")
     assert "suite in mode hub" in asked("hub/jupyterhub_config.py")
