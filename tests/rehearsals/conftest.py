@@ -1,5 +1,45 @@
-"""The cluster of others and the checkout that deploys into it, as the contract tests have them."""
+"""The cluster of others, made once for all tests that work in one."""
 
-from tests.contract.conftest import cluster, trial
+from __future__ import annotations
 
-__all__ = ["cluster", "trial"]
+from collections.abc import Iterator
+
+import pytest
+
+from habari_local import wait
+from tests.rehearsals.foreign import READS, Foreign, foreign, trial_values, uids, write
+from tests.scratch import Scratch
+
+
+@pytest.fixture(scope="package")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
+    with foreign(tmp_path_factory.mktemp("foreign")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def trial(cluster: Foreign, shared: Scratch) -> Iterator[Scratch]:
+    """A checkout that deploys into the namespace `trial`; what is there for others is audited."""
+    shared.settings |= {
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "PATH": cluster.release("trial").environ["PATH"],
+        "HABARI_WAIVED_RULES": "stand-in,callback,tls,s3",
+        "HABARI_S3_ENDPOINT_URL": cluster.maker.s3_url,
+    }
+    write(shared, trial_values(cluster))
+    others = uids(cluster, "habari")
+    began = len(cluster.audited())
+    yield shared
+    asked = cluster.audited()[began:]
+    assert asked
+    assert not [each for each in asked if "production" in each["user"]["username"]]
+    assert not [
+        f"{each['verb']} {each['requestURI']}"
+        for each in asked
+        if each["user"]["username"] == "kubernetes-admin"
+        and each["verb"] not in READS
+        and (each.get("objectRef") or {}).get("namespace", "trial") != "trial"
+    ]
+    assert uids(cluster, "habari") == others
+    cluster.release("trial").uninstall()
+    wait.until(lambda: not uids(cluster, "trial"), "No pod of the trial", seconds=60)

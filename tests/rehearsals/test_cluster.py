@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.foreign import Foreign, call, good, read, write
+from tests.rehearsals.foreign import Foreign, call, good, read, write
 from tests.scratch import Scratch
 
 pytestmark = pytest.mark.timeout(400)

@@ -10,7 +10,7 @@ import pytest
 
 from habari_local.storage import policy
 from habari_local.storage.target import Buckets, S3Target, iam_client, s3_client
-from tests.contract.foreign import Foreign, trial_values
+from tests.rehearsals.foreign import Foreign, trial_values
 from tests.scratch import Scratch
 
 pytestmark = pytest.mark.timeout(400)
