@@ -56,7 +56,9 @@ class Cluster(ThreadingHTTPServer):
 
     def remember(self, number: int, status: str) -> None:
         """Have a revision of the release that some helm left behind."""
-        info = {"status": status, "description": "said", "first_deployed": "2026-11-24T10:00:00Z"}
+        when = "2026-11-24T10:00:00.123456789Z"
+        info = {"status": status, "description": "said", "first_deployed": when}
+        info["last_deployed"] = when
         chart = {"metadata": {"name": "double", "version": "1.0.0", "apiVersion": "v2"}}
         release = {"name": "habari", "namespace": "habari", "version": number, "info": info}
         packed = gzip.compress(json.dumps({**release, "chart": chart, "manifest": ""}).encode())
