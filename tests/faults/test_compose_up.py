@@ -8,11 +8,13 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from habari_local.drivers import engine
+from habari_local.drivers.clearance import clear
 from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
 from tests.waiting import wait_for
@@ -33,6 +35,13 @@ def second(scratch: Scratch, tmp_path: Path) -> Iterator[Scratch]:
         made.offset = scratch.offset + 100  # chosen while nothing of the first listened
         made.settings["HABARI_S3_BACKEND"] = "moto"
         yield made
+
+
+@pytest.fixture
+def image() -> str:
+    """Any of ours that has a shell."""
+    found = engine.api().images(filters={"reference": "habari-socket"})
+    return str(found[0]["Id"])
 
 
 def change(scratch: Scratch, file: str, old: str, new: str) -> None:
@@ -127,6 +136,32 @@ def test_two_checkouts_side_by_side(scratch: Scratch, second: Scratch) -> None:
     scratch.good("down", "--wipe")
     second.good("status")
     assert len(second.containers("nohub")) == 2
+
+
+def test_what_the_engine_is_still_making_when_it_begins_is_taken_away_too(
+    scratch: Scratch, image: str
+) -> None:
+    """What a killed Compose asked for comes when the first look is over."""
+    ours, api = engine.Ours(scratch.id, "nohub"), engine.api()
+    slow = ["sh", "-c", "trap 'sleep 1; exit' TERM; sleep 60 & wait"]
+    first = api.create_container(image, slow, labels=ours.labels, entrypoint=[])["Id"]
+    api.start(first)
+    stops = api.events(filters={"container": [first], "event": ["kill"]}, decode=True)
+
+    def late() -> None:
+        next(stops)
+        network = f"habari-{scratch.id}-late"
+        api.create_network(network, labels=ours.labels)
+        made = api.create_container(image, slow, labels=ours.labels, entrypoint=[])["Id"]
+        api.connect_container_to_network(made, network)
+        api.start(made)
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(late)
+        clear(ours)
+        coming.result(10)
+    stops.close()
+    assert left_by(scratch) == {}
 
 
 def test_a_stray_container_with_our_label_is_found_and_removed(scratch: Scratch) -> None:

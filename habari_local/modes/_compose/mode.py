@@ -11,6 +11,7 @@ from habari_local.config.secrets import forget
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
 from habari_local.diagnostics.docker import CONTAINERS, refuse
 from habari_local.drivers import compose, docker, engine, processes
+from habari_local.drivers.clearance import clear
 from habari_local.drivers.engine import Container
 from habari_local.errors import PortTaken
 from habari_local.modes._compose import buckets, images, place
@@ -144,8 +145,7 @@ class ComposeMode:
         ours = self.ours(ctx)
         found = engine.containers(ours)
         engine.remove(each for each in found if each.service not in LAST)
-        engine.remove(engine.containers(ours))
-        engine.remove_networks(ours)
+        clear(ours)
         names = tuple(dict.fromkeys(each.title for each in found))
         volumes = tuple(f"volume {name}" for name in engine.volumes(ours))
         if not wipe:

@@ -9,6 +9,7 @@ from pathlib import Path
 from habari_local import wait
 from habari_local.config.secrets import write_private
 from habari_local.drivers import engine
+from habari_local.drivers.clearance import clear
 from habari_local.drivers.engine import Ours
 from habari_local.drivers.watch import Watch
 from habari_local.errors import HabariError
@@ -85,9 +86,7 @@ def containers(
 
     def undo(ctx: Context) -> None:
         place.project(ctx, mode).end_leftovers()
-        found = engine.containers(bringup.ours)
-        engine.remove(each for each in found if each.id not in bringup.before)
-        engine.remove_networks(bringup.ours)
+        clear(bringup.ours, but=bringup.before)
 
     return Step("containers", "containers", action, after, undo)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from habari_local import wait
 from habari_local.config.secrets import forget
 from habari_local.drivers import engine, node
+from habari_local.drivers.clearance import clear
 from habari_local.drivers.pods import Pod
 from habari_local.errors import HabariError
 from habari_local.modes._compose import buckets
@@ -106,8 +107,7 @@ def down(ctx: Context, *, wipe: bool) -> Stopped:
     running = [each for each in nodes if each.running]
     boxes = engine.containers(place.ours(ctx))
     node.stop(running)
-    engine.remove(boxes)
-    engine.remove_networks(place.ours(ctx))
+    clear(place.ours(ctx))
     names = (*(each.name for each in running), *(each.service for each in boxes))
     volumes = engine.volumes(place.ours(ctx))
     shown = (

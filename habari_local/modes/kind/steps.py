@@ -11,6 +11,7 @@ from habari_local import wait
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_private
 from habari_local.drivers import distribution, docker, engine, node
+from habari_local.drivers.clearance import clear
 from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import tools
 from habari_local.modes.base import SAME, Context, Say, Step
@@ -81,8 +82,7 @@ def registry(after: tuple[str, ...]) -> Step:
     def undo(ctx: Context) -> None:
         place.project(ctx).end_leftovers()
         if not place.nodes(ctx):
-            engine.remove(engine.containers(place.ours(ctx)))
-            engine.remove_networks(place.ours(ctx))
+            clear(place.ours(ctx))
 
     return Step("registry", "registry", action, after, undo)
 
