@@ -26,6 +26,7 @@ from .report.redaction import Redaction
 
 CAPABILITIES = (
     "platform", "login", "spawn", "notebooks", "lake", "sharing", "project", "cases",
+    "kubernetes",  # last: it kills what the others use
 )  # fmt: skip
 
 

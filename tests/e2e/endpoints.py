@@ -59,6 +59,14 @@ class Service(_Part):
     log_file: Path | None = None
 
 
+class Kubernetes(_Part):
+    """The cluster it runs in: what opens it, and where in it the deployment is."""
+
+    kubeconfig: Path
+    context: str
+    namespace: str
+
+
 class Endpoints(_Part):
     """One deployment. `project_path`: the folder on this machine that servers see as `project/`.
 
@@ -74,6 +82,7 @@ class Endpoints(_Part):
     github: GitHub | None
     services: dict[str, Service] = {}
     project_path: Path | None = None
+    kubernetes: Kubernetes | None = None
     lab: bool = True
     has_hub: bool = Field(default=True, alias="hub")
 

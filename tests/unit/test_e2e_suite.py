@@ -1,5 +1,7 @@
 """The end-to-end suite's own promises: it says what is wrong, and it keeps secrets to itself."""
 
+import base64
+import gzip
 import json
 import re
 import subprocess
@@ -9,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.e2e import endpoints, not_applicable
+from tests.e2e.cluster import chart_of
 from tests.e2e.collector import Collector
 from tests.e2e.report import model, render
 from tests.e2e.report.evidence import LogTails
@@ -184,3 +188,13 @@ def test_the_page_puts_modes_side_by_side_and_needs_nothing_else(tmp_path: Path)
     assert "AssertionError: &lt;b&gt;" in page
     assert page.count("<rect") == 2
     assert not re.findall(r"(?:src|href)=\"(?!data:)|@import|url\(", page)
+
+
+def test_a_chart_is_called_what_its_own_file_calls_it() -> None:
+    """The double of Zero to JupyterHub is told to be one, however its release is named."""
+    file = ROOT / "tests" / "fixtures" / "chart" / "Chart.yaml"
+    kept = {"name": "habari", "chart": {"metadata": YAML(typ="safe").load(file)}}
+    packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(kept).encode())))
+    chart = chart_of(packed.decode())
+    assert chart.title == "habari-double 0.1.0"
+    assert "double of Zero to JupyterHub" in chart.description
