@@ -117,7 +117,7 @@ def charts(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Things that go wrong, injected for real: `nox -s faults -- [--row N] [--mode MODE]`."""
+    """Things that go wrong, injected for real: `nox -s faults -- [--row N] [--mode M] [--all]`."""
     arguments = pytest_arguments(session)
     for option in ("--row", "--mode"):
         while option in arguments:  # pytest would take the value for a path

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from habari_local.modes.base import Endpoints, Mode
 
 Watched = Annotated[bool, typer.Option("--watch", help="Have edits count at once (mode nohub).")]
+Nodes = Annotated[
+    int | None, typer.Option(help="Nodes of the cluster (mode kind).", show_default=False)
+]
 Begun = Annotated[
     bool, typer.Option("--fresh", help="First delete what `down --wipe` deletes: begin anew.")
 ]
@@ -40,6 +43,7 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     ] = False,
     fresh: Begun = False,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    nodes: Nodes = None,
     watch: Watched = False,
     context: ContextName = None,
     namespace: Namespace = None,
@@ -58,9 +62,10 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     from habari_local.modes.base import Elsewhere, Watching
 
     began = time.monotonic()
-    given = flags(sets) | cluster(mode, context, namespace)
+    more = {} if nodes is None else {"HABARI_NODES": str(nodes)}
+    given = flags(sets) | more | cluster(mode, context, namespace)
     chosen, ctx = active.fresh(mode, given, wait=wait)
-    _refuse(chosen, watch=watch, plan=plan, fresh=fresh)
+    _refuse(chosen, watch=watch, plan=plan, fresh=fresh, nodes=nodes)
     if isinstance(chosen, Elsewhere):
         return brought_up(chosen, ctx, plan_only=plan, meant=meant, keep=keep, as_json=as_json)
     if fresh:
@@ -90,7 +95,8 @@ def _delete(mode: Mode) -> None:
     typer.echo(f"Deleted: {', '.join(done.deleted) or 'nothing was there'}.", err=True)
 
 
-def _refuse(mode: Mode, *, watch: bool, plan: bool, fresh: bool) -> None:
+def _refuse(mode: Mode, *, watch: bool, plan: bool, fresh: bool, nodes: int | None) -> None:
+    """Refuse options that are another mode's."""
     from habari_local.modes.base import Elsewhere, Watching
 
     if watch and not isinstance(mode, Watching):
@@ -109,6 +115,12 @@ def _refuse(mode: Mode, *, watch: bool, plan: bool, fresh: bool) -> None:
         raise HabariError(
             f"Mode {mode.name}: --plan was given, which mode cluster alone has.",
             "habari-local up --mode cluster --plan --context NAME",
+            USAGE,
+        )
+    if nodes is not None and mode.name != "kind":
+        raise HabariError(
+            f"Mode {mode.name}: it has no nodes, mode kind was expected.",
+            f"habari-local up --mode kind --nodes {nodes}",
             USAGE,
         )
 

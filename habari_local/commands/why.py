@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ from habari_local.errors import NOT_READY, HabariError
 
 if TYPE_CHECKING:
     from habari_local.diagnostics.ladder import Climb, Scene
-    from habari_local.modes.base import Context, Endpoints, Mode
+    from habari_local.modes.base import Context, Endpoints, Mode, Orchestrated, Trouble
 
 
 def why(
@@ -40,7 +41,7 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
     from habari_local import active
     from habari_local.config.load import load
     from habari_local.diagnostics.ladder import Scene
-    from habari_local.modes.base import Elsewhere, Explaining
+    from habari_local.modes.base import Elsewhere, Explaining, Orchestrated
 
     elsewhere = isinstance(mode, Elsewhere)
     where = _found(mode, ctx) if elsewhere else mode.endpoints(ctx) if ctx.secrets else None
@@ -50,11 +51,15 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
     if isinstance(mode, Elsewhere):
         listed = set(mode.listed(ctx)) if where else set()
     github = where.github if where else None
+    about = user or next(iter(servers), "")
+    trouble = (
+        partial(_trouble, mode, ctx, about) if where and isinstance(mode, Orchestrated) else None
+    )
     return Scene(
         url=where.hub_url if where else "",
         token=where.hub_api_token if where else "",
         has_hub=where.hub if where else True,
-        user=user or next(iter(servers), ""),
+        user=about,
         running={row.name: row.state for row in rows if not row.user},
         listed=frozenset(listed),
         by_organization=elsewhere or bool(ctx.settings.allowed_organizations),
@@ -69,7 +74,12 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
             else []
         ),
         up=where is not None and (elsewhere or active.active_mode(ctx.checkout) == mode.name),
+        trouble=trouble,
     )
+
+
+def _trouble(mode: Orchestrated, ctx: Context, user: str, service: str) -> Trouble | None:
+    return mode.trouble(ctx, service, "" if service else user)
 
 
 def _found(mode: Mode, ctx: Context) -> Endpoints | None:

@@ -134,6 +134,8 @@ class Settings(BaseModel):
         " callback, tls and s3 in a cluster for trials.",
     )
 
+    nodes: int = setting(1, "Kubernetes", "Nodes of the cluster of mode kind.", ge=1, le=9)
+
     s3_backend: Literal["auto", "moto", "localstack", "aws"] = setting(
         "auto",
         "S3",

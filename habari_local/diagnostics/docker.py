@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
-from habari_local.diagnostics.checks import Finding, Requirement, at_least, version_of
+from habari_local.diagnostics.checks import (
+    Finding,
+    Requirement,
+    at_least,
+    refuse_lacking,
+    version_of,
+)
 from habari_local.drivers import engine
 from habari_local.drivers.docker import INSTALL, program
 from habari_local.drivers.mmdebstrap import INSTALL as INSTALL_MMDEBSTRAP
-from habari_local.errors import MISSING_TOOL, HabariError
+from habari_local.errors import HabariError
 
 # The first engine and Compose that know the start interval of health checks.
 ENGINE, COMPOSE, BUILDX = (25, 0), (2, 21), (0, 12)
@@ -70,13 +75,4 @@ def refuse(env: Mapping[str, str]) -> None:
         HabariError: the first of what is missing, with the command that mends it; exit code 3.
     """
     program(env)
-    needed = (CLIENT, RUNNING, *PLUG_INS)
-    with ThreadPoolExecutor(len(needed)) as pool:  # each starts a program: side by side, 0.1 s
-        findings = list(pool.map(lambda each: each.check(env), needed))
-    for each, finding in zip(needed, findings, strict=True):
-        if not finding.good:
-            raise HabariError(
-                f"{each.name}: {finding.found}, {each.needed} was expected.",
-                finding.mend or each.mend,
-                MISSING_TOOL,
-            )
+    refuse_lacking((CLIENT, RUNNING, *PLUG_INS), env)

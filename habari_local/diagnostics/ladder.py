@@ -5,13 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from habari_local.diagnostics.known import Problem, matching
 from habari_local.errors import HabariError
 
 GOOD, BROKEN, SKIPPED = "ok", "broken", "skipped"
+LOG_SHOWN = 10
 LOG_LINES = 60  # of a broken rung's services: what known problems are looked for in
+
+
+class Trouble(Protocol):
+    """What keeps a pod from running, as a mode in a cluster tells it."""
+
+    @property
+    def rung(self) -> str:
+        """The rung that it belongs to."""
+
+    @property
+    def seen(self) -> str:
+        """What is told, in words."""
+
+    @property
+    def log(self) -> Sequence[str]:
+        """The evidence: events and log lines, the newest last."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,8 @@ class Scene:
     heads: Callable[[], None]  # looks at both buckets, with the key of users' servers
     log: Callable[[str, int], Sequence[str]] = field(repr=False)
     up: bool = True
+    # In a cluster: what keeps a service, or (without one) the user's server, from running.
+    trouble: Callable[[str], Trouble | None] | None = None
 
     @property
     def server_root(self) -> str:
@@ -46,13 +65,15 @@ class Look:
     seen: str
     state: str = GOOD
     hint: str = ""
+    log: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Rung:
     """One thing that must hold: what is expected, how it is seen, what to do if it isn't so.
 
-    `services` are those whose logs tell more; `hub` rungs are left out where there is none.
+    `services` are those whose logs tell more. Rungs of a `hub` or a `cluster` are left out where
+    there is none.
     """
 
     name: str
@@ -61,6 +82,7 @@ class Rung:
     probe: Callable[[Scene], Look]
     services: tuple[str, ...] = ()
     hub: bool = False
+    cluster: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +126,7 @@ def climb(scene: Scene, ladder: Sequence[Rung]) -> Climb:
     """Try each rung in turn; stop at the first broken one and gather its evidence."""
     climbed: list[Climbed] = []
     for rung in ladder:
-        if rung.hub and not scene.has_hub:
+        if (rung.hub and not scene.has_hub) or (rung.cluster and scene.trouble is None):
             continue
         began = time.monotonic()
         look = _look(rung, scene)
@@ -112,8 +134,8 @@ def climb(scene: Scene, ladder: Sequence[Rung]) -> Climb:
         hint = (look.hint or rung.hint) if look.state == BROKEN else ""
         climbed.append(Climbed(rung.name, look.state, look.seen, rung.expected, hint, seconds))
         if look.state == BROKEN:
-            log = _log(scene, rung.services)
-            return Climb(tuple(climbed), matching([look.seen, *log]), tuple(log[-10:]))
+            log = [*_log(scene, rung.services), *look.log]
+            return Climb(tuple(climbed), matching([look.seen, *log]), tuple(log[-LOG_SHOWN:]))
     return Climb(tuple(climbed))
 
 

@@ -82,7 +82,11 @@ def _service(name: str) -> Callable[[Scene], Look]:
         if name not in scene.running:
             return Look("not ours to run here", SKIPPED)
         state = scene.running[name]
-        return Look(f"{name} is {state}", GOOD if state == "running" else BROKEN)
+        if state == "running":
+            return Look(f"{name} is {state}")
+        found = scene.trouble(name) if scene.trouble else None
+        told = f"; {found.seen}" if found else ""
+        return Look(f"{name} is {state}{told}", BROKEN, log=found.log if found else ())
 
     return probe
 
@@ -124,13 +128,30 @@ def _listed(scene: Scene) -> Look:
 
 def _image(scene: Scene) -> Look:
     lacking = scene.lacking()
-    return Look(lacking, BROKEN) if lacking else Look("all is there")
+    if lacking:
+        return Look(lacking, BROKEN)
+    return _of_pod("image", "all is there")(scene)
+
+
+def _of_pod(rung: str, good: str) -> Callable[[Scene], Look]:
+    """Return the probe of what the cluster says of the user's pod."""
+
+    def probe(scene: Scene) -> Look:
+        found = scene.trouble("") if scene.user and scene.trouble else None
+        if found and found.rung == rung:
+            return Look(f"{scene.user}'s pod: {found.seen}", BROKEN, log=found.log)
+        return Look(good)
+
+    return probe
 
 
 def _spawner(scene: Scene) -> Look:
     """Look at the newest word on a start of the user's server in the hub's log."""
     if not scene.user:
         return Look("no server runs, nobody was named", SKIPPED)
+    told = _of_pod("spawner", "")(scene)
+    if told.state == BROKEN:
+        return told
     good = f"User {scene.user} took"
     for line in reversed(scene.log("hub", 400)):
         failed = FAILED_START.search(line)
@@ -174,6 +195,8 @@ def _s3(scene: Scene) -> Look:
     return Look("both buckets are there for the servers' key")
 
 
+KUBECTL = "habari-local kubectl --"
+NODES, CLAIMS = f"{KUBECTL} describe nodes", f"{KUBECTL} describe persistentvolumeclaims"
 STATUS, UP = "habari-local status", "habari-local up"
 LADDER = (
     Rung("settings", "settings that can be used", "habari-local config show", _settings),
@@ -193,6 +216,20 @@ LADDER = (
         hub=True,
     ),
     Rung("image", "what users' servers are made of", UP, _image),
+    Rung(
+        "scheduling",
+        "a node has room for it",
+        NODES,
+        _of_pod("scheduling", "no pod waits for a node"),
+        cluster=True,
+    ),
+    Rung(
+        "volume",
+        "its volumes can be mounted",
+        CLAIMS,
+        _of_pod("volume", "no volume is waited for"),
+        cluster=True,
+    ),
     Rung("spawner", "the last start went well", "habari-local logs hub", _spawner, hub=True),
     Rung("server", "the user's server answers", "habari-local logs hub", _server),
     Rung("contents", "the server lists the home", "habari-local logs", _of_server("", SECONDS)),

@@ -231,9 +231,9 @@ def volumes(ours: Ours) -> list[str]:
     return sorted(each["Name"] for each in api().volumes(filters=ours.filters)["Volumes"] or ())
 
 
-def keep_volume(name: str, labels: dict[str, str]) -> None:
-    """Make a volume unless it is there."""
-    api().create_volume(name, labels=labels)
+def keep_volume(name: str, labels: dict[str, str]) -> str:
+    """Make a volume unless it is there; return where the engine keeps what is in it."""
+    return str(api().create_volume(name, labels=labels)["Mountpoint"])
 
 
 def remove_volumes(names: Iterable[str]) -> None:

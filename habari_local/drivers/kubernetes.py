@@ -15,6 +15,7 @@ from typing import Any
 
 from habari_local.drivers.pods import Pod, described
 from habari_local.errors import HabariError
+from habari_local.paths import private_folder
 
 SECONDS = 10  # for one answer of the API server
 # As `kubectl apply --server-side`: what is not there is made.
@@ -27,19 +28,16 @@ APPLY: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Rollout:
-    """How far a deployment is: `fresh`, its pods are of its newest form and no others; `done`."""
-
-    fresh: bool
-    done: bool
-
-
-@dataclass(frozen=True)
 class Cluster:
-    """A cluster as one context of one kubeconfig sees it."""
+    """A cluster as one context of one kubeconfig sees it.
+
+    The client's TLS wants keys as files: they are in `keys` (made when absent) while this process
+    runs, in the system's temporary folder if that is not given. What a killed one leaves is there.
+    """
 
     kubeconfig: Path
     context: str
+    keys: Path | None = None
 
     @cached_property
     def api(self) -> Any:
@@ -47,22 +45,49 @@ class Cluster:
         import urllib3
         from kubernetes import client, config
 
+        if self.keys:
+            private_folder(self.keys)
         loaded = client.Configuration()
         config.load_kube_config(  # type: ignore[no-untyped-call]
-            str(self.kubeconfig), self.context, client_configuration=loaded, persist_config=False
+            str(self.kubeconfig),
+            self.context,
+            client_configuration=loaded,
+            persist_config=False,
+            temp_file_path=str(self.keys) if self.keys else None,
         )
         loaded.retries = urllib3.Retry(total=0)
         loaded.proxy = None
         return client.CoreV1Api(client.ApiClient(loaded))
 
+    @cached_property
+    def apps(self) -> Any:
+        """The API of what makes pods."""
+        from kubernetes import client
+
+        return client.AppsV1Api(self.api.api_client)
+
+    def deployment(self, namespace: str, name: str) -> Any:
+        """Return a Deployment as the client has it; None if it is not there, or nothing answers."""
+        ask = self.apps.read_namespaced_deployment
+        return self.attempt(lambda: ask(name, namespace, _request_timeout=SECONDS))
+
+    def replica_sets(self, namespace: str, labels: Mapping[str, str]) -> list[Any]:
+        """Return the ReplicaSets with these labels as the client has them; none without answer."""
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        ask = self.apps.list_namespaced_replica_set
+        listed = self.attempt(
+            lambda: ask(namespace, label_selector=selector, _request_timeout=SECONDS).items
+        )
+        return list(listed or ())
+
     def answers(self) -> bool:
         """Whether the API server answers who asks for an object."""
         ask = self.api.list_namespace
-        return self._try(lambda: ask(limit=1, _request_timeout=SECONDS)) is not None
+        return self.attempt(lambda: ask(limit=1, _request_timeout=SECONDS)) is not None
 
     def node_ready(self) -> bool:
         """Whether every node is ready for pods."""
-        found = self._try(lambda: self.api.list_node(_request_timeout=SECONDS).items) or ()
+        found = self.attempt(lambda: self.api.list_node(_request_timeout=SECONDS).items) or ()
         ready = [
             condition.status == "True"
             for node in found
@@ -71,8 +96,8 @@ class Cluster:
         ]
         return bool(ready) and all(ready)
 
-    def _try(self, ask: Any) -> Any:
-        """Return what was answered, None if nothing was."""
+    def attempt(self, ask: Any) -> Any:
+        """Return what the API server answers to `ask()`, None where it doesn't or refuses."""
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
@@ -83,7 +108,7 @@ class Cluster:
 
     def pods(self, namespace: str) -> list[Pod]:
         """Return the pods of a namespace; none while nothing answers."""
-        listed = self._try(
+        listed = self.attempt(
             lambda: self.api.list_namespaced_pod(namespace, _request_timeout=SECONDS).items
         )
         return [described(each) for each in listed or ()]
@@ -91,8 +116,8 @@ class Cluster:
     def memory(self, namespace: str) -> dict[str, int]:
         """Return the bytes that each pod works with, by its name; none until they are measured."""
         used: dict[str, int] = {}
-        for node in self._try(lambda: self.api.list_node(_request_timeout=SECONDS).items) or ():
-            summary = self._try(lambda name=node.metadata.name: self._summary(name)) or {}
+        for node in self.attempt(lambda: self.api.list_node(_request_timeout=SECONDS).items) or ():
+            summary = self.attempt(lambda name=node.metadata.name: self._summary(name)) or {}
             for each in summary.get("pods", ()):
                 bytes_ = each.get("memory", {}).get("workingSetBytes")
                 if bytes_ and each["podRef"]["namespace"] == namespace:
@@ -108,21 +133,10 @@ class Cluster:
         found: dict[str, Any] = json.loads(answer.data)
         return found
 
-    def events(self, namespace: str, pod: str) -> list[str]:
-        """Return what happened to a pod, the newest last."""
-        listed = self._try(
-            lambda: (
-                self.api.list_namespaced_event(
-                    namespace, field_selector=f"involvedObject.name={pod}", _request_timeout=SECONDS
-                ).items
-            )
-        )
-        return [f"{each.reason}: {each.message}" for each in listed or ()]
-
     def last_lines(self, namespace: str, pod: str, count: int) -> list[str]:
         """Return the last lines of a pod's log, of the container before it if there is no other."""
         for previous in (False, True):
-            text = self._try(
+            text = self.attempt(
                 lambda before=previous: self.api.read_namespaced_pod_log(
                     pod, namespace, tail_lines=count, previous=before, _request_timeout=SECONDS
                 )
@@ -160,7 +174,7 @@ class Cluster:
 
     def secret(self, namespace: str, name: str) -> dict[str, str]:
         """Return what is in a secret that is text; nothing where there is none."""
-        found = self._try(
+        found = self.attempt(
             lambda: self.api.read_namespaced_secret(name, namespace, _request_timeout=SECONDS)
         )
         data = (found.data if found else None) or {}
@@ -169,29 +183,18 @@ class Cluster:
     def claims(self, namespace: str) -> list[str]:
         """Return the names of the claims to volumes."""
         ask = self.api.list_namespaced_persistent_volume_claim
-        listed = self._try(lambda: ask(namespace, _request_timeout=SECONDS).items)
+        listed = self.attempt(lambda: ask(namespace, _request_timeout=SECONDS).items)
         return sorted(each.metadata.name for each in listed or ())
 
     def delete_pod(self, namespace: str, name: str) -> None:
         """Delete a pod; none there is fine."""
-        self._try(lambda: self.api.delete_namespaced_pod(name, namespace, _request_timeout=SECONDS))
-
-    def rollout(self, namespace: str, name: str) -> Rollout:
-        """Return how far a deployment is."""
-        from kubernetes import client
-
-        ask = client.AppsV1Api(self.api.api_client).read_namespaced_deployment
-        found = self._try(lambda: ask(name, namespace, _request_timeout=SECONDS))
-        if found is None:
-            return Rollout(fresh=False, done=False)
-        wanted, status = found.spec.replicas or 0, found.status
-        seen = (status.observed_generation or 0) >= found.metadata.generation
-        fresh = seen and wanted == (status.updated_replicas or 0) == (status.replicas or 0)
-        return Rollout(fresh, done=fresh and wanted == (status.available_replicas or 0))
+        self.attempt(
+            lambda: self.api.delete_namespaced_pod(name, namespace, _request_timeout=SECONDS)
+        )
 
     def annotation(self, namespace: str, name: str) -> str:
         """Return an annotation of a namespace, "" where there is none."""
-        found = self._try(lambda: self.api.read_namespace(namespace, _request_timeout=SECONDS))
+        found = self.attempt(lambda: self.api.read_namespace(namespace, _request_timeout=SECONDS))
         return str((found.metadata.annotations or {}).get(name, "")) if found else ""
 
     def annotate(self, namespace: str, name: str, value: str) -> None:
@@ -210,7 +213,7 @@ class Cluster:
     def keep_secret(self, namespace: str, name: str, values: Mapping[str, str]) -> bool:
         """Make a secret hold just these values; return whether that changed it."""
         data = {key: base64.b64encode(text.encode()).decode() for key, text in values.items()}
-        there = self._try(lambda: self.api.read_namespaced_secret(name, namespace))
+        there = self.attempt(lambda: self.api.read_namespaced_secret(name, namespace))
         if there is not None and there.data == data:
             return False
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from habari_local.drivers import engine
 from habari_local.errors import Cancelled, CommandFailed
@@ -70,13 +71,19 @@ def execute(
         CommandFailed: it ended with another code than 0.
         Cancelled: `cancel` was set; the program goes on by itself in the node.
     """
+    from docker.utils.socket import frames_iter
+
     made = engine.api().exec_create(node.id, list(argv))["Id"]
     text = ""
-    for chunk in engine.api().exec_start(made, stream=True):
-        if cancel is not None and cancel.is_set():
-            raise Cancelled
-        text += chunk.decode(errors="replace")
-        on_line(text.rstrip().rpartition("\n")[2])
+    said: Any = engine.api().exec_start(made, socket=True)
+    try:
+        for _, chunk in frames_iter(said, tty=False):  # type: ignore[no-untyped-call]
+            if cancel is not None and cancel.is_set():
+                raise Cancelled
+            text += chunk.decode(errors="replace")
+            on_line(text.rstrip().rpartition("\n")[2])
+    finally:  # the client itself would leave it to the garbage collector
+        said._response.close()
     code = engine.api().exec_inspect(made)["ExitCode"]
     if code:
         raise CommandFailed(["docker", "exec", node.name, *argv], code, text)

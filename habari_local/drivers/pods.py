@@ -19,6 +19,9 @@ HOPELESS = {
 PASSING = re.compile(r"failed to sync (secret|configmap) cache")
 CRASHES, ENOUGH = "CrashLoopBackOff", 2  # one crash may be another's fault: a database not up yet
 OOM = "OOMKilled"
+PATIENT = {"ContainerCreating", "PodInitializing"}  # a container that comes up
+# Why no node will have a pod. The taint of a node that is not ready yet is none: that passes.
+NO_NODE = ("Insufficient", "volume node affinity conflict", "node.kubernetes.io/disk-pressure")
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,12 @@ class Pod:
     user: str
     phase: str
     ready: bool
-    since: float | None  # seconds since the epoch
+    since: float | None  # seconds since the epoch; none while no node has it
     failure: str
+    created: float = 0.0  # seconds since the epoch
+    template: str = ""  # which of its Deployment's it was made from
+    told: str = ""  # what is said of it while it is not up; `failure`, or what may pass
+    claims: tuple[str, ...] = ()  # volumes that it claims
 
     @property
     def title(self) -> str:
@@ -47,6 +54,9 @@ def described(pod: Any) -> Pod:
     conditions = {each.type: each for each in status.conditions or ()}
     ready = conditions.get("Ready")
     started = status.start_time
+    failure = _failure(containers, conditions)
+    volumes = (pod.spec and pod.spec.volumes) or ()
+    claims = [each.persistent_volume_claim for each in volumes]
     server = labels.get("component") == "singleuser-server"
     return Pod(
         name=pod.metadata.name,
@@ -55,7 +65,11 @@ def described(pod: Any) -> Pod:
         phase=status.phase or "",
         ready=bool(ready and ready.status == "True" and not pod.metadata.deletion_timestamp),
         since=started.timestamp() if started else None,
-        failure=_failure(containers, conditions),
+        failure=failure,
+        created=pod.metadata.creation_timestamp.timestamp(),
+        template=labels.get("pod-template-hash", ""),
+        told=failure or _told(containers, conditions),
+        claims=tuple(each.claim_name for each in claims if each),
     )
 
 
@@ -72,7 +86,21 @@ def _failure(containers: list[Any], conditions: dict[str, Any]) -> str:
             said = f", {waiting.message}" if waiting.message else ""
             return f"{each.name}: {waiting.reason}{said}"
     scheduled = conditions.get("PodScheduled")
-    # "untolerated taint" is a node that is not ready yet: that passes.
-    if scheduled and scheduled.status == "False" and "Insufficient" in (scheduled.message or ""):
-        return f"Unschedulable, {scheduled.message}"
+    if scheduled and scheduled.status == "False":
+        said = scheduled.message or ""
+        if any(each in said for each in NO_NODE):
+            return f"Unschedulable, {said}"
+    return ""
+
+
+def _told(containers: list[Any], conditions: dict[str, Any]) -> str:
+    """What may pass: another try of what failed, a node that isn't ready yet."""
+    scheduled = conditions.get("PodScheduled")
+    if scheduled and scheduled.status == "False":
+        return f"Unschedulable, {scheduled.message or scheduled.reason}"
+    for each in containers:
+        waiting = each.state.waiting if each.state else None
+        if waiting and waiting.reason not in PATIENT:
+            said = f", {waiting.message}" if waiting.message else ""
+            return f"{each.name}: {waiting.reason}{said}"
     return ""

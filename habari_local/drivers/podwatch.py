@@ -28,17 +28,12 @@ class PodWatch:
         """Return the pods of a component, the newest last."""
         with self._lock:
             found = [each for each in self._pods.values() if each.component == component]
-        return sorted(found, key=lambda each: each.since or 0)
+        return sorted(found, key=lambda each: each.created)
 
-    def ready(self, component: str) -> bool:
-        """Whether the component has a pod that is ready, and no older one that is going."""
-        found = self.pods(component)
-        return bool(found) and found[-1].ready
-
-    def failed(self, component: str) -> Pod | None:
-        """Return the component's newest pod if it can't come up any more."""
-        found = self.pods(component)
-        return found[-1] if found and found[-1].failure else None
+    def newest(self, component: str, template: str) -> Pod | None:
+        """Return the component's newest pod that was made from this template."""
+        found = [each for each in self.pods(component) if each.template == template]
+        return found[-1] if template and found else None
 
     def says(self, component: str) -> str:
         """Return in a few words how far the component is."""

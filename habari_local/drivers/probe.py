@@ -10,6 +10,7 @@ from secrets import token_hex
 from typing import Any
 
 from habari_local import wait
+from habari_local.drivers import events
 from habari_local.drivers.kubernetes import SECONDS, Cluster
 
 START_SECONDS = 120.0  # an image may have to be pulled
@@ -75,7 +76,7 @@ def connects(where: Place, targets: Sequence[str]) -> dict[str, bool]:
             lambda: _read(where, name).status.phase in ("Succeeded", "Failed"),
             f"Probe in {where.namespace}",
             seconds=START_SECONDS,
-            log=lambda: where.cluster.events(where.namespace, name),
+            log=lambda: [str(each) for each in events.of(where.cluster, where.namespace, name)],
         )
         said = where.cluster.last_lines(where.namespace, name, 5)
     found: dict[str, bool] = json.loads(said[-1]) if said else {}

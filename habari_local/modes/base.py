@@ -193,6 +193,23 @@ class Explaining(Protocol):
         """Return what a user's server needs and is not there, in words; empty if all is."""
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """What keeps something from running: at which rung of `why`, in words, with its evidence."""
+
+    rung: str
+    seen: str
+    log: Sequence[str] = ()
+
+
+@runtime_checkable
+class Orchestrated(Protocol):
+    """A mode in a cluster, which knows by its own word why a pod does not run."""
+
+    def trouble(self, ctx: Context, service: str, user: str) -> Trouble | None:
+        """Return what keeps a service, or (without one) a user's server, from running."""
+
+
 @runtime_checkable
 class Breakable(Protocol):
     """A mode whose parts can be broken on purpose; `up` mends what was killed.

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.faults.clusters import KindPlatform, platform_in_kind
 from tests.faults.matrix import Matrix, Recovery
 from tests.faults.parts import Platform
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
@@ -24,12 +25,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults", "rows of the fault matrix")
     group.addoption("--row", type=int, action="append", default=[], help="a row; repeatable")
     group.addoption("--mode", default="", help="a mode, or all")
+    group.addoption("--all", action="store_true", help="also those with clusters of their own")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Collect what becomes of the rows."""
     config.addinivalue_line("markers", "row(number): a row of the fault matrix (matrix.toml)")
     config.addinivalue_line("markers", "mode(name): the mode that a test is about")
+    config.addinivalue_line("markers", "own_cluster: takes a minute or more, so --all alone")
     matrix = Matrix(config)
     config.stash[MATRIX] = matrix
     config.pluginmanager.register(matrix, "habari-fault-matrix")
@@ -78,6 +81,17 @@ def platform(platform_of: Callable[[str], Platform], mode: str) -> Platform:
     shared = platform_of(mode)
     shared.mend()
     return shared
+
+
+@pytest.fixture(scope="session")
+def in_kind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KindPlatform]:
+    """The platform, up in kind: one cluster for all tests that need no other, as it costs most."""
+    must_be_able_to_run("kind")
+    with (
+        scratch_checkout(tmp_path_factory.mktemp("kind")) as scratch,
+        platform_in_kind(scratch) as up,
+    ):
+        yield up
 
 
 @pytest.fixture

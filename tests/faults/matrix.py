@@ -42,6 +42,7 @@ class Matrix:
     def __init__(self, config: pytest.Config) -> None:
         self.wanted = set(config.getoption("--row", []))
         self.mode = config.getoption("--mode", "")
+        self.all = config.getoption("--all", default=False)
         self.folder = config.rootpath / ".habari" / "report"
         self.collected: dict[str, tuple[list[int], str]] = {}
         self.found: Found = {}
@@ -52,9 +53,12 @@ class Matrix:
     ) -> None:
         """Leave the tests of the wanted rows and mode."""
         self.collected = {item.nodeid: place_of(item) for item in items if _is_ours(item)}
-        if not self.wanted and self.mode in ("", "all"):
-            return
-        kept = [item for item in items if self._fits(*place_of(item))]
+        kept = [
+            item
+            for item in items
+            if not _is_ours(item)
+            or (self._fits(*place_of(item)) and (self.all or not _is_long(item)))
+        ]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 
@@ -91,6 +95,10 @@ class Matrix:
         } | self.found
         kept.write_text(json.dumps(found, indent=1), encoding="utf-8")
         (self.folder / PAGE).write_text(drawn(found), encoding="utf-8")
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return item.get_closest_marker("own_cluster") is not None
 
 
 def _is_ours(item: pytest.Item) -> bool:

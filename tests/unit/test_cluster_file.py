@@ -47,9 +47,24 @@ def test_arguments_are_maps_of_strings() -> None:
 
 def test_what_the_tool_writes_keeps_the_mounts_wherever_kind_is_called() -> None:
     text = (ROOT / "kind" / "cluster.yaml").read_text(encoding="utf-8")
-    made = kind.cluster(text, ROOT, Settings(), Path("/home/ada/project"), ["hub"])
+    made = kind.cluster(text, ROOT, Settings(), Path("/home/ada/project"), ["hub"], "")
     node = YAML_.load(made)["nodes"][0]
     mounts = {each["containerPath"]: each["hostPath"] for each in node["extraMounts"]}
     assert mounts["/kind/patches"] == str(ROOT / "kind" / "patches")
     assert "/home/ada/project" in mounts.values()
     assert [each["hostPort"] for each in node["extraPortMappings"]] == [8000]
+
+
+def test_more_nodes_share_the_folder_of_volumes() -> None:
+    text = (ROOT / "kind" / "cluster.yaml").read_text(encoding="utf-8")
+    settings = Settings.model_validate({"nodes": 3})
+    made = kind.cluster(text, ROOT, settings, Path("/home/ada/project"), ["hub"], "/volumes")
+    nodes = YAML_.load(made)["nodes"]
+    assert [each["role"] for each in nodes] == ["control-plane", "worker", "worker"]
+    assert ["extraPortMappings" in each for each in nodes] == [True, False, False]
+    patches = [YAML_.load(each) for each in YAML_.load(made)["kubeadmConfigPatches"]]
+    assert {"kind": "InitConfiguration", "nodeRegistration": {"taints": []}} in patches
+    for each in nodes:
+        mounts = {mount["containerPath"]: mount["hostPath"] for mount in each["extraMounts"]}
+        assert mounts[kind.VOLUMES] == "/volumes"
+        assert "/home/ada/project" in mounts.values()

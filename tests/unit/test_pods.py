@@ -28,7 +28,8 @@ def pod(*containers: dict[str, Any], conditions: tuple[dict[str, Any], ...] = ()
         ],
     }
     labels = {"component": "hub", "app": "jupyterhub"}
-    data = {"metadata": {"name": "hub-1", "labels": labels}, "spec": None, "status": status}
+    about = {"name": "hub-1", "labels": labels, "creationTimestamp": "2026-11-25T10:00:00Z"}
+    data = {"metadata": about, "spec": None, "status": status}
     made = V1Pod.from_dict(data)
     assert made is not None
     return described(made)
@@ -69,6 +70,8 @@ def test_a_container_that_took_too_much_memory() -> None:
     [
         ("0/1 nodes are available: 1 Insufficient memory.", True),
         ("0/1 nodes are available: 1 node(s) had untolerated taint(s).", False),
+        ("1 node(s) had untolerated taint {node.kubernetes.io/disk-pressure: }.", True),
+        ("0/2 nodes are available: 1 node(s) had volume node affinity conflict.", True),
     ],
 )
 def test_a_pod_that_fits_on_no_node(message: str, hopeless: bool) -> None:

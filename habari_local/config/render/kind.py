@@ -14,14 +14,20 @@ from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 
 HOST = "127.0.0.1"
+# kind lets a control plane run people's pods where it is the only node; here each node does.
+FOR_ALL = "kind: InitConfiguration\nnodeRegistration: { taints: [] }\n"
+VOLUMES = "/var/local-path-provisioner"  # where kind's nodes, ours and upstream's, make volumes
 # Setting of a port here → the node's port of that service (kind/manifests, kind/values.yaml).
 NODE_PORTS = {"hub": 30080, "github": 30008, "s3": 30456}
 
 
 def cluster(
-    text: str, root: Path, settings: Settings, project: Path, services: Sequence[str]
+    text: str, root: Path, settings: Settings, project: Path, services: Sequence[str], shared: str
 ) -> str:
-    """Return kind's configuration: kind/cluster.yaml with this checkout's ports and folders."""
+    """Return kind's configuration: kind/cluster.yaml with this checkout's ports and folders.
+
+    More nodes than one have `shared`, a folder of this machine, where volumes are made.
+    """
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -37,12 +43,17 @@ def cluster(
         for name, port in NODE_PORTS.items()
         if name in services
     ]
+    found["nodes"] += [{"role": "worker"} for _ in range(settings.nodes - 1)]
+    if settings.nodes > 1:
+        found["kubeadmConfigPatches"].append(FOR_ALL)
+    volumes = [{"hostPath": shared, "containerPath": VOLUMES}] if settings.nodes > 1 else []
     for each in found["nodes"]:
         own = [
             {**mount, "hostPath": str(root / mount["hostPath"])}
             for mount in each.get("extraMounts", [])
         ]
-        each["extraMounts"] = [*own, {"hostPath": str(project), "containerPath": PROJECT}]
+        theirs = {"hostPath": str(project), "containerPath": PROJECT}
+        each["extraMounts"] = [*own, theirs, *volumes]
     made = io.StringIO()
     yaml.dump(found, made)
     return made.getvalue()

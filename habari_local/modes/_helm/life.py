@@ -15,13 +15,14 @@ Reader = tuple[str, Iterator[str]]  # what a log is called, and its lines as the
 
 
 def service(name: str, page: str, pods: Sequence[Pod], memory: Mapping[str, int]) -> ServiceStatus:
-    """Return how a service is, by its pods (the newest last) and by the page that it answers."""
+    """Return how a service is, by its pods and by the page that it answers."""
     address = "/".join(page.split("/")[:3])
     if not pods:
         return ServiceStatus(name, "stopped", address)
-    good = pods[-1].ready and wait.answers(page)
-    state = "running" if good else "not answering"
-    return ServiceStatus(name, state, address, pods[-1].since, memory.get(pods[-1].name))
+    # Beside the one that works there may be one that was evicted, or that can't follow it.
+    pod = max(pods, key=lambda each: (each.ready, each.created))
+    state = "running" if pod.ready and wait.answers(page) else "not answering"
+    return ServiceStatus(name, state, address, pod.since, memory.get(pod.name))
 
 
 def servers(pods: Sequence[Pod], memory: Mapping[str, int]) -> list[ServiceStatus]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from habari_local import wait
 from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import Pod
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.drivers.release import Release
+from habari_local.errors import CommandFailed, HabariError
+from habari_local.modes._helm.arrival import Arrival, failures
 from habari_local.modes.base import SAME, Context, Say, Step
 
 START_SECONDS = 300.0  # how long a pod may take: a cold disk, an image from far away
@@ -49,9 +50,14 @@ def release(of: Callable[[Context], Deployment], after: tuple[str, ...]) -> Step
         mended = deployment.release.mend(cancel=ctx.cancel)
         say("helm upgrade --install")
         deployment.cluster.annotate(namespace, DIGEST, "")
-        deployment.release.upgrade(
-            deployment.chart, deployment.values, on_line=say, cancel=ctx.cancel
-        )
+        try:
+            deployment.release.upgrade(
+                deployment.chart, deployment.values, on_line=say, cancel=ctx.cancel
+            )
+        except CommandFailed as error:
+            told = failures(deployment.cluster, namespace)
+            details = [*error.details, *told]
+            raise HabariError(error.message, error.hint, error.code, details) from error
         deployment.cluster.annotate(namespace, DIGEST, deployment.digest)
         return f"{mended}; upgraded" if mended else "installed"
 
@@ -66,40 +72,28 @@ def pod(
     page: str,
     after: tuple[str, ...],
 ) -> Step:
-    """Return the step that waits for a component: for its pod, and its page where there is one.
+    """Return the step that waits for a component: for its pods of now, and its page.
 
-    `names` are the service's, its pods' component or label `app`, and what a person calls it. It
-    ends as soon as the pod can't come up any more, with its events and last lines.
+    `names` are the service's and its Deployment's, its pods' component or label `app`, and what a
+    person calls it. It ends as soon as the pod can't come up any more, with its events and last
+    lines.
     """
 
     name, component, title = names
 
     def action(ctx: Context, say: Say) -> str:
-        if page and wait.answers(page):
+        arrival = Arrival(cluster, namespace, name, component)
+        if wait.answers(page) and arrival.complete():
             return SAME
         if not ctx.wait and name != "s3":
             return "not waited for"
         following = watch(ctx)
-        broken: list[Pod] = []
-
-        def failed() -> str | None:
-            found = following.failed(component)
-            broken[:] = [found] if found else []
-            return found.failure if found else None
-
-        def good() -> bool:
-            return wait.answers(page) if page else following.ready(component)
-
-        def log() -> list[str]:
-            found = broken or following.pods(component)
-            return evidence(cluster, namespace, found[-1]) if found else []
-
         wait.until(
-            good,
+            lambda: wait.answers(page) and arrival.complete(),
             title,
             seconds=START_SECONDS,
-            failed=failed,
-            log=log,
+            failed=lambda: arrival.failed(following),
+            log=lambda: arrival.evidence(following),
             tick=lambda: say(following.says(component)),
             cancel=ctx.cancel,
             hint=f"habari-local logs {name}",
@@ -107,9 +101,3 @@ def pod(
         return "answers"
 
     return Step(name, title, action, after)
-
-
-def evidence(cluster: Cluster, namespace: str, found: Pod) -> list[str]:
-    """Return a pod's last events and log lines, for a person to see why."""
-    events = [f"{found.name}: {line}" for line in cluster.events(namespace, found.name)[-8:]]
-    return events + cluster.last_lines(namespace, found.name, 12)

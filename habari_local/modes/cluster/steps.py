@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from habari_local import wait
@@ -11,17 +10,14 @@ from habari_local.charts import trees
 from habari_local.charts.chart import opened
 from habari_local.charts.examine import examine
 from habari_local.charts.rules import RULES
-from habari_local.drivers.kubernetes import Rollout
 from habari_local.drivers.objects import Objects
-from habari_local.drivers.pods import Pod
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.errors import USAGE, ConfigError, HabariError
-from habari_local.modes._helm import steps as shared
+from habari_local.modes._helm.arrival import Arrival
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.cluster import layers, place
 
 SECONDS = 600.0  # how long pods may take: a node may have to be added first
-PAUSE = 0.5  # seconds between two questions about a deployment
 
 
 def allowed_values(ctx: Context) -> None:
@@ -135,42 +131,18 @@ def rollout(
 
     def action(ctx: Context, say: Say) -> str:
         cluster, namespace = place.cluster(ctx), place.namespace(ctx)
-        if cluster.rollout(namespace, name).done:
+        arrival = Arrival(cluster, namespace, name, name)
+        if arrival.complete():
             return SAME
         if not ctx.wait:
             return "not waited for"
         following = watch(ctx)
-        seen = _seldom(lambda: cluster.rollout(namespace, name))
-
-        def broken() -> Pod | None:
-            return following.failed(name) if seen().fresh else None
-
-        def failed() -> str | None:
-            found = broken()
-            return found.failure if found else None
-
-        def log() -> list[str]:
-            pods = following.pods(name)
-            return shared.evidence(cluster, namespace, pods[-1]) if pods else []
-
         wait.until(
-            lambda: seen().done, title, seconds=SECONDS, failed=failed, log=log,
+            arrival.complete, title, seconds=SECONDS,
+            failed=lambda: arrival.failed(following), log=lambda: arrival.evidence(following),
             tick=lambda: say(following.says(name)), cancel=ctx.cancel,
             hint=f"habari-local logs {name} --mode cluster --context {ctx.settings.kube_context}",
         )  # fmt: skip
         return "runs"
 
     return Step(name, title, action, after)
-
-
-def _seldom(ask: Callable[[], Rollout]) -> Callable[[], Rollout]:
-    """Return `ask` with its answer kept for a while: a cluster is not asked all the time."""
-    kept: list[tuple[float, Rollout]] = []
-
-    def answer() -> Rollout:
-        now = time.monotonic()
-        if not kept or now - kept[-1][0] >= PAUSE:
-            kept[:] = [(now, ask())]
-        return kept[-1][1]
-
-    return answer

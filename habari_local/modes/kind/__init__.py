@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from habari_local.charts import location
 from habari_local.config.render import helm as render
-from habari_local.diagnostics.checks import EVERY_MODE, Requirement
+from habari_local.diagnostics.checks import EVERY_MODE, Requirement, refuse_lacking
 from habari_local.diagnostics.docker import CONTAINERS, refuse
 from habari_local.diagnostics.kubernetes import TOOLS
 from habari_local.drivers import processes
@@ -17,8 +17,17 @@ from habari_local.images import tools
 from habari_local.modes._compose import buckets
 from habari_local.modes._compose import images as compose_images
 from habari_local.modes._helm import steps as helm_steps
-from habari_local.modes.base import Address, Context, Endpoints, ServiceStatus, Step, Stopped
-from habari_local.modes.kind import beside, life, place, steps
+from habari_local.modes._helm import trouble
+from habari_local.modes.base import (
+    Address,
+    Context,
+    Endpoints,
+    ServiceStatus,
+    Step,
+    Stopped,
+    Trouble,
+)
+from habari_local.modes.kind import beside, bring, life, place, steps
 
 TITLES: Mapping[str, str] = {
     "registry": "registry",
@@ -51,8 +60,10 @@ class KindMode:
         """Refuse what can't succeed before anything starts: no Docker, a taken port, no chart."""
         refuse(ctx.environ)
         known = place.images(ctx)
-        for name in () if tools.from_image(known) else tools.NAMES:
-            tools.program(known, name)
+        if not tools.from_image(known):
+            for name in tools.NAMES:
+                tools.program(known, name)
+            refuse_lacking(TOOLS, ctx.environ)
         if ctx.settings.chart:
             location.location(ctx.settings, ctx.checkout.root, ctx.environ)
         ours = life.published(ctx)
@@ -64,7 +75,7 @@ class KindMode:
             if owner:
                 setting = f"HABARI_{field.upper()}_PORT"
                 raise PortTaken(ctx.settings.port(field), TITLES[service], setting, owner)
-        life.refuse_other_ports(ctx, [PORTS[name] for name in self.services(ctx) if name in PORTS])
+        life.refuse_another(ctx, [PORTS[name] for name in self.services(ctx) if name in PORTS])
 
     def steps(self, ctx: Context) -> Sequence[Step]:
         """Return the bring-up."""
@@ -84,8 +95,9 @@ class KindMode:
             beside.files(("tools",)),
             steps.registry(("folders", "images")),
             steps.push(names, ("registry",)),
-            steps.cluster(("values",)),
-            steps.pulls(names, ("push", "values")),
+            bring.leftovers(("tools",)),
+            bring.cluster(("values", "leftovers")),
+            steps.pulls(names, ("push", "values", "leftovers")),
             beside.manifests(("cluster", "push")),
             helm_steps.release(beside.deployment, ("cluster", "push")),
         ]
@@ -163,6 +175,16 @@ class KindMode:
     ) -> Iterator[str]:
         """Yield log lines, the newest `lines` of each service first, then users' servers."""
         yield from life.logs(ctx, services or self.services(ctx), not services, follow, lines)
+
+    def trouble(self, ctx: Context, service: str, user: str) -> Trouble | None:
+        """Return what keeps a service's pod, or that of a user's server, from running."""
+        if not place.kubeconfig(ctx).is_file():
+            return None
+        cluster = place.cluster(ctx)
+        if user:
+            return trouble.of_user(cluster, place.NAMESPACE, user)
+        component = life.COMPONENTS.get(service, service)
+        return trouble.of_component(cluster, place.NAMESPACE, component)
 
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop the nodes with all that is on them, and the registry; with `wipe` delete both."""

@@ -60,7 +60,8 @@ def render_all(ctx: Context) -> bool:
     changed = write_changed(folder / "values.yaml", values.as_yaml(found))
     text = (root / "kind" / "cluster.yaml").read_text(encoding="utf-8")
     services = ["hub", *images(ctx)]
-    made = render.cluster(text, root, ctx.settings, place.project_path(ctx), services)
+    shared = place.shared(ctx) if ctx.settings.nodes > 1 else ""
+    made = render.cluster(text, root, ctx.settings, place.project_path(ctx), services, shared)
     return write_changed(folder / "cluster.yaml", made) or changed
 
 

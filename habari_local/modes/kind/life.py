@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
 from habari_local import wait
@@ -26,19 +27,24 @@ def published(ctx: Context) -> set[int]:
     return ports
 
 
-def refuse_other_ports(ctx: Context, fields: Sequence[str]) -> None:
-    """Refuse settings that a cluster which is there can't follow: its ports are made with it.
+def refuse_another(ctx: Context, fields: Sequence[str]) -> None:
+    """Refuse settings that a whole cluster can't follow: ports and nodes are made with it.
 
     Raises:
-        HabariError: a port of the settings is not among the cluster's.
+        HabariError: a port of the settings is not among the cluster's, or it has other nodes.
     """
-    there = {port for each in place.nodes(ctx) for _, port in each.ports}
+    found = place.nodes(ctx)
+    if not found or not place.kubeconfig(ctx).is_file():
+        return
+    there = {port for each in found for _, port in each.ports}
     wanted = {ctx.settings.port(field) for field in fields if field != "registry"}
-    if there and wanted - there:
-        missing = ", ".join(map(str, sorted(wanted - there)))
+    missing = ", ".join(map(str, sorted(wanted - there)))
+    seen = [f"made without port {missing}, expected there"] if missing else []
+    if len(found) != ctx.settings.nodes:
+        seen.append(f"made with {len(found)} of {ctx.settings.nodes} nodes that are expected")
+    if seen:
         raise HabariError(
-            f"Cluster {place.name(ctx)}: made without port {missing}, expected there; a cluster's"
-            " ports can't be changed.",
+            f"Cluster {place.name(ctx)}: {'; '.join(seen)}; a cluster can't be changed in that.",
             "habari-local down --mode kind --wipe",
         )
 
@@ -120,5 +126,6 @@ def down(ctx: Context, *, wipe: bool) -> Stopped:
         place.kind(ctx).delete()
     engine.remove_volumes(volumes)
     place.kubeconfig(ctx).unlink(missing_ok=True)
+    shutil.rmtree(place.keys(ctx), ignore_errors=True)
     forget(ctx.checkout.root / ".habari", buckets.key_names(place.NAME))
     return Stopped(names, (), shown)

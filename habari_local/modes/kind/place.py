@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from habari_local.config.render.helm import PROJECT
-from habari_local.drivers import compose, node, processes
+from habari_local.drivers import compose, engine, node, processes
 from habari_local.drivers.engine import Ours
 from habari_local.drivers.kind import Kind
 from habari_local.drivers.kubernetes import Cluster
@@ -49,6 +49,11 @@ def kubeconfig(ctx: Context) -> Path:
     return ctx.checkout.root / ".habari" / NAME / "kubeconfig"
 
 
+def keys(ctx: Context) -> Path:
+    """Return the folder of keys out of the kubeconfig, while somebody works with them."""
+    return kubeconfig(ctx).with_name("keys")
+
+
 def kind(ctx: Context) -> Kind:
     """Return kind for this cluster."""
     program = tools.program(images(ctx), "kind")
@@ -57,7 +62,8 @@ def kind(ctx: Context) -> Kind:
 
 def cluster(ctx: Context) -> Cluster:
     """Return the cluster as its client sees it."""
-    return Cluster(kubeconfig(ctx), f"kind-{name(ctx)}")
+    file = kubeconfig(ctx)
+    return Cluster(file, f"kind-{name(ctx)}", keys(ctx))
 
 
 def release(ctx: Context) -> Release:
@@ -81,6 +87,14 @@ def nodes(ctx: Context) -> list[node.Node]:
             f"kind delete cluster --name {name(ctx)}",
         )
     return found
+
+
+def shared(ctx: Context) -> str:
+    """Return the folder of the volume that all nodes have, made when absent.
+
+    A user's home in it is where the user is, whichever node that is; a folder of one node is not.
+    """
+    return engine.keep_volume(f"{project(ctx).name}-volumes", ours(ctx).labels)
 
 
 def registry(ctx: Context) -> str:

@@ -1,4 +1,4 @@
-"""The steps of kind mode: programs, registry, cluster and what its nodes pull meanwhile."""
+"""The steps of kind mode around its cluster: programs, registry, and what its nodes pull."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_private
 from habari_local.drivers import distribution, docker, engine, node
 from habari_local.drivers.clearance import clear
-from habari_local.errors import CommandFailed, HabariError
+from habari_local.errors import HabariError
 from habari_local.images import tools
 from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.kind import place
+from habari_local.modes.kind import bring, place
 from habari_local.paths import private_folder
 
-START_SECONDS = 120.0  # how long nodes and API server may take
 NETWORK = "kind"  # kind's own network in the engine
 CTR = ("ctr", "--namespace", "k8s.io", "images")  # where the kubelet finds what is pulled
 CERTS = "/etc/containerd/certs.d"  # where containerd looks for registries' addresses
@@ -122,79 +121,24 @@ def _has(ctx: Context, reference: str) -> bool:
     return wait.answers(f"http://127.0.0.1:{port}/v2/{repository}/manifests/{tag}")
 
 
-def cluster(after: tuple[str, ...]) -> Step:
-    """Return the step that makes the cluster, or starts the one that is there."""
-    made: list[str] = []
-
-    def action(ctx: Context, say: Say) -> str:
-        outcome = _bring(ctx, say, made)
-        seen = place.cluster(ctx)
-        wait.until(
-            seen.answers, "Kubernetes", seconds=START_SECONDS, cancel=ctx.cancel,
-            tick=lambda: say("waiting for the API server"),
-            hint=f"docker logs {place.name(ctx)}-control-plane",
-        )  # fmt: skip
-        seen.keep_namespace(place.NAMESPACE, place.ours(ctx).labels)
-        return outcome
-
-    def undo(ctx: Context) -> None:
-        if "created" in made:
-            place.kind(ctx).delete()
-        elif made:
-            node.stop(place.nodes(ctx))
-
-    return Step("cluster", "cluster", action, after, undo)
-
-
-def _bring(ctx: Context, say: Say, made: list[str]) -> str:
-    found = place.nodes(ctx)
-    stopped = [each for each in found if not each.running]
-    if found and not place.kubeconfig(ctx).is_file():
-        if _whole(found):
-            place.kind(ctx).export()
-        else:  # kind was killed midway: what there is can't be finished
-            say("removing a half-made cluster")
-            place.kind(ctx).delete()
-            found, stopped = [], []
-    if stopped:
-        made.append("started")
-        say("starting the nodes")
-        node.start(stopped)
-        return "started again"
-    if found:
-        return SAME
-    made.append("created")
-    image = place.images(ctx).reference("node")
-    config = ctx.checkout.of_mode(place.NAME) / "cluster.yaml"
-    place.kind(ctx).create(config, image, on_line=say, cancel=ctx.cancel)
-    place.kubeconfig(ctx).chmod(0o600)
-    return "made"
-
-
-def _whole(found: Sequence[node.Node]) -> bool:
-    """Whether kind came to its end: then the control plane knows its own certificates."""
-    try:
-        node.execute(found[0], ["test", "-s", "/etc/kubernetes/admin.conf"])
-    except (CommandFailed, HabariError):
-        return False
-    return True
-
-
 def pulls(names: Mapping[str, str], after: tuple[str, ...]) -> Step:
     """Return the step that has the nodes pull the images while the control plane comes up."""
 
     def action(ctx: Context, say: Say) -> str:
         wait.until(
-            lambda: _containerd_answers(ctx), "Nodes", seconds=START_SECONDS, cancel=ctx.cancel,
+            lambda: _containerd_answers(ctx), "Nodes",
+            seconds=bring.START_SECONDS, cancel=ctx.cancel,
             tick=lambda: say("waiting for the nodes' containerd"),
         )  # fmt: skip
         engine.connect(NETWORK, place.registry_container(ctx), place.registry_container(ctx))
         references = list(place.pushed(ctx, names).values())
-        pulled: list[str] = []
-        for each in place.nodes(ctx):
+        nodes = place.nodes(ctx)
+        for each in nodes:  # before the first is pulled: a pod may come to any of them
             _trust(ctx, each)
-            pulled += _pull(each, references, ctx.cancel, say)
-        return f"pulled {len(pulled)}" if pulled else SAME
+        with ThreadPoolExecutor(len(nodes)) as pool:
+            found = list(pool.map(lambda each: _pull(each, references, ctx.cancel, say), nodes))
+        pulled = sum(map(len, found))
+        return f"pulled {pulled}" if pulled else SAME
 
     return Step("pulls", "images on the nodes", action, after)
 
@@ -206,7 +150,7 @@ def _containerd_answers(ctx: Context) -> bool:
             node.execute(each, ["ctr", "version"])
     except HabariError:
         return False
-    return bool(found)
+    return len(found) == ctx.settings.nodes
 
 
 def _trust(ctx: Context, of: node.Node) -> None:

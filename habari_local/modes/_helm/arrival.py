@@ -1,0 +1,63 @@
+"""A component on its way: whether its pods of now are up, and why they can't come up any more.
+
+Pods of before don't count: one that is about to go may answer still, or have failed.
+"""
+
+from __future__ import annotations
+
+import time
+
+from habari_local.drivers import events
+from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.pods import Pod
+from habari_local.drivers.podwatch import PodWatch
+from habari_local.drivers.rollout import Rollout
+
+MOUNT_SECONDS = 2.0  # between two questions for what can't be mounted
+
+
+class Arrival:
+    """The pods of a Deployment `name`, which carry the label `component`."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str, component: str) -> None:
+        self._cluster, self._namespace, self._component = cluster, namespace, component
+        self._rollout = Rollout(cluster, namespace, name)
+        self._asked = time.monotonic()
+        self._broken: Pod | None = None
+
+    def complete(self) -> bool:
+        """Whether all of its pods are of the last template, and up."""
+        return self._rollout.done()
+
+    def failed(self, following: PodWatch) -> str | None:
+        """Return why its newest pod can't come up any more."""
+        found = following.newest(self._component, self._rollout.template())
+        failure = found and (found.failure or self._not_mounted(found))
+        self._broken = found if failure else None
+        return failure or None
+
+    def _not_mounted(self, pod: Pod) -> str:
+        """Ask now and then what its node does not find to mount: no state tells of it."""
+        if pod.phase != "Pending" or time.monotonic() - self._asked < MOUNT_SECONDS:
+            return ""
+        self._asked = time.monotonic()
+        return events.not_found(self._cluster, self._namespace, pod.name)
+
+    def evidence(self, following: PodWatch) -> list[str]:
+        """Return the last events and log lines of what failed, else of what is newest."""
+        newest = following.pods(self._component)[-1:]
+        found = self._broken or (newest[0] if newest else None)
+        return evidence(self._cluster, self._namespace, found) if found else []
+
+
+def failures(cluster: Cluster, namespace: str) -> list[str]:
+    """Return the evidence of every pod that failed or can't come up: a hook's among them."""
+    pods = [each for each in cluster.pods(namespace) if each.failure or each.phase == "Failed"]
+    return [line for each in pods if not each.user for line in evidence(cluster, namespace, each)]
+
+
+def evidence(cluster: Cluster, namespace: str, found: Pod) -> list[str]:
+    """Return a pod's last events and log lines, for a person to see why."""
+    happened = events.of(cluster, namespace, found.name)[-8:]
+    told = [f"{found.name}: {each}" for each in happened]
+    return told + cluster.last_lines(namespace, found.name, 12)

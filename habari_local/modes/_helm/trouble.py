@@ -1,0 +1,59 @@
+"""What keeps a pod from running, by the cluster's own word: its state, its events, its volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from habari_local.drivers import events
+from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.pods import Pod
+from habari_local.modes._helm.arrival import evidence
+from habari_local.modes.base import Trouble
+
+# Rung of `why` → words by which a state or an event belongs there; the first that fits.
+RUNGS = {
+    "volume": ("PersistentVolumeClaim", "volume node affinity", "FailedMount", "Provisioning"),
+    "scheduling": ("Unschedulable", "FailedScheduling"),
+    "image": ("ImagePull", "InvalidImageName", "ErrImage", "Failed to pull", "pulling image"),
+}
+OTHERWISE = "spawner"
+GOING = "skip schedule deleting pod"  # no trouble: somebody took the pod away
+
+
+def of_component(cluster: Cluster, namespace: str, component: str) -> Trouble | None:
+    """Return what keeps the newest pod of a component from running; None if nothing is told."""
+    found = [each for each in cluster.pods(namespace) if each.component == component]
+    return _of(cluster, namespace, _newest(found)) if found else None
+
+
+def of_user(cluster: Cluster, namespace: str, user: str) -> Trouble | None:
+    """Return what keeps a user's server from running, or kept the last one; None if nothing is."""
+    found = [each for each in cluster.pods(namespace) if each.user == user]
+    if found:
+        return _of(cluster, namespace, _newest(found))
+    happened = events.of_pods(cluster, namespace, f"jupyter-{user}")
+    since = [n for n, each in enumerate(happened) if each.reason == events.STARTED]
+    after = happened[since[-1] + 1 :] if since else happened
+    failed = [str(each) for each in after if each.warning and GOING not in each.message]
+    return Trouble(_rung(failed[-1]), failed[-1], [str(each) for each in after]) if failed else None
+
+
+def _newest(found: Sequence[Pod]) -> Pod:
+    return max(found, key=lambda each: each.created)
+
+
+def _of(cluster: Cluster, namespace: str, pod: Pod) -> Trouble | None:
+    if pod.ready:
+        return None
+    claimed = [each for name in pod.claims for each in events.of(cluster, namespace, name)]
+    unbound = [str(each) for each in claimed if each.warning]
+    seen = pod.told
+    if unbound and (not seen or _rung(seen) == "volume"):
+        seen = f"Unschedulable, PersistentVolumeClaim: {unbound[-1]}"
+    seen = seen or events.not_found(cluster, namespace, pod.name)
+    return Trouble(_rung(seen), seen, evidence(cluster, namespace, pod)) if seen else None
+
+
+def _rung(seen: str) -> str:
+    fitting = (rung for rung, words in RUNGS.items() if any(word in seen for word in words))
+    return next(fitting, OTHERWISE)

@@ -1,0 +1,104 @@
+"""The step that has the cluster run: made, started again, or made anew where it is half there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from habari_local import wait
+from habari_local.drivers import node
+from habari_local.errors import HabariError
+from habari_local.modes.base import SAME, Context, Say, Step
+from habari_local.modes.kind import place
+
+START_SECONDS = 120.0  # how long nodes and API server may take
+ADMIN = "/etc/kubernetes/admin.conf"  # the control plane's own kubeconfig
+WRITTEN = "/etc/kubernetes/manifests/etcd.yaml"  # what kubeadm writes last before it waits
+
+
+def leftovers(after: tuple[str, ...]) -> Step:
+    """Return the step that takes away what a killed kind left, before anything works with it."""
+
+    def action(ctx: Context, say: Say) -> str:
+        # Nobody else writes our kubeconfig, and who may have locked it is ended by now.
+        place.kubeconfig(ctx).with_name("kubeconfig.lock").unlink(missing_ok=True)
+        found = place.nodes(ctx)
+        if not found or place.kubeconfig(ctx).is_file():
+            return SAME
+        node.start([each for each in found if not each.running])
+        if _whole(ctx, found, say):
+            place.kind(ctx).export()
+            place.kubeconfig(ctx).chmod(0o600)
+            return "its kubeconfig was lost"
+        say("removing a half-made cluster")
+        place.kind(ctx).delete()
+        return "a half-made cluster, removed"
+
+    return Step("leftovers", "what a killed one left", action, after)
+
+
+def cluster(after: tuple[str, ...]) -> Step:
+    """Return the step that makes the cluster, or starts the one that is there."""
+    made: list[str] = []
+
+    def action(ctx: Context, say: Say) -> str:
+        outcome = _bring(ctx, say, made)
+        seen = place.cluster(ctx)
+        wait.until(
+            seen.answers, "Kubernetes", seconds=START_SECONDS, cancel=ctx.cancel,
+            tick=lambda: say("waiting for the API server"),
+            hint=f"docker logs {place.name(ctx)}-control-plane",
+        )  # fmt: skip
+        seen.keep_namespace(place.NAMESPACE, place.ours(ctx).labels)
+        return outcome
+
+    def undo(ctx: Context) -> None:
+        if "created" in made:
+            place.kind(ctx).delete()
+        elif made:
+            node.stop(place.nodes(ctx))
+
+    return Step("cluster", "cluster", action, after, undo)
+
+
+def _bring(ctx: Context, say: Say, made: list[str]) -> str:
+    found = place.nodes(ctx)
+    stopped = [each for each in found if not each.running]
+    if stopped:
+        made.append("started")
+        say("starting the nodes")
+        node.start(stopped)
+    if found:
+        return "started again" if stopped else SAME
+    made.append("created")
+    image = place.images(ctx).reference("node")
+    config = ctx.checkout.of_mode(place.NAME) / "cluster.yaml"
+    place.kind(ctx).create(config, image, on_line=say, cancel=ctx.cancel)
+    place.kubeconfig(ctx).chmod(0o600)
+    return "made"
+
+
+def _whole(ctx: Context, found: Sequence[node.Node], say: Say) -> bool:
+    """Whether kind came to its end with it: only then was our namespace made, and people's data.
+
+    Raises:
+        NotReady: it can't be said, since its API server does not answer.
+    """
+    main = [each for each in found if each.name.endswith("-control-plane")]
+    if not main or not _succeeds(main[0], ["test", "-s", WRITTEN]):
+        return False
+    kubectl = ["kubectl", "--kubeconfig", ADMIN]
+    wait.until(
+        lambda: _succeeds(main[0], [*kubectl, "get", "--raw", "/readyz"]), "Kubernetes",
+        seconds=START_SECONDS, cancel=ctx.cancel,
+        tick=lambda: say("asking the cluster whether it is whole"),
+        hint="habari-local down --mode kind --wipe",
+    )  # fmt: skip
+    return _succeeds(main[0], [*kubectl, "get", "namespace", place.NAMESPACE])
+
+
+def _succeeds(of: node.Node, argv: Sequence[str]) -> bool:
+    try:
+        node.execute(of, argv)
+    except HabariError:
+        return False
+    return True
