@@ -6,21 +6,27 @@ can't be removed just then: one look and one try are not enough.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 
+from habari_local import wait
 from habari_local.drivers import engine
 from habari_local.drivers.engine import Ours
 
 SECONDS = 15.0  # that the engine may take for what it has begun
-PAUSE = 0.1  # seconds between two looks: there is no event for what failed
 
 
 def clear(ours: Ours, *, but: Collection[str] = ()) -> None:
-    """Remove our containers, but those with these ids, and the networks on which nobody is left."""
-    deadline = time.monotonic() + SECONDS
-    while _removed(ours, but) and time.monotonic() < deadline:
-        time.sleep(PAUSE)
+    """Remove our containers, but those with these ids, and the networks on which nobody is left.
+
+    Raises:
+        NotReady: the engine has some still after 15 s.
+    """
+    wait.until(
+        lambda: not _removed(ours, but),
+        f"Docker: removing what mode {ours.mode} had",
+        seconds=SECONDS,
+        hint="habari-local down",
+    )
 
 
 def _removed(ours: Ours, but: Collection[str]) -> bool:
