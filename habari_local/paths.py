@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from habari_local.errors import HabariError
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -44,6 +46,23 @@ def private_folder(path: Path) -> Path:
     """Make `path` (and nothing above `.habari`) readable by its owner alone."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def project_folder(path: Path) -> bool:
+    """Make the folder that servers see as project/ unless it is there; return whether it was made.
+
+    Raises:
+        HabariError: a file is in its place.
+    """
+    if path.exists() and not path.is_dir():
+        raise HabariError(
+            f"PROJECT_PATH: {path} is a file, a folder was expected.",
+            "habari-local config set PROJECT_PATH ./project",
+        )
+    if path.is_dir():
+        return False
+    path.mkdir(parents=True)
+    return True
 
 
 def find_checkout(start: Path | None = None) -> Checkout:

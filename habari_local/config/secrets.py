@@ -74,6 +74,14 @@ def forget(folder: Path, names: Iterable[str]) -> None:
         write_private(path, json.dumps(left, indent=1) + "\n")
 
 
+def write_changed(path: Path, text: str) -> bool:
+    """Write a private file unless it holds that text already; return whether it did."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    write_private(path, text)
+    return True
+
+
 def write_private(path: Path, text: str) -> None:
     """Write `text` so that a reader sees the old or the new whole file, and only its owner."""
     part = path.with_name(f".{path.name}.{os.getpid()}")

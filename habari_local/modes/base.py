@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from habari_local.config.secrets import Secrets
@@ -26,6 +27,11 @@ class Context:
     environ: Mapping[str, str]
     wait: bool = True  # whether `up` waits until everything answers
     cancel: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def project_path(self) -> Path:
+        """The folder that servers see as project/, absolute."""
+        return (self.checkout.root / Path(self.settings.project_path).expanduser()).resolve()
 
 
 @dataclass(frozen=True)

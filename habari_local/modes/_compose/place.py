@@ -28,7 +28,7 @@ def place(ctx: Context, mode: str, images: Mapping[str, str]) -> Place:
         mode=mode,
         checkout=ctx.checkout.id,
         folder=ctx.checkout.of_mode(mode),
-        project_path=project_path(ctx),
+        project_path=ctx.project_path,
         user=f"{account()}:{USERS}",
         docker_socket=socket,
         docker_group=socket.stat().st_gid if socket.exists() else 0,
@@ -55,11 +55,6 @@ def engine_socket(ctx: Context) -> Path:
     """Return the engine's socket on this machine."""
     host = urlsplit(ctx.environ.get("DOCKER_HOST", ""))
     return Path(host.path if host.scheme == "unix" else "/var/run/docker.sock")
-
-
-def project_path(ctx: Context) -> Path:
-    """Return the folder that servers see as project/, absolute."""
-    return (ctx.checkout.root / Path(ctx.settings.project_path).expanduser()).resolve()
 
 
 def give(path: Path) -> None:

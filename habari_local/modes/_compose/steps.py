@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from habari_local import wait
-from habari_local.config.secrets import write_private
+from habari_local.config.secrets import write_changed
 from habari_local.drivers import engine
 from habari_local.drivers.clearance import clear
 from habari_local.drivers.engine import Ours
 from habari_local.drivers.watch import Watch
-from habari_local.errors import HabariError
 from habari_local.modes._compose import place
 from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.paths import private_folder
+from habari_local.paths import private_folder, project_folder
 
 START_SECONDS = 90.0  # how long a service may take before `up` gives up: a cold disk, a busy laptop
 
@@ -42,17 +40,10 @@ def folders(mode: str) -> Step:
         say("making folders")
         server = private_folder(ctx.checkout.of_mode(mode) / place.SERVER_FOLDER)
         place.give(server)
-        project = place.project_path(ctx)
-        if project.exists() and not project.is_dir():
-            raise HabariError(
-                f"PROJECT_PATH: {project} is a file, a folder was expected.",
-                "habari-local config set PROJECT_PATH ./project",
-            )
-        if project.is_dir():
+        if not project_folder(ctx.project_path):
             return SAME
-        project.mkdir(parents=True)
-        place.give(project)
-        return f"made {project}"
+        place.give(ctx.project_path)
+        return f"made {ctx.project_path}"
 
     return Step("folders", "folders", action)
 
@@ -161,14 +152,6 @@ def networks(bringup: Bringup, partners: Callable[[Context], Mapping[str, str]])
         return f"joined {len(missing)}" if missing else SAME
 
     return Step("networks", "users' networks", action, ("containers",))
-
-
-def write_changed(path: Path, text: str) -> bool:
-    """Write a private file unless it holds that text already; return whether it did."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return False
-    write_private(path, text)
-    return True
 
 
 def _running(ours: Ours) -> dict[str, float | None]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from habari_local import wait
 from habari_local.config.render import compose as render
 from habari_local.config.render.dotenv import as_dotenv
+from habari_local.config.secrets import write_changed
 from habari_local.identity.users import kinds, people
 from habari_local.modes._compose import buckets, images, place
 from habari_local.modes._compose.mode import ComposeMode
@@ -17,7 +18,6 @@ from habari_local.modes._compose.steps import (
     folders,
     networks,
     service,
-    write_changed,
 )
 from habari_local.modes.base import SAME, Address, Context, Endpoints, Say, Step
 
@@ -105,7 +105,7 @@ class HubMode(ComposeMode):
             users=kinds(settings),
             github=github,
             services=addresses,
-            project_path=str(place.project_path(ctx)),
+            project_path=str(ctx.project_path),
         )
 
 

@@ -155,7 +155,7 @@ class KindMode:
             users=kinds(settings),
             github=github,
             services=addresses,
-            project_path=str(place.project_path(ctx)),
+            project_path=str(ctx.project_path),
             kubernetes={
                 "kubeconfig": str(cluster.kubeconfig),
                 "context": cluster.context,

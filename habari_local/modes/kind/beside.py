@@ -9,14 +9,13 @@ from habari_local.charts import location, schema
 from habari_local.charts.chart import opened
 from habari_local.config.render import helm as values
 from habari_local.config.render import kind as render
-from habari_local.config.secrets import write_private
+from habari_local.config.secrets import write_changed, write_private
 from habari_local.identity.users import people
 from habari_local.images import tools
 from habari_local.modes._compose import buckets
 from habari_local.modes._helm.steps import Deployment
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import place
-from habari_local.modes.kind.steps import write_changed
 from habari_local.run import run
 
 MANIFESTS = "dev.habari/manifests"  # annotation of the namespace: what was applied
@@ -61,7 +60,7 @@ def render_all(ctx: Context) -> bool:
     text = (root / "kind" / "cluster.yaml").read_text(encoding="utf-8")
     services = ["hub", *images(ctx)]
     shared = place.shared(ctx) if ctx.settings.nodes > 1 else ""
-    made = render.cluster(text, root, ctx.settings, place.project_path(ctx), services, shared)
+    made = render.cluster(text, root, ctx.settings, ctx.project_path, services, shared)
     return write_changed(folder / "cluster.yaml", made) or changed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from habari_local.modes.base import Context
 
 NAME = "kind"
 NAMESPACE = RELEASE = "habari"
-JOVYAN, USERS = 1000, 100  # the account and the group of Jupyter's images
 REGISTRY = "registry"
 
 
@@ -121,14 +119,3 @@ def project(ctx: Context) -> compose.Project:
         env_file=ctx.checkout.of_mode(NAME) / "compose.env",
         label=processes.label(ctx.checkout.id, NAME),
     )
-
-
-def project_path(ctx: Context) -> Path:
-    """Return the folder that servers see as project/, absolute."""
-    return (ctx.checkout.root / Path(ctx.settings.project_path).expanduser()).resolve()
-
-
-def give(path: Path) -> None:
-    """Make what root has just made readable for the servers' account."""
-    if os.getuid() == 0:
-        os.chown(path, JOVYAN, USERS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from habari_local import wait
 from habari_local.config.render.dotenv import as_dotenv
@@ -14,9 +13,10 @@ from habari_local.drivers import distribution, docker, engine, node
 from habari_local.drivers.clearance import clear
 from habari_local.errors import HabariError
 from habari_local.images import tools
+from habari_local.modes._compose import place as compose
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import bring, place
-from habari_local.paths import private_folder
+from habari_local.paths import private_folder, project_folder
 
 NETWORK = "kind"  # kind's own network in the engine
 CTR = ("ctr", "--namespace", "k8s.io", "images")  # where the kubelet finds what is pulled
@@ -30,17 +30,10 @@ def folders() -> Step:
         say("making folders")
         private_folder(ctx.checkout.of_mode(place.NAME))
         place.project(ctx).end_leftovers()  # what a killed habari-local left at work
-        project = place.project_path(ctx)
-        if project.exists() and not project.is_dir():
-            raise HabariError(
-                f"PROJECT_PATH: {project} is a file, a folder was expected.",
-                "habari-local config set PROJECT_PATH ./project",
-            )
-        if project.is_dir():
+        if not project_folder(ctx.project_path):
             return SAME
-        project.mkdir(parents=True)
-        place.give(project)
-        return f"made {project}"
+        compose.give(ctx.project_path)
+        return f"made {ctx.project_path}"
 
     return Step("folders", "folders", action)
 
@@ -177,11 +170,3 @@ def _pull(
         with ThreadPoolExecutor(2) as pool:  # unpacking is what takes the time
             list(pool.map(one, lacking))
     return lacking
-
-
-def write_changed(path: Path, text: str) -> bool:
-    """Write a private file unless it holds that text already; return whether it did."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return False
-    write_private(path, text)
-    return True

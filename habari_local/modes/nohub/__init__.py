@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from habari_local.config.render import compose as render
+from habari_local.config.secrets import write_changed
 from habari_local.identity.users import kinds
 from habari_local.modes._compose import buckets, images, place
 from habari_local.modes._compose.mode import ComposeMode
@@ -14,7 +15,6 @@ from habari_local.modes._compose.steps import (
     containers,
     folders,
     service,
-    write_changed,
 )
 from habari_local.modes.base import Address, Context, Endpoints, Step
 from habari_local.modes.nohub.watch import watched
@@ -66,7 +66,7 @@ class NohubMode(ComposeMode):
             users=kinds(ctx.settings),
             github=None,
             services=addresses,
-            project_path=str(place.project_path(ctx)),
+            project_path=str(ctx.project_path),
             hub=False,
         )
 

@@ -97,7 +97,7 @@ class ProcessMode:
             services={
                 name: Address(url, url, str(log_path(ctx, name))) for name, url in addresses.items()
             },
-            project_path=str(services.project_path(ctx)),
+            project_path=str(ctx.project_path),
         )
 
     def status(self, ctx: Context) -> Sequence[ServiceStatus]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from habari_local.config.render.dotenv import as_dotenv
-from habari_local.config.secrets import keep, write_private
+from habari_local.config.secrets import keep, write_changed
 from habari_local.modes.base import SAME, Context, S3Endpoint, Say, Step
 from habari_local.modes.process import services
 from habari_local.storage.bootstrap import bootstrap
@@ -25,9 +25,8 @@ def step(after: tuple[str, ...]) -> Step:
         given = server_environment(target(ctx), ctx.settings, access)
         contents = ctx.checkout.root / "jupyter" / "habari_contents"
         text = as_dotenv({**given, "PYTHONPATH": str(contents)})
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
+        if not write_changed(path, text):
             return SAME
-        write_private(path, text)
         return "made" if access.user_made else "the given key serves"
 
     return Step("buckets", "buckets and key", action, after)

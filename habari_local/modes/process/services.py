@@ -180,7 +180,7 @@ def hub(ctx: Context) -> Service:
             "HABARI_SERVER_CONFIG": str(root / "jupyter" / "jupyter_server_config.py"),
             "HABARI_SERVER_ENV_FILE": str(folder / "server.env"),
             "HABARI_HOMES_DIR": str(folder / "homes"),
-            "PROJECT_PATH": str(project_path(ctx)),
+            "PROJECT_PATH": str(ctx.project_path),
         },
         (root / "hub" / "jupyterhub_config.py", root / "hub" / "habari_hub"),
     )
@@ -194,11 +194,6 @@ def public_url(ctx: Context) -> str:
 def hub_url(ctx: Context) -> str:
     """Return the hub's own address behind the proxy."""
     return f"http://{HOST}:{ctx.settings.port('hub_api')}"
-
-
-def project_path(ctx: Context) -> Path:
-    """Return the folder that servers see as project/, absolute."""
-    return (ctx.checkout.root / Path(ctx.settings.project_path).expanduser()).resolve()
 
 
 def _envs(ctx: Context) -> Path:

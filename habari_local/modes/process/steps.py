@@ -11,11 +11,11 @@ import psutil
 from habari_local import wait
 from habari_local.drivers import npm, processes, uv
 from habari_local.drivers.tail import last_lines
-from habari_local.errors import HabariError, NotReady, PortTaken
+from habari_local.errors import NotReady, PortTaken
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.process import services
 from habari_local.modes.process.services import NAME, Service
-from habari_local.paths import private_folder
+from habari_local.paths import private_folder, project_folder
 
 # LocalStack 4.14.0 needs 3.13, whatever its metadata says; uv finds one or gets it.
 NEWER_PYTHON = {"s3-localstack": "3.13"}
@@ -154,16 +154,9 @@ def make_folders() -> Step:
     def action(ctx: Context, say: Say) -> str:
         say("making folders")
         private_folder(ctx.checkout.of_mode(NAME) / "homes")
-        project = services.project_path(ctx)
-        if project.exists() and not project.is_dir():
-            raise HabariError(
-                f"PROJECT_PATH: {project} is a file, a folder was expected.",
-                "habari-local config set PROJECT_PATH ./project",
-            )
-        if project.is_dir():
+        if not project_folder(ctx.project_path):
             return SAME
-        project.mkdir(parents=True)
-        return f"made {project}"
+        return f"made {ctx.project_path}"
 
     return Step("folders", "folders", action)
 
