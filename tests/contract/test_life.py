@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -61,10 +60,8 @@ def test_every_health_check_holds(platform: tuple[str, Scratch]) -> None:
 def test_a_second_up_does_nothing_and_says_so(platform: tuple[str, Scratch]) -> None:
     mode, scratch = platform
     before = scratch.running(mode)
-    began = time.monotonic()
     done = json.loads(scratch.good("up", "--json"))
     assert not done["changed"]
-    assert time.monotonic() - began < 10
     assert scratch.running(mode) == before
 
 
