@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
-from habari_local.drivers import engine
+from habari_local.drivers import engine, node
+from tests.e2e.cluster import Cluster
+from tests.e2e.endpoints import parse
 from tests.scratch import Scratch
 
 SERVERS, CROWD, ENGINE = "users' servers", "the crowd itself", "the engine"
+KUBERNETES = "Kubernetes"  # its own pods, the kubelet, containerd
 Effort = Counter[str]  # part → seconds of processor time
+# A pod in the name of its control group, as the kubelet or systemd spells it.
+POD = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f_-]{27})")
 
 
 def spent(scratch: Scratch, mode: str) -> Effort:
@@ -23,14 +31,44 @@ def spent(scratch: Scratch, mode: str) -> Effort:
             part = SERVERS if each.user else each.service
             found[part or SERVERS] += _of(each.process)
         return found
+    inside: set[int] = set()
+    if mode == "kind":
+        for part, process in _of_pods(scratch):
+            inside.add(process.pid)
+            found[part] += _of(process)
     for container in scratch.containers(mode):
         pid = engine.api().inspect_container(container.id)["State"]["Pid"]
         part = SERVERS if container.user else container.service
         found[part] += _tree(psutil.Process(pid))
     for process in psutil.process_iter(["name"]):
-        if process.info["name"] in ("dockerd", "containerd", "containerd-shim-runc-v2"):
+        own = process.info["name"] in ("dockerd", "containerd", "containerd-shim-runc-v2")
+        if own and process.pid not in inside:
             found[ENGINE] += _of(process)
     return found
+
+
+def _of_pods(scratch: Scratch) -> Iterator[tuple[str, psutil.Process]]:
+    """Yield every process of the nodes, and the part that it belongs to."""
+    where = parse(scratch.good("endpoints"), "habari-local endpoints").kubernetes
+    assert where, "mode kind says where its cluster is"
+    parts = {}
+    for pod in Cluster(where).api.list_namespaced_pod(where.namespace).items:
+        part = pod.metadata.labels.get("component") or pod.metadata.labels["app"]
+        named = {"singleuser-server": SERVERS}.get(part, part.removeprefix("habari-"))
+        parts[pod.metadata.uid] = named
+    for each in node.find(f"habari-{scratch.id}"):
+        init = psutil.Process(engine.api().inspect_container(each.id)["State"]["Pid"])
+        for process in (init, *init.children(recursive=True)):
+            yield parts.get(_pod(process), KUBERNETES), process
+
+
+def _pod(process: psutil.Process) -> str:
+    try:
+        groups = Path(f"/proc/{process.pid}/cgroup").read_text(encoding="ascii")
+    except OSError:
+        return ""
+    found = POD.search(groups)
+    return found[1].replace("_", "-") if found else ""
 
 
 def _tree(process: psutil.Process) -> float:
