@@ -39,6 +39,7 @@ class Pod:
     template: str = ""  # which of its Deployment's it was made from
     told: str = ""  # what is said of it while it is not up; `failure`, or what may pass
     claims: tuple[str, ...] = ()  # volumes that it claims
+    uid: str = ""
 
     @property
     def title(self) -> str:
@@ -70,6 +71,7 @@ def described(pod: Any) -> Pod:
         template=labels.get("pod-template-hash", ""),
         told=failure or _told(containers, conditions),
         claims=tuple(each.claim_name for each in claims if each),
+        uid=str(pod.metadata.uid),
     )
 
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ class KindPlatform(Platform):
     """The platform, up in kind."""
 
     production: Production
+    away: set[str] = field(default_factory=set)
 
     @property
     def cluster(self) -> Cluster:
@@ -102,6 +103,24 @@ class KindPlatform(Platform):
         ).items
         for each in pods:
             cluster.kill(each)
+
+    def kill(self, part: str) -> None:
+        """End a part at once; S3, which Kubernetes would start again, stays away until mended."""
+        if part == "s3":
+            self.scale(part, 0)
+            self.away.add(part)
+        super().kill(part)
+
+    def mend(self, *flags: str) -> None:
+        while self.away:
+            self.scale(self.away.pop(), 1)
+        super().mend(*flags)
+
+    def since(self, service: str) -> object:
+        return [each.metadata.uid for each in self.cluster.pods(service)]
+
+    def users_running(self) -> set[str]:
+        return set(self.cluster.servers())
 
     def fails(self, *flags: str) -> subprocess.CompletedProcess[str]:
         """What `up` says that must not succeed."""
@@ -150,7 +169,7 @@ def platform_in_kind(scratch: Scratch) -> Iterator[KindPlatform]:
     """Bring it up while the user's own kubeconfig is production's."""
     production = Production(scratch.root.parent)
     scratch.settings["KUBECONFIG"] = str(production.file)
-    scratch.settings["HABARI_ALLOWED_USERS"] = PEOPLE
+    scratch.settings |= {"HABARI_ALLOWED_USERS": PEOPLE, "HABARI_MODE": "kind"}
     write_values(scratch)
     scratch.good("up", "--mode", "kind")
     try:

@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Collect what becomes of the rows."""
     config.addinivalue_line("markers", "row(number): a row of the fault matrix (matrix.toml)")
     config.addinivalue_line("markers", "mode(name): the mode that a test is about")
-    config.addinivalue_line("markers", "own_cluster: takes a minute or more, so --all alone")
+    config.addinivalue_line("markers", "long: takes a minute or more, so --all alone")
     matrix = Matrix(config)
     config.stash[MATRIX] = matrix
     config.pluginmanager.register(matrix, "habari-fault-matrix")
@@ -69,16 +69,22 @@ def look_often(scratch: Scratch) -> None:
         file.write_text(text.replace("interval: 15s", "interval: 3s"), encoding="utf-8")
 
 
-@pytest.fixture(scope="module", params=["process", "hub"])
+@pytest.fixture(
+    scope="module", params=["process", "hub", pytest.param("kind", marks=pytest.mark.long)]
+)
 def mode(request: pytest.FixtureRequest) -> str:
     """The modes in which parts can be broken."""
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def platform(platform_of: Callable[[str], Platform], mode: str) -> Platform:
+def platform(request: pytest.FixtureRequest, mode: str) -> Platform:
     """The platform, up in a mode, as its settings have it."""
-    shared = platform_of(mode)
+    shared: Platform
+    if mode == "kind":
+        shared = request.getfixturevalue("in_kind")
+    else:
+        shared = request.getfixturevalue("platform_of")(mode)
     shared.mend()
     return shared
 

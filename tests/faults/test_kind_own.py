@@ -23,7 +23,7 @@ from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.mode("kind"), pytest.mark.own_cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.mode("kind"), pytest.mark.long, pytest.mark.timeout(600)]
 UP = ("up", "--mode", "kind")
 
 
@@ -147,6 +147,7 @@ def started_again(platform: Platform, server: Server) -> Server:
     return platform.server_of(server.person.name)
 
 
+@pytest.mark.row(17)
 def test_a_node_without_room_on_its_disk_is_named(scratch: Scratch) -> None:
     """By the kubelet's own measure: from now on it wants more free than there is."""
     scratch.good(*UP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
 
@@ -18,6 +19,46 @@ from tests.footprint import left_by
 
 pytestmark = [pytest.mark.mode("kind"), pytest.mark.timeout(300)]
 SAVES = 15  # before S3 is killed, and after it came back
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param("hub", marks=pytest.mark.row(8)),
+        pytest.param("proxy", marks=pytest.mark.row(9)),
+    ],
+)
+def test_a_killed_service_comes_back_by_itself_and_servers_go_on(
+    in_kind: KindPlatform, recovery: Recovery, part: str
+) -> None:
+    server = in_kind.server_of("grace")
+    server.save_text(f"notebooks/before-{part}.txt", "acknowledged")
+    mine = in_kind.cluster.server_of("grace").metadata.uid
+    gone = in_kind.since(part)
+
+    def saves() -> bool:
+        with suppress(ServerError, requests.RequestException):
+            server.save_text(f"notebooks/after-{part}.txt", "goes on")
+            return True
+        return False
+
+    in_kind.kill(part)
+    with recovery():  # by Kubernetes alone
+        until("Another pod", lambda: in_kind.since(part) not in ([], gone), 60)
+        until("Saves again", saves, 60)
+        until("All answers", lambda: in_kind.scratch.call("status").returncode == 0, 60)
+    assert in_kind.cluster.server_of("grace").metadata.uid == mine
+    assert server.read(f"notebooks/before-{part}.txt")["content"] == "acknowledged"
+
+
+def test_no_acknowledged_save_is_lost_while_parts_are_broken(in_kind: KindPlatform) -> None:
+    done = in_kind.scratch.call("drill", "save", "--seconds", "45", "--users", "2", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert (told["lost"], told["torn"], told["untrue"]) == ([], [], [])
+    assert told["saved"] >= 10
+    assert told["faults"][0]["name"] == "s3-killed"
+    assert told["faults"][0]["back"] is not None, "everybody whom it hit could save again"
 
 
 @pytest.mark.row(10)
@@ -81,8 +122,10 @@ def test_the_users_own_cluster_was_never_asked_or_changed(in_kind: KindPlatform)
     assert in_kind.production.untouched()
 
 
+@pytest.mark.row(6)
 def test_wiping_leaves_nothing(in_kind: KindPlatform) -> None:
     said = in_kind.scratch.good("down", "--wipe")
     assert f"cluster habari-{in_kind.scratch.id}" in said
     assert left_by(in_kind.scratch, volumes=True) == {}
     assert in_kind.production.untouched()
+    in_kind.scratch.good("down")

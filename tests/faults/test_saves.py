@@ -111,7 +111,7 @@ def test_a_server_killed_while_it_saves_leaves_the_old_or_the_new_file(
     name = f"killed-{size}.txt"
     kept = "0" * size
     server.save_text(f"notebooks/{name}", kept)
-    if platform.mode == "hub":
+    if platform.mode != "process":
         moments = moments[1:]  # another server takes its time there
     for number, moment in enumerate(moments, start=1):
         new = str(number) * size

@@ -27,7 +27,7 @@ from habari_local.modes.base import (
     Stopped,
     Trouble,
 )
-from habari_local.modes.kind import beside, bring, life, place, steps
+from habari_local.modes.kind import beside, breaking, bring, life, place, steps
 
 TITLES: Mapping[str, str] = {
     "registry": "registry",
@@ -185,6 +185,18 @@ class KindMode:
             return trouble.of_user(cluster, place.NAMESPACE, user)
         component = life.COMPONENTS.get(service, service)
         return trouble.of_component(cluster, place.NAMESPACE, component)
+
+    def kill(self, ctx: Context, part: str) -> None:
+        """Take a part's pod away at once."""
+        breaking.kill(ctx, part)
+
+    def freeze(self, ctx: Context, part: str) -> None:
+        """Stop a part's processes where they are."""
+        breaking.freeze(ctx, part)
+
+    def thaw(self, ctx: Context, part: str) -> None:
+        """Let a frozen part go on."""
+        breaking.thaw(ctx, part)
 
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop the nodes with all that is on them, and the registry; with `wipe` delete both."""

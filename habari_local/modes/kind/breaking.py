@@ -1,0 +1,63 @@
+"""Breaking a part in kind on purpose: its pod is taken away, or its processes stand still."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from habari_local.drivers import engine, node
+from habari_local.drivers.kubernetes import SECONDS
+from habari_local.drivers.pods import Pod
+from habari_local.modes.base import Context
+from habari_local.modes.kind import life, place
+
+SERVER = "server"
+# The kubelet names a pod's control groups after it; systemd has _ for the - in that name.
+SIGNAL = """
+signal=$1
+pod=$(echo "$2" | sed 's/-/[-_]/g')
+grep -l "pod$pod" /proc/[0-9]*/cgroup 2>/dev/null | cut -d/ -f3 | xargs -r kill -s "$signal"
+"""
+
+
+def kill(ctx: Context, part: str) -> None:
+    """Take a part's pod away at once, as a machine that goes away does."""
+    if part == place.REGISTRY:
+        engine.hurt("kill", _registry(ctx, "running"))
+        return
+    api = place.cluster(ctx).api
+    for each in _pods(ctx, part):
+        api.delete_namespaced_pod(
+            each.name, place.NAMESPACE, grace_period_seconds=0, _request_timeout=SECONDS
+        )
+
+
+def freeze(ctx: Context, part: str) -> None:
+    """Stop a part's processes where they are."""
+    if part == place.REGISTRY:
+        engine.hurt("pause", _registry(ctx, "running"))
+    _signal(ctx, part, "STOP")
+
+
+def thaw(ctx: Context, part: str) -> None:
+    """Let a part's processes go on."""
+    if part == place.REGISTRY:
+        engine.hurt("unpause", _registry(ctx, "paused"))
+    _signal(ctx, part, "CONT")
+
+
+def _signal(ctx: Context, part: str, name: str) -> None:
+    for pod in _pods(ctx, part):
+        for each in place.nodes(ctx):
+            node.execute(each, ["sh", "-c", SIGNAL, "sh", name, pod.uid])
+
+
+def _pods(ctx: Context, part: str) -> Sequence[Pod]:
+    """Return the pods of a service, or that of one user's server."""
+    found = place.cluster(ctx).pods(place.NAMESPACE)
+    if part == SERVER:
+        return [each for each in found if each.user and each.phase == "Running"][:1]
+    return [each for each in found if each.component == life.COMPONENTS.get(part, part)]
+
+
+def _registry(ctx: Context, state: str) -> list[str]:
+    return [each.id for each in engine.containers(place.ours(ctx)) if each.state == state]
