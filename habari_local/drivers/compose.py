@@ -58,10 +58,12 @@ class Project:
                 "habari-local logs",
             ) from error
 
-    def end_leftovers(self) -> None:
-        """End Compose processes that a killed habari-local left at work on this project."""
+    def end_leftovers(self) -> bool:
+        """End Compose processes that a killed habari-local left at work; whether there were any."""
         checkout, _, mode = self.label.partition("/")
-        processes.stop(found.process for found in processes.find(checkout, mode))
+        found = [each.process for each in processes.find(checkout, mode)]
+        processes.stop(found)
+        return bool(found)
 
     @contextmanager
     def _ended_on(self, cancel: threading.Event) -> Iterator[None]:

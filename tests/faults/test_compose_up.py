@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -161,6 +162,20 @@ def test_what_the_engine_is_still_making_when_it_begins_is_taken_away_too(
         clear(ours)
         coming.result(10)
     stops.close()
+    assert left_by(scratch) == {}
+
+
+def test_what_comes_when_nothing_is_there_yet_is_taken_away_too(scratch: Scratch) -> None:
+    ours = engine.Ours(scratch.id, "nohub")
+
+    def late() -> None:
+        Event().wait(0.5)  # the moment: the first look is over
+        engine.api().create_network(f"habari-{scratch.id}-late", labels=ours.labels)
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(late)
+        clear(ours, interrupted=True)
+        coming.result(10)
     assert left_by(scratch) == {}
 
 

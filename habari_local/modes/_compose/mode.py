@@ -141,11 +141,11 @@ class ComposeMode:
 
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop and remove what carries our labels: users' servers and hub first, then S3."""
-        place.project(ctx, self.name).end_leftovers()
+        interrupted = place.project(ctx, self.name).end_leftovers()
         ours = self.ours(ctx)
         found = engine.containers(ours)
         engine.remove(each for each in found if each.service not in LAST)
-        clear(ours)
+        clear(ours, interrupted=interrupted)
         names = tuple(dict.fromkeys(each.title for each in found))
         volumes = tuple(f"volume {name}" for name in engine.volumes(ours))
         if not wipe:

@@ -77,7 +77,7 @@ def containers(
 
     def undo(ctx: Context) -> None:
         place.project(ctx, mode).end_leftovers()
-        clear(bringup.ours, but=bringup.before)
+        clear(bringup.ours, but=bringup.before, interrupted=bringup.watch is not None)
 
     return Step("containers", "containers", action, after, undo)
 

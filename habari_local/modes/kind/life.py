@@ -108,12 +108,12 @@ def _title(pod: Pod) -> str:
 
 def down(ctx: Context, *, wipe: bool) -> Stopped:
     """Stop nodes and registry; what is on them stays. With `wipe` delete it all."""
-    place.project(ctx).end_leftovers()
+    interrupted = place.project(ctx).end_leftovers()
     nodes = place.nodes(ctx)
     running = [each for each in nodes if each.running]
     boxes = engine.containers(place.ours(ctx))
     node.stop(running)
-    clear(place.ours(ctx))
+    clear(place.ours(ctx), interrupted=interrupted)
     names = (*(each.name for each in running), *(each.service for each in boxes))
     volumes = engine.volumes(place.ours(ctx))
     shown = (

@@ -56,6 +56,8 @@ def programs(after: tuple[str, ...]) -> Step:
 def registry(after: tuple[str, ...]) -> Step:
     """Return the step that has Compose start the registry beside the cluster."""
 
+    begun: list[bool] = []
+
     def action(ctx: Context, say: Say) -> str:
         say("Docker Compose makes the registry")
         page = f"http://127.0.0.1:{ctx.settings.port('registry')}/v2/"
@@ -63,6 +65,7 @@ def registry(after: tuple[str, ...]) -> Step:
         project = place.project(ctx)
         write_private(project.env_file, as_dotenv(_variables(ctx)))
         engine.keep_volume(docker.REGISTRY, {docker.LABEL: "registry"})
+        begun.append(True)
         project.up((), cancel=ctx.cancel)
         wait.until(
             lambda: wait.answers(page), "Registry", seconds=30, cancel=ctx.cancel,
@@ -74,7 +77,7 @@ def registry(after: tuple[str, ...]) -> Step:
     def undo(ctx: Context) -> None:
         place.project(ctx).end_leftovers()
         if not place.nodes(ctx):
-            clear(place.ours(ctx))
+            clear(place.ours(ctx), interrupted=bool(begun))
 
     return Step("registry", "registry", action, after, undo)
 
