@@ -69,9 +69,10 @@ def look_often(scratch: Scratch) -> None:
         file.write_text(text.replace("interval: 15s", "interval: 3s"), encoding="utf-8")
 
 
-@pytest.fixture(
-    scope="module", params=["process", "hub", pytest.param("kind", marks=pytest.mark.long)]
-)
+LONG = (pytest.mark.long, pytest.mark.timeout(400))  # a cluster may have to come up first
+
+
+@pytest.fixture(scope="module", params=["process", "hub", pytest.param("kind", marks=LONG)])
 def mode(request: pytest.FixtureRequest) -> str:
     """The modes in which parts can be broken."""
     return str(request.param)

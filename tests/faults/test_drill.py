@@ -17,6 +17,12 @@ SECONDS = 45
 MODES = ["process", "hub"]
 
 
+@pytest.fixture(scope="module", params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    """Modes in which the drill is one of its own; in kind it is in test_kind_work.py."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def drilled(
     platform_of: Callable[[str], Platform],
