@@ -11,6 +11,7 @@ from habari_local.drills.documents import text_of
 from habari_local.drills.faults import Clock
 from habari_local.drills.ledger import Attempt
 from habari_local.drills.people import Person
+from habari_local.errors import HabariError
 from habari_local.modes.base import Endpoints
 
 STARTS = 4  # servers started at once
@@ -81,16 +82,31 @@ def at_work(where: Endpoints, names: Sequence[str], run: str) -> Iterator[list[P
     """Give these people, their servers running; those that ran not before are stopped after.
 
     Raises:
-        HabariError: a server did not start.
+        HabariError: the hub did not answer, or a server did not start.
     """
+    import requests
+
     with ExitStack() as leaving:
-        people = [Person(where, name, run) for name in names]
-        for person in people:
-            leaving.callback(person.leave)
-            if where.hub and not person.hub.runs(person.name):
-                leaving.callback(person.hub.stop, person.name)
-        if where.hub:
-            with ThreadPoolExecutor(STARTS) as pool:
-                list(pool.map(lambda each: each.hub.start(each.name), people))
-        people[0].make_folder(f"notebooks/{run}")
+        try:
+            people = _begun(where, names, run, leaving)
+        except requests.RequestException as error:
+            raise HabariError(
+                f"{where.hub_url}: {type(error).__name__}, people's servers were to be started.",
+                "habari-local why",
+            ) from error
         yield people
+
+
+def _begun(where: Endpoints, names: Sequence[str], run: str, leaving: ExitStack) -> list[Person]:
+    people = []
+    for name in names:
+        person = Person(where, name, run)
+        people.append(person)
+        leaving.callback(person.leave)
+        if where.hub and not person.hub.runs(person.name):
+            leaving.callback(person.hub.stop, person.name)
+    if where.hub:
+        with ThreadPoolExecutor(STARTS) as pool:
+            list(pool.map(lambda each: each.hub.start(each.name), people))
+    people[0].make_folder(f"notebooks/{run}")
+    return people

@@ -10,8 +10,9 @@ import pytest
 import requests
 
 from habari_local.drivers import node
+from tests.e2e.hub_client import HubError
 from tests.e2e.s3_client import Bucket, connect
-from tests.e2e.server_client import ServerError
+from tests.e2e.server_client import Server, ServerError
 from tests.e2e.waiting import until
 from tests.faults.clusters import KindPlatform
 from tests.faults.matrix import Recovery
@@ -104,9 +105,22 @@ def test_a_machine_that_was_off_comes_back_with_homes_and_buckets(
     with recovery():
         in_kind.mend()
     assert {each.id for each in in_kind.nodes} == {each.id for each in nodes}
-    again = in_kind.server_of("grace")
+    again = started_anew(in_kind, "grace")
     for path in ("kept.txt", "notebooks/kept.txt"):
         assert again.read(path)["content"] == "kept"
+
+
+def started_anew(in_kind: KindPlatform, login: str) -> Server:
+    """Somebody's server, as soon as the hub has seen that the one before is gone."""
+    found: list[Server] = []
+
+    def starts() -> bool:
+        with suppress(HubError):
+            found.append(in_kind.server_of(login))
+        return bool(found)
+
+    until("A server again", starts, 120)
+    return found[0]
 
 
 def test_idle_servers_are_stopped(in_kind: KindPlatform) -> None:

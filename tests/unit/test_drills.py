@@ -14,6 +14,7 @@ from habari_local.drills.documents import notebook_of, text_of, version_in
 from habari_local.drills.faults import DEFAULTS, Injected, back_after, chosen
 from habari_local.drills.ledger import Attempt, Outcome, judged
 from habari_local.drills.plot import svg
+from habari_local.drills.saving import at_work
 from habari_local.errors import HabariError
 from habari_local.modes import get
 from habari_local.modes.base import Context
@@ -97,3 +98,12 @@ def test_the_plot_is_xml_and_names_what_was_broken() -> None:
     ElementTree.fromstring(drawn)
     assert "s3-killed" in drawn
     ElementTree.fromstring(svg("", [], []))
+
+
+def test_a_hub_that_does_not_answer_is_told_in_a_sentence(tmp_path: Path) -> None:
+    secrets = Secrets(dict.fromkeys(MADE, "x"))
+    nowhere = Settings.model_validate({"s3_backend": "moto", "hub_port": 9})
+    where = get("process").endpoints(Context(Checkout(tmp_path), nowhere, secrets, {}))
+    begun = at_work(where, ["grace"], "run")
+    with pytest.raises(HabariError, match="servers were to be started"), begun:
+        pytest.fail("nobody can be at work")
