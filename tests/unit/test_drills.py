@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -102,7 +103,9 @@ def test_the_plot_is_xml_and_names_what_was_broken() -> None:
 
 def test_a_hub_that_does_not_answer_is_told_in_a_sentence(tmp_path: Path) -> None:
     secrets = Secrets(dict.fromkeys(MADE, "x"))
-    nowhere = Settings.model_validate({"s3_backend": "moto", "hub_port": 9})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    nowhere = Settings.model_validate({"s3_backend": "moto", "hub_port": port})
     where = get("process").endpoints(Context(Checkout(tmp_path), nowhere, secrets, {}))
     begun = at_work(where, ["grace"], "run")
     with pytest.raises(HabariError, match="servers were to be started"), begun:
