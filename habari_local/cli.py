@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from habari_local.commands import config, drill, image, s3, tenant
+from habari_local.commands import backup, config, drill, image, s3, tenant
 from habari_local.commands.bundle import bundle
 from habari_local.commands.diff import diff
 from habari_local.commands.doctor import doctor
@@ -58,6 +58,7 @@ for verb in (
 app.command("open")(open_)
 app.add_typer(image.app, name="image")
 app.add_typer(config.app, name="config")
+app.add_typer(backup.app, name="backup")
 app.add_typer(drill.app, name="drill")
 app.add_typer(s3.app, name="s3")
 app.add_typer(tenant.app, name="tenant")

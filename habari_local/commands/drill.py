@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from habari_local.commands import drill_upgrade
+from habari_local.commands import drill_restore, drill_upgrade
 from habari_local.commands.options import AsJson, ModeName
 from habari_local.console import Result, Table
 from habari_local.errors import FAILED, USAGE, HabariError
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from habari_local.modes.base import Context, Endpoints, Mode
 
 app = typer.Typer(
-    help="Rehearse what goes wrong: parts that break, an upgrade; and see that no work is lost.\n\n"
+    help="Rehearse what goes wrong: broken parts, an upgrade, a restore; and see that no work is"
+    " lost.\n\n"
     "Example: habari-local drill save",
     no_args_is_help=True,
 )
@@ -38,6 +39,7 @@ class Pace:
 
 
 app.command()(drill_upgrade.upgrade)
+app.command()(drill_restore.restore)
 
 
 @app.command()

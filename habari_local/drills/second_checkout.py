@@ -70,8 +70,13 @@ class SecondCheckout:
 
     def endpoints(self) -> Endpoints:
         """Return what the platform that is up there says of itself."""
-        told: dict[str, Any] = json.loads(self.call("endpoints"))
-        known = {name: told[name] for name in Endpoints.__dataclass_fields__ if name in told}
-        known["s3"] = S3Endpoint(**told["s3"])
-        known["services"] = {name: Address(**each) for name, each in told["services"].items()}
-        return Endpoints(**known)
+        return read(self.call("endpoints"))
+
+
+def read(text: str) -> Endpoints:
+    """Return what `endpoints` of any checkout printed."""
+    told: dict[str, Any] = json.loads(text)
+    known = {name: told[name] for name in Endpoints.__dataclass_fields__ if name in told}
+    known["s3"] = S3Endpoint(**told["s3"])
+    known["services"] = {name: Address(**each) for name, each in told["services"].items()}
+    return Endpoints(**known)

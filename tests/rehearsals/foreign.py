@@ -145,7 +145,7 @@ def call(scratch: Scratch, *arguments: str, **more: str) -> subprocess.Completed
     """A verb against the trial, in an environment whose kubeconfig leads to production."""
     verb, *rest = arguments
     words = ("--mode", "cluster", "--context", "trial", "--namespace", "trial")
-    return scratch.call(verb, *words, *rest, **more)
+    return scratch.call(*verb.split(), *words, *rest, **more)
 
 
 def good(scratch: Scratch, *arguments: str) -> str:

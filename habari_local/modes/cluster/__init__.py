@@ -11,6 +11,7 @@ from habari_local.diagnostics.kubernetes import TOOLS
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.errors import USAGE, HabariError, NotRunning
 from habari_local.modes._helm import life
+from habari_local.modes._helm.keeping import KeepingVolumes, Kept
 from habari_local.modes.base import (
     Address,
     Context,
@@ -40,7 +41,7 @@ CONTEXT = Requirement(
 )
 
 
-class ClusterMode:
+class ClusterMode(KeepingVolumes):
     """The chart in a namespace of a cluster that others made, and use."""
 
     name = place.NAME
@@ -181,6 +182,10 @@ class ClusterMode:
         if release.status() is None:
             raise NotRunning(f"Release {release.name} in {release.namespace}")
         return release.values()
+
+    def kept(self, ctx: Context) -> Kept:
+        """Return the release's volumes."""
+        return Kept(place.cluster(ctx), place.namespace(ctx))
 
     def status(self, ctx: Context) -> Sequence[ServiceStatus]:
         """Return proxy, hub and each user's server."""

@@ -18,6 +18,7 @@ from habari_local.modes._compose import buckets
 from habari_local.modes._compose import images as compose_images
 from habari_local.modes._helm import steps as helm_steps
 from habari_local.modes._helm import trouble
+from habari_local.modes._helm.keeping import KeepingVolumes, Kept
 from habari_local.modes.base import (
     Address,
     Context,
@@ -39,7 +40,7 @@ TITLES: Mapping[str, str] = {
 PORTS: Mapping[str, str] = {"registry": "registry", "s3": "s3", "github": "github", "proxy": "hub"}
 
 
-class KindMode:
+class KindMode(KeepingVolumes):
     """A kind cluster with the chart, S3 and the GitHub stand-in in it."""
 
     name = place.NAME
@@ -197,6 +198,10 @@ class KindMode:
     def thaw(self, ctx: Context, part: str) -> None:
         """Let a frozen part go on."""
         breaking.thaw(ctx, part)
+
+    def kept(self, ctx: Context) -> Kept:
+        """Return the release's volumes."""
+        return Kept(place.cluster(ctx), place.NAMESPACE)
 
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop the nodes with all that is on them, and the registry; with `wipe` delete both."""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from typing import IO
 
 from habari_local import wait
 from habari_local.config.secrets import forget
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
-from habari_local.drivers import processes, tail
+from habari_local.drivers import packing, processes, tail
 from habari_local.identity.users import kinds
 from habari_local.modes.base import Address, Context, Endpoints, ServiceStatus, Step, Stopped
-from habari_local.modes.process import buckets, services
+from habari_local.modes.kept import Home
+from habari_local.modes.process import buckets, keeping, services
 from habari_local.modes.process.steps import (
     environment,
     log_path,
     make_folders,
     of_part,
+    of_service,
     reconnect_proxy,
     refuse_taken_ports,
     service,
 )
+from habari_local.paths import private_folder
 
 DATA = (
     "homes",
@@ -144,6 +148,28 @@ class ProcessMode:
         """Let a frozen part go on."""
         for process in of_part(ctx, part):
             process.resume()
+
+    def homes(self, ctx: Context) -> Sequence[Home]:
+        """Return the homes that are there, by their folders."""
+        return keeping.homes(ctx)
+
+    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
+        """Write all that is in a home."""
+        packing.pack(str(keeping.folder(ctx, home)), into)
+
+    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
+        """Make a home unless it is there, and lay what was taken over what is in it."""
+        packing.unpack(str(private_folder(keeping.folder(ctx, home))), source)
+
+    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
+        """Write the hub's database."""
+        packing.pack_database(str(keeping.database(ctx)), into)
+        return True
+
+    def put_database(self, ctx: Context, source: IO[bytes]) -> None:
+        """Put a database in the place of the hub's, which is stopped for it."""
+        processes.stop(each.process for each in of_service(ctx, "hub"))
+        packing.unpack_database(str(keeping.database(ctx)), source)
 
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop users' servers, hub, proxy and stand-in together, then S3: saves under way end."""

@@ -1,0 +1,55 @@
+"""Making a backup of a platform that is up, while people work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from habari_local.backups.folder import DATABASE, PLACES, Backup, Making, made, opened
+from habari_local.backups.shelf import buckets
+from habari_local.modes.base import Context, Mode
+from habari_local.modes.kept import Keeping
+from habari_local.storage import carried
+
+Say = Callable[[str], None]
+
+
+def create(mode: Mode, ctx: Context, target: Path, parts: Collection[str], say: Say) -> Backup:
+    """Write the asked for parts into the folder `target`.
+
+    The database is first: whoever it knows has a home by then, and what comes later is no worse.
+
+    Raises:
+        HabariError: something could not be read; nothing is left at `target` then.
+    """
+    assert isinstance(mode, Keeping)  # noqa: S101 (its caller asked)
+    with made(target, mode.name) as new:
+        if DATABASE in parts:
+            say("the hub's database")
+            _database(mode, ctx, new)
+        if "homes" in parts:
+            for number, home in enumerate(mode.homes(ctx)):
+                say(f"the home of {home.owner}")
+                about = {"owner": home.owner, "about": home.about}
+                with new.add("homes", f"homes/{number:04}.tar", **about) as out:
+                    mode.take_home(ctx, home, out)
+        _buckets(mode, ctx, new, [each for each in PLACES if each in parts], say)
+    return opened(target)
+
+
+def _database(mode: Keeping, ctx: Context, new: Making) -> None:
+    with new.add(DATABASE, DATABASE) as out:
+        ours = mode.take_database(ctx, out)
+    if not ours:
+        new.drop()
+
+
+def _buckets(mode: Mode, ctx: Context, new: Making, places: list[str], say: Say) -> None:
+    if not places:
+        return
+    with buckets(mode, ctx) as (s3, names):
+        for place in places:
+            say(f"the bucket {names[place]}")
+            with new.add(place, f"{place}.tar") as out:
+                count = carried.pack(s3, names[place], out)
+            new.counted(count)

@@ -1,0 +1,172 @@
+"""`habari-local backup`: what people have on a platform, into a folder and back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from habari_local.commands.options import AsJson, ContextName, Meant, ModeName, Namespace, cluster
+from habari_local.console import Result, Table
+from habari_local.errors import USAGE, HabariError
+
+if TYPE_CHECKING:
+    from habari_local.backups.folder import Backup
+    from habari_local.modes.base import Context, Mode
+
+app = typer.Typer(
+    help="Keep the hub's database, homes and buckets in a folder, and put them back.\n\n"
+    "Example: habari-local backup create",
+    no_args_is_help=True,
+)
+Only = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PART", help="database, homes, lake or notebooks; repeatable; else all."),
+]
+
+
+@app.command()
+def create(
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Else one of .habari/backups/.")
+    ] = None,
+    only: Only = None,
+    mode: ModeName = None,
+    context: ContextName = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> Result:
+    """Write what people have into a new folder, while they work. It is as private as they are.
+
+    Example: habari-local backup create --to /mnt/backups/monday
+    """
+    from habari_local.backups.creating import create as made
+    from habari_local.lock import held
+
+    chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    target = to or ctx.checkout.state / "backups" / stamp
+    with held(ctx.checkout.state, "backup create"):
+        backup = made(chosen, ctx, target, _parts(only), _say)
+    return _told(backup, [f"Backup: {target}"], as_json=as_json)
+
+
+@app.command()
+def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
+    folder: Annotated[Path, typer.Argument(help="A backup.")],
+    only: Only = None,
+    over: Annotated[
+        bool, typer.Option("--over", help="Write over homes and objects that are there.")
+    ] = False,
+    mode: ModeName = None,
+    context: ContextName = None,
+    namespace: Namespace = None,
+    meant: Meant = None,
+    as_json: AsJson = False,
+) -> Result:
+    """Put a backup back into a platform that is up and where nobody's server runs.
+
+    The hub's database takes the place of the one that is there. Nothing else that is there is
+    written over without --over, and nothing is deleted.
+
+    Example: habari-local backup restore /mnt/backups/monday
+    """
+    from habari_local import lifecycle
+    from habari_local.backups import restoring
+    from habari_local.backups.folder import opened
+    from habari_local.console import unseen
+    from habari_local.lock import held
+    from habari_local.modes.base import Elsewhere
+
+    parts = _parts(only)
+    chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
+    backup = opened(folder)
+    restoring.refuse(backup, chosen, ctx)
+    _mean(chosen, ctx, parts, meant)
+    with held(ctx.checkout.state, "backup restore"):
+        if not over:
+            _clear(list(restoring.in_the_way(backup, chosen, ctx, parts)), folder)
+        put = restoring.restore(backup, chosen, ctx, parts, _say)
+    if not isinstance(chosen, Elsewhere):
+        lifecycle.up(chosen, ctx, keep=True, show=unseen)
+    said = ", ".join(f"{count} of {part}" for part, count in put.items())
+    return _told(backup, [f"Put back: {said}. What was the same already is not counted."],
+                 as_json=as_json, put=put)  # fmt: skip
+
+
+def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
+    from habari_local import active
+    from habari_local.modes.kept import Keeping
+
+    chosen, ctx = active.running(mode, flags)
+    if not isinstance(chosen, Keeping):
+        raise HabariError(
+            f"Mode {chosen.name}: has no backups, one of process, kind or cluster was expected.",
+            "habari-local up --mode process",
+            USAGE,
+        )
+    return chosen, ctx
+
+
+def _parts(only: Sequence[str] | None) -> list[str]:
+    from habari_local.backups.folder import PARTS
+
+    wrong = [each for each in only or () if each not in PARTS]
+    if wrong:
+        raise HabariError(
+            f"--only {', '.join(wrong)}: of {', '.join(PARTS)} was expected.",
+            "habari-local backup create --only homes",
+            USAGE,
+        )
+    return [each for each in PARTS if not only or each in only]
+
+
+def _mean(mode: Mode, ctx: Context, parts: Sequence[str], meant: str | None) -> None:
+    """Ask, in a cluster of others, whether it is meant to replace the hub's database."""
+    from habari_local.commands.meant import confirm
+    from habari_local.commands.planned import again
+    from habari_local.modes.base import Elsewhere, Plan
+
+    if isinstance(mode, Elsewhere) and "database" in parts:
+        place = mode.plan_down(ctx).place
+        lost = "what the hub's database says now"
+        confirm(Plan(place, (), {}, (lost,)), meant, again("backup restore FOLDER", ctx))
+
+
+def _clear(found: list[str], folder: Path) -> None:
+    if not found:
+        return
+    raise HabariError(
+        f"{len(found)} things that a restore would write over: there, none was expected"
+        " (--over writes over them).",
+        f"habari-local backup restore {folder} --over",
+        USAGE,
+        [f"- {each}" for each in found[:20]],
+    )
+
+
+def _told(
+    backup: Backup, said: list[str], *, as_json: bool, put: dict[str, int] | None = None
+) -> Result:
+    rows = [
+        (each.part, each.owner or (str(each.objects) if each.part in ("lake", "notebooks") else ""),
+         f"{each.size / 1e6:.1f} MB")
+        for each in backup.pieces
+    ]  # fmt: skip
+    data = {
+        "folder": str(backup.folder),
+        "mode": backup.mode,
+        "made": backup.made,
+        "pieces": [{"part": p.part, "owner": p.owner, "size": p.size} for p in backup.pieces],
+        **({"put": put} if put is not None else {}),
+    }
+    return Result(data, [Table(("part", "whose, or objects", "size"), rows), *said],
+                  as_json=as_json)  # fmt: skip
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text} …\n")

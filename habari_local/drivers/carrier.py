@@ -1,0 +1,131 @@
+"""Small pods that mount one volume and nothing else, to carry what is in it in or out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import IO, Any, Literal
+
+from habari_local import wait
+from habari_local.drivers import packing
+from habari_local.drivers.execution import Pod, execute
+from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.drivers.pods import described
+
+START_SECONDS = 180.0  # a volume may have to be made, or to come over from another node
+AT_MOST = 6 * 3600  # seconds after which a carrier whose tool was killed ends by itself
+MOUNT = "/carried"
+# In the environment the program is no part of the address that starts it, which has a limit.
+RUN = "import os; exec(os.environ['PROGRAM'])"
+Verb = Literal["pack", "unpack", "pack-database", "unpack-database"]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A claim, and who what is in it belongs to."""
+
+    cluster: Cluster
+    namespace: str
+    claim: str
+    user: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """What carriers run: any image with Python 3.11 or newer, and who may pull it."""
+
+    reference: str
+    pull_secrets: Sequence[str] = ()
+
+
+def carry(
+    volume: Volume,
+    image: Image,
+    verb: Verb,
+    *,
+    file: str = "",
+    source: IO[bytes] | None = None,
+    into: IO[bytes] | None = None,
+) -> None:
+    """Have `verb` of packing.py done with a volume, or with one file of it.
+
+    Raises:
+        HabariError: no pod came up with it, or what it did failed.
+    """
+    path = f"{MOUNT}/{file}" if file else MOUNT
+    with _carrier(volume, image) as pod:
+        execute(pod, ["python3", "-c", RUN, verb, path], source=source, into=into)
+
+
+@contextmanager
+def _carrier(volume: Volume, image: Image) -> Iterator[Pod]:
+    cluster, namespace = volume.cluster, volume.namespace
+    name = f"habari-carrier-{token_hex(4)}"
+    body = _body(name, volume, image, _node_of(volume))
+    cluster.api.create_namespaced_pod(namespace, body, _request_timeout=SECONDS)
+    try:
+
+        def seen() -> Any:
+            return cluster.api.read_namespaced_pod(name, namespace, _request_timeout=SECONDS)
+
+        wait.until(
+            lambda: described(seen()).ready,
+            f"Carrier of {volume.claim}",
+            seconds=START_SECONDS,
+            failed=lambda: described(seen()).failure or None,
+            log=lambda: cluster.events(namespace, name),
+        )
+        yield Pod(cluster, namespace, name, "carrier")
+    finally:
+        cluster.delete_pod(namespace, name)
+
+
+def _node_of(volume: Volume) -> str:
+    """Return the node on which somebody has the volume now: where one may, a second one may too."""
+    pods: list[Any] = volume.cluster.api.list_namespaced_pod(
+        volume.namespace, _request_timeout=SECONDS
+    ).items
+    for pod in pods:
+        claims = [each.persistent_volume_claim for each in pod.spec.volumes or ()]
+        if any(each and each.claim_name == volume.claim for each in claims):
+            return pod.spec.node_name or "" if pod.status.phase in ("Pending", "Running") else ""
+    return ""
+
+
+def _body(name: str, volume: Volume, image: Image, node: str) -> dict[str, Any]:
+    container = {
+        "name": "carrier",
+        "image": image.reference,
+        "command": ["python3", "-c", f"import time; time.sleep({AT_MOST})"],
+        "env": [{"name": "PROGRAM", "value": inspect.getsource(packing)}],
+        "volumeMounts": [{"name": "carried", "mountPath": MOUNT}],
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    claim = {"persistentVolumeClaim": {"claimName": volume.claim}, "name": "carried"}
+    return {
+        "metadata": {"name": name, "labels": {"app": "habari-carrier"}},
+        "spec": {
+            **({"nodeName": node} if node else {}),
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": AT_MOST,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 0,
+            "tolerations": [{"operator": "Exists"}],  # where users' servers run, so may it
+            "imagePullSecrets": [{"name": each} for each in image.pull_secrets],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": volume.user,
+                "runAsGroup": volume.group,
+                "fsGroup": volume.group,
+                "fsGroupChangePolicy": "OnRootMismatch",
+            },
+            "containers": [container],
+            "volumes": [claim],
+        },
+    }

@@ -1,0 +1,31 @@
+"""Where process mode keeps what `backup` takes: a folder for each home, one SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from habari_local.modes.base import Context
+from habari_local.modes.kept import Home
+from habari_local.modes.process.services import NAME
+
+
+def homes(ctx: Context) -> Sequence[Home]:
+    """Return the homes that are there; a folder is called after its owner."""
+    folder = _homes(ctx)
+    found = sorted(folder.iterdir()) if folder.is_dir() else ()
+    return [Home(path.name) for path in found if path.is_dir() and not path.is_symlink()]
+
+
+def folder(ctx: Context, home: Home) -> Path:
+    """Return the folder of a home: in the folder of all homes, whatever a backup calls it."""
+    return _homes(ctx) / Path(home.owner).name
+
+
+def database(ctx: Context) -> Path:
+    """Return the hub's database."""
+    return ctx.checkout.of_mode(NAME) / "jupyterhub.sqlite"
+
+
+def _homes(ctx: Context) -> Path:
+    return ctx.checkout.of_mode(NAME) / "homes"

@@ -1,0 +1,24 @@
+"""What was backed up comes back after its platform is destroyed, in modes on this machine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.scratch import Scratch, must_be_able_to_run
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.mark.parametrize("mode", ["process", "kind"])
+def test_everything_comes_back(scratch: Scratch, mode: str) -> None:
+    must_be_able_to_run(mode)
+    done = scratch.call("drill", "restore", "--mode", mode, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["good"]
+    things = {each["what"] for each in told["compared"]}
+    assert {"account", "notebook in home", "checkpoint in lake"} <= things
+    assert len({each["owner"] for each in told["compared"]}) == 3
+    assert not (scratch.state / "drill-restore").exists()

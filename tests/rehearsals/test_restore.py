@@ -1,0 +1,66 @@
+"""Somebody's home and account in a cluster of others: backed up, deleted, put back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from habari_local import wait
+from habari_local.drills import belongings
+from habari_local.drills.people import Hub, Person
+from habari_local.drills.second_checkout import read
+from tests.rehearsals.foreign import Foreign, call, good
+from tests.scratch import Scratch
+
+pytestmark = pytest.mark.timeout(400)
+MEANT = ("--yes-i-mean", "trial")
+
+
+def test_a_home_and_an_account_come_back(cluster: Foreign, trial: Scratch) -> None:
+    """Taken while its server runs; put back when account, server and volume are gone."""
+    good(trial, "up")
+    where = read(good(trial, "endpoints"))
+    name, hub = where.users["allowed"][0], Hub(where)
+    hub.ensure(name)
+    hub.start(name)
+    one = Person(where, name, "test")
+    belongings.make(one, "kept")
+    before = belongings.seen([one], "kept")
+    backup = str(trial.root / "backup")
+    made = json.loads(good(trial, "backup create", "--to", backup, "--json"))
+    assert {each["part"] for each in made["pieces"]} == {"database", "homes", "lake", "notebooks"}
+    refused = call(trial, "backup restore", backup, *MEANT)
+    assert f"Servers of {name}: running" in refused.stderr
+    gone(cluster, hub, name)
+    refused = call(trial, "backup restore", backup)
+    assert refused.returncode == 2
+    assert "--yes-i-mean trial" in refused.stderr
+    good(trial, "backup restore", backup, *MEANT)
+    hub.start(name)
+    differ = belongings.compared(before, belongings.seen([one], "kept"))
+    assert [each.what for each in differ if not each.good] == ["server"], "not in a backup"
+    hub.stop(name)
+    no_server(cluster)
+    refused = call(trial, "backup restore", backup, *MEANT)
+    assert f"home of {name}" in refused.stderr
+    assert not [p for p in cluster.own.pods("trial") if p.name.startswith("habari-carrier")]
+    gone(cluster, hub, name)
+    one.leave()
+    hub.close()
+
+
+def no_server(of: Foreign) -> None:
+    wait.until(lambda: not [p for p in of.own.pods("trial") if p.user], "No server", seconds=60)
+
+
+def gone(of: Foreign, hub: Hub, name: str) -> None:
+    """Delete an account, its server and its volume, which stays until no pod has it any more."""
+    if hub.runs(name):
+        hub.stop(name)
+    no_server(of)
+    hub.ask("DELETE", f"users/{name}")
+    for claim in of.own.claims("trial"):
+        if claim != "hub-db-dir":
+            of.own.api.delete_namespaced_persistent_volume_claim(claim, "trial")
+    wait.until(lambda: of.own.claims("trial") == ["hub-db-dir"], "No claim", seconds=60)

@@ -1,0 +1,249 @@
+"""Backups: packed and unpacked, whole or not there, and in nobody's way; S3 is the real service."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+
+import pytest
+
+from habari_local.backups import restoring
+from habari_local.backups.creating import create
+from habari_local.backups.folder import MANIFEST, Backup, made, opened
+from habari_local.drivers import packing
+from habari_local.errors import HabariError
+from habari_local.modes.base import ServiceStatus
+from habari_local.modes.kept import Home
+from habari_local.storage import carried
+from tests.unit.test_storage import BUCKETS, S3, s3
+
+__all__ = ["s3"]
+
+
+def packed(folder: Path) -> io.BytesIO:
+    out = io.BytesIO()
+    packing.pack(str(folder), out)
+    return io.BytesIO(out.getvalue())
+
+
+def test_a_folder_comes_back_as_it_was(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "deep" / "empty").mkdir(parents=True)
+    (home / "deep" / "ünïcode\nname.ipynb").write_bytes(b"x" * 100_000)
+    (home / "run.sh").write_text("#!/bin/sh\n")
+    (home / "run.sh").chmod(0o770)
+    (home / "link").symlink_to("/somewhere/else")
+    (home / "again").hardlink_to(home / "run.sh")
+    os.mkfifo(home / "fifo")
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(home / "socket"))
+        stream = packed(home)
+    back = tmp_path / "back"
+    back.mkdir()
+    (back / "mine").write_text("stays")
+    packing.unpack(str(back), stream)
+    names = {str(each.relative_to(back)) for each in back.rglob("*")}
+    inside = {"deep", "deep/empty", "deep/ünïcode\nname.ipynb", "run.sh", "link", "again"}
+    assert names == {*inside, "mine"}
+    assert (back / "deep" / "ünïcode\nname.ipynb").read_bytes() == b"x" * 100_000
+    assert (back / "run.sh").stat().st_mode & 0o777 == 0o770
+    assert (back / "again").read_text() == "#!/bin/sh\n"
+    assert (back / "link").readlink() == Path("/somewhere/else")
+
+
+def test_a_file_that_shrinks_meanwhile_spoils_nothing_after_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a" * 5000)
+    (tmp_path / "b").write_bytes(b"b" * 5000)
+
+    class Shrinking(io.BytesIO):
+        def write(self, chunk: Any) -> int:
+            os.truncate(tmp_path / "a", 10)
+            return super().write(chunk)
+
+    out = Shrinking()
+    (tmp_path / "0").write_bytes(b"0" * 50_000)
+    packing.pack(str(tmp_path), out)
+    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
+        last = tar.extractfile("b")
+        assert last
+        assert last.read() == b"b" * 5000
+
+
+def test_nothing_is_written_outside_of_the_folder(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("../outside"))
+    (tmp_path / "home").mkdir()
+    with pytest.raises(tarfile.OutsideDestinationError):
+        packing.unpack(str(tmp_path / "home"), io.BytesIO(out.getvalue()))
+    assert not (tmp_path / "outside").exists()
+
+
+def test_a_database_is_taken_while_it_is_written_to(tmp_path: Path) -> None:
+    """As the program that pods run: its source alone, over its standard streams."""
+    file = tmp_path / "hub.sqlite"
+    argv = [sys.executable, "-c", Path(packing.__file__).read_text(encoding="utf-8")]
+    with closing(sqlite3.connect(file, isolation_level=None)) as hub:
+        hub.execute("pragma journal_mode=wal")
+        hub.execute("create table users (name)")
+        hub.execute("insert into users values ('ada')")
+        hub.execute("begin immediate")
+        hub.execute("insert into users values ('not yet')")
+        taken = subprocess.run([*argv, "pack-database", str(file)], check=True, capture_output=True)
+        hub.execute("commit")
+    subprocess.run([*argv, "unpack-database", str(file)], check=True, input=taken.stdout)
+    assert not file.with_name("hub.sqlite-wal").exists()
+    with closing(sqlite3.connect(file)) as back:
+        assert back.execute("select name from users").fetchall() == [("ada",)]
+
+
+def test_objects_come_back_with_what_is_told_of_them(s3: S3, tmp_path: Path) -> None:
+    lake, keys = BUCKETS.lake, ["a/b", "/odd", "../up", "ünï\ncode", "folder/", "empty"]
+    for name in BUCKETS:
+        s3.root.create_bucket(Bucket=name)
+    for key in keys:
+        more = {"ContentType": "text/x-odd", "Metadata": {"who": "ada"}}
+        body = b"" if key == "empty" else key.encode()
+        s3.root.put_object(Bucket=lake, Key=key, Body=body, **more)
+    file = tmp_path / "lake.tar"
+    with file.open("wb") as out:
+        assert carried.pack(s3.root, lake, out) == len(keys)
+    with tarfile.open(file) as tar:
+        assert list(carried.others(s3.root, lake, tar)) == []
+        assert carried.unpack(s3.root, lake, tar) == 0, "all the same: nothing is put"
+        s3.root.put_object(Bucket=lake, Key="a/b", Body=b"abc")
+        assert list(carried.others(s3.root, lake, tar)) == ["a/b"]
+        assert carried.unpack(s3.root, BUCKETS.notebooks, tar) == len(keys)
+        assert carried.unpack(s3.root, lake, tar) == 1
+    found = s3.root.get_object(Bucket=BUCKETS.notebooks, Key="../up")
+    assert found["Body"].read() == b"../up"
+    assert (found["ContentType"], found["Metadata"]) == ("text/x-odd", {"who": "ada"})
+    assert s3.root.get_object(Bucket=lake, Key="a/b")["Body"].read() == b"a/b"
+
+
+def test_what_was_sent_in_parts_is_compared_byte_by_byte(s3: S3, tmp_path: Path) -> None:
+    for name in BUCKETS:
+        s3.root.create_bucket(Bucket=name)
+    large = os.urandom(9 << 20)
+    s3.root.upload_fileobj(io.BytesIO(large), BUCKETS.lake, "large")
+    assert "-" in s3.root.head_object(Bucket=BUCKETS.lake, Key="large")["ETag"]
+    file = tmp_path / "lake.tar"
+    with file.open("wb") as out:
+        carried.pack(s3.root, BUCKETS.lake, out)
+    with tarfile.open(file) as tar:
+        assert list(carried.others(s3.root, BUCKETS.lake, tar)) == []
+        s3.root.put_object(Bucket=BUCKETS.lake, Key="large", Body=large[:-1] + b"?")
+        assert list(carried.others(s3.root, BUCKETS.lake, tar)) == ["large"]
+
+
+def some_backup(folder: Path, mode: str = "kind") -> Backup:
+    with made(folder, mode) as new:
+        with new.add("database", "database") as out:
+            out.write(b"database")
+        with new.add("homes", "homes/0000.tar", owner="ada", about={"a": 1}) as out:
+            out.write(b"home")
+    return opened(folder)
+
+
+def test_a_backup_is_private_and_whole_or_not_there(tmp_path: Path) -> None:
+    backup = some_backup(tmp_path / "good")
+    assert backup.folder.stat().st_mode & 0o777 == 0o700
+    modes = {p.stat().st_mode & 0o777 for p in backup.folder.rglob("*") if p.is_file()}
+    assert modes == {0o600}
+    with pytest.raises(HabariError, match="there already"):
+        some_backup(tmp_path / "good")
+    with pytest.raises(KeyError), made(tmp_path / "bad", "kind") as new:  # noqa: PT012
+        with new.add("homes", "homes/0000.tar") as out:
+            out.write(b"half")
+        raise KeyError
+    assert [each.name for each in tmp_path.iterdir()] == ["good"]
+
+
+def test_what_is_no_whole_backup_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HabariError, match=r"no readable backup\.json"):
+        opened(tmp_path)
+    folder = some_backup(tmp_path / "one").folder
+    (folder / "homes" / "0000.tar").write_bytes(b"hOme")
+    with pytest.raises(HabariError, match=r"homes/0000.tar not as written"):
+        opened(folder)
+    (folder / "homes" / "0000.tar").unlink()
+    with pytest.raises(HabariError, match=r"homes/0000.tar not as written"):
+        opened(folder)
+    (folder / MANIFEST).write_text('{"pieces": [')
+    with pytest.raises(HabariError, match="a backup was expected"):
+        opened(folder)
+
+
+class Keeper:
+    """A mode with one home."""
+
+    def __init__(self, s3: S3 | None = None, running: Sequence[str] = ()) -> None:
+        self.s3, self.running = s3, running
+        self.name, self.put = "kind", dict[str, bytes]()
+
+    def status(self, ctx: Any) -> list[ServiceStatus]:
+        return [ServiceStatus("server", "running", user=each) for each in self.running]
+
+    def endpoints(self, ctx: Any) -> Any:
+        assert self.s3
+        of, names = self.s3.target, BUCKETS
+        known: dict[str, Any] = {"lake_bucket": names.lake, "notebooks_bucket": names.notebooks}
+        key = {"access_key_id": of.access_key_id, "secret_access_key": of.secret_access_key}
+        where = {"endpoint_url": of.endpoint_url, "region": of.region}
+        return SimpleNamespace(s3=SimpleNamespace(**known, **key, **where))
+
+    def homes(self, ctx: Any) -> list[Home]:
+        return [Home("ada")]
+
+    def take_home(self, *_: Any) -> None:
+        raise AssertionError
+
+    take_database = take_home
+
+    def put_home(self, ctx: Any, home: Home, source: IO[bytes]) -> None:
+        self.put[home.owner] = source.read()
+
+    def put_database(self, ctx: Any, source: IO[bytes]) -> None:
+        self.put["database"] = source.read()
+
+
+CTX: Any = SimpleNamespace(settings=SimpleNamespace(s3_backend="moto"))
+
+
+def test_a_restore_that_can_not_be_right_is_refused(tmp_path: Path) -> None:
+    backup, mode = some_backup(tmp_path / "one"), Keeper(running=["linus"])
+    running: Any = mode
+    with pytest.raises(HabariError, match="Servers of linus: running"):
+        restoring.refuse(backup, running, CTX)
+    mode.running = []
+    restoring.refuse(backup, running, CTX)
+    with pytest.raises(HabariError, match="of mode process, one of mode kind"):
+        restoring.refuse(some_backup(tmp_path / "two", "process"), running, CTX)
+
+
+def test_what_is_in_the_way_is_named_and_what_is_asked_for_is_put(s3: S3, tmp_path: Path) -> None:
+    keeper = Keeper(s3)
+    mode: Any = keeper
+    backup = some_backup(tmp_path / "one")
+    assert list(restoring.in_the_way(backup, mode, CTX, ["homes", "lake"])) == ["home of ada"]
+    assert list(restoring.in_the_way(backup, mode, CTX, ["database"])) == []
+    put = restoring.restore(backup, mode, CTX, ["database"], lambda _: None)
+    assert put == {"database": 1}
+    assert keeper.put == {"database": b"database"}
+
+
+def test_a_bucket_that_does_not_answer_is_a_sentence(s3: S3, tmp_path: Path) -> None:
+    mode: Any = Keeper(s3)
+    with pytest.raises(HabariError, match="NoSuchBucket"):
+        create(mode, CTX, tmp_path / "two", ["lake"], lambda _: None)
+    assert not (tmp_path / "two").exists()
