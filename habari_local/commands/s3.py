@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from habari_local.commands import s3_production
+from habari_local.commands import s3_production, s3_rotation
 from habari_local.commands.options import AsJson
 from habari_local.console import Result, Table
 from habari_local.errors import USAGE, HabariError
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The buckets lake and notebooks: ls, cp, cat; production's: bootstrap, check.\n\n"
+    help="The buckets lake and notebooks: ls, cp, cat; production's, and its key.\n\n"
     "Example: habari-local s3 ls notebooks",
 )
 app.command()(s3_production.bootstrap)
 app.command()(s3_production.check)
-app.command("rotate-key")(s3_production.rotate_key)
+app.command("rotate-key")(s3_rotation.rotate_key)
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="lake/... or notebooks/...")]
 
 

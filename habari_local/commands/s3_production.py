@@ -1,4 +1,4 @@
-"""`habari-local s3 bootstrap|check|rotate-key`: the S3 of production, made, looked at, rekeyed."""
+"""`habari-local s3 bootstrap|check`: the S3 of production, made and looked at."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from habari_local.commands.options import AsJson, Sets, flags
 from habari_local.console import Result, Table
-from habari_local.errors import NOT_READY, USAGE, HabariError
+from habari_local.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -44,7 +44,7 @@ class _Production:
 
 
 @contextmanager
-def _production(sets: list[str] | None, user: str, backend: str = "aws") -> Iterator[_Production]:
+def production(sets: list[str] | None, user: str, backend: str = "aws") -> Iterator[_Production]:
     """Give the S3 of production; what AWS refuses in there becomes a sentence."""
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -91,7 +91,7 @@ def bootstrap(
     from habari_local.lock import held
     from habari_local.paths import find_checkout
 
-    with held(find_checkout().state, "s3 bootstrap"), _production(sets, user, backend) as its:
+    with held(find_checkout().state, "s3 bootstrap"), production(sets, user, backend) as its:
         found = its.differences()
         for each in () if plan else found:
             each.cure()
@@ -107,7 +107,7 @@ def check(user: User = "habari", sets: Sets = None, as_json: AsJson = False) -> 
 
     Example: habari-local s3 check
     """
-    with _production(sets, user) as its:
+    with production(sets, user) as its:
         found = its.differences()
     rows = [(each.where, each.found, each.wanted) for each in found]
     table = Table(["what", "found", "wanted"], rows)
@@ -115,47 +115,3 @@ def check(user: User = "habari", sets: Sets = None, as_json: AsJson = False) -> 
     shown: list[str | Table] = [table, cure] if rows else ["All as wanted."]
     data = {"good": not rows, "differences": [each.sentence for each in found]}
     return Result(data, shown, 1 if rows else 0, as_json=as_json)
-
-
-def rotate_key(
-    retire: Annotated[
-        bool, typer.Option("--retire", help="Delete the old key: servers have the new one.")
-    ] = False,
-    user: User = "habari",
-    sets: Sets = None,
-    as_json: AsJson = False,
-) -> Result:
-    """Make a new key for servers; with --retire, delete the old one once the new one is in use.
-
-    Both are good in between: give servers the new one and restart them, then call it with --retire.
-    Ended midway, it goes on where it was.
-
-    Example: habari-local s3 rotate-key
-    """
-    from habari_local.lock import held
-    from habari_local.paths import find_checkout
-    from habari_local.storage import production_key as key
-
-    again = f"habari-local s3 rotate-key --user {user}"
-    with held(find_checkout().state, "s3 rotate-key"), _production(sets, user) as its:
-        if retire and not its.holder.file.read().retiring:
-            raise HabariError("S3 key: none to retire, a rotation under way was expected.", again)
-        new, old = key.hand_over(its.holder)
-        if retire:
-            _must_be_used(its.holder, new.access_key_id, f"{again} --retire")
-            key.retire(its.holder, old)
-    said = [f"{old} is deleted; servers have {new.access_key_id}."] if retire else [
-        f"{new.access_key_id} is in {its.holder.file.path}; {old} is good still.",
-        f"Hand it to servers, restart them, then: {again} --retire",
-    ]  # fmt: skip
-    return Result({"new": new.access_key_id, "old": old, "retired": retire}, said, as_json=as_json)
-
-
-def _must_be_used(holder: Holder, new: str, again: str) -> None:
-    if holder.last_used(new) is None:
-        raise HabariError(
-            f"S3 key {new}: IAM has not seen it used yet (it tells minutes late), use was expected;"
-            " the old one stays good.",
-            again,
-            NOT_READY,
-        )
