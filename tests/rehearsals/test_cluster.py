@@ -21,16 +21,25 @@ def release(trial: Scratch) -> Scratch:
     return trial
 
 
-def test_what_can_not_run_is_taken_back_and_told(cluster: Foreign, trial: Scratch) -> None:
+BROKEN = {
+    "CrashLoopBackOff": {"extraConfig": {"broken": "raise SystemExit('not today')"}},
+    "ImagePullBackOff": {"image": {"name": "127.0.0.1:9/none", "tag": "5.5.0"}},
+}
+
+
+@pytest.mark.parametrize("told", list(BROKEN))
+def test_what_can_not_run_is_taken_back_and_told(
+    cluster: Foreign, trial: Scratch, told: str
+) -> None:
     values = read(trial)
     broken = json.loads(json.dumps(values))
-    broken["hub"]["extraConfig"] = {"broken": "raise SystemExit('not today')"}
+    broken["hub"] |= BROKEN[told]
     write(trial, broken)
     done = call(trial, "up")
     write(trial, values)
-    assert done.returncode == 4
-    assert "not today" in done.stderr
-    assert "CrashLoopBackOff" in done.stderr
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert ("not today" if told.startswith("Crash") else "127.0.0.1:9/none") in done.stderr
+    assert told in done.stderr
     now = cluster.release("trial").status()
     assert now is not None
     assert now.says.startswith("Rollback to ")

@@ -19,6 +19,7 @@ from habari_local.drivers.release import Release
 from habari_local.errors import CommandFailed, MissingTool
 from tests.programs import with_helm
 
+LONG_AGO = "2026-11-24T10:00:00.123456789Z"
 SECRETS = "/api/v1/namespaces/habari/secrets"
 DISCOVERY: dict[str, dict[str, Any]] = {
     "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.3"},
@@ -54,22 +55,21 @@ class Cluster(ThreadingHTTPServer):
         path.chmod(0o600)
         return path
 
-    def remember(self, number: int, status: str) -> None:
-        """Have a revision of the release that some helm left behind."""
-        when = "2026-11-24T10:00:00.123456789Z"
-        info = {"status": status, "description": "said", "first_deployed": when}
-        info["last_deployed"] = when
+    def remember(self, number: int, status: str, name: str = "habari", at: str = LONG_AGO) -> None:
+        """Have a revision of a release that some helm left behind."""
+        info = {"status": status, "description": "said", "first_deployed": at}
+        info["last_deployed"] = at
         chart = {"metadata": {"name": "double", "version": "1.0.0", "apiVersion": "v2"}}
-        release = {"name": "habari", "namespace": "habari", "version": number, "info": info}
+        release = {"name": name, "namespace": "habari", "version": number, "info": info}
         packed = gzip.compress(json.dumps({**release, "chart": chart, "manifest": ""}).encode())
         self.store(base64.b64encode(packed))
 
     def store(self, packed: bytes) -> dict[str, Any]:
         """Keep what Helm stores of a revision: a secret, its content packed twice."""
         release = json.loads(gzip.decompress(base64.b64decode(packed)))
-        number, status = release["version"], release["info"]["status"]
-        labels = {"owner": "helm", "name": "habari", "status": status, "version": str(number)}
-        name = f"sh.helm.release.v1.habari.v{number}"
+        number, status, of = release["version"], release["info"]["status"], release["name"]
+        labels = {"owner": "helm", "name": of, "status": status, "version": str(number)}
+        name = f"sh.helm.release.v1.{of}.v{number}"
         self.secrets[name] = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -84,7 +84,7 @@ class Answers(BaseHTTPRequestHandler):
     server: Cluster
 
     def do_GET(self) -> None:
-        path, _, _query = self.path.partition("?")
+        path = self.path.partition("?")[0].rstrip("/")
         self.server.asked.append(f"GET {path}")
         if path in DISCOVERY:
             return self.reply(DISCOVERY[path])

@@ -94,3 +94,35 @@ def test_a_profile_of_the_environment_will_do(call: Call, tmp_path: Path) -> Non
     assert call("bootstrap", AWS_PROFILE="boss", **known)[0] == 0
     code, _, told = call("check", AWS_PROFILE="nobody", **known)
     assert (code, "nobody" in told) == (1, True)
+
+
+def junior(s3: S3, *actions: str) -> dict[str, str]:
+    """The key of an administrator who may do just this."""
+    may = [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]
+    s3.iam.create_user(UserName="junior")
+    s3.iam.put_user_policy(
+        UserName="junior",
+        PolicyName="may",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": may}),
+    )
+    key = s3.iam.create_access_key(UserName="junior")["AccessKey"]
+    return dict(zip(ROOT_KEY, (key["AccessKeyId"], key["SecretAccessKey"]), strict=True))
+
+
+def test_denied_by_iam_half_way_it_is_told_and_a_rerun_finishes(s3: S3, call: Call) -> None:
+    limited = junior(s3, "s3:*", "iam:Get*", "iam:List*", "iam:CreateUser")
+    code, _, told = call("bootstrap", **limited)
+    assert (code, "AccessDenied" in told) == (1, True)
+    assert "an administrator's key that may do this was expected" in told
+    left = call("bootstrap", "--plan", **ROOT_KEY)[1]["differences"]
+    assert len(left) == 2, "buckets and user are made; policy and key are not"
+    assert left[0].startswith("policy ")
+    assert call("bootstrap", **ROOT_KEY)[1]["differences"] == left
+    assert call("check", **ROOT_KEY)[0] == 0
+
+
+def test_a_bucket_that_another_account_has_is_named(s3: S3, call: Call) -> None:
+    s3.root.create_bucket(Bucket=BUCKETS.lake)
+    code, _, told = call("bootstrap", **junior(s3, "iam:*"))
+    assert code == 1
+    assert told.startswith(f"Bucket {BUCKETS.lake}: it is another account's or this key may not")

@@ -1,0 +1,51 @@
+"""What mode cluster refuses before it changes anything: a real helm, a sketch of a cluster."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from habari_local.config.secrets import Secrets
+from habari_local.config.settings import Settings
+from habari_local.errors import HabariError
+from habari_local.modes.base import Context
+from habari_local.modes.cluster import MODE
+from habari_local.paths import Checkout
+from tests.programs import with_helm
+from tests.unit.test_helm import Cluster, ours
+
+__all__ = ["ours"]
+
+
+@pytest.fixture
+def ctx(ours: Cluster, tmp_path: Path) -> Context:
+    kubeconfig = ours.kubeconfig(tmp_path / "kubeconfig", "trial")
+    environ = {**with_helm(), "KUBECONFIG": str(kubeconfig)}
+    settings = Settings(kube_context="trial")
+    return Context(Checkout(tmp_path), settings, Secrets(), environ)
+
+
+def test_a_namespace_of_another_release_is_refused(ours: Cluster, ctx: Context) -> None:
+    ours.remember(1, "deployed", "somebody-elses")
+    with pytest.raises(HabariError, match=r"held by somebody-elses \(double-1\.0\.0\), nothing"):
+        MODE.check(ctx)
+    assert not [each for each in ours.asked if not each.startswith("GET")]
+
+
+def test_a_release_on_which_another_helm_works_is_refused(ours: Cluster, ctx: Context) -> None:
+    ours.remember(1, "pending-upgrade", at=datetime.now(UTC).isoformat())
+    with pytest.raises(HabariError, match=r"pending-upgrade since \d+ s, another helm is at"):
+        MODE.check(ctx)
+    assert not [each for each in ours.asked if not each.startswith("GET")]
+
+
+def test_a_cluster_that_does_not_answer_is_told(ours: Cluster, ctx: Context) -> None:
+    ours.shutdown()
+    ours.server_close()
+    began = time.monotonic()
+    with pytest.raises(HabariError, match="Context trial: no answer"):
+        MODE.check(ctx)
+    assert time.monotonic() - began < 60, "bounded"
