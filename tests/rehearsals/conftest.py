@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from habari_local import wait
-from tests.rehearsals.foreign import READS, Foreign, foreign, trial_values, uids, write
+from tests.rehearsals.foreign import READS, Foreign, foreign, leading_to, trial_values, uids, write
 from tests.scratch import Scratch
 
 
@@ -20,12 +20,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
 @pytest.fixture(scope="module")
 def trial(cluster: Foreign, shared: Scratch) -> Iterator[Scratch]:
     """A checkout that deploys into the namespace `trial`; what is there for others is audited."""
-    shared.settings |= {
-        "KUBECONFIG": str(cluster.kubeconfig),
-        "PATH": cluster.release("trial").environ["PATH"],
-        "HABARI_WAIVED_RULES": "stand-in,callback,tls,s3",
-        "HABARI_S3_ENDPOINT_URL": cluster.maker.s3_url,
-    }
+    shared.settings |= leading_to(cluster)
     write(shared, trial_values(cluster))
     others = uids(cluster, "habari")
     began = len(cluster.audited())

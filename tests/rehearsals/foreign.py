@@ -116,6 +116,16 @@ def _two_contexts(own: Cluster) -> dict[str, Any]:
     return {**found, "current-context": "production"}
 
 
+def leading_to(of: Foreign) -> dict[str, str]:
+    """The environment of a checkout that deploys there; its kubeconfig leads to production."""
+    return {
+        "KUBECONFIG": str(of.kubeconfig),
+        "PATH": of.release("trial").environ["PATH"],
+        "HABARI_WAIVED_RULES": "stand-in,callback,tls,s3",
+        "HABARI_S3_ENDPOINT_URL": of.maker.s3_url,
+    }
+
+
 def trial_values(of: Foreign) -> dict[str, Any]:
     """The values of a release beside production's: its own address, the same images and S3."""
     values = of.release("habari").values()

@@ -10,7 +10,7 @@ import pytest
 
 from habari_local.storage import policy
 from habari_local.storage.target import Buckets, S3Target, iam_client, s3_client
-from tests.rehearsals.foreign import Foreign, trial_values
+from tests.rehearsals.foreign import Foreign, leading_to, trial_values
 from tests.scratch import Scratch
 
 pytestmark = pytest.mark.timeout(400)
@@ -21,25 +21,24 @@ TO = ("--context", "trial")
 @pytest.fixture(scope="module")
 def tenants(cluster: Foreign, shared: Scratch) -> Iterator[Scratch]:
     """A checkout with two tenants, each with buckets and a key of its own; both are up."""
-    shared.settings |= {
-        "KUBECONFIG": str(cluster.kubeconfig),
-        "PATH": cluster.release("habari").environ["PATH"],
-        "HABARI_WAIVED_RULES": "stand-in,callback,tls,s3",
-        "HABARI_S3_ENDPOINT_URL": cluster.maker.s3_url,
-    }
-    base = trial_values(cluster)
-    write(shared, "base.yaml", base)
-    for name, port in PORTS.items():
-        namespace = f"habari-{name}"
-        cluster.own.keep_namespace(namespace, {})
-        cluster.own.keep_secret(namespace, "habari-hub", cluster.own.secret("trial", "habari-hub"))
-        cluster.own.keep_secret(namespace, "habari-s3", made_at_s3(cluster, name))
-        (shared.root / "tenants" / name).mkdir()
-        write(shared, f"{name}/config.yaml", own_values(cluster, name, port))
+    shared.settings |= leading_to(cluster)
+    write(shared, "base.yaml", trial_values(cluster))
+    for name in PORTS:
+        prepare(cluster, shared, name)
         shared.good("tenant", "up", name, *TO)
     yield shared
     for name in PORTS:
         shared.good("tenant", "down", name, *TO, "--yes-i-mean", f"habari-{name}")
+
+
+def prepare(of: Foreign, scratch: Scratch, name: str) -> None:
+    """Make what a tenant needs before it can come up: its secrets, buckets and values."""
+    namespace = f"habari-{name}"
+    of.own.keep_namespace(namespace, {})
+    of.own.keep_secret(namespace, "habari-hub", of.own.secret("trial", "habari-hub"))
+    of.own.keep_secret(namespace, "habari-s3", made_at_s3(of, name))
+    (scratch.root / "tenants" / name).mkdir()
+    write(scratch, f"{name}/config.yaml", own_values(of, name, PORTS[name]))
 
 
 def write(scratch: Scratch, name: str, values: dict[str, Any]) -> None:
