@@ -105,7 +105,7 @@ def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
     chosen, ctx = active.running(mode, flags)
     if not isinstance(chosen, Keeping):
         raise HabariError(
-            f"Mode {chosen.name}: has no backups, one of process, kind or cluster was expected.",
+            f"Mode {chosen.name}: has no backups, one with a hub was expected.",
             "habari-local up --mode process",
             USAGE,
         )

@@ -11,7 +11,7 @@ from tests.scratch import Scratch, must_be_able_to_run
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.mark.parametrize("mode", ["process", "kind"])
+@pytest.mark.parametrize("mode", ["process", "hub", "kind"])
 def test_everything_comes_back(scratch: Scratch, mode: str) -> None:
     must_be_able_to_run(mode)
     done = scratch.call("drill", "restore", "--mode", mode, "--json")

@@ -20,11 +20,12 @@ from habari_local.modes._compose.steps import (
     service,
 )
 from habari_local.modes.base import SAME, Address, Context, Endpoints, Say, Step
+from habari_local.modes.hub.keeping import KeepingCompose
 
 IMAGES = {"db": "postgres"}  # service → image, where they are called differently
 
 
-class HubMode(ComposeMode):
+class HubMode(ComposeMode, KeepingCompose):
     """Hub, PostgreSQL, proxy, S3 and GitHub stand-in as containers; see the list in `steps`."""
 
     name = "hub"

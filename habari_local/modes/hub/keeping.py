@@ -1,0 +1,78 @@
+"""Where hub mode keeps what `backup` takes: a volume for each home, a database of PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+from habari_local.drivers import contents, engine
+from habari_local.errors import NotRunning
+from habari_local.modes._compose import images, place
+from habari_local.modes.base import Context
+from habari_local.modes.kept import Home
+
+NAME = "hub"
+DUMP = ("pg_dump", "--username=habari", "--no-owner", "habari")
+LOAD = (
+    *("psql", "--username=habari", "--quiet", "--no-psqlrc", "--single-transaction"),
+    *("--set=ON_ERROR_STOP=1", "--output=/dev/null", "habari"),
+)
+EMPTY = b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
+
+
+class KeepingCompose:
+    """What makes mode hub one of `Keeping`."""
+
+    def homes(self, ctx: Context) -> Sequence[Home]:
+        """Return the homes that are there, by their volumes' labels."""
+        ours = engine.Ours(ctx.checkout.id, NAME)
+        found = engine.api().volumes(filters=ours.filters)["Volumes"] or ()
+        labelled = {each["Name"]: each.get("Labels") or {} for each in found}
+        return [
+            Home(labels[engine.USER], {"volume": name, "labels": labels})
+            for name, labels in sorted(labelled.items())
+            if engine.USER in labels
+        ]
+
+    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
+        """Write all that is in a home."""
+        contents.pack(home.about["volume"], _image(ctx), _labels(ctx), into)
+
+    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
+        """Make a home unless it is there, and lay what was taken over what is in it."""
+        labels = {**home.about["labels"], **_labels(ctx)}
+        name = f"habari-{ctx.checkout.id}-{NAME}-home-{home.about['volume'].partition('-home-')[2]}"
+        engine.keep_volume(name, labels)
+        contents.unpack(name, _image(ctx), _labels(ctx), source)
+
+    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
+        """Write the hub's database, as SQL."""
+        contents.output(_container(ctx, "db"), DUMP, into)
+        return True
+
+    def put_database(self, ctx: Context, source: IO[bytes]) -> None:
+        """Put a database in the place of the hub's, which is removed for it: `up` makes it anew."""
+        hubs = [each for each in engine.containers(place.ours(ctx, NAME)) if each.service == NAME]
+        engine.remove(hubs)
+        contents.feed(_container(ctx, "db"), LOAD, _emptied(source))
+
+
+def _emptied(source: IO[bytes]) -> Iterator[bytes]:
+    yield EMPTY
+    while chunk := source.read(contents.CHUNK):
+        yield chunk
+
+
+def _labels(ctx: Context) -> dict[str, str]:
+    return place.ours(ctx, NAME).labels
+
+
+def _image(ctx: Context) -> str:
+    return images.references(ctx, ["notebook"])["notebook"]
+
+
+def _container(ctx: Context, service: str) -> str:
+    for each in engine.containers(place.ours(ctx, NAME)):
+        if each.service == service and each.state == "running":
+            return each.id
+    raise NotRunning(service)
