@@ -15,6 +15,7 @@ from habari_local.drivers.kubernetes import Cluster
 from habari_local.errors import CommandFailed, HabariError
 
 STDOUT, STDERR, ENDED = 1, 2, 3  # the channels that speak to us
+TEXT, BINARY, CLOSED = 1, 2, 8  # kinds of frames (RFC 6455, 11.8)
 CHUNK = 1 << 16  # bytes
 SECONDS = 600  # of silence, after which nobody is there any more
 
@@ -51,22 +52,27 @@ def execute(
         socket = _opened(pod, argv, source is not None)
         try:
             while chunk := source.read(CHUNK) if source else b"":
-                socket.send(b"\0" + chunk, opcode=2)
+                socket.send(b"\0" + chunk, opcode=BINARY)
             status = _ended(socket, said, into)
         finally:
             socket.close()
     except (WebSocketException, OSError) as error:
-        raise HabariError(
-            f"Pod {pod.name}: {type(error).__name__} while {argv[0]} ran, its end was expected.",
-            "habari-local status",
-        ) from error
+        raise _cut_off(pod, argv, type(error).__name__) from error
+    if not status:
+        raise _cut_off(pod, argv, "the connection was closed")
     if status.get("status") != "Success":
-        code = next(
-            (int(c["message"]) for c in (status.get("details") or {}).get("causes") or ()
-             if c.get("reason") == "ExitCode"), 1,
-        )  # fmt: skip
+        causes = (status.get("details") or {}).get("causes") or ()
+        codes = [int(each["message"]) for each in causes if each.get("reason") == "ExitCode"]
         text = said.decode(errors="replace") or str(status.get("message", ""))
-        raise CommandFailed(["kubectl", "exec", pod.name, "--", argv[0], "…"], code, text)
+        words = ["kubectl", "exec", pod.name, "--", argv[0], "…"]
+        raise CommandFailed(words, codes[0] if codes else 1, text)
+
+
+def _cut_off(pod: Pod, argv: Sequence[str], seen: str) -> HabariError:
+    return HabariError(
+        f"Pod {pod.name}: {seen} while {argv[0]} ran, its end was expected.",
+        "habari-local status",
+    )
 
 
 def _opened(pod: Pod, argv: Sequence[str], has_input: bool) -> Any:
@@ -91,13 +97,13 @@ def _opened(pod: Pod, argv: Sequence[str], has_input: bool) -> Any:
 
 
 def _ended(socket: Any, said: bytearray, into: IO[bytes] | None) -> dict[str, Any]:
-    """Read until the program ends; return Kubernetes' word for how."""
+    """Read until the program ends; return Kubernetes' word for how, nothing if there is none."""
     while True:
         opcode, frame = socket.recv_data_frame(True)
         data: bytes = frame.data
-        if opcode == 8:  # closed without a word
+        if opcode == CLOSED:
             return {}
-        if opcode not in (1, 2) or not data:
+        if opcode not in (TEXT, BINARY) or not data:
             continue
         if data[0] == STDOUT and into is not None:
             into.write(data[1:])
