@@ -141,8 +141,8 @@ def _clear(found: list[str], folder: Path) -> None:
     if not found:
         return
     raise HabariError(
-        f"{len(found)} things that a restore would write over: there, none was expected"
-        " (--over writes over them).",
+        f"In the way of a restore: {', '.join(found[:3])}{' …' if found[3:] else ''}, nothing of"
+        " the backup was expected to be there (--over writes over it).",
         f"habari-local backup restore {folder} --over",
         USAGE,
         [f"- {each}" for each in found[:20]],

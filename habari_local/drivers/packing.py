@@ -67,9 +67,21 @@ def unpack(folder: str, source: IO[bytes]) -> None:
         tar.extractall(folder, filter=_kept)  # noqa: S202 (filtered)
 
 
-def _kept(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
-    safe = tarfile.tar_filter(member, path)
-    return safe.replace(mode=member.mode & 0o777, deep=False)
+def _kept(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """Refuse what would be outside; a link that is in the way is replaced, not followed.
+
+    tarfile's own filters follow it, and so refuse to put a link that is there already.
+    """
+    names = [member.name, *([member.linkname] if member.islnk() else [])]
+    for name in names:
+        above = os.path.realpath(os.path.dirname(os.path.join(folder, name)))  # noqa: PTH118, PTH120
+        inside = Path(above).is_relative_to(os.path.realpath(folder))
+        if not inside or ".." in name.split("/"):
+            raise tarfile.OutsideDestinationError(member, name)
+    target = Path(folder) / member.name
+    if target.is_symlink():
+        target.unlink()
+    return member.replace(mode=member.mode & 0o777, deep=False)
 
 
 def pack_database(path: str, out: IO[bytes]) -> None:

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import socket
-import sqlite3
-import subprocess
-import sys
 import tarfile
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -20,7 +15,6 @@ import pytest
 from habari_local.backups import restoring
 from habari_local.backups.creating import create
 from habari_local.backups.folder import MANIFEST, Backup, made, opened
-from habari_local.drivers import packing
 from habari_local.errors import HabariError
 from habari_local.modes.base import ServiceStatus
 from habari_local.modes.kept import Home
@@ -28,83 +22,6 @@ from habari_local.storage import carried
 from tests.unit.test_storage import BUCKETS, S3, s3
 
 __all__ = ["s3"]
-
-
-def packed(folder: Path) -> io.BytesIO:
-    out = io.BytesIO()
-    packing.pack(str(folder), out)
-    return io.BytesIO(out.getvalue())
-
-
-def test_a_folder_comes_back_as_it_was(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    (home / "deep" / "empty").mkdir(parents=True)
-    (home / "deep" / "ünïcode\nname.ipynb").write_bytes(b"x" * 100_000)
-    (home / "run.sh").write_text("#!/bin/sh\n")
-    (home / "run.sh").chmod(0o770)
-    (home / "link").symlink_to("/somewhere/else")
-    (home / "again").hardlink_to(home / "run.sh")
-    os.mkfifo(home / "fifo")
-    with closing(socket.socket(socket.AF_UNIX)) as listening:
-        listening.bind(str(home / "socket"))
-        stream = packed(home)
-    back = tmp_path / "back"
-    back.mkdir()
-    (back / "mine").write_text("stays")
-    packing.unpack(str(back), stream)
-    names = {str(each.relative_to(back)) for each in back.rglob("*")}
-    inside = {"deep", "deep/empty", "deep/ünïcode\nname.ipynb", "run.sh", "link", "again"}
-    assert names == {*inside, "mine"}
-    assert (back / "deep" / "ünïcode\nname.ipynb").read_bytes() == b"x" * 100_000
-    assert (back / "run.sh").stat().st_mode & 0o777 == 0o770
-    assert (back / "again").read_text() == "#!/bin/sh\n"
-    assert (back / "link").readlink() == Path("/somewhere/else")
-
-
-def test_a_file_that_shrinks_meanwhile_spoils_nothing_after_it(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"a" * 5000)
-    (tmp_path / "b").write_bytes(b"b" * 5000)
-
-    class Shrinking(io.BytesIO):
-        def write(self, chunk: Any) -> int:
-            os.truncate(tmp_path / "a", 10)
-            return super().write(chunk)
-
-    out = Shrinking()
-    (tmp_path / "0").write_bytes(b"0" * 50_000)
-    packing.pack(str(tmp_path), out)
-    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
-        last = tar.extractfile("b")
-        assert last
-        assert last.read() == b"b" * 5000
-
-
-def test_nothing_is_written_outside_of_the_folder(tmp_path: Path) -> None:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("../outside"))
-    (tmp_path / "home").mkdir()
-    with pytest.raises(tarfile.OutsideDestinationError):
-        packing.unpack(str(tmp_path / "home"), io.BytesIO(out.getvalue()))
-    assert not (tmp_path / "outside").exists()
-
-
-def test_a_database_is_taken_while_it_is_written_to(tmp_path: Path) -> None:
-    """As the program that pods run: its source alone, over its standard streams."""
-    file = tmp_path / "hub.sqlite"
-    argv = [sys.executable, "-c", Path(packing.__file__).read_text(encoding="utf-8")]
-    with closing(sqlite3.connect(file, isolation_level=None)) as hub:
-        hub.execute("pragma journal_mode=wal")
-        hub.execute("create table users (name)")
-        hub.execute("insert into users values ('ada')")
-        hub.execute("begin immediate")
-        hub.execute("insert into users values ('not yet')")
-        taken = subprocess.run([*argv, "pack-database", str(file)], check=True, capture_output=True)
-        hub.execute("commit")
-    subprocess.run([*argv, "unpack-database", str(file)], check=True, input=taken.stdout)
-    assert not file.with_name("hub.sqlite-wal").exists()
-    with closing(sqlite3.connect(file)) as back:
-        assert back.execute("select name from users").fetchall() == [("ada",)]
 
 
 def test_objects_come_back_with_what_is_told_of_them(s3: S3, tmp_path: Path) -> None:

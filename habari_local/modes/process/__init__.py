@@ -159,7 +159,7 @@ class ProcessMode:
 
     def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
         """Make a home unless it is there, and lay what was taken over what is in it."""
-        packing.unpack(str(private_folder(keeping.folder(ctx, home))), source)
+        keeping.unpack(private_folder(keeping.folder(ctx, home)), source)
 
     def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
         """Write the hub's database."""

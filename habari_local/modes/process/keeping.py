@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
+from habari_local.drivers import packing
+from habari_local.errors import HabariError
 from habari_local.modes.base import Context
 from habari_local.modes.kept import Home
 from habari_local.modes.process.services import NAME
@@ -20,6 +24,21 @@ def homes(ctx: Context) -> Sequence[Home]:
 def folder(ctx: Context, home: Home) -> Path:
     """Return the folder of a home: in the folder of all homes, whatever a backup calls it."""
     return _homes(ctx) / Path(home.owner).name
+
+
+def unpack(folder: Path, source: IO[bytes]) -> None:
+    """Lay a home of a backup over a folder.
+
+    Raises:
+        HabariError: the backup has it otherwise than we write it.
+    """
+    try:
+        packing.unpack(str(folder), source)
+    except tarfile.TarError as error:
+        raise HabariError(
+            f"Home {folder.name}: {error}, what `backup create` writes was expected.",
+            "habari-local backup create",
+        ) from error
 
 
 def database(ctx: Context) -> Path:
