@@ -93,8 +93,8 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
         put = restoring.restore(backup, chosen, ctx, parts, _say)
     if not isinstance(chosen, Elsewhere):
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
-    said = ", ".join(f"{count} of {part}" for part, count in put.items())
-    return _told(backup, [f"Put back: {said}. What was the same already is not counted."],
+    said = ", ".join(f"{part} {count}" for part, count in put.items())
+    return _told(backup, [f"Put back, without what was the same already: {said}."],
                  as_json=as_json, put=put)  # fmt: skip
 
 
