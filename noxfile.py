@@ -224,3 +224,4 @@ def bench(session: nox.Session) -> None:
         session.log(f"Mode kind is not measured: {lacking}")
         return
     session.run(sys.executable, "-m", "bench.kind", "--suite", external=True)
+    session.run(sys.executable, "-m", "bench.production", external=True)
