@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -14,6 +15,8 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", ["process", "hub", "kind"])
 def test_everything_comes_back(scratch: Scratch, mode: str) -> None:
     must_be_able_to_run(mode)
+    (scratch.root / ".gitignore").write_text(".habari/\nproject/\n__pycache__/\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=scratch.root, check=True)
     done = scratch.call("drill", "restore", "--mode", mode, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
