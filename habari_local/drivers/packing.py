@@ -5,6 +5,7 @@ Standard library only: `python3 -c SOURCE VERB PATH` reads standard input or wri
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 import sys
@@ -92,13 +93,27 @@ def pack_database(path: str, out: IO[bytes]) -> None:
         closing(sqlite3.connect(":memory:")) as to,
     ):
         of.backup(to)
-        out.write(to.serialize())
+        content = to.serialize()
+    info = tarfile.TarInfo(Path(path).name)
+    info.size = len(content)
+    # In a tar, since who reads a stream in a pod must know by itself where it ends.
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(info, io.BytesIO(content))
 
 
 def unpack_database(path: str, source: IO[bytes]) -> None:
-    """Put a database in the place of another one that nobody has open."""
+    """Put a database in the place of another one that nobody has open.
+
+    Raises:
+        tarfile.TarError: there is none in the stream.
+    """
     part = Path(f"{path}.part")
-    part.write_bytes(source.read())
+    with tarfile.open(fileobj=source, mode="r|") as tar:
+        info = tar.next()
+        content = tar.extractfile(info) if info else None
+        if content is None:
+            raise tarfile.ReadError("no database")
+        part.write_bytes(content.read())
     for suffix in BESIDE:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
     part.replace(path)

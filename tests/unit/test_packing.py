@@ -116,7 +116,12 @@ def test_a_database_is_taken_while_it_is_written_to(tmp_path: Path) -> None:
         hub.execute("insert into users values ('not yet')")
         taken = subprocess.run([*argv, "pack-database", str(file)], check=True, capture_output=True)
         hub.execute("commit")
-    subprocess.run([*argv, "unpack-database", str(file)], check=True, input=taken.stdout)
+    unpack = [*argv, "unpack-database", str(file)]
+    with subprocess.Popen(unpack, stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        process.stdin.write(taken.stdout)
+        process.stdin.flush()
+        assert process.wait(30) == 0, "it knows the end without being told"
     assert not file.with_name("hub.sqlite-wal").exists()
     with closing(sqlite3.connect(file)) as back:
         assert back.execute("select name from users").fetchall() == [("ada",)]
