@@ -10,7 +10,7 @@ from secrets import token_hex
 from typing import IO, Any, Literal
 
 from habari_local import wait
-from habari_local.drivers import packing
+from habari_local.drivers import events, packing
 from habari_local.drivers.execution import Pod, execute
 from habari_local.drivers.kubernetes import SECONDS, Cluster
 from habari_local.drivers.pods import described
@@ -77,7 +77,7 @@ def _carrier(volume: Volume, image: Image) -> Iterator[Pod]:
             f"Carrier of {volume.claim}",
             seconds=START_SECONDS,
             failed=lambda: described(seen()).failure or None,
-            log=lambda: cluster.events(namespace, name),
+            log=lambda: [str(each) for each in events.of(cluster, namespace, name)],
         )
         yield Pod(cluster, namespace, name, "carrier")
     finally:

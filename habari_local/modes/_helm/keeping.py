@@ -10,6 +10,7 @@ from typing import IO, Any
 from habari_local import wait
 from habari_local.drivers.carrier import Image, Volume, carry
 from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.drivers.rollout import Rollout
 from habari_local.errors import HabariError, NotRunning
 from habari_local.modes.base import Context
 from habari_local.modes.kept import Home
@@ -82,7 +83,7 @@ class Kept:
         finally:
             self._scale(1)
         wait.until(
-            lambda: self.cluster.rollout(self.namespace, "hub").done,
+            Rollout(self.cluster, self.namespace, "hub").done,
             "JupyterHub",
             seconds=ROLL_SECONDS,
             hint="habari-local logs hub",
@@ -92,9 +93,7 @@ class Kept:
         return not [p for p in self.cluster.pods(self.namespace) if p.component == "hub"]
 
     def _scale(self, replicas: int) -> None:
-        from kubernetes import client
-
-        patch = client.AppsV1Api(self.cluster.api.api_client).patch_namespaced_deployment_scale
+        patch = self.cluster.apps.patch_namespaced_deployment_scale
         patch("hub", self.namespace, {"spec": {"replicas": replicas}}, _request_timeout=SECONDS)
 
     def _has_database(self) -> bool:
@@ -109,16 +108,11 @@ class Kept:
 
     def _image(self) -> Image:
         """Return the hub's: every node that pulls it may, and it has Python."""
-        from kubernetes import client
-
-        ask = client.AppsV1Api(self.cluster.api.api_client).list_namespaced_deployment
-        found: Sequence[Any] = ask(self.namespace, _request_timeout=SECONDS).items
-        for each in found:
-            if each.metadata.name == "hub":
-                pod = each.spec.template.spec
-                secrets = [one.name for one in pod.image_pull_secrets or ()]
-                return Image(pod.containers[0].image, secrets)
-        raise NotRunning(f"JupyterHub in {self.namespace}")
+        found = self.cluster.deployment(self.namespace, "hub")
+        if found is None:
+            raise NotRunning(f"JupyterHub in {self.namespace}")
+        pod = found.spec.template.spec
+        return Image(pod.containers[0].image, [each.name for each in pod.image_pull_secrets or ()])
 
 
 class KeepingVolumes:
