@@ -9,7 +9,8 @@ import pytest
 
 from tests.scratch import Scratch, must_be_able_to_run
 
-pytestmark = pytest.mark.timeout(600)
+SECONDS = 800  # two clusters are made and deleted, one after the other
+pytestmark = pytest.mark.timeout(SECONDS + 60)
 
 
 @pytest.mark.parametrize("mode", ["process", "hub", "kind"])
@@ -17,7 +18,15 @@ def test_everything_comes_back(scratch: Scratch, mode: str) -> None:
     must_be_able_to_run(mode)
     (scratch.root / ".gitignore").write_text(".habari/\nproject/\n__pycache__/\n")
     subprocess.run(["git", "init", "--quiet"], cwd=scratch.root, check=True)
-    done = scratch.call("drill", "restore", "--mode", mode, "--json")
+    done = subprocess.run(
+        scratch.command("drill", "restore", "--mode", mode, "--json"),
+        cwd=scratch.root,
+        env=scratch.environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["good"]
