@@ -69,15 +69,20 @@ def unit(session: nox.Session) -> None:
     python(session, "pytest", "tests/unit", *pytest_arguments(session))
 
 
+def component_python(session: nox.Session, component: str) -> str:
+    """Return the Python of a component's test environment, which is made from its lock."""
+    folder = find_checkout().environments / f"test-{component}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    uv.sync(folder, ROOT / COMPONENTS[component][0], os.environ, on_line=session.log)
+    return str(folder / "bin" / "python")
+
+
 @nox.session
 @nox.parametrize("component", list(COMPONENTS))
 def components(session: nox.Session, component: str) -> None:
     """Tests of hub, contents manager and S3 service, each in its own environment."""
-    lock, tests, package = COMPONENTS[component]
-    folder = find_checkout().environments / f"test-{component}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    uv.sync(folder, ROOT / lock, os.environ, on_line=session.log)
-    program = str(folder / "bin" / "python")
+    _, tests, package = COMPONENTS[component]
+    program = component_python(session, component)
     environment = {"PYTHONPATH": str(ROOT / package)}
     arguments = [program, "-m", "pytest", tests, *pytest_arguments(session)]
     session.run(*arguments, env=environment, external=True)
@@ -147,10 +152,21 @@ def chosen_modes(session: nox.Session, arguments: list[str]) -> list[str]:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Half an hour of `drill save`: `nox -s soak -- [--mode MODE] [--seconds N] [...]`."""
+    """Half an hour of `drill save`: `nox -s soak -- [--mode MODE] [--seconds N] [...]`.
+
+    Without a mode, first as long of the contents manager's machine of random operations.
+    """
     arguments = list(session.posargs)
     if "--seconds" not in arguments:
         arguments = ["--seconds", "1800", *arguments]
+    if "--mode" not in arguments:
+        _, tests, package = COMPONENTS["contents"]
+        seconds = arguments[arguments.index("--seconds") + 1]
+        session.run(
+            *(component_python(session, "contents"), "-m", "pytest", f"{tests}/test_machine.py"),
+            env={"PYTHONPATH": str(ROOT / package), "HABARI_SOAK_SECONDS": seconds},
+            external=True,
+        )
     people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"
     for mode in chosen_modes(session, arguments):
         python(session, "habari_local", "up", "--mode", mode, "--set", people)
