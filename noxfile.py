@@ -164,7 +164,7 @@ def soak(session: nox.Session) -> None:
         seconds = arguments[arguments.index("--seconds") + 1]
         session.run(
             *(component_python(session, "contents"), "-m", "pytest", f"{tests}/test_machine.py"),
-            env={"PYTHONPATH": str(ROOT / package), "HABARI_SOAK_SECONDS": seconds},
+            env={"PYTHONPATH": str(ROOT / package), "TESTS_SOAK_SECONDS": seconds},
             external=True,
         )
     people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"

@@ -1,52 +1,45 @@
-"""Owns what the tests run against: real moto behind a fault proxy, and real Jupyter servers."""
+"""Owns what the tests run against: a real S3 behind a fault proxy, and real Jupyter servers."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 import uuid
 
 import boto3
 import pytest
-import requests
 
 from .faults import FaultProxy
-from .servers import KEYS, Jupyter, free_port, until
+from .servers import KEYS, Jupyter, until
+from .stores import Store
+from .upstream_run import Run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def upstream(request, tmp_path_factory):
+    """jupyter_server's own tests, begun before ours if any of those that look at them are run."""
+    if not any(item.fspath.basename == "test_upstream.py" for item in request.session.items):
+        yield None
+        return
+    store = Store(tmp_path_factory.mktemp("upstream-s3"), low=True)
+    run = Run(tmp_path_factory.mktemp("upstream"), store)
+    yield run
+    run.stop()
 
 
 @pytest.fixture(scope="session")
-def moto_port(tmp_path_factory):
-    """The port of S3: moto, or the program that HABARI_TEST_VERSITYGW names (another S3)."""
-    port = free_port()
-    gateway = os.environ.get("HABARI_TEST_VERSITYGW")
-    argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    env = dict(os.environ)
-    if gateway:
-        argv = [gateway, "--port", f"127.0.0.1:{port}", "--health", "/health", "posix"]
-        argv.append(str(tmp_path_factory.mktemp("s3")))
-        env |= {
-            "ROOT_ACCESS_KEY": KEYS["AWS_ACCESS_KEY_ID"],
-            "ROOT_SECRET_KEY": KEYS["AWS_SECRET_ACCESS_KEY"],
-        }
-    process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    session = requests.Session()
-    session.trust_env = False
-    looked_at = "health" if gateway else "moto-api/"
-    until(lambda: session.get(f"http://127.0.0.1:{port}/{looked_at}").ok, process)
-    session.close()
-    yield port
-    process.terminate()
-    process.wait(15)
+def s3_port(tmp_path_factory):
+    """The port of S3 itself, without the proxy."""
+    store = Store(tmp_path_factory.mktemp("s3")).ready()
+    yield store.port
+    store.stop()
 
 
 @pytest.fixture(scope="session")
-def s3(moto_port):
+def s3(s3_port):
     """A client straight to S3, past the proxy: what is really there."""
     client = boto3.client(
         "s3",
-        endpoint_url=f"http://127.0.0.1:{moto_port}",
+        endpoint_url=f"http://127.0.0.1:{s3_port}",
         region_name="us-east-1",
         aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
@@ -58,8 +51,8 @@ def s3(moto_port):
 
 
 @pytest.fixture(scope="session")
-def session_proxy(moto_port):
-    proxy = FaultProxy(moto_port)
+def session_proxy(s3_port):
+    proxy = FaultProxy(s3_port)
     yield proxy
     proxy.close()
 
@@ -89,8 +82,10 @@ def proxy(session_proxy, jupyter):
     session_proxy.heal()
     yield session_proxy
     session_proxy.heal()
-    until(lambda: jupyter.get("lake", type="directory").ok or time.sleep(0.1), jupyter.process)
-    until(lambda: jupyter.get("notebooks", type="directory").ok or time.sleep(0.1), jupyter.process)
+    until(lambda: jupyter.get("lake", type="directory").ok or time.sleep(0.05), jupyter.process)
+    until(
+        lambda: jupyter.get("notebooks", type="directory").ok or time.sleep(0.05), jupyter.process
+    )
     session_proxy.heal()
 
 

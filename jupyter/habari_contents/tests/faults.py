@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 from collections import Counter
+
+from .stores import STORE
 
 ANSWERS = {
     "slow-down": (503, "SlowDown"),
@@ -14,7 +15,6 @@ ANSWERS = {
     "expire": (400, "ExpiredToken"),
 }
 SLOW_SECONDS = 0.15
-OTHER_STORE = "HABARI_TEST_VERSITYGW"
 
 
 class FaultProxy:
@@ -164,7 +164,7 @@ class FaultProxy:
         """Hold the conditions of a copy as S3 does: moto takes a copy and looks at none of them."""
         headers = _headers(head)
         absent, same = headers.get(b"if-none-match"), headers.get(b"if-match")
-        if os.environ.get(OTHER_STORE) or b"x-amz-copy-source" not in headers:
+        if STORE != "moto" or b"x-amz-copy-source" not in headers:
             return b""
         if not (absent or same):
             return b""

@@ -27,9 +27,9 @@ FOLDERS = (
 
 DEADLINES = (
     "--HabariContentsManager.look_seconds=1.5",
-    "--HabariContentsManager.listing_seconds=8",
+    "--HabariContentsManager.listing_seconds=3",
     "--HabariContentsManager.transfer_seconds=2.5",
-    "--HabariContentsManager.rest_seconds=0.5",
+    "--HabariContentsManager.rest_seconds=0.2",
 )
 
 

@@ -24,8 +24,8 @@ FILES = [f"f{number}.txt" for number in range(6)]
 
 
 @pytest.fixture
-def own_proxy(moto_port):
-    proxy = FaultProxy(moto_port)
+def own_proxy(s3_port):
+    proxy = FaultProxy(s3_port)
     yield proxy
     proxy.close()
 

@@ -90,8 +90,8 @@ def test_what_s3_does_not_allow_is_told_as_that(jupyter, proxy, name, fault):
 
 
 @pytest.fixture
-def own_proxy(moto_port):
-    proxy = FaultProxy(moto_port)
+def own_proxy(s3_port):
+    proxy = FaultProxy(s3_port)
     yield proxy
     proxy.close()
 

@@ -24,8 +24,8 @@ from .faults import FaultProxy
 from .files_machine import Files, areas, faults, killing, numbers, paths, users
 from .world import BUCKETS, At, Fault, World, as_saved, changes
 
-SECONDS = float(os.environ.get("HABARI_SOAK_SECONDS") or 50)
-FIRST_SEED = int(os.environ.get("HABARI_SOAK_SEED") or 1)
+SECONDS = float(os.environ.get("TESTS_SOAK_SECONDS") or 50)
+FIRST_SEED = int(os.environ.get("TESTS_SOAK_SEED") or 1)
 
 
 class Work(Files):
@@ -178,8 +178,8 @@ def _chunk(number: int, content: bytes) -> dict:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, s3, moto_port):
-    proxy = FaultProxy(moto_port)
+def world(tmp_path_factory, s3, s3_port):
+    proxy = FaultProxy(s3_port)
     world = World(tmp_path_factory.mktemp("world"), s3, proxy)
     yield world
     world.stop()
@@ -188,7 +188,7 @@ def world(tmp_path_factory, s3, moto_port):
 
 @pytest.mark.timeout(SECONDS + 600)
 def test_no_acknowledged_save_is_lost(world):
-    """Repeat what failed with HABARI_SOAK_SEED set to the seed that is told."""
+    """Repeat what failed with TESTS_SOAK_SEED set to the seed that is told."""
     limit, number = time.monotonic() + SECONDS, FIRST_SEED
     quiet = settings(
         max_examples=4,
@@ -203,6 +203,6 @@ def test_no_acknowledged_save_is_lost(world):
         try:
             run_state_machine_as_test(machine, settings=quiet)
         except Exception as error:
-            error.add_note(f"HABARI_SOAK_SEED={number}")
+            error.add_note(f"TESTS_SOAK_SEED={number}")
             raise
         number += 1

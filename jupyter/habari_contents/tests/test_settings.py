@@ -6,7 +6,6 @@ import asyncio
 import io
 import json
 import logging
-import os
 import sqlite3
 from unittest.mock import Mock
 
@@ -22,6 +21,7 @@ from habari_contents.store import Bucket
 from nbformat.sign import NotebookNotary
 
 from .servers import KEYS, notebook
+from .stores import STORE
 
 LAKE = "habari-lake"
 
@@ -47,9 +47,7 @@ def test_read_only_folder_shows_as_such_and_changes_nothing(jupyter, s3, keys, n
     assert jupyter.call("POST", "lake", json={"copy_from": path}).status_code == 201
 
 
-@pytest.mark.skipif(
-    "HABARI_TEST_VERSITYGW" in os.environ, reason="versitygw keeps neither of the two settings"
-)
+@pytest.mark.skipif(STORE == "versitygw", reason="versitygw keeps neither of the two settings")
 def test_encryption_and_storage_class_are_what_was_set(jupyter, s3, name):
     assert jupyter.text(f"cold/{name}.txt", "x").ok
     assert jupyter.text(f"lake/{name}.txt", "x").ok
@@ -141,12 +139,12 @@ def test_credentials_that_are_refused_are_read_anew(code):
     assert store.renewed == 1
 
 
-def test_what_one_copy_cannot_carry_goes_in_parts(monkeypatch, moto_port, s3, body, name):
+def test_what_one_copy_cannot_carry_goes_in_parts(monkeypatch, s3_port, s3, body, name):
     """Above 5 GiB S3 copies in parts alone; the same way is gone here with 12 MB."""
     mib = 1024 * 1024
     monkeypatch.setattr(bulk, "COPY_LIMIT", 6 * mib)
     monkeypatch.setattr(bulk, "COPY_PART", 5 * mib)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{moto_port}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_port}")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     for variable, value in KEYS.items():
         monkeypatch.setenv(variable, value)
@@ -168,10 +166,10 @@ def test_what_one_copy_cannot_carry_goes_in_parts(monkeypatch, moto_port, s3, bo
 
 
 def test_broken_store_of_signatures_stops_no_save_and_trusts_nothing(
-    monkeypatch, moto_port, s3, name, tmp_path
+    monkeypatch, s3_port, s3, name, tmp_path
 ):
     """It is on the home's disk: when that is full one saves to S3 just because of it."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{moto_port}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_port}")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     for variable, value in KEYS.items():
         monkeypatch.setenv(variable, value)

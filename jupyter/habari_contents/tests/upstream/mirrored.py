@@ -7,6 +7,7 @@ look at it: a folder there is made equal to the S3 folder before and after each 
 from __future__ import annotations
 
 import os
+import tomllib
 import uuid
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from jupyter_server.services.contents import filemanager, largefilemanager
 from jupyter_server.services.contents.manager import AsyncContentsManager
 from traitlets import Bool, Integer, Unicode, observe
 
-BUCKET = os.environ["HABARI_TEST_BUCKET"]
+BUCKET = os.environ["TESTS_BUCKET"]
 FOLDER = "s3"
 SYNCHRONOUS = (filemanager.FileContentsManager, largefilemanager.LargeFileManager)
+DIFFERENCES = Path(__file__).with_name("differences.toml").read_text(encoding="utf-8")
+REPEATED = {tuple(each) for each in tomllib.loads(DIFFERENCES)["repeated"]["folders"]}
 READING = {"get", "is_hidden", "list_checkpoints", "increment_filename"}
 made: list[Mirrored] = []
 s3 = boto3.client("s3")
@@ -204,16 +207,20 @@ largefilemanager.AsyncLargeFileManager = Mirrored
 
 
 def pytest_collection_modifyitems(config, items) -> None:
-    """Leave out what is run with the synchronous managers of the disk."""
+    """Leave out what is run with the synchronous managers of the disk, and what only repeats."""
 
-    def synchronous(item) -> bool:
-        values = getattr(getattr(item, "callspec", None), "params", {}).values()
-        flat = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
-        return any(v in SYNCHRONOUS or v == "FileContentsManager" for v in flat)
+    def left_out(item) -> bool:
+        values = getattr(getattr(item, "callspec", None), "params", {})
+        if (values.get("path"), values.get("name")) in REPEATED:
+            return True
+        each = [
+            v for value in values.values() for v in (value if type(value) is tuple else [value])
+        ]
+        return any(v in SYNCHRONOUS or v == "FileContentsManager" for v in each)
 
-    left_out = [item for item in items if synchronous(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    out = [item for item in items if left_out(item)]
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
 
 
 @pytest.fixture(autouse=True)
