@@ -15,6 +15,7 @@ import nox
 
 from habari_local import modes
 from habari_local.drivers import uv
+from habari_local.errors import CommandFailed
 from habari_local.paths import find_checkout
 from tests.able import missing
 
@@ -36,6 +37,9 @@ COMPONENTS = {
     ),
     "s3": ("images/s3/requirements-test.txt", "images/s3/tests", "images/s3"),
 }
+
+# LocalStack 4.14.0 needs it, whatever its metadata says.
+NEWER = "3.13"
 
 
 def python(session: nox.Session, *arguments: str, **environ: str) -> None:
@@ -90,6 +94,27 @@ def components(session: nox.Session, component: str) -> None:
     source = str(Path(package) / checked)
     types = ("mypy", "--strict", "--python-executable", program, source)
     python(session, *types, MYPYPATH=package)
+
+
+@nox.session
+@nox.parametrize("store", ["moto", "localstack", "versitygw"])
+def matrix(session: nox.Session, store: str) -> None:
+    """Tests of the contents manager against each S3; TESTS_VERSITYGW is that one's program."""
+    environment = {"PYTHONPATH": str(ROOT / COMPONENTS["contents"][2]), "TESTS_S3": store}
+    if store == "versitygw" and not os.environ.get("TESTS_VERSITYGW"):
+        session.skip("TESTS_VERSITYGW is not set: go install of it is in the package's README")
+    if store == "localstack":
+        folder = find_checkout().environments / "s3-localstack"
+        try:
+            uv.sync(
+                folder, ROOT / "images/s3/requirements-localstack.txt", os.environ, python=NEWER
+            )
+        except CommandFailed as error:
+            session.skip(f"no environment of LocalStack: {error}")
+        environment["TESTS_LOCALSTACK"] = str(folder / "bin" / "python")
+    arguments = [COMPONENTS["contents"][1], *pytest_arguments(session)]
+    program = component_python(session, "contents")
+    session.run(program, "-m", "pytest", *arguments, env=environment, external=True)
 
 
 @nox.session
@@ -206,8 +231,7 @@ def lock(session: nox.Session) -> None:
     for source in sorted(
         [*ROOT.glob("*/requirements*.in"), *ROOT.glob("images/*/requirements*.in")]
     ):
-        # LocalStack 4.14.0 needs 3.13, whatever its metadata says.
-        version = "3.13" if "localstack" in source.name else "3.11"
+        version = NEWER if "localstack" in source.name else "3.11"
         with session.chdir(source.parent):
             session.run(
                 *("uv", "pip", "compile", "--universal", "--python-version", version),

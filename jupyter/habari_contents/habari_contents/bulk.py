@@ -1,4 +1,4 @@
-"""Owns what moves bodies too large for memory: copies, uploads from files, downloads."""
+"""Owns what moves bodies too large for memory: uploads, downloads, what goes in parts."""
 
 from __future__ import annotations
 
@@ -9,70 +9,12 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from . import errors
-from .models import content_type
 from .objects import Condition, Stat
 from .store import Bucket, send
 
 PART = 16 * 1024 * 1024
 PARTS_AT_ONCE = 4
-# S3 copies at most 5 GiB in one step.
-COPY_LIMIT = 5 * 1024**3
-COPY_PART = 512 * 1024**2
 CHUNK = 256 * 1024
-
-
-async def copy(source: Bucket, stat: Stat, target: Bucket, key: str, path: str) -> Stat:
-    """Copy an object inside S3 where nothing is yet, if it is still the version that `stat` says.
-
-    Raises 409 if the target exists or the source has changed.
-    """
-    if stat.size > COPY_LIMIT:
-        return await _copy_parts(source, stat, target, key, path)
-    arguments: dict[str, Any] = {
-        "Bucket": target.name,
-        "Key": key,
-        "CopySource": {"Bucket": source.name, "Key": stat.key},
-        "CopySourceIfMatch": stat.etag,
-        **target.written_with,
-    }
-    seconds = target.deadlines.body(stat.size)
-    async with target.bounded(path, seconds, writing=True) as client:
-        return await _copied(client, arguments, Condition(absent=True), stat.size)
-    raise AssertionError  # the context manager never swallows an exception
-
-
-async def replace(
-    source: Bucket, key: str, target_key: str, path: str, over: Condition | None = None
-) -> Stat:
-    """Copy an object inside its bucket over what is there: what a checkpoint is for.
-
-    Raises 409 if that is another version than the condition says, by the time S3 does it.
-    """
-    arguments: dict[str, Any] = {
-        "Bucket": source.name,
-        "Key": target_key,
-        "CopySource": {"Bucket": source.name, "Key": key},
-        **source.written_with,
-    }
-    async with source.bounded(path, source.deadlines.listing, writing=True) as client:
-        return await _copied(client, arguments, over or Condition(), 0)
-    raise AssertionError  # the context manager never swallows an exception
-
-
-async def _copied(client: Any, arguments: dict[str, Any], over: Condition, size: int) -> Stat:
-    """Copy in one step if the condition holds.
-
-    Some stores know no conditional copy; the caller has looked at the target before.
-    """
-    held = over.headers()
-    try:
-        answer = await send(client, "copy_object", **arguments, **held)
-    except Exception as error:
-        if not held or errors.code_of(error) not in errors.NOT_IMPLEMENTED:
-            raise
-        answer = await send(client, "copy_object", **arguments)
-    result = answer["CopyObjectResult"]
-    return Stat(arguments["Key"], result["ETag"], size, result["LastModified"])
 
 
 async def upload(
@@ -90,23 +32,7 @@ async def upload(
         answer = await send(client, "upload_part", **target, Body=data)
         return str(answer["ETag"])
 
-    return await _in_parts(bucket, key, path, Parts(size, PART, kind, part), condition)
-
-
-async def _copy_parts(source: Bucket, stat: Stat, target: Bucket, key: str, path: str) -> Stat:
-    async def part(client: Any, target: dict[str, Any], start: int, end: int) -> str:
-        answer = await send(
-            client,
-            "upload_part_copy",
-            **target,
-            CopySource={"Bucket": source.name, "Key": stat.key},
-            CopySourceRange=f"bytes={start}-{end - 1}",
-            CopySourceIfMatch=stat.etag,
-        )
-        return str(answer["CopyPartResult"]["ETag"])
-
-    parts = Parts(stat.size, COPY_PART, content_type(key), part)
-    return await _in_parts(target, key, path, parts, Condition(absent=True))
+    return await in_parts(bucket, key, path, Parts(size, PART, kind, part), condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +45,11 @@ class Parts:
     send: Callable[[Any, dict[str, Any], int, int], Awaitable[str]]
 
 
-async def _in_parts(
-    bucket: Bucket, key: str, path: str, parts: Parts, condition: Condition
-) -> Stat:
-    """Write an object in parts, a few at once; memory stays at that many parts."""
+async def in_parts(bucket: Bucket, key: str, path: str, parts: Parts, condition: Condition) -> Stat:
+    """Write an object in parts, a few at once; memory stays at that many parts.
+
+    Raises 409 if the condition does not hold when all are there.
+    """
     target: dict[str, Any] = {"Bucket": bucket.name, "Key": key}
     async with bucket.bounded(path, bucket.deadlines.look, writing=True) as client:
         opened = await send(

@@ -6,18 +6,20 @@ disk: it outlives the server, moves with its folder, and is hidden from listings
 
 from __future__ import annotations
 
+import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
 from tornado.web import HTTPError
 
-from . import bulk, errors, models, removing, transfer
+from . import copying, errors, models, removing, transfer
 from .folder import Folder
+from .models import CHECKPOINTS
 from .objects import Condition, Stat
 from .places import BucketPlace, DiskPlace
-from .reading import CHECKPOINTS
 
 if TYPE_CHECKING:
     from .router import HabariContentsManager
@@ -39,8 +41,14 @@ class RoutedCheckpoints(AsyncCheckpoints):
             home = self.parent.home
             model: dict[str, Any] = await home.checkpoints.create_checkpoint(home, path)
             return model
-        stat = await bulk.replace(folder.bucket, folder.key(path), key_of(folder, path), path)
-        return {"id": ID, "last_modified": stat.modified}
+        now = await folder.stat(path)
+        if now is None:
+            raise errors.missing(path)
+        # Whatever is there by then: a save in between is no reason to refuse a checkpoint.
+        kept = replace(now, etag="")
+        bucket, key = folder.bucket, key_of(folder, path)
+        made = await copying.copy(bucket, kept, bucket, key, path, Condition())
+        return {"id": ID, "last_modified": made.modified}
 
     async def restore_checkpoint(self, _manager: Any, checkpoint_id: str, path: str) -> None:
         """Put the kept version back over the file. Raises 404 without such a checkpoint."""
@@ -52,9 +60,14 @@ class RoutedCheckpoints(AsyncCheckpoints):
             home = self.parent.home
             await home.checkpoints.restore_checkpoint(home, checkpoint_id, path)
             return
-        now = await folder.stat(path)
+        now, kept = await asyncio.gather(
+            folder.stat(path), folder.bucket.head(key_of(folder, path), path)
+        )
+        if kept is None:
+            raise errors.missing(path)
         over = Condition(etag=now.etag) if now else Condition(absent=True)
-        await bulk.replace(folder.bucket, key_of(folder, path), folder.key(path), path, over)
+        bucket = folder.bucket
+        await copying.copy(bucket, kept, bucket, folder.key(path), path, over)
         folder.served.forget(path)
 
     async def list_checkpoints(self, path: str) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ that takes it ignores them, and the object is deleted again.
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from . import errors
@@ -21,9 +20,8 @@ NO_VERSION = '"00000000000000000000000000000000"'
 class Conditions:
     """Whether the conditions of one folder's saves are held by its store or by a look before."""
 
-    def __init__(self, bucket: Bucket, under: str, log: Any) -> None:
+    def __init__(self, bucket: Bucket, log: Any) -> None:
         self._bucket = bucket
-        self._under = under
         self._log = log
         self.honoured: bool | None = None
 
@@ -45,7 +43,7 @@ class Conditions:
 
     async def _asked(self, path: str) -> bool | None:
         """What the store does; None if it did not let itself be asked (no right to, say)."""
-        bucket, key = self._bucket, f"{self._under}habari-asks-{uuid.uuid4().hex}"
+        bucket, key = self._bucket, self._bucket.new_key()
         try:
             async with bucket.bounded(path, bucket.deadlines.confirm) as client:
                 try:

@@ -52,8 +52,9 @@ class ConfiguredManager(_Manager):  # type: ignore[misc]
                 self.log.warning("The home's own %s/ is hidden by the S3 folder %s/.", name, name)
 
     def _folder(self, name: str, entry: FolderSettings, deadlines: Deadlines) -> Folder:
-        bucket = Bucket(entry.bucket, self._client, deadlines, entry.written_with())
-        return Folder(name, bucket, entry.prefix, self, readonly=entry.readonly)
+        base = f"{entry.prefix}/" if entry.prefix else ""
+        bucket = Bucket(entry.bucket, self._client, deadlines, entry.written_with(), base)
+        return Folder(name, bucket, self, readonly=entry.readonly)
 
     @default("folders")
     def _default_folders(self) -> dict[str, Any]:

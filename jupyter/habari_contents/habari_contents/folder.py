@@ -8,9 +8,9 @@ import contextlib
 import nbformat
 
 from . import bulk, errors, models, removing
-from .models import Model
+from .models import CHECKPOINTS, Model
 from .objects import Condition, Stat
-from .reading import CHECKPOINTS, Reading
+from .reading import Reading
 from .served import ABSENT
 
 

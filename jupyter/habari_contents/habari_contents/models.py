@@ -21,6 +21,7 @@ Model = dict[str, Any]
 
 # S3 has no folders, so they have no time. The model must have one: the server's start is no lie
 # that anybody would act on, where "56 years ago" makes people think that something is broken.
+CHECKPOINTS = ".ipynb_checkpoints"
 UNKNOWN_TIME = datetime.now(UTC)
 NOTEBOOK_TYPE = "application/x-ipynb+json"
 

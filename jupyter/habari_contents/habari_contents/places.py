@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import bulk, disk, errors, removing
+from . import bulk, copying, disk, errors, removing
 from .models import UNKNOWN_TIME, content_type
 from .objects import Condition, Stat
 from .store import Bucket
@@ -40,8 +40,13 @@ class BucketPlace:
     async def receive(self, item: Item, source: Place) -> str:
         """Server-side copy from a bucket, upload from the disk; the copy's ETag."""
         key, path = self.key + item.relative, self.path + item.relative
+        if item.is_folder and not item.size:
+            # Not copied: some stores (versitygw) take no copy of a folder.
+            kind = "application/x-directory"
+            return (await self.bucket.put(key, path, b"", kind, Condition(absent=True))).etag
         if isinstance(source, BucketPlace):
-            made = await bulk.copy(source.bucket, source.stat(item), self.bucket, key, path)
+            stat, absent = source.stat(item), Condition(absent=True)
+            made = await copying.copy(source.bucket, stat, self.bucket, key, path, absent)
             # The same ETag is the same content; another one may be too (encryption, parts).
             found = made if made.etag == item.version else await self.bucket.head(key, path)
             if found is None or found.size != item.size or found.etag != made.etag:
@@ -49,9 +54,6 @@ class BucketPlace:
             return made.etag
         if not isinstance(source, DiskPlace):
             raise TypeError(source)
-        if item.is_folder:
-            kind = "application/x-directory"
-            return (await self.bucket.put(key, path, b"", kind, Condition(absent=True))).etag
         return await self._upload(item, source, key, path)
 
     async def _upload(self, item: Item, source: DiskPlace, key: str, path: str) -> str:

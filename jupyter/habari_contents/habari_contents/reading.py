@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .store import Bucket
 
 Kind = Literal["file", "directory"]
-CHECKPOINTS = ".ipynb_checkpoints"
 
 
 class Reading:
@@ -27,15 +26,13 @@ class Reading:
     Every method raises ContentsError, with a sentence for the browser.
     """
 
-    def __init__(
-        self, name: str, bucket: Bucket, prefix: str, host: Any, *, readonly: bool = False
-    ) -> None:
+    def __init__(self, name: str, bucket: Bucket, host: Any, *, readonly: bool = False) -> None:
         self.name = name
         self.bucket = bucket
-        self.base = f"{prefix}/" if prefix else ""
+        self.base = bucket.base
         self.host = host
         self.readonly = readonly
-        self.conditions = Conditions(bucket, self.base, host.log)
+        self.conditions = Conditions(bucket, host.log)
         self.served = Served()
         self.uploads = Uploads()
 

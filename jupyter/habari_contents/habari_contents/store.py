@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Any
 from . import errors
 from .breaker import Breaker
 from .client import Client
+from .models import CHECKPOINTS
 from .objects import Condition, Listing, Stat
 from .settings import Deadlines
 
@@ -32,12 +34,22 @@ class Bucket:
         client: Client,
         deadlines: Deadlines,
         written_with: Mapping[str, str] | None = None,
+        base: str = "",
     ) -> None:
         self.name = name
+        # What every key begins with.
+        self.base = base
         self.deadlines = deadlines
         self.written_with = dict(written_with or {})
+        # Whether its store holds the conditions of copies; None until it was asked with the first.
+        self.copies_hold: bool | None = None
+        self.asking = asyncio.Lock()
         self._client = client
         self._breaker = Breaker(rest=deadlines.rest)
+
+    def new_key(self) -> str:
+        """A key that nothing has, to ask with what the store does: hidden, should it be left."""
+        return f"{self.base}{CHECKPOINTS}/habari-asks-{uuid.uuid4().hex}"
 
     @asynccontextmanager
     async def bounded(

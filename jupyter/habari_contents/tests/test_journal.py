@@ -33,7 +33,10 @@ def own_proxy(s3_port):
 def killed_in_a_move(root, proxy, old: str, new: str, fault: tuple[int, str]) -> Jupyter:
     """Let a server hang in a move, kill it, and start another one on the same home."""
     victim = Jupyter(root, proxy.port).ready()
-    assert victim.get("lake", type="directory").ok
+    # What a store does with conditions is asked with the first copy: it is not this move's.
+    assert victim.text("lake/to-copy.txt", "x").ok
+    assert victim.call("POST", "notebooks", json={"copy_from": "lake/to-copy.txt"}).ok
+    proxy.heal()
     after, method = fault
     proxy.fail_after(after, "hang", method)
 
