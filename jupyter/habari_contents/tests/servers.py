@@ -25,10 +25,12 @@ FOLDERS = (
     ' "gone": {"bucket": "no-such-bucket"}}'
 )
 
+# LocalStack takes its time.
+SLOW = 2 if os.environ.get("TESTS_S3") == "localstack" else 1
 DEADLINES = (
-    "--HabariContentsManager.look_seconds=1.5",
-    "--HabariContentsManager.listing_seconds=3",
-    "--HabariContentsManager.transfer_seconds=2.5",
+    f"--HabariContentsManager.look_seconds={1.5 * SLOW}",
+    f"--HabariContentsManager.listing_seconds={3 * SLOW}",
+    f"--HabariContentsManager.transfer_seconds={2.5 * SLOW}",
     "--HabariContentsManager.rest_seconds=0.2",
 )
 
