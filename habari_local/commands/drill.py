@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,7 +82,9 @@ def save(
     with at_work(where, _people(where, users), run) as people:
         attempts, faults = _drilled(found, ctx, people, pace, run)
         shelf = Shelf(where.s3, ctx.settings.s3_backend)
-        verdict = judged(attempts, shelf.read)
+        names = {each.name for each in attempts}
+        sys.stderr.write(f"reading {len(names)} documents back …\n")
+        verdict = judged(attempts, shelf.read_all(names).get)
         if verdict.good:
             shelf.clear(run)
     path = plot or ctx.checkout.report / f"drill-{found.name}.svg"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+
 from habari_local.modes.base import S3Endpoint
 from habari_local.storage.target import S3Target, s3_client
+
+READERS = 8  # half an hour leaves thousands of documents: one after the other takes minutes
 
 
 class Shelf:
@@ -27,9 +32,18 @@ class Shelf:
                 return None
             raise
 
+    def read_all(self, names: Collection[str]) -> dict[str, bytes | None]:
+        """Return what is stored under each name; raises botocore's errors."""
+        with ThreadPoolExecutor(READERS) as pool:
+            return dict(zip(names, pool.map(self.read, names), strict=True))
+
     def clear(self, folder: str) -> None:
         """Delete all that is under a folder."""
         pages = self.client.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self.bucket, Prefix=f"{folder}/"):
-            for entry in page.get("Contents", ()):
-                self.client.delete_object(Bucket=self.bucket, Key=entry["Key"])
+            keys = [entry["Key"] for entry in page.get("Contents", ())]
+            with ThreadPoolExecutor(READERS) as pool:
+                list(pool.map(self._delete, keys))
+
+    def _delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=key)
