@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -169,3 +171,35 @@ def test_a_deployment_tells_its_address_and_its_people() -> None:
     assert facts.url(values) == "https://other.example.org/base"
     assert facts.listed(values) == ["ada", "linus"]
     assert facts.url({}) == ""
+
+
+def test_opened_secrets_that_a_killed_call_left_are_deleted_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("{}\n")
+    code = """
+import os, signal, sys
+from pathlib import Path
+from habari_local.config.load import environment
+from habari_local.config.secrets import Secrets
+from habari_local.config.settings import Settings
+from habari_local.modes.base import Context
+from habari_local.modes.cluster import layers
+from habari_local.paths import Checkout
+settings = Settings.model_validate({"values_from": ["hub.secret=SOME_SECRET"]})
+given = {**environment(), "SOME_SECRET": "canary"}
+with layers.opened(Context(Checkout(Path(sys.argv[1])), settings, Secrets(), given)):
+    if len(sys.argv) > 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+    def call(*more: str) -> int:
+        argv = [sys.executable, "-c", code, str(tmp_path), *more]
+        return subprocess.run(argv, check=False).returncode
+
+    def kept() -> list[str]:
+        files = [path for path in (tmp_path / ".habari").rglob("*") if path.is_file()]
+        return [path.name for path in files if "canary" in path.read_text()]
+
+    assert call("killed") == -9
+    assert kept() == ["environment.yaml"]
+    assert call() == 0
+    assert kept() == []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from habari_local.aside import making
 from habari_local.charts import location
 from habari_local.charts.values import read
 from habari_local.config import sops
@@ -34,7 +34,7 @@ def files(ctx: Context) -> list[Path]:
 def closed(ctx: Context) -> Iterator[list[Path]]:
     """Give the files for those who look at values: no secret is in them that was not before."""
     wanted = _wanted(ctx)
-    with _folder(ctx) as folder:
+    with making(ctx.checkout.of_mode(place.NAME)) as folder:
         yield [*files(ctx), *_of_environment(folder, dict.fromkeys(wanted, HIDDEN))]
 
 
@@ -51,18 +51,12 @@ def opened(ctx: Context) -> Iterator[list[Path]]:
     if lacking:
         raise ConfigError([f"HABARI_VALUES_FROM: {each} is not set" for each in lacking])
     found = {where: ctx.environ[name] for where, name in wanted.items()}
-    with _folder(ctx) as folder:
+    with making(ctx.checkout.of_mode(place.NAME)) as folder:
         made = [
             _open(path, folder / f"{number}.yaml", ctx.environ)
             for number, path in enumerate(files(ctx))
         ]
         yield [*made, *_of_environment(folder, found)]
-
-
-@contextmanager
-def _folder(ctx: Context) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=ctx.checkout.of_mode(place.NAME)) as folder:
-        yield Path(folder)  # its owner's alone
 
 
 def _open(path: Path, target: Path, environ: Mapping[str, str]) -> Path:
