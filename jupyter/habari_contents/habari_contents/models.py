@@ -135,7 +135,9 @@ async def write_notebook(path: str, notebook: Any) -> tuple[bytes, dict[str, Any
         text: str = nbformat.writes(  # type: ignore[no-untyped-call]
             notebook, version=nbformat.NO_CONVERT, capture_validation_error=problems
         )
-        return (text if text.endswith("\n") else text + "\n").encode("utf-8")
+        body = text.encode("utf-8")
+        del text  # of a large one, each copy counts
+        return body if body.endswith(b"\n") else body + b"\n"
 
     try:
         return await asyncio.to_thread(render), problems

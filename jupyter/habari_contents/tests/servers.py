@@ -91,17 +91,21 @@ class Jupyter:
             "JUPYTER_TOKEN": self.token,
             **more,
         }
-        argv = [
+        argv = self.command()
+        if os.geteuid() == 0:
+            argv.append("--allow-root")
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
+
+    def command(self) -> list[str]:
+        """How the server is started."""
+        return [
             *(sys.executable, "-m", "jupyter_server", "--no-browser", f"--port={self.port}"),
             "--ServerApp.port_retries=0",
             f"--ServerApp.root_dir={self.home}",
             "--ServerApp.contents_manager_class=habari_contents.HabariContentsManager",
             *(self.options or DEADLINES),
         ]
-        if os.geteuid() == 0:
-            argv.append("--allow-root")
-        with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
 
     def ready(self) -> Jupyter:
         until(lambda: self.http.get(f"{self.url}/api/status").ok, self.process)
@@ -119,9 +123,8 @@ class Jupyter:
         self.process.wait(15)
 
     def call(self, method: str, path: str, api: str = "contents", **kwargs):
-        return self.http.request(
-            method, f"{self.url}/api/{api}/{quote(path)}".rstrip("/"), timeout=30, **kwargs
-        )
+        url = f"{self.url}/api/{api}/{quote(path)}".rstrip("/")
+        return self.http.request(method, url, **{"timeout": 30, **kwargs})
 
     def get(self, path: str, **query):
         return self.call("GET", path, params=query)

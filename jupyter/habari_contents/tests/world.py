@@ -15,14 +15,14 @@ import nbformat
 import requests
 
 from .faults import FaultProxy
-from .servers import Jupyter, notebook
+from .servers import SLOW, Jupyter, notebook
 
 BUCKETS = {"lake": ("habari-lake", ""), "notebooks": ("habari-notebooks", "team/one/")}
 USERS = ("ada", "grace")
 OPTIONS = (
-    "--HabariContentsManager.look_seconds=0.4",
-    "--HabariContentsManager.listing_seconds=0.8",
-    "--HabariContentsManager.transfer_seconds=0.6",
+    f"--HabariContentsManager.look_seconds={0.4 * SLOW}",
+    f"--HabariContentsManager.listing_seconds={0.8 * SLOW}",
+    f"--HabariContentsManager.transfer_seconds={0.6 * SLOW}",
     "--HabariContentsManager.rest_seconds=0.1",
     "--HabariContentsManager.always_delete_dir=True",
     "--FileContentsManager.always_delete_dir=True",
