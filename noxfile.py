@@ -38,6 +38,12 @@ COMPONENTS = {
     "s3": ("images/s3/requirements-test.txt", "images/s3/tests", "images/s3"),
 }
 
+# What `compare` installs beside ours, in no lock of this repository.
+OTHERS = {
+    "s3contents": ["s3contents==0.13.*", "hybridcontents==0.4.*", "jupyterlab==4.6.*"],
+    "jupyter-fs": ["jupyter-fs==1.2.1", "s3fs", "jupyterlab==4.6.*"],
+}
+
 # LocalStack 4.14.0 needs it, whatever its metadata says.
 NEWER = "3.13"
 
@@ -115,6 +121,23 @@ def matrix(session: nox.Session, store: str) -> None:
     arguments = [COMPONENTS["contents"][1], *pytest_arguments(session)]
     program = component_python(session, "contents")
     session.run(program, "-m", "pytest", *arguments, env=environment, external=True)
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """The contents manager beside others of the field; some minutes, and a quiet machine."""
+    program = component_python(session, "contents")
+    environment = {"PYTHONPATH": "."}
+    for name, packages in OTHERS.items():
+        folder = find_checkout().environments / f"compare-{name}"
+        make = ("uv", "venv", "--quiet", "--no-project", "--clear", "--python", "3.12")
+        session.run(*make, str(folder), external=True)
+        inside = str(folder / "bin" / "python")
+        install = ("uv", "pip", "install", "--quiet", "--python", inside)
+        session.run(*install, *packages, external=True)
+        environment[f"COMPARE_{name.upper().replace('-', '_')}"] = inside
+    with session.chdir(COMPONENTS["contents"][2]):
+        session.run(program, "-m", "compare", env=environment, external=True)
 
 
 @nox.session

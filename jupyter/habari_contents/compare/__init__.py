@@ -1,0 +1,1 @@
+"""Our contents manager beside those of the field: what each takes, and what each loses."""

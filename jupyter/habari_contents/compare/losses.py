@@ -1,0 +1,266 @@
+"""Owns trying each of the 24 losses of tests/losses.toml on a contender: does it lose it?"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import requests
+from tests.servers import KEYS, notebook
+
+from tests.faults import FaultProxy
+
+from .contenders import BUCKETS, Contender
+from .measures import NOTEBOOK, Figures, Watch, save, seconds
+from .table import LOSSES
+
+Check = Callable[["Trial"], bool]
+CHECKS: dict[int, Check] = {}
+STALLED = 2.0
+
+
+class Trial:
+    """A contender, and a name that nothing else has."""
+
+    def __init__(self, server: Contender, s3, proxy: FaultProxy, figures: Figures) -> None:
+        self.server, self.s3, self.proxy, self.figures = server, s3, proxy, figures
+        self.name = f"t{uuid.uuid4().hex[:8]}"
+
+    def at(self, path: str, area: str = "lake") -> str:
+        return self.server.at(area, path)
+
+    def put(self, key: str, content: bytes = b"x", area: str = "lake") -> None:
+        self.s3.put_object(Bucket=BUCKETS[area], Key=key, Body=content)
+
+    def keys(self, prefix: str, bucket: str = BUCKETS["lake"]) -> list[str]:
+        found = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
+        return [entry["Key"] for entry in found]
+
+    def body(self, key: str) -> bytes:
+        return self.s3.get_object(Bucket=BUCKETS["lake"], Key=key)["Body"].read()
+
+    def failing(self, mode: str) -> tuple[requests.Response | None, float, float]:
+        """A save while S3 fails so: its answer, its seconds, how long the server stood still."""
+        path, answers = self.at(f"{self.name}.ipynb"), []
+        self.proxy.fail(mode)
+        try:
+            with Watch(self.server) as watch:
+                passed = seconds(lambda: answers.append(save(self.server, path, NOTEBOOK)))
+        except requests.RequestException:
+            return None, float("inf"), watch.stall
+        finally:
+            self.proxy.heal()
+        return answers[0], passed, watch.stall
+
+
+def loss(number: int) -> Callable[[Check], Check]:
+    """Name the check of a loss."""
+
+    def named(check: Check) -> Check:
+        CHECKS[number] = check
+        return check
+
+    return named
+
+
+@loss(1)
+def _unmarked_folder(t: Trial) -> bool:
+    t.put(f"{t.name}/f.txt")
+    return t.name not in t.server.names(t.at(""))
+
+
+@loss(2)
+def _a_call_for_each(t: Trial) -> bool:
+    return t.figures["list_calls"] > 50
+
+
+def _gone_on_both_sides(t: Trial, area: str) -> bool:
+    t.put(f"{t.name}/f.txt", t.name.encode())
+    t.server.call("PATCH", t.at(t.name), json={"path": t.at(f"{t.name}-2", area)})
+    here = t.keys(f"{t.name}/f.txt") + t.keys(f"{t.name}-2/f.txt", BUCKETS["notebooks"])
+    return not here and not (t.server.home / f"{t.name}-2" / "f.txt").exists()
+
+
+@loss(3)
+def _moved_to_a_bucket(t: Trial) -> bool:
+    return _gone_on_both_sides(t, "notebooks")
+
+
+@loss(4)
+def _moved_home(t: Trial) -> bool:
+    return _gone_on_both_sides(t, "home")
+
+
+@loss(5)
+def _moved_onto_another(t: Trial) -> bool:
+    t.put(f"{t.name}.txt", b"mine")
+    t.put(f"{t.name}.txt", b"theirs", "notebooks")
+    path = t.at(f"{t.name}.txt", "notebooks")
+    t.server.call("PATCH", t.at(f"{t.name}.txt"), json={"path": path})
+    kept = t.s3.get_object(Bucket=BUCKETS["notebooks"], Key=f"{t.name}.txt")["Body"].read()
+    return kept != b"theirs"
+
+
+@loss(6)
+def _frozen_by_a_rename(t: Trial) -> bool:
+    return t.figures["rename_stall"] > STALLED
+
+
+@loss(7)
+def _rename_of_nothing(t: Trial) -> bool:
+    t.put(f"{t.name}/f.txt")
+    told = t.server.move(t.at(t.name), t.at(f"{t.name}-2"))
+    return told.ok and not t.keys(f"{t.name}-2/f.txt")
+
+
+@loss(8)
+def _half_an_upload(t: Trial) -> bool:
+    content = bytes(range(256)) * 12_000
+    told = t.server.upload(t.at(f"{t.name}.bin"), content, 1024 * 1024)
+    return told.ok and t.body(f"{t.name}.bin") != content
+
+
+@loss(9)
+def _other_names(t: Trial) -> bool:
+    t.server.text(t.at(f"{t.name} a.txt"), "x")
+    return t.keys(t.name) != [f"{t.name} a.txt"]
+
+
+@loss(10)
+def _own_buckets_name(t: Trial) -> bool:
+    t.server.text(t.at(f"habari-lake/{t.name}.txt"), "x")
+    return not t.keys(f"habari-lake/{t.name}.txt")
+
+
+@loss(11)
+def _other_buckets_name(t: Trial) -> bool:
+    t.s3.create_bucket(Bucket="habari-lake-other")
+    t.server.text(t.at(f"habari-lake-other/{t.name}.txt"), "x")
+    return bool(t.keys(f"{t.name}.txt", "habari-lake-other"))
+
+
+@loss(12)
+def _stale_save(t: Trial) -> bool:
+    path = t.at(f"{t.name}.ipynb")
+    save(t.server, path, notebook("one"))
+    t.server.get(path, content=1)
+    t.put(f"{t.name}.ipynb", b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+    return save(t.server, path, notebook("two")).ok
+
+
+@loss(13)
+def _no_hash(t: Trial) -> bool:
+    t.server.text(t.at(f"{t.name}.txt"), "x")
+    return not t.server.get(t.at(f"{t.name}.txt"), content=0, hash=1).json().get("hash")
+
+
+def _restored(t: Trial, *areas: str) -> bool:
+    """Whether the lake's notebook is what it was when its checkpoint was made."""
+    for area in areas:
+        path = t.at(f"{t.name}.ipynb", area)
+        save(t.server, path, notebook(f"kept in {area}"))
+        t.server.call("POST", f"{path}/checkpoints")
+    path = t.at(f"{t.name}.ipynb")
+    t.server.get(path)
+    save(t.server, path, notebook("changed"))
+    kept = t.server.call("GET", f"{path}/checkpoints").json()
+    name = kept[0]["id"] if kept else "checkpoint"
+    t.server.call("POST", f"{path}/checkpoints/{name}")
+    return b"kept in lake" in t.body(f"{t.name}.ipynb")
+
+
+@loss(14)
+def _shared_checkpoints(t: Trial) -> bool:
+    return not _restored(t, "lake", "home")
+
+
+@loss(15)
+def _no_checkpoint(t: Trial) -> bool:
+    return not _restored(t, "lake")
+
+
+@loss(16)
+def _refused(t: Trial) -> bool:
+    answer, passed, stall = t.failing("refuse")
+    return answer is None or passed > 5 or stall > STALLED or "127.0.0.1" in answer.text
+
+
+@loss(17)
+def _secret_told(t: Trial) -> bool:
+    told = t.server.http.get(f"{t.server.url}/jupyterfs/resources", timeout=10).text
+    return KEYS["AWS_SECRET_ACCESS_KEY"] in told
+
+
+@loss(18)
+def _too_busy(t: Trial) -> bool:
+    answer, passed, stall = t.failing("slow-down")
+    return answer is None or passed > 10 or stall > STALLED
+
+
+@loss(19)
+def _hanging(t: Trial) -> bool:
+    return t.figures["hang"] > 60 or t.figures["hang_stall"] > STALLED
+
+
+@loss(20)
+def _forbidden(t: Trial) -> bool:
+    t.put(f"{t.name}.txt")
+    t.proxy.fail("forbid")
+    told = t.server.get(t.at(f"{t.name}.txt"), type="file", content=1, timeout=60)
+    t.proxy.heal()
+    return told.status_code != 403
+
+
+@loss(21)
+def _no_start(t: Trial) -> bool:
+    t.proxy.fail("refuse")
+    folder = t.server.home.parent / t.name
+    server = Contender(t.server.name, folder, t.proxy.port)
+    try:
+        return not server.ready().text("home.txt", "x").ok
+    except (AssertionError, requests.RequestException):
+        return True
+    finally:
+        t.proxy.heal()
+        server.kill()
+
+
+@loss(22)
+def _writes_at_a_start(t: Trial) -> bool:
+    return any(keep in t.keys("") for keep in (".s3keep", "/.s3keep"))
+
+
+@loss(23)
+def _no_download(t: Trial) -> bool:
+    t.put(f"{t.name}.txt", b"content")
+    try:
+        url = f"{t.server.url}/files/{t.at(f'{t.name}.txt')}"
+        return t.server.http.get(url, timeout=20).content != b"content"
+    except requests.RequestException:
+        return True
+
+
+@loss(24)
+def _other_bytes(t: Trial) -> bool:
+    save(t.server, t.at(f"{t.name}.ipynb"), notebook("ä"))
+    stored = t.body(f"{t.name}.ipynb")
+    return not stored.endswith(b"}\n") or "ä".encode() not in stored
+
+
+def tried(trial: Callable[[], Trial], name: str) -> dict[int, str]:
+    """What came of each check: `loses`, `no`, or why it could not be tried.
+
+    In brackets what tests/losses.toml says, where that is otherwise.
+    """
+    found = {}
+    for entry in LOSSES:
+        number, expected = entry["number"], name in entry["library"]
+        try:
+            lost = CHECKS[number](trial())
+        except Exception as error:  # noqa: BLE001 - whatever a contender does
+            found[number] = f"fails ({type(error).__name__})"
+            continue
+        found[number] = "loses" if lost else "no"
+        if lost != expected:
+            found[number] += " (measured otherwise before)"
+    return found
