@@ -157,6 +157,16 @@ class Lab:
         listing = self.page.locator("#filebrowser .jp-DirListing-item")
         return listing.filter(has=self.page.get_by_text(name, exact=True))
 
+    def drag(self, name: str, onto: str) -> None:
+        """Drag an entry of the file browser onto a folder beside it."""
+        source, target = self.entry(name).bounding_box(), self.entry(onto).bounding_box()
+        assert source is not None
+        assert target is not None
+        self.page.mouse.move(source["x"] + 40, source["y"] + source["height"] / 2)
+        self.page.mouse.down()
+        self.page.mouse.move(target["x"] + 40, target["y"] + target["height"] / 2, steps=12)
+        self.page.mouse.up()
+
     def new_notebook(self) -> None:
         """Make a notebook by a new launcher and wait for its kernel."""
         self.page.keyboard.press("Control+Shift+L")
