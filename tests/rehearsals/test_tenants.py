@@ -112,7 +112,7 @@ def test_one_is_upgraded_without_the_other(cluster: Foreign, tenants: Scratch) -
     values["hub"]["config"]["GitHubOAuthenticator"]["allowed_users"] = ["grace", "linus", "vera"]
     file.write_text(json.dumps(values), encoding="utf-8")
     plan = json.loads(tenants.good("tenant", "diff", "blue", *TO, "--json"))
-    assert plan["restarted"] == ["Deployment/hub"]
+    assert "Deployment/hub" in plan["restarted"]
     tenants.good("tenant", "up", "blue", *TO)
     assert uids(cluster, "habari-blue") != before[0]
     assert uids(cluster, "habari-green") == before[1]
