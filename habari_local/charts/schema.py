@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,9 @@ def problems(chart: Chart, files: Sequence[Path], root: Path | None = None) -> l
 
 def refused(chart: Chart, layers: Sequence[Values]) -> list[Problem]:
     """Return everything in layers (later wins) that the chart does not take."""
+    # Where it is installed, jsonschema loads a grammar of addresses, for a second and a format that
+    # no chart has; None has it taken for missing.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from jsonschema.validators import validator_for
 
     whole = over_defaults(chart.defaults(), layered([each.data for each in layers]))
