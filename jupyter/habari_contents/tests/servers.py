@@ -95,7 +95,8 @@ class Jupyter:
         if os.geteuid() == 0:
             argv.append("--allow-root")
         with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
+            # As a hub starts it: in the home.
+            self.process = subprocess.Popen(argv, env=env, cwd=self.home, stdout=log, stderr=log)
 
     def command(self) -> list[str]:
         """How the server is started."""
@@ -108,7 +109,7 @@ class Jupyter:
         ]
 
     def ready(self) -> Jupyter:
-        until(lambda: self.http.get(f"{self.url}/api/status").ok, self.process)
+        until(lambda: self.http.get(f"{self.url}/api/status").ok, self.process, 60)
         return self
 
     def kill(self) -> None:
