@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import time
@@ -126,6 +127,17 @@ def test_a_killed_up_is_taken_up_or_down_by_the_next_call(scratch: Scratch, made
         scratch.good("status")
     scratch.good("down")
     assert left_by(scratch) == {}
+
+
+def test_a_checkout_made_anew_opens_the_volumes_that_it_had(scratch: Scratch) -> None:
+    """Who deletes a checkout deletes its secrets, not what Docker keeps: people's things."""
+    scratch.good("up", "--mode", "hub")
+    scratch.good("down")
+    shutil.rmtree(scratch.state)
+    scratch.good("up", "--mode", "hub")
+    scratch.good("status")
+    scratch.good("down", "--wipe")
+    assert left_by(scratch, volumes=True) == {}
 
 
 def test_two_checkouts_side_by_side(scratch: Scratch, second: Scratch) -> None:

@@ -20,6 +20,7 @@ from habari_local.modes._compose.steps import (
     service,
 )
 from habari_local.modes.base import SAME, Address, Context, Endpoints, Say, Step
+from habari_local.modes.hub.database import password
 from habari_local.modes.hub.keeping import KeepingCompose
 
 IMAGES = {"db": "postgres"}  # service → image, where they are called differently
@@ -57,6 +58,7 @@ class HubMode(ComposeMode, KeepingCompose):
         for name in wanted:
             page = self.health(ctx, name)
             steps.append(service(bringup, name, self.titles[name], page))
+        steps.append(password(bringup))
         after = ("s3",) if "s3" in wanted else ("folders",)
         steps.append(buckets.step(self.name, _tell_servers, after))
         steps.append(networks(bringup, _partners))
