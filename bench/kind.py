@@ -46,7 +46,7 @@ ask until a user can sign in; with the files that `up` rendered, on the same nod
 | what | ours | by hand | goal |
 |---|---|---|---|
 """
-STEP = re.compile(r"\[(\d+)/\d+\] (?P<title>[^:]+): (?!FAILED)(?P<said>.*) \((?P<s>[\d.]+) s\)$")
+STEP = re.compile(r"\[(\d+)/\d+\] (?P<title>[^:]+): (?!FAILED)(?P<said>.*) \((?P<s>\d+\.\d) s\)$")
 
 
 def brought_up(scratch: Scratch) -> tuple[float, list[Phase]]:
