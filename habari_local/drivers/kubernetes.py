@@ -186,10 +186,13 @@ class Cluster:
         listed = self.attempt(lambda: ask(namespace, _request_timeout=SECONDS).items)
         return sorted(each.metadata.name for each in listed or ())
 
-    def delete_pod(self, namespace: str, name: str) -> None:
-        """Delete a pod; none there is fine."""
+    def delete_pod(self, namespace: str, name: str, *, at_once: bool = False) -> None:
+        """Delete a pod, given no time to end by itself if `at_once`; none there is fine."""
+        more = {"grace_period_seconds": 0} if at_once else {}
         self.attempt(
-            lambda: self.api.delete_namespaced_pod(name, namespace, _request_timeout=SECONDS)
+            lambda: self.api.delete_namespaced_pod(
+                name, namespace, _request_timeout=SECONDS, **more
+            )
         )
 
     def annotation(self, namespace: str, name: str) -> str:

@@ -1,29 +1,48 @@
-"""The database takes the password of now: its volume outlives a checkout and its secrets."""
+"""The hub's PostgreSQL: its container, psql in it, and the password that it takes at each start."""
 
 from __future__ import annotations
 
 from habari_local.drivers import contents, engine
+from habari_local.errors import NotRunning
+from habari_local.modes._compose import place
 from habari_local.modes._compose.steps import Bringup
 from habari_local.modes.base import SAME, Context, Say, Step
 
-USER = "habari"
-PSQL = ("psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--username", USER, USER)
+NAME, SERVICE = "hub", "db"
+USER = DATABASE = "habari"
+PSQL = (
+    *("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
+    *(f"--username={USER}", f"--dbname={DATABASE}"),
+)
+
+
+def container(ctx: Context) -> str:
+    """Return the id of the database's container.
+
+    Raises:
+        NotRunning: it does not run.
+    """
+    for each in engine.containers(place.ours(ctx, NAME)):
+        if each.service == SERVICE and each.state == "running":
+            return each.id
+    raise NotRunning(SERVICE)
 
 
 def password(bringup: Bringup) -> Step:
     """Return the step that has a database that was started take it.
 
-    PostgreSQL keeps the password of its first start, and on its own socket asks for none.
+    PostgreSQL keeps the password of its first start, on a volume that outlives a checkout and its
+    secrets; on its own socket it asks for none.
     """
 
     def action(ctx: Context, say: Say) -> str:
-        found = [each.id for each in engine.containers(bringup.ours) if each.service == "db"]
-        if "db" in bringup.same or not found or not ctx.wait:
+        if SERVICE in bringup.same or not ctx.wait:
             return SAME
         say("telling the database its password")
         quoted = ctx.secrets["database_password"].replace("'", "''")
         # By standard input: what is in argv can be read by everybody.
-        contents.feed(found[-1], PSQL, iter([f"ALTER USER {USER} PASSWORD '{quoted}';\n".encode()]))
+        order = f"ALTER USER {USER} PASSWORD '{quoted}';\n".encode()
+        contents.feed(container(ctx), PSQL, iter([order]))
         return "told"
 
-    return Step("password", "the database's password", action, ("db",))
+    return Step("password", "the database's password", action, (SERVICE,))

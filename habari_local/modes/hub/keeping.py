@@ -6,17 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from habari_local.drivers import contents, engine
-from habari_local.errors import NotRunning
 from habari_local.modes._compose import images, place
 from habari_local.modes.base import Context
+from habari_local.modes.hub.database import DATABASE, NAME, PSQL, USER, container
 from habari_local.modes.kept import Home
 
-NAME = "hub"
-DUMP = ("pg_dump", "--username=habari", "--no-owner", "habari")
-LOAD = (
-    *("psql", "--username=habari", "--quiet", "--no-psqlrc", "--single-transaction"),
-    *("--set=ON_ERROR_STOP=1", "--output=/dev/null", "habari"),
-)
+DUMP = ("pg_dump", f"--username={USER}", "--no-owner", DATABASE)
+LOAD = (*PSQL, "--single-transaction", "--output=/dev/null")
 EMPTY = b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 
 
@@ -47,14 +43,14 @@ class KeepingCompose:
 
     def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
         """Write the hub's database, as SQL."""
-        contents.output(_container(ctx, "db"), DUMP, into)
+        contents.output(container(ctx), DUMP, into)
         return True
 
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
         """Put a database in the place of the hub's, which is removed for it: `up` makes it anew."""
         hubs = [each for each in engine.containers(place.ours(ctx, NAME)) if each.service == NAME]
         engine.remove(hubs)
-        contents.feed(_container(ctx, "db"), LOAD, _emptied(source))
+        contents.feed(container(ctx), LOAD, _emptied(source))
 
 
 def _emptied(source: IO[bytes]) -> Iterator[bytes]:
@@ -69,10 +65,3 @@ def _labels(ctx: Context) -> dict[str, str]:
 
 def _image(ctx: Context) -> str:
     return images.references(ctx, ["notebook"])["notebook"]
-
-
-def _container(ctx: Context, service: str) -> str:
-    for each in engine.containers(place.ours(ctx, NAME)):
-        if each.service == service and each.state == "running":
-            return each.id
-    raise NotRunning(service)

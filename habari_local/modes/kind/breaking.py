@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from habari_local.drivers import engine, node
-from habari_local.drivers.kubernetes import SECONDS
 from habari_local.drivers.pods import Pod
 from habari_local.modes.base import Context
 from habari_local.modes.kind import life, place
@@ -24,11 +23,9 @@ def kill(ctx: Context, part: str) -> None:
     if part == place.REGISTRY:
         engine.hurt("kill", _registry(ctx, "running"))
         return
-    api = place.cluster(ctx).api
+    cluster = place.cluster(ctx)
     for each in _pods(ctx, part):
-        api.delete_namespaced_pod(
-            each.name, place.NAMESPACE, grace_period_seconds=0, _request_timeout=SECONDS
-        )
+        cluster.delete_pod(place.NAMESPACE, each.name, at_once=True)
 
 
 def freeze(ctx: Context, part: str) -> None:
