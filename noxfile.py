@@ -13,11 +13,10 @@ from pathlib import Path
 
 import nox
 
-from habari_local import modes
 from habari_local.drivers import uv
 from habari_local.errors import CommandFailed
 from habari_local.paths import find_checkout
-from tests.able import missing
+from tests.able import chosen, missing
 
 ROOT = Path(__file__).parent
 nox.options.sessions = [
@@ -27,21 +26,12 @@ nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
 nox.options.stop_on_first_error = False
 
+CONTENTS = "jupyter/habari_contents"
 # Component → its lock with test tools, its tests, the folder that holds its package.
 COMPONENTS = {
     "hub": ("hub/requirements-test.txt", "hub/tests", "hub"),
-    "contents": (
-        "jupyter/requirements-test.txt",
-        "jupyter/habari_contents/tests",
-        "jupyter/habari_contents",
-    ),
+    "contents": ("jupyter/requirements-test.txt", f"{CONTENTS}/tests", CONTENTS),
     "s3": ("images/s3/requirements-test.txt", "images/s3/tests", "images/s3"),
-}
-
-# What `compare` installs beside ours, in no lock of this repository.
-OTHERS = {
-    "s3contents": ["s3contents==0.13.*", "hybridcontents==0.4.*", "jupyterlab==4.6.*"],
-    "jupyter-fs": ["jupyter-fs==1.2.1", "s3fs", "jupyterlab==4.6.*"],
 }
 
 # LocalStack 4.14.0 needs it, whatever its metadata says.
@@ -87,15 +77,20 @@ def component_python(session: nox.Session, component: str) -> str:
     return str(folder / "bin" / "python")
 
 
+def component_pytest(session: nox.Session, component: str, *arguments: str, **environ: str) -> str:
+    """Run pytest in a component's test environment; return that one's Python."""
+    program = component_python(session, component)
+    found = {"PYTHONPATH": str(ROOT / COMPONENTS[component][2]), **environ}
+    session.run(program, "-m", "pytest", *arguments, env=found, external=True)
+    return program
+
+
 @nox.session
 @nox.parametrize("component", list(COMPONENTS))
 def components(session: nox.Session, component: str) -> None:
     """Tests of hub, contents manager and S3 service, each in its own environment."""
     _, tests, package = COMPONENTS[component]
-    program = component_python(session, component)
-    environment = {"PYTHONPATH": str(ROOT / package)}
-    arguments = [program, "-m", "pytest", tests, *pytest_arguments(session)]
-    session.run(*arguments, env=environment, external=True)
+    program = component_pytest(session, component, tests, *pytest_arguments(session))
     checked = {"hub": "habari_hub", "contents": "habari_contents", "s3": "habari_s3"}[component]
     source = str(Path(package) / checked)
     types = ("mypy", "--strict", "--python-executable", program, source)
@@ -106,38 +101,27 @@ def components(session: nox.Session, component: str) -> None:
 @nox.parametrize("store", ["moto", "localstack", "versitygw"])
 def matrix(session: nox.Session, store: str) -> None:
     """Tests of the contents manager against each S3; TESTS_VERSITYGW is that one's program."""
-    environment = {"PYTHONPATH": str(ROOT / COMPONENTS["contents"][2]), "TESTS_S3": store}
+    given = {"TESTS_S3": store}
     if store == "versitygw" and not os.environ.get("TESTS_VERSITYGW"):
         session.skip("TESTS_VERSITYGW is not set: go install of it is in the package's README")
     if store == "localstack":
         folder = find_checkout().environments / "s3-localstack"
+        needed = ROOT / "images/s3/requirements-localstack.txt"
         try:
-            uv.sync(
-                folder, ROOT / "images/s3/requirements-localstack.txt", os.environ, python=NEWER
-            )
+            uv.sync(folder, needed, os.environ, python=NEWER)
         except CommandFailed as error:
             session.skip(f"no environment of LocalStack: {error}")
-        environment["TESTS_LOCALSTACK"] = str(folder / "bin" / "python")
-    arguments = [COMPONENTS["contents"][1], *pytest_arguments(session)]
-    program = component_python(session, "contents")
-    session.run(program, "-m", "pytest", *arguments, env=environment, external=True)
+        given["TESTS_LOCALSTACK"] = str(folder / "bin" / "python")
+    tests = (f"{CONTENTS}/tests", *pytest_arguments(session))
+    component_pytest(session, "contents", *tests, **given)
 
 
 @nox.session
 def compare(session: nox.Session) -> None:
     """The contents manager beside others of the field; some minutes, and a quiet machine."""
-    program = component_python(session, "contents")
-    environment = {"PYTHONPATH": "."}
-    for name, packages in OTHERS.items():
-        folder = find_checkout().environments / f"compare-{name}"
-        make = ("uv", "venv", "--quiet", "--no-project", "--clear", "--python", "3.12")
-        session.run(*make, str(folder), external=True)
-        inside = str(folder / "bin" / "python")
-        install = ("uv", "pip", "install", "--quiet", "--python", inside)
-        session.run(*install, *packages, external=True)
-        environment[f"COMPARE_{name.upper().replace('-', '_')}"] = inside
-    with session.chdir(COMPONENTS["contents"][2]):
-        session.run(program, "-m", "compare", env=environment, external=True)
+    program, folder = component_python(session, "contents"), find_checkout().environments
+    with session.chdir(CONTENTS):
+        session.run(program, "-m", "compare", str(folder), env={"PYTHONPATH": "."}, external=True)
 
 
 @nox.session
@@ -179,25 +163,6 @@ def faults(session: nox.Session) -> None:
     python(session, "pytest", "tests/faults", *arguments)
 
 
-def chosen_modes(session: nox.Session, arguments: list[str]) -> list[str]:
-    """Take `--mode MODE|all` out of the arguments; without it, each that this machine can run."""
-    wanted = ""
-    if "--mode" in arguments:
-        place = arguments.index("--mode")
-        wanted = arguments[place + 1]
-        del arguments[place : place + 2]
-    if wanted not in ("", "all"):
-        return [wanted]
-    able = []
-    for mode in modes.names():
-        lacking = missing(mode) if wanted == "" else None
-        if lacking:
-            session.log(f"Mode {mode} can't run here: {lacking}")
-        else:
-            able.append(mode)
-    return able
-
-
 @nox.session
 def soak(session: nox.Session) -> None:
     """Half an hour of `drill save`: `nox -s soak -- [--mode MODE] [--seconds N] [...]`.
@@ -208,15 +173,11 @@ def soak(session: nox.Session) -> None:
     if "--seconds" not in arguments:
         arguments = ["--seconds", "1800", *arguments]
     if "--mode" not in arguments:
-        _, tests, package = COMPONENTS["contents"]
         seconds = arguments[arguments.index("--seconds") + 1]
-        session.run(
-            *(component_python(session, "contents"), "-m", "pytest", f"{tests}/test_machine.py"),
-            env={"PYTHONPATH": str(ROOT / package), "TESTS_SOAK_SECONDS": seconds},
-            external=True,
-        )
+        machine = f"{CONTENTS}/tests/test_machine.py"
+        component_pytest(session, "contents", machine, TESTS_SOAK_SECONDS=seconds)
     people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"
-    for mode in chosen_modes(session, arguments):
+    for mode in chosen(arguments, session.log):
         python(session, "habari_local", "up", "--mode", mode, "--set", people)
         try:
             python(session, "habari_local", "drill", "save", *arguments)
@@ -232,9 +193,8 @@ def e2e(session: nox.Session) -> None:
     """
     arguments = list(session.posargs)
     strict = ["--strict"] if "--strict" in arguments else []
-    chosen = chosen_modes(session, arguments)
-    plain = [each for each in arguments if each != "--strict"]
-    for mode in chosen:
+    for mode in chosen(arguments, session.log):
+        plain = [each for each in arguments if each != "--strict"]
         if shutil.which("chromium") is None:
             session.log("No browser here; the tests in one are skipped: apt-get install chromium")
         python(session, "habari_local", "e2e", "--mode", mode, *strict, "--", *plain)
@@ -267,24 +227,24 @@ def lock(session: nox.Session) -> None:
 @nox.session
 def load(session: nox.Session) -> None:
     """Many people at once: `nox -s load -- [--mode MODE] [--users N] [--print]`."""
-    session.run(sys.executable, "-m", "bench.load", *session.posargs, external=True)
+    python(session, "bench.load", *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Times and memory beside the same parts started by hand; a table and a plot."""
-    session.run(sys.executable, "-m", "bench", *session.posargs, external=True)
+    python(session, "bench", *session.posargs)
     lacking = missing("hub") or missing("nohub")
     if lacking:
         session.log(f"The modes in Docker are not measured: {lacking}")
         return
-    session.run(sys.executable, "-m", "bench.compose", external=True)
+    python(session, "bench.compose")
     if os.environ.get("HABARI_IMAGES") == "packages":
         cold = ["--cold"] if "--cold" in session.posargs else []
-        session.run(sys.executable, "-m", "bench.images", *cold, external=True)
+        python(session, "bench.images", *cold)
     lacking = missing("kind")
     if lacking:
         session.log(f"Mode kind is not measured: {lacking}")
         return
-    session.run(sys.executable, "-m", "bench.kind", "--suite", external=True)
-    session.run(sys.executable, "-m", "bench.production", external=True)
+    python(session, "bench.kind", "--suite")
+    python(session, "bench.production")

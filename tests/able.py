@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from habari_local import modes
@@ -34,6 +35,28 @@ def missing(mode: str) -> str | None:
     if mode == "kind" and not CHART and not pinned(os.environ).is_file():
         return "chart: not on this machine. Try: HABARI_CHART=tests/fixtures/chart, a double of it"
     return None
+
+
+def chosen(arguments: list[str], told: Callable[[str], object]) -> list[str]:
+    """Take `--mode MODE|all` out of the arguments; without it, each that this machine can run.
+
+    `told` hears why one can't run here.
+    """
+    wanted = ""
+    if "--mode" in arguments:
+        place = arguments.index("--mode")
+        wanted = arguments[place + 1]
+        del arguments[place : place + 2]
+    if wanted not in ("", "all"):
+        return [wanted]
+    able = []
+    for mode in modes.names():
+        lacking = missing(mode) if wanted == "" else None
+        if lacking:
+            told(f"Mode {mode} can't run here: {lacking}")
+        else:
+            able.append(mode)
+    return able
 
 
 def _has_images(mode: str) -> bool:

@@ -1,4 +1,7 @@
-"""`nox -s compare`: measure all four beside each other, and write the page and the plot."""
+"""`python -m compare FOLDER`: measure all four beside each other, and write the page and the plot.
+
+The others' environments are made in FOLDER (`nox -s compare` has one).
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,9 @@ from tests.stores import Store
 
 from tests.faults import FaultProxy
 
-from . import losses, measures, table
+from . import environments, losses, measures, table
 from .contenders import BUCKETS, CONFIGURED, Contender
 
-OTHERS = ("s3contents", "jupyter-fs")
 HERE = Path(__file__).parent
 MEASURES = (measures.notebooks, measures.lists, measures.renamed, measures.failing)
 HEAD = """\
@@ -42,6 +44,7 @@ named there.
 
 def main() -> None:
     """Measure and write."""
+    os.environ.update(environments.made(Path(sys.argv[1])))
     figures: dict[str, measures.Figures] = {}
     lost: dict[str, dict[int, str]] = {}
     with tempfile.TemporaryDirectory(prefix="compare-") as folder:
@@ -55,7 +58,7 @@ def main() -> None:
             for measure in MEASURES:
                 figures[name] |= measured(measure, measure.__name__, name, Path(folder), s3, proxy)
                 sys.stderr.write(f"{name} {measure.__name__}: {figures[name]}\n")
-            if name in OTHERS:
+            if name in environments.OTHERS:
                 lost[name] = measured(
                     partial(tried, figures[name]), "losses", name, Path(folder), s3, proxy
                 )

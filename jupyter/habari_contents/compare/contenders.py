@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tests.servers import KEYS, Jupyter
 
+from .environments import variable
+
 BUCKETS = {"lake": "habari-lake", "notebooks": "habari-notebooks"}
 
 S3CONTENTS = """
@@ -52,7 +54,7 @@ class Contender(Jupyter):
 
     def __init__(self, name: str, root: Path, s3_port: int, *, plain: bool = False) -> None:
         self.name = name
-        self.python = os.environ.get(f"COMPARE_{name.upper().replace('-', '_')}", sys.executable)
+        self.python = os.environ.get(variable(name), sys.executable)
         key, secret = KEYS.values()
         facts = {"port": s3_port, "key": key, "secret": secret, "home": root / "home"}
         config = root / "jupyter_config_dir"
