@@ -18,6 +18,7 @@ import psutil
 import requests
 
 ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "hub" / "jupyterhub_config.py"
 BIN = Path(sys.executable).parent
 PEOPLE = [
     {"login": "ada", "id": 1, "orgs": ["habari"], "teams": ["habari/core"]},
@@ -98,9 +99,7 @@ class Rig:
         argv = [*self.proxy_argv, *local, "--api-port", str(self.proxy_api)]
         self.launch("proxy", [*argv, "--error-target", f"{hub}/hub/error"])
 
-    def start_hub(
-        self, config: Path = ROOT / "hub" / "jupyterhub_config.py", **changes: str
-    ) -> None:
+    def start_hub(self, config: Path = CONFIG, **changes: str) -> None:
         hub = self.launch("hub", [str(BIN / "jupyterhub"), "-f", str(config)], **changes)
 
         def answers() -> bool:
@@ -112,9 +111,9 @@ class Rig:
 
         wait_until(answers, 30)
 
-    def restart_hub(self, **changes: str) -> None:
+    def restart_hub(self, config: Path = CONFIG, **changes: str) -> None:
         self.end("hub")
-        self.start_hub(**changes)
+        self.start_hub(config, **changes)
 
     def end(self, name: str, kill: bool = False) -> None:
         part = self.parts.pop(name)

@@ -6,10 +6,34 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from browser import Browser, signed_in
-from rig import BIN, LISTS, ROOT, Rig
+from rig import BIN, CONFIG, LISTS, ROOT, Rig
 
 NOBODY = dict.fromkeys(LISTS, "")
+# The local hub with production's sign-in, whose admins are admin_users as on the chart.
+PRODUCTION = """\
+load_subconfig({ours!r})
+from habari_hub.settings import read_settings
+from os import environ
+lists = read_settings(environ)
+exec(open({code!r}).read(), {{"c": c}})
+c.HabariAuthenticator.admin_users = set(lists.admins)
+c.HabariAuthenticator.allowed_users = set(lists.users)
+c.JupyterHub.load_roles = [r for r in c.JupyterHub.load_roles if r["name"] != "admin"]
+"""
+
+
+@pytest.fixture(params=["ours", "production"])
+def config(request: pytest.FixtureRequest, idle_rig: Rig) -> Path:
+    """The configuration of a hub: what holds for ours holds for production's sign-in."""
+    if request.param == "ours":
+        return CONFIG
+    values = yaml.safe_load((ROOT / "config.dist.yaml").read_text())
+    code, config = idle_rig.folder / "sign_in.py", idle_rig.folder / "production.py"
+    code.write_text(values["hub"]["extraConfig"]["signIn"])
+    config.write_text(PRODUCTION.format(ours=str(CONFIG), code=str(code)))
+    return config
 
 
 @pytest.mark.parametrize(
@@ -23,11 +47,11 @@ NOBODY = dict.fromkeys(LISTS, "")
     ids=["users", "admins", "organization", "team"],
 )
 def test_each_rule_alone(
-    idle_rig: Rig, rule: dict[str, str], comes_in: set[str], stays_out: set[str]
+    idle_rig: Rig, config: Path, rule: dict[str, str], comes_in: set[str], stays_out: set[str]
 ) -> None:
     """A fresh database each time: whom an earlier rule let in must not matter."""
     (idle_rig.folder / "hub.sqlite").unlink(missing_ok=True)
-    idle_rig.start_hub(**{**NOBODY, **rule})
+    idle_rig.start_hub(config, **{**NOBODY, **rule})
     try:
         for login in sorted(comes_in):
             signed_in(idle_rig, login)
@@ -38,28 +62,29 @@ def test_each_rule_alone(
         idle_rig.end("hub")
 
 
-def test_who_is_taken_off_the_lists_is_out(idle_rig: Rig) -> None:
+def test_who_is_taken_off_the_lists_is_out(idle_rig: Rig, config: Path) -> None:
     """Session, token and server end at the restart; so does an admin's power; others go on."""
     (idle_rig.folder / "hub.sqlite").unlink(missing_ok=True)
-    idle_rig.start_hub()
+    idle_rig.start_hub(config)
     linus, ada, grace = (signed_in(idle_rig, login) for login in ("linus", "ada", "grace"))
     token = linus.api("POST", "/users/linus/tokens", json={}).json()["token"]
     for browser, login in ((linus, "linus"), (grace, "grace")):
         assert browser.api("POST", f"/users/{login}/server").status_code == 201
         assert browser.open_server(login).status_code == 200
-    idle_rig.restart_hub(HABARI_ADMIN_USERS="", HABARI_ALLOWED_USERS="grace,ada")
+    before = len(idle_rig.servers())
+    idle_rig.restart_hub(config, HABARI_ADMIN_USERS="", HABARI_ALLOWED_USERS="grace,ada")
 
     assert not linus.signed_in()
     assert idle_rig.api("GET", "/user", token).status_code == 403
     assert linus.get("/user/linus/api/contents").status_code != 200
-    assert len(idle_rig.servers()) == 1, "linus's was stopped, grace's was not"
+    assert len(idle_rig.servers()) == before - 1, "linus's was stopped, grace's was not"
     assert Browser(idle_rig).sign_in("linus").status_code == 403
 
     assert ada.api("GET", "/user").json()["admin"] is False
     assert ada.api("GET", "/users").status_code == 403
     assert grace.get("/user/grace/api/contents").status_code == 200
 
-    idle_rig.restart_hub()
+    idle_rig.restart_hub(config)
     assert not linus.signed_in(), "put back on the list, an old session stays dead"
     assert idle_rig.api("GET", "/user", token).status_code == 403
     assert signed_in(idle_rig, "linus").api("POST", "/users/linus/server").status_code == 201
@@ -67,17 +92,17 @@ def test_who_is_taken_off_the_lists_is_out(idle_rig: Rig) -> None:
     idle_rig.end("hub")
 
 
-def test_who_leaves_the_organization_is_out_at_the_next_look(idle_rig: Rig) -> None:
+def test_who_leaves_the_organization_is_out_at_the_next_look(idle_rig: Rig, config: Path) -> None:
     """Membership is GitHub's to tell: the hub asks again after a restart, then every 5 minutes."""
     (idle_rig.folder / "hub.sqlite").unlink(missing_ok=True)
     rule = {**NOBODY, "HABARI_ALLOWED_ORGANIZATIONS": "habari", "HABARI_ADMIN_USERS": "linus"}
-    idle_rig.start_hub(**rule)
+    idle_rig.start_hub(config, **rule)
     grace, linus = signed_in(idle_rig, "grace"), signed_in(idle_rig, "linus")
-    idle_rig.restart_hub(**rule)
+    idle_rig.restart_hub(config, **rule)
     idle_rig.fault("http-500", "user")
     assert not grace.signed_in(), "nobody is let in unseen"
     assert grace.signed_in(), "and nobody has to sign in again when GitHub is back"
-    idle_rig.restart_hub(**{**rule, "HABARI_ALLOWED_ORGANIZATIONS": "another"})
+    idle_rig.restart_hub(config, **{**rule, "HABARI_ALLOWED_ORGANIZATIONS": "another"})
     assert not grace.signed_in()
     assert linus.signed_in()
     idle_rig.end("hub")
@@ -102,15 +127,12 @@ def refused(rig: Rig, config: Path, **changes: str) -> str:
 
 
 def test_a_hub_without_a_rule_does_not_start(idle_rig: Rig) -> None:
-    said = refused(idle_rig, ROOT / "hub" / "jupyterhub_config.py", **NOBODY)
+    said = refused(idle_rig, CONFIG, **NOBODY)
     assert "a rule that lets somebody in was expected" in said
 
 
 @pytest.mark.parametrize("line", ["allow_all", "allow_existing_users"])
 def test_a_hub_open_to_all_does_not_start(idle_rig: Rig, line: str) -> None:
     config = idle_rig.folder / f"{line}.py"
-    config.write_text(
-        f"load_subconfig({str(ROOT / 'hub' / 'jupyterhub_config.py')!r})\n"
-        f"c.HabariAuthenticator.{line} = True\n"
-    )
+    config.write_text(f"load_subconfig({str(CONFIG)!r})\nc.HabariAuthenticator.{line} = True\n")
     assert "names were expected" in refused(idle_rig, config)

@@ -34,7 +34,7 @@ def test_who_is_taken_off_a_list_is_out_and_no_admin_any_more(platform: Platform
     known = ada.known_to_hub()
     assert known is not None
     assert known["admin"]
-    lists = ("--set", "HABARI_ADMIN_USERS=grace", "--set", "HABARI_ALLOWED_USERS=ada")
+    lists = ("--set", "HABARI_ADMIN_USERS=grace", "--set", "HABARI_ALLOWED_USERS=ada,marie")
     platform.mend(*lists)
     assert linus.known_to_hub() is None
     assert "linus" not in platform.users_running(), "a server without access is stopped"
