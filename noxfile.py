@@ -121,7 +121,8 @@ def compare(session: nox.Session) -> None:
     """The contents manager beside others of the field; some minutes, and a quiet machine."""
     program, folder = component_python(session, "contents"), find_checkout().environments
     with session.chdir(CONTENTS):
-        session.run(program, "-m", "compare", str(folder), env={"PYTHONPATH": "."}, external=True)
+        more = ("-m", "compare", str(folder), uv.program(os.environ))
+        session.run(program, *more, env={"PYTHONPATH": "."}, external=True)
 
 
 @nox.session

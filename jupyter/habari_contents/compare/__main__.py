@@ -1,6 +1,6 @@
-"""`python -m compare FOLDER`: measure all four beside each other, and write the page and the plot.
+"""`python -m compare FOLDER UV`: measure all four beside each other, write page and plot.
 
-The others' environments are made in FOLDER (`nox -s compare` has one).
+The others' environments are made in FOLDER by the uv at UV (`nox -s compare` has both).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import boto3
 import requests
 from tests.servers import KEYS
-from tests.stores import Store
+from tests.stores import STORE, Store
 
 from tests.faults import FaultProxy
 
@@ -26,10 +26,11 @@ MEASURES = (measures.notebooks, measures.lists, measures.renamed, measures.faili
 HEAD = """\
 # The contents managers of the field beside this one
 
-`nox -s compare` made this page: real Jupyter servers, one after the other, on one moto (no
+`nox -s compare` made this page: real Jupyter servers, one after the other, on one S3 ({store}, no
 network in between) on {cores} cores. Open and save are held against one plain GET and PUT by
-aiobotocore. A stall is the longest that the server took to say that it lives, asked every 10 ms;
-a busy machine adds its own. jupyter-fs has a browser for each bucket.
+aiobotocore; what any contents manager pays for the server itself is in the column of the disk. A
+stall is the longest that the server took to say that it lives, asked every 10 ms; a busy machine
+adds its own. jupyter-fs has a browser for each bucket.
 
 {table}
 ![the same as bars](compare.svg)
@@ -44,10 +45,11 @@ named there.
 
 def main() -> None:
     """Measure and write."""
-    os.environ.update(environments.made(Path(sys.argv[1])))
+    os.environ.update(environments.made(Path(sys.argv[1]), sys.argv[2]))
     figures: dict[str, measures.Figures] = {}
     lost: dict[str, dict[int, str]] = {}
     with tempfile.TemporaryDirectory(prefix="compare-") as folder:
+        Path(folder, "s3").mkdir()
         store = Store(Path(folder, "s3")).ready()
         proxy = FaultProxy(store.port)
         s3 = client(store.port)
@@ -67,7 +69,7 @@ def main() -> None:
         store.stop()
     drawn = table.markdown(figures)
     sys.stdout.write(drawn)
-    page = HEAD.format(cores=os.cpu_count(), table=drawn, losses=table.losses(lost))
+    page = HEAD.format(cores=os.cpu_count(), store=STORE, table=drawn, losses=table.losses(lost))
     (HERE.parent / "compare.md").write_text(page, encoding="utf-8")
     (HERE.parent / "compare.svg").write_text(table.svg(figures), encoding="utf-8")
 

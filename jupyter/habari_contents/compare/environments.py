@@ -17,15 +17,15 @@ def variable(name: str) -> str:
     return f"COMPARE_{name.upper().replace('-', '_')}"
 
 
-def made(folder: Path) -> dict[str, str]:
-    """Make them anew in a folder, by uv; return the variable of each and its Python."""
+def made(folder: Path, uv: str) -> dict[str, str]:
+    """Make them anew in a folder, by this uv; return the variable of each and its Python."""
     found = {}
     for name, packages in OTHERS.items():
         own = folder / f"compare-{name}"
-        make = ["uv", "venv", "--quiet", "--no-project", "--clear", "--python", PYTHON, str(own)]
+        make = [uv, "venv", "--quiet", "--no-project", "--clear", "--python", PYTHON, str(own)]
         subprocess.run(make, check=True)
         inside = str(own / "bin" / "python")
-        install = ["uv", "pip", "install", "--quiet", "--python", inside]
+        install = [uv, "pip", "install", "--quiet", "--python", inside]
         subprocess.run([*install, *packages], check=True)
         found[variable(name)] = inside
     return found

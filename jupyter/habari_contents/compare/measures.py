@@ -113,6 +113,8 @@ def lists(server: Contender, s3, proxy: FaultProxy) -> Figures:
     many = s3.list_objects_v2(Bucket=BUCKETS["lake"], Prefix="many/9999", MaxKeys=1)
     if server.name == "disk" or not many["KeyCount"]:
         put_all(server, s3, [f"many/{number}" for number in range(10_000)])
+    if server.name == "ours":
+        figures["list_many_store"] = seconds(lambda: asyncio.run(plain_listing(proxy.port)))
     figures["list_many"] = LIMIT
     with suppress(requests.RequestException):
         figures["list_many"] = seconds(lambda: listing(server, server.at("lake", "many")))
@@ -190,18 +192,31 @@ def started(name: str, folder: Path, port: int) -> Figures:
     return {"start": with_it[0] - plain[0], "start_memory": with_it[1] - plain[1]}
 
 
-def by_aiobotocore(port: int) -> Figures:
-    """One plain GET and PUT of the bytes of the notebook of 30 kB, without any server."""
+def aiobotocore(port: int):
+    """A client of aiobotocore as it is, without any server."""
     from aiobotocore.session import get_session
 
     key, secret = KEYS.values()
     where = {"endpoint_url": f"http://127.0.0.1:{port}", "region_name": "us-east-1"}
     keys = {"aws_access_key_id": key, "aws_secret_access_key": secret}
+    return get_session().create_client("s3", **where, **keys)
+
+
+async def plain_listing(port: int) -> None:
+    """List the folder of 10,000 objects: what the store itself takes, and reading its answers."""
+    async with aiobotocore(port) as client:
+        pages = client.get_paginator("list_objects_v2")
+        async for _ in pages.paginate(Bucket=BUCKETS["lake"], Prefix="many/", Delimiter="/"):
+            pass
+
+
+def by_aiobotocore(port: int) -> Figures:
+    """One plain GET and PUT of the bytes of the notebook of 30 kB, without any server."""
     at = {"Bucket": BUCKETS["lake"], "Key": "n.ipynb"}
 
     async def both() -> Figures:
         puts, gets = [], []
-        async with get_session().create_client("s3", **where, **keys) as client:
+        async with aiobotocore(port) as client:
             for _ in range(16):
                 began = time.perf_counter()
                 await client.put_object(**at, Body=b"x" * 30_000)

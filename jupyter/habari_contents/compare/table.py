@@ -27,6 +27,7 @@ ROWS = (
     Row("list", "list 100 files + 100 folders", "s", 0.1),
     Row("list_calls", "its calls to S3", "", 2),
     Row("list_many", "list 10,000 objects", "s", 1.5),
+    Row("list_many_store", "the same by aiobotocore, without a server", "s"),
     Row("open", "open a 30 kB notebook", "s"),
     Row("save", "save a 30 kB notebook", "s"),
     Row("save_large", "save a 30 MB notebook", "s", 1.2),
@@ -41,6 +42,7 @@ ROWS = (
     Row("start", "added to a server's start (processor)", "s", 0.3),
     Row("start_memory", "added to its memory", "MB", 25),
 )
+UNDRAWN = {"start", "list_many_store"}
 
 
 def shown(value: float | None, unit: str) -> str:
@@ -88,7 +90,7 @@ def losses(lost: dict[str, dict[int, str]]) -> str:
 
 def svg(figures: dict[str, Figures]) -> str:
     """The rows that are seconds as bars, each row scaled to its longest."""
-    rows = [row for row in ROWS if row.unit == "s" and row.key != "start"]
+    rows = [row for row in ROWS if row.unit == "s" and row.key not in UNDRAWN]
     height = 74 * len(rows) + 40
     legend = "  ".join(f'<tspan fill="{c}">■ {name}</tspan>' for name, c in COLOURS.items())
     parts = [

@@ -126,6 +126,10 @@ async def at_once(work: Iterable[Coroutine[Any, Any, None]], limit: int = 8) -> 
             except Exception as error:  # noqa: BLE001 - raised below, when the others have ended
                 failures.append(error)
 
-    await asyncio.gather(*(worker() for _ in range(limit)))
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(limit):
+            workers.create_task(worker())
+            # Preparing a request takes the event loop 10 ms: not for all in one turn of it.
+            await asyncio.sleep(0)
     if failures:
         raise failures[0]

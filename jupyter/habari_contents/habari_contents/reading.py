@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 Kind = Literal["file", "directory"]
 
 
+# Entries of a listing that are made in one turn of the event loop.
+AT_ONCE = 500
+
+
 class Reading:
     """The half of a folder that reads. Paths are API paths that begin with the folder's name.
 
@@ -78,9 +82,13 @@ class Reading:
             return await self._directory(path, content=content)
         if not content:
             return await self._facts(path, kind)
-        if kind is None and await self.kind(path) == "directory":
-            return await self._directory(path, content=True)
-        return await self._content(path, kind, form)
+        try:
+            return await self._content(path, kind, form)
+        except errors.ContentsError as error:
+            if kind is not None or error.status_code != 404:
+                raise
+        # Nobody said which kind it is, and it is no file.
+        return await self._directory(path, content=True)
 
     async def _facts(self, path: str, kind: str | None) -> Model:
         saved = self.served.take_saved(path)
@@ -135,15 +143,18 @@ class Reading:
             if await self.stat(path):
                 raise errors.ContentsError(400, f"{path}: is a file, not a folder.")
             raise errors.missing(path)
-        return models.directory(path, self._entries(path, under, listing) if content else None)
+        entries = await self._entries(path, under, listing) if content else None
+        return models.directory(path, entries)
 
-    def _entries(self, path: str, under: str, listing: Listing) -> list[Model]:
+    async def _entries(self, path: str, under: str, listing: Listing) -> list[Model]:
         entries = []
         for prefix in listing.prefixes:
             name = prefix[len(under) : -1]
             if self._shown(name):
                 entries.append(models.directory(f"{path}/{name}"))
-        for stat in listing.objects:
+        for number, stat in enumerate(listing.objects):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
             # `dir/` objects, which consoles make, are the folder itself and no entry of it.
             name = stat.key[len(under) :]
             if self._shown(name):

@@ -173,7 +173,6 @@ class Bucket:
         Raises 409 if it does not, and 503 or 504 "not confirmed" if the write may have landed and a
         look at the object could not tell.
         """
-        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         try:
             async with self.bounded(
                 path, self.deadlines.body(len(content)), writing=True
@@ -193,18 +192,21 @@ class Bucket:
             # Answered or not, an attempt may have landed before: the object itself tells.
             if error.status_code != 409 and not isinstance(error, errors.Unconfirmed):
                 raise
-            landed = await self._landed(key, path, md5)
+            landed = await self._landed(key, path, content)
             if landed is None:
                 raise
             return landed
         raise AssertionError  # the context manager never swallows an exception
 
-    async def _landed(self, key: str, path: str, md5: str) -> Stat | None:
+    async def _landed(self, key: str, path: str, content: bytes) -> Stat | None:
         try:
             found = await self.head(key, path, trial=True)
         except errors.ContentsError:
             return None
-        return found if found and found.md5 == md5 else None
+        if found is None or found.size != len(content):
+            return None
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return found if found.md5 == md5 else None
 
 
 async def send(client: Any, operation: str, **arguments: Any) -> Any:
