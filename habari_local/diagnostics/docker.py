@@ -44,19 +44,17 @@ def _dotted(numbers: tuple[int, ...]) -> str:
 
 CLIENT = Requirement("docker", "its command line", INSTALL, _client)
 RUNNING = Requirement("Docker engine", f"{_dotted(ENGINE)}, running", INSTALL, _engine)
-PLUG_INS = (
-    Requirement(
-        "Docker Compose",
-        _dotted(COMPOSE),
-        "sudo apt-get install docker-compose",
-        at_least(version_of("docker", "compose", "version"), COMPOSE),
-    ),
-    Requirement(
-        "Docker buildx",
-        _dotted(BUILDX),
-        "sudo apt-get install docker-buildx",
-        at_least(version_of("docker", "buildx", "version"), BUILDX),
-    ),
+COMPOSER = Requirement(
+    "Docker Compose",
+    _dotted(COMPOSE),
+    "sudo apt-get install docker-compose",
+    at_least(version_of("docker", "compose", "version"), COMPOSE),
+)
+BUILDER = Requirement(
+    "Docker buildx",
+    _dotted(BUILDX),
+    "sudo apt-get install docker-buildx",
+    at_least(version_of("docker", "buildx", "version"), BUILDX),
 )
 MMDEBSTRAP = Requirement(
     "mmdebstrap (HABARI_IMAGES=packages alone)",
@@ -65,14 +63,25 @@ MMDEBSTRAP = Requirement(
     at_least(version_of("mmdebstrap", "--version"), (1, 3)),
     optional=True,
 )
-CONTAINERS = (CLIENT, RUNNING, *PLUG_INS, MMDEBSTRAP)
+CONTAINERS = (CLIENT, RUNNING, COMPOSER, BUILDER, MMDEBSTRAP)
 
 
 def refuse(env: Mapping[str, str]) -> None:
     """Refuse what can't succeed without Docker, before anything is started.
 
+    What builds images is asked for when one is built: each question starts a program.
+
     Raises:
         HabariError: the first of what is missing, with the command that mends it; exit code 3.
     """
     program(env)
-    refuse_lacking((CLIENT, RUNNING, *PLUG_INS), env)
+    refuse_lacking((RUNNING, COMPOSER), env)
+
+
+def refuse_build(env: Mapping[str, str]) -> None:
+    """Refuse to build an image without what builds it.
+
+    Raises:
+        HabariError: it is missing or too old, with the command that mends it; exit code 3.
+    """
+    refuse_lacking((BUILDER,), env)

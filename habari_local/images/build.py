@@ -12,6 +12,7 @@ from pathlib import Path
 
 from habari_local.config.secrets import write_private
 from habari_local.config.settings import Settings
+from habari_local.diagnostics.docker import refuse_build
 from habari_local.drivers import distribution, docker, git, mmdebstrap, processes
 from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import mirrors, tags
@@ -146,6 +147,7 @@ class Images:
     def _build(
         self, image: Image, reference: str, folder: Path, say: Say, cancel: threading.Event | None
     ) -> None:
+        refuse_build(self.environ)
         root = self.checkout.root
         argv = ["--tag", reference, "--file", str(root / image.dockerfile), "--provenance=false"]
         made_from = {"BASE": image.base, **image.uses}

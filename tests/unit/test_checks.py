@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from habari_local.diagnostics.checks import BROWSER
+from habari_local.diagnostics.docker import refuse_build
+from habari_local.errors import HabariError
 
 
 @pytest.mark.parametrize("name", ["chromium", "google-chrome"])
@@ -25,3 +27,21 @@ def test_playwrights_own_browser_counts_as_the_suite_takes_it_too(tmp_path: Path
     assert not BROWSER.check(environ).good, "that one alone is not what the suite starts"
     (tmp_path / "browsers" / "chromium-1200").mkdir()
     assert BROWSER.check(environ).good
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [("echo github.com/docker/buildx v0.11.2", "0.11.2"), ("exit 1", "broken")],
+    ids=["old", "not there"],
+)
+def test_what_builds_images_is_asked_for_before_a_build(
+    tmp_path: Path, answer: str, seen: str
+) -> None:
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\n{answer}\n", encoding="utf-8")
+    program.chmod(0o755)
+    with pytest.raises(HabariError) as refused:
+        refuse_build({"PATH": f"{tmp_path}:/bin"})
+    assert seen in refused.value.message
+    assert "docker-buildx" in refused.value.hint
+    assert refused.value.code == 3
