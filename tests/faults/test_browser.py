@@ -1,0 +1,70 @@
+"""What a person sees in JupyterLab while S3 is away: why a save failed, and nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.browser import Lab, launched, new_profile, sign_in
+from tests.e2e.s3_client import Bucket, connect
+from tests.e2e.server_client import Server, ServerError, notebook_of
+from tests.e2e.waiting import until
+from tests.faults.matrix import Recovery
+from tests.faults.parts import Platform
+
+NAME = "on-screen.ipynb"
+
+
+@pytest.fixture
+def server(platform: Platform) -> Iterator[Server]:
+    """Grace's server, with a notebook in S3; whatever the test broke is mended after it."""
+    server = platform.server_of("grace")
+    server.save_notebook(f"notebooks/{NAME}", notebook_of("'before'", ""))
+    yield server
+    platform.mend()
+
+
+@pytest.fixture
+def lab(platform: Platform, server: Server) -> Iterator[Lab]:
+    """The notebook, open in a browser."""
+    with launched() as browser:
+        page = new_profile(browser).new_page()
+        sign_in(page, platform.endpoints, "grace")
+        lab = Lab(page, server.url)
+        lab.open()
+        lab.open_file(f"notebooks/{NAME}")
+        lab.kernel_idle(NAME)
+        yield lab
+
+
+def works(server: Server) -> bool:
+    with suppress(ServerError):
+        server.save_text("notebooks/works.txt", "again")
+        return True
+    return False
+
+
+@pytest.mark.row(10)
+def test_s3_stops_under_an_open_notebook_and_comes_back(
+    platform: Platform, server: Server, lab: Lab, recovery: Recovery
+) -> None:
+    lab.run_cell("'typed while S3 was away'")
+    platform.kill("s3")
+    lab.page.keyboard.press("Control+s")
+    told = lab.page.locator(".jp-Dialog")
+    expect(told).to_contain_text(f"File Save Error for {NAME}")
+    expect(told).to_contain_text("Try:")
+    expect(told).not_to_contain_text("127.0.0.1")
+    told.get_by_role("button", name="Close").click()
+    lab.run_cell("6 * 7")
+    expect(lab.page.locator(".jp-Notebook:visible")).to_contain_text("42")
+    with recovery():
+        platform.mend()
+        until("saves work", lambda: works(server))
+    lab.save()
+    where = platform.endpoints
+    kept = Bucket(connect(where), where.s3.notebooks_bucket).get(NAME)
+    assert b"typed while S3 was away" in kept
