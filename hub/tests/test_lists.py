@@ -25,10 +25,14 @@ c.JupyterHub.load_roles = [r for r in c.JupyterHub.load_roles if r["name"] != "a
 
 
 @pytest.fixture(params=["ours", "production"])
-def config(request: pytest.FixtureRequest, idle_rig: Rig) -> Path:
+def config(request: pytest.FixtureRequest) -> Path:
     """The configuration of a hub: what holds for ours holds for production's sign-in."""
-    if request.param == "ours":
-        return CONFIG
+    found: Path = CONFIG if request.param == "ours" else request.getfixturevalue("production")
+    return found
+
+
+@pytest.fixture
+def production(idle_rig: Rig) -> Path:
     values = yaml.safe_load((ROOT / "config.dist.yaml").read_text())
     code, config = idle_rig.folder / "sign_in.py", idle_rig.folder / "production.py"
     code.write_text(values["hub"]["extraConfig"]["signIn"])
@@ -89,6 +93,22 @@ def test_who_is_taken_off_the_lists_is_out(idle_rig: Rig, config: Path) -> None:
     assert idle_rig.api("GET", "/user", token).status_code == 403
     assert signed_in(idle_rig, "linus").api("POST", "/users/linus/server").status_code == 201
     assert ada.api("GET", "/users").status_code == 200
+    idle_rig.end("hub")
+
+
+def test_accounts_that_the_suite_makes_in_production_work(idle_rig: Rig, production: Path) -> None:
+    """They are on no list; nobody who signs in gets in as one."""
+    (idle_rig.folder / "hub.sqlite").unlink(missing_ok=True)
+    idle_rig.start_hub(production)
+    assert idle_rig.api("POST", "/users/habari-e2e-1").status_code == 201
+    token = idle_rig.api("POST", "/users/habari-e2e-1/tokens", json={}).json()["token"]
+    for _ in range(2):
+        path = "/users/habari-e2e-1/server"
+        assert idle_rig.api("POST", path, token).status_code == 201
+        assert idle_rig.api("DELETE", path, token).status_code == 204
+        idle_rig.restart_hub(production)
+    assert idle_rig.api("GET", "/user", token).status_code == 200
+    assert Browser(idle_rig).sign_in("habari-e2e-1").status_code == 403
     idle_rig.end("hub")
 
 

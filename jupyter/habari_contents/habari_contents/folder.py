@@ -137,7 +137,8 @@ class Folder(Reading):
         stat = await self.stat(path)
         found = [stat] if stat else await self._stats_under(path, full=full)
         kept = await removing.delete(self.bucket, found, path)
-        self.served.forget(path)
+        if not kept:
+            self.served.gone(path)
         if not errors.CONFLICT.isdisjoint(kept.values()):
             raise errors.ContentsError(
                 409,

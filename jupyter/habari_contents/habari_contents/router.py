@@ -132,11 +132,11 @@ class HabariContentsManager(ConfiguredManager):
             return
         await self._refuse_beneath_file(new)
         await transfer.move(self.place(old), self.place(new), self._journal)
-        for path, folder in ((old, self.folder_of(old)), (new, self.folder_of(new))):
-            if folder is not None:
-                folder.served.forget(path)
-        source = self.folder_of(old)
+        source, target = self.folder_of(old), self.folder_of(new)
+        if target is not None:
+            target.served.forget(new)
         if source is not None:
+            source.served.gone(old)
             await source.keep_parent(old)
 
     def _refuse_roots(self, old: str, new: str) -> None:

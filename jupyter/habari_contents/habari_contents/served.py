@@ -50,9 +50,18 @@ class Served:
         found = self._saved.pop(path, None)
         return found[1] if found and time.monotonic() - found[0] < FRESH_SECONDS else None
 
+    def gone(self, path: str) -> None:
+        """The path was deleted or moved away here: what is there later is somebody else's."""
+        for known in self._known(path):
+            self._etags[known] = ABSENT
+            self._saved.pop(known, None)
+        self.show(path, ABSENT)
+
     def forget(self, path: str) -> None:
         """Nothing is known any more of the path and what is under it."""
-        under = path + "/"
-        for known in [p for p in self._etags if p == path or p.startswith(under)]:
+        for known in self._known(path):
             del self._etags[known]
             self._saved.pop(known, None)
+
+    def _known(self, path: str) -> list[str]:
+        return [p for p in self._etags if p == path or p.startswith(f"{path}/")]
