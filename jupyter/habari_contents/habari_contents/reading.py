@@ -94,10 +94,11 @@ class Reading:
         saved = self.served.take_saved(path)
         stat = saved or await self.stat(path)
         if stat is None:
-            self.served.forget(path)
             if not await self.bucket.find(self.under(path), path, limit=1):
-                self.served.show(path, ABSENT)
+                self.served.gone(path)
                 raise errors.missing(path)
+            if self.served.etag(path):
+                self.served.show(path, ABSENT)
             if kind is not None:
                 raise errors.ContentsError(400, f"{path}: is a folder, not a {kind}.")
             return models.directory(path)

@@ -59,6 +59,8 @@ class Work(Files):
         at, into = self.existing(user, number, folders=True), self.at(user, area, folder)
         if not at or into.under(at) or not {at.area, into.area} & BUCKETS.keys():
             return
+        if not folder and area in BUCKETS and not any(each.area == area for each in self.now):
+            return  # no such folder: Jupyter makes a file of that name, outside of what we look at
         name, number = at.path.rpartition("/")[2], 0
         source, target = self.path(at), self.path(into).rstrip("/")
         before = self.now
