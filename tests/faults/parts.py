@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,7 +13,7 @@ from habari_local.modes.base import Breakable, Context
 from habari_local.paths import Checkout
 from tests.e2e.endpoints import Endpoints, parse
 from tests.e2e.hub_client import sign_in
-from tests.e2e.server_client import Server
+from tests.e2e.server_client import Server, ServerError
 from tests.scratch import Scratch
 
 
@@ -22,6 +23,14 @@ def server_of(endpoints: Endpoints, login: str) -> Server:
     server = Server(person, person.start_server())
     server.enter()
     return server
+
+
+def works(server: Server, path: str) -> bool:
+    """Whether a save goes through, as it must once all is mended."""
+    with suppress(ServerError):
+        server.save_text(path, "works again")
+        return True
+    return False
 
 
 @dataclass(frozen=True)

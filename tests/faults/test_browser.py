@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.browser import Lab, launched, new_profile, sign_in
 from tests.e2e.s3_client import Bucket, connect
-from tests.e2e.server_client import Server, ServerError, notebook_of
+from tests.e2e.server_client import Server, notebook_of
 from tests.e2e.waiting import until
 from tests.faults.matrix import Recovery
-from tests.faults.parts import Platform
+from tests.faults.parts import Platform, works
 
 NAME = "on-screen.ipynb"
 
@@ -40,13 +39,6 @@ def lab(platform: Platform, server: Server) -> Iterator[Lab]:
         yield lab
 
 
-def works(server: Server) -> bool:
-    with suppress(ServerError):
-        server.save_text("notebooks/works.txt", "again")
-        return True
-    return False
-
-
 @pytest.mark.row(10)
 def test_s3_stops_under_an_open_notebook_and_comes_back(
     platform: Platform, server: Server, lab: Lab, recovery: Recovery
@@ -63,7 +55,7 @@ def test_s3_stops_under_an_open_notebook_and_comes_back(
     expect(lab.page.locator(".jp-Notebook:visible")).to_contain_text("42")
     with recovery():
         platform.mend()
-        until("saves work", lambda: works(server))
+        until("saves work", lambda: works(server, "notebooks/works.txt"))
     lab.save()
     where = platform.endpoints
     kept = Bucket(connect(where), where.s3.notebooks_bucket).get(NAME)

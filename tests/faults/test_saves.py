@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from threading import Event
 
 import pytest
@@ -15,7 +14,7 @@ from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, ServerError, notebook_of, sources_of
 from tests.e2e.waiting import until
 from tests.faults.matrix import Recovery
-from tests.faults.parts import Platform
+from tests.faults.parts import Platform, works
 
 LARGE = 60 * 1024 * 1024
 
@@ -37,13 +36,6 @@ def server(platform: Platform, grace: Server) -> Iterator[Server]:
     yield grace
     platform.thaw("s3")
     platform.mend()
-
-
-def works(server: Server, path: str) -> bool:
-    with suppress(ServerError):
-        server.save_text(path, "works again")
-        return True
-    return False
 
 
 @pytest.mark.row(10)
