@@ -112,6 +112,20 @@ def test_accounts_that_the_suite_makes_in_production_work(idle_rig: Rig, product
     idle_rig.end("hub")
 
 
+def test_members_stay_in_production_where_nobody_can_look(idle_rig: Rig, production: Path) -> None:
+    """Without their tokens kept, GitHub can't be asked again; that must not shut them out."""
+    (idle_rig.folder / "hub.sqlite").unlink(missing_ok=True)
+    with production.open("a") as config:
+        config.write("c.HabariAuthenticator.enable_auth_state = False\n")
+    rule = {**NOBODY, "HABARI_ALLOWED_ORGANIZATIONS": "habari"}
+    idle_rig.start_hub(production, **rule)
+    grace = signed_in(idle_rig, "grace")
+    idle_rig.restart_hub(production, **rule)
+    assert grace.signed_in()
+    assert grace.api("POST", "/users/grace/server").status_code == 201
+    idle_rig.end("hub")
+
+
 def test_who_leaves_the_organization_is_out_at_the_next_look(idle_rig: Rig, config: Path) -> None:
     """Membership is GitHub's to tell: the hub asks again after a restart, then every 5 minutes."""
     (idle_rig.folder / "hub.sqlite").unlink(missing_ok=True)
