@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ NEEDED = (
 
 CALL_SECONDS = 330  # a cluster that is made, its images sent for the first time, on a busy machine
 PORTS = (8000, 8001, 8081, 8008, 4566, 8888, 5001)
+_GIVEN: set[int] = set()  # ports of scratch checkouts that are in use, up or not
 
 
 def must_be_able_to_run(mode: str) -> None:
@@ -156,11 +157,11 @@ class Scratch:
         return {port for port in wanted if processes.port_owner(port)}
 
 
-def free_offset() -> int:
-    """Return an offset at which all ports are free; another one each time."""
+def free_offset(given: Collection[int] = ()) -> int:
+    """Return an offset at which all ports are free, and none is among those given already."""
     for offset in range(1000 + os.getpid() % 500, 9999, 7):
-        ports = [port + offset for port in PORTS]
-        if not any(_taken(port) for port in ports):
+        ports = {port + offset for port in PORTS}
+        if ports.isdisjoint(given) and not any(_taken(port) for port in ports):
             return offset
     raise AssertionError("no free ports")
 
@@ -192,10 +193,13 @@ def scratch_checkout(folder: Path) -> Iterator[Scratch]:
     shared = Checkout(ROOT).environments
     shared.mkdir(mode=0o700, exist_ok=True)
     (root / ".habari" / "envs").symlink_to(shared)
-    scratch = Scratch(root, free_offset())
+    scratch = Scratch(root, free_offset(_GIVEN))
+    ports = {port + scratch.offset for port in PORTS}
+    _GIVEN.update(ports)
     try:
         yield scratch
     finally:
+        _GIVEN.difference_update(ports)
         processes.stop(found.process for found in scratch.found())
         for mode in ("hub", "nohub", "kind") if engine.reachable() else ():
             for each in node.find(f"habari-{scratch.id}"):
