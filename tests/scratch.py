@@ -36,7 +36,7 @@ NEEDED = (
     "README.md",
 )
 
-CALL_SECONDS = 330  # a cluster that is made, its images sent for the first time, on a busy machine
+CALL_SECONDS = 380  # longer than the tool waits before it gives up and says why
 PORTS = (8000, 8001, 8081, 8008, 4566, 8888, 5001)
 _GIVEN: set[int] = set()  # ports of scratch checkouts that are in use, up or not
 
@@ -95,15 +95,19 @@ class Scratch:
 
     def call(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run habari-local to its end; the caller looks at code and output."""
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=self.root,
-            env=self.environment(**more),
-            capture_output=True,
-            text=True,
-            timeout=CALL_SECONDS,
-            check=False,
-        )
+        try:
+            return subprocess.run(
+                self.command(*arguments),
+                cwd=self.root,
+                env=self.environment(**more),
+                capture_output=True,
+                text=True,
+                timeout=CALL_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            said = b"".join(each for each in (late.stdout, late.stderr) if isinstance(each, bytes))
+            raise AssertionError(f"{arguments}: no end, {said.decode(errors='replace')}") from late
 
     def good(self, *arguments: str, **more: str) -> str:
         """Run habari-local, expect success, return its standard output."""
