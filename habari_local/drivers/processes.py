@@ -112,9 +112,14 @@ def find(checkout_id: str, mode: str | None = None) -> list[Found]:
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether the process runs: not ended, not a zombie, not another one with its pid."""
+    """Whether the process runs: not ended, not a zombie, not another one with its pid.
+
+    One whose first thread has ended is shown as a zombie while others still do: what it holds is
+    held, and its parent is told of no end.
+    """
     try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        ended = process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+        return bool(process.is_running() and not ended)
     except psutil.Error:
         return False
 

@@ -86,6 +86,24 @@ def test_a_process_that_nobody_reaps_has_ended(checkout_id: str, tmp_path: Path)
             assert child.status() == psutil.STATUS_ZOMBIE
 
 
+HALF_ENDED = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+@pytest.mark.timeout(20)
+def test_a_process_whose_first_thread_has_ended_runs_on(checkout_id: str, tmp_path: Path) -> None:
+    """So is one for a moment that is killed: its parent still takes it for running."""
+    process = start(checkout_id, tmp_path, [sys.executable, "-c", HALF_ENDED])
+    while process.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert processes.alive(process)
+    processes.kill([process])
+    assert not processes.alive(process)
+
+
 def test_who_was_killed_is_gone_when_that_returns(checkout_id: str, tmp_path: Path) -> None:
     """The kernel takes a while to free much memory, and the process is there until then."""
     ready = tmp_path / "ready"
