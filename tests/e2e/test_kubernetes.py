@@ -177,8 +177,15 @@ def test_a_hub_that_is_killed_leaves_servers_alone(
 
 
 def _answers(hub: Hub, cluster: Cluster, old: str) -> bool:
+    """Whether the new one does: the old one may for a moment after its pod is off the list."""
+    ready = [
+        each.metadata.uid
+        for each in cluster.pods("hub")
+        for condition in each.status.conditions or ()
+        if condition.type == "Ready" and condition.status == "True"
+    ]
     with contextlib.suppress(HubError, requests.RequestException):
-        return {each.metadata.uid for each in cluster.pods("hub")}.isdisjoint({old}) and hub.get("")
+        return bool(ready) and old not in ready and bool(hub.get(""))
     return False
 
 
