@@ -101,9 +101,9 @@ def components(session: nox.Session, component: str) -> None:
 @nox.parametrize("store", ["moto", "localstack", "versitygw"])
 def matrix(session: nox.Session, store: str) -> None:
     """Tests of the contents manager against each S3; TESTS_VERSITYGW is that one's program."""
+    given = {"TESTS_S3": store}
     if store == "versitygw" and not os.environ.get("TESTS_VERSITYGW"):
         session.skip("TESTS_VERSITYGW is not set: go install of it is in the package's README")
-    given = {"TESTS_S3": store}
     if store == "localstack":
         folder = find_checkout().environments / "s3-localstack"
         needed = ROOT / "images/s3/requirements-localstack.txt"

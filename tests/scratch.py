@@ -155,16 +155,25 @@ class Scratch:
             *((each.id, None) for each in nodes if each.running),
         }
 
+    @property
+    def ports(self) -> set[int]:
+        """Those of this checkout's range, in use or not."""
+        return ports_at(self.offset)
+
     def listening(self) -> set[int]:
         """Ports of this checkout's range on which somebody listens."""
-        wanted = {port + self.offset for port in PORTS}
-        return {port for port in wanted if processes.port_owner(port)}
+        return {port for port in self.ports if processes.port_owner(port)}
+
+
+def ports_at(offset: int) -> set[int]:
+    """Return all ports of a checkout with that offset."""
+    return {port + offset for port in PORTS}
 
 
 def free_offset(given: Collection[int] = ()) -> int:
     """Return an offset at which all ports are free, and none is among those given already."""
     for offset in range(1000 + os.getpid() % 500, 9999, 7):
-        ports = {port + offset for port in PORTS}
+        ports = ports_at(offset)
         if ports.isdisjoint(given) and not any(_taken(port) for port in ports):
             return offset
     raise AssertionError("no free ports")
@@ -198,12 +207,11 @@ def scratch_checkout(folder: Path) -> Iterator[Scratch]:
     shared.mkdir(mode=0o700, exist_ok=True)
     (root / ".habari" / "envs").symlink_to(shared)
     scratch = Scratch(root, free_offset(_GIVEN))
-    ports = {port + scratch.offset for port in PORTS}
-    _GIVEN.update(ports)
+    _GIVEN.update(scratch.ports)
     try:
         yield scratch
     finally:
-        _GIVEN.difference_update(ports)
+        _GIVEN.difference_update(scratch.ports)
         processes.stop(found.process for found in scratch.found())
         for mode in ("hub", "nohub", "kind") if engine.reachable() else ():
             for each in node.find(f"habari-{scratch.id}"):

@@ -117,10 +117,10 @@ def parse_time(value: Any) -> datetime:
 
     Of what it took to read a page of a listing, botocore's guess at the format was three quarters.
     """
-    from botocore.utils import parse_timestamp  # type: ignore[import-untyped]
-
     with suppress(TypeError, ValueError):
         found = datetime.fromisoformat(value)
         if found.tzinfo is not None:
             return found
+    from botocore.utils import parse_timestamp  # type: ignore[import-untyped]
+
     return parse_timestamp(value)  # type: ignore[no-any-return]
