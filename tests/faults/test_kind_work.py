@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import pytest
 import requests
@@ -19,6 +20,7 @@ from tests.faults.matrix import Recovery
 from tests.footprint import left_by
 
 pytestmark = [pytest.mark.mode("kind"), pytest.mark.timeout(300)]
+PODS = "10.244.0.0/16"  # where pods' addresses are
 SAVES = 15  # before S3 is killed, and after it came back
 
 
@@ -110,16 +112,58 @@ def test_a_machine_that_was_off_comes_back_with_homes_and_buckets(
         assert again.read(path)["content"] == "kept"
 
 
+def test_the_hub_goes_on_asking_where_kubernetes_does_not_answer_it_at_first(
+    in_kind: KindPlatform, recovery: Recovery
+) -> None:
+    """As after a start of the whole machine: the hub may be there before its way to the API is."""
+    server = in_kind.server_of("grace")
+    mine = in_kind.cluster.server_of("grace").metadata.uid
+    gone = in_kind.since("hub")
+
+    def asked_in_vain() -> bool:
+        said = in_kind.scratch.good("logs", "hub", "--lines", "1000")
+        return "Initial list of pods failed" in said
+
+    with no_way_to_the_api(in_kind.nodes):
+        in_kind.kill("hub")
+        until("Another pod", lambda: in_kind.since("hub") not in ([], gone), 60)
+        until("The hub has asked", asked_in_vain, 60)
+    with recovery():
+        in_kind.mend()
+        started_anew(in_kind, "linus")
+    assert in_kind.cluster.server_of("grace").metadata.uid == mine
+    server.save_text("notebooks/after-api.txt", "goes on")
+
+
+@contextmanager
+def no_way_to_the_api(nodes: Sequence[node.Node]) -> Iterator[None]:
+    """Have no pod reach the API server; nodes and this machine still do."""
+    rule = ["INPUT", "-s", PODS, "-p", "tcp", "--dport", "6443", "-j", "REJECT"]
+    for each in nodes:
+        node.execute(each, ["iptables", "-I", *rule])
+    try:
+        yield
+    finally:
+        for each in nodes:
+            node.execute(each, ["iptables", "-D", *rule])
+
+
 def started_anew(in_kind: KindPlatform, login: str) -> Server:
     """Somebody's server, as soon as the hub has seen that the one before is gone."""
     found: list[Server] = []
+    refused: list[str] = []
 
     def starts() -> bool:
-        with suppress(HubError):
+        try:
             found.append(in_kind.server_of(login))
+        except HubError as error:
+            refused.append(str(error))
         return bool(found)
 
-    until("A server again", starts, 120)
+    try:
+        until("A server again", starts, 120)
+    except TimeoutError as late:
+        raise AssertionError(f"{late} {set(refused)}") from late
     return found[0]
 
 
