@@ -71,9 +71,8 @@ class Project:
 
         def watch() -> None:
             while not over.wait(0.1):
-                if cancel.is_set():
+                if cancel.is_set():  # Compose may be about to start yet
                     self.end_leftovers()
-                    return
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()

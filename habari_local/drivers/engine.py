@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from habari_local.errors import HabariError
+from habari_local.drivers.unreachable import silent, unreachable
 
 if TYPE_CHECKING:
     import docker
@@ -69,25 +69,17 @@ def api() -> docker.APIClient:
         HabariError: no engine answers there, with the command that mends it.
     """
     import docker
+    from docker.constants import DEFAULT_UNIX_SOCKET
     from docker.utils import kwargs_from_env
 
+    options = kwargs_from_env()
+    said = silent(options.get("base_url", DEFAULT_UNIX_SOCKET))
+    if said:
+        raise unreachable(said)
     try:
-        return docker.APIClient(version="auto", timeout=SECONDS, **kwargs_from_env())
+        return docker.APIClient(version="auto", timeout=SECONDS, **options)
     except docker.errors.DockerException as error:
-        raise _unreachable(str(error)) from error
-
-
-def _unreachable(said: str) -> HabariError:
-    if "Permission denied" in said:
-        return HabariError(
-            "Docker: the engine's socket may not be opened by this account, membership in the group"
-            " docker was expected.",
-            "sudo usermod -aG docker $USER && newgrp docker",
-            3,
-        )
-    return HabariError(
-        "Docker: no engine answers, a running one was expected.", "sudo systemctl start docker", 3
-    )
+        raise unreachable(str(error)) from error
 
 
 def reachable() -> bool:
