@@ -106,14 +106,23 @@ def _title(pod: Pod) -> str:
     return names.get(pod.component, pod.title)
 
 
+def _stopped(ctx: Context) -> dict[str, node.Node]:
+    """Stop the nodes; return by id how they were before."""
+    found = place.nodes(ctx)
+    node.stop([each for each in found if each.running])
+    return {each.id: each for each in found}
+
+
 def down(ctx: Context, *, wipe: bool) -> Stopped:
     """Stop nodes and registry; what is on them stays. With `wipe` delete it all."""
     interrupted = place.project(ctx).end_leftovers()
-    nodes = place.nodes(ctx)
-    running = [each for each in nodes if each.running]
     boxes = engine.containers(place.ours(ctx))
-    node.stop(running)
+    seen = _stopped(ctx)
     clear(place.ours(ctx), interrupted=interrupted)
+    if interrupted:  # what kind had asked the engine for has come meanwhile
+        seen = {**_stopped(ctx), **seen}
+    nodes = list(seen.values())
+    running = [each for each in nodes if each.running]
     names = (*(each.name for each in running), *(each.service for each in boxes))
     volumes = engine.volumes(place.ours(ctx))
     shown = (
