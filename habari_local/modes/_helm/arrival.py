@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 
-from habari_local.drivers import events
+from habari_local.drivers import events, pressure
 from habari_local.drivers.kubernetes import Cluster
 from habari_local.drivers.pods import Pod
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.drivers.rollout import Rollout
 
-MOUNT_SECONDS = 2.0  # between two questions for what can't be mounted
+ASK_SECONDS = 2.0  # between two questions for what no state of a pod tells
 
 
 class Arrival:
@@ -32,16 +32,17 @@ class Arrival:
     def failed(self, following: PodWatch) -> str | None:
         """Return why its newest pod can't come up any more."""
         found = following.newest(self._component, self._rollout.template())
-        failure = found and (found.failure or self._not_mounted(found))
+        failure = found and (found.failure or self._asked_for(found))
         self._broken = found if failure else None
         return failure or None
 
-    def _not_mounted(self, pod: Pod) -> str:
-        """Ask now and then what its node does not find to mount: no state tells of it."""
-        if pod.phase != "Pending" or time.monotonic() - self._asked < MOUNT_SECONDS:
+    def _asked_for(self, pod: Pod) -> str:
+        """Ask now and then for what no state tells of: what is not there to mount, a full node."""
+        if pod.phase != "Pending" or time.monotonic() - self._asked < ASK_SECONDS:
             return ""
         self._asked = time.monotonic()
-        return events.not_found(self._cluster, self._namespace, pod.name)
+        missing = events.not_found(self._cluster, self._namespace, pod.name)
+        return missing or pressure.behind(self._cluster, pod.told)
 
     def evidence(self, following: PodWatch) -> list[str]:
         """Return the last events and log lines of what failed, else of what is newest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from habari_local.drivers import events
+from habari_local.drivers import events, pressure
 from habari_local.drivers.kubernetes import Cluster
 from habari_local.drivers.pods import Pod
 from habari_local.modes._helm.arrival import evidence
@@ -47,7 +47,7 @@ def _of(cluster: Cluster, namespace: str, pod: Pod) -> Trouble | None:
         return None
     claimed = [each for name in pod.claims for each in events.of(cluster, namespace, name)]
     unbound = [str(each) for each in claimed if each.warning]
-    seen = pod.told
+    seen = pressure.behind(cluster, pod.told) or pod.told
     if unbound and (not seen or _rung(seen) == "volume"):
         seen = f"Unschedulable, PersistentVolumeClaim: {unbound[-1]}"
     seen = seen or events.not_found(cluster, namespace, pod.name)
