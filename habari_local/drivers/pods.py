@@ -20,6 +20,7 @@ PASSING = re.compile(r"failed to sync (secret|configmap) cache")
 CRASHES, ENOUGH = "CrashLoopBackOff", 2  # one crash may be another's fault: a database not up yet
 OOM = "OOMKilled"
 PATIENT = {"ContainerCreating", "PodInitializing"}  # a container that comes up
+UNSCHEDULABLE = "Unschedulable, "
 # Why no node will have a pod. The taint of a node that is not ready yet is none: that passes.
 NO_NODE = ("Insufficient", "volume node affinity conflict", "node.kubernetes.io/disk-pressure")
 
@@ -91,7 +92,7 @@ def _failure(containers: list[Any], conditions: dict[str, Any]) -> str:
     if scheduled and scheduled.status == "False":
         said = scheduled.message or ""
         if any(each in said for each in NO_NODE):
-            return f"Unschedulable, {said}"
+            return f"{UNSCHEDULABLE}{said}"
     return ""
 
 
@@ -99,7 +100,7 @@ def _told(containers: list[Any], conditions: dict[str, Any]) -> str:
     """What may pass: another try of what failed, a node that isn't ready yet."""
     scheduled = conditions.get("PodScheduled")
     if scheduled and scheduled.status == "False":
-        return f"Unschedulable, {scheduled.message or scheduled.reason}"
+        return f"{UNSCHEDULABLE}{scheduled.message or scheduled.reason}"
     for each in containers:
         waiting = each.state.waiting if each.state else None
         if waiting and waiting.reason not in PATIENT:

@@ -6,6 +6,7 @@ The scheduler of Kubernetes 1.34 says that taints keep a pod away, and not which
 from __future__ import annotations
 
 from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.drivers.pods import UNSCHEDULABLE
 
 # https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
 TAINTS = {f"node.kubernetes.io/{each}-pressure" for each in ("disk", "memory", "pid")}
@@ -27,4 +28,4 @@ def behind(cluster: Cluster, told: str) -> str:
         for taint in each.spec.taints or ()
         if taint.key in TAINTS
     ]
-    return f"Unschedulable, {', '.join(found)}" if found else ""
+    return f"{UNSCHEDULABLE}{', '.join(found)}" if found else ""

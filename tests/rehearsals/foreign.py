@@ -153,9 +153,13 @@ def trial_values(of: Foreign) -> dict[str, Any]:
 
 def call(scratch: Scratch, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """A verb against the trial, in an environment whose kubeconfig leads to production."""
-    verb, *rest = arguments
-    words = ("--mode", "cluster", "--context", "trial", "--namespace", "trial")
-    return scratch.call(*verb.split(), *words, *rest, **more)
+    return scratch.call(*words(*arguments), **more)
+
+
+def words(verb: str, *rest: str) -> list[str]:
+    """The words of a verb against the trial."""
+    to = ("--mode", "cluster", "--context", "trial", "--namespace", "trial")
+    return [*verb.split(), *to, *rest]
 
 
 def good(scratch: Scratch, *arguments: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.rehearsals.foreign import Foreign, call, good, read, write
+from habari_local import wait
+from tests.rehearsals.foreign import Foreign, call, good, read, words, write
 from tests.scratch import Scratch
 
 pytestmark = pytest.mark.timeout(400)
@@ -45,6 +49,61 @@ def test_what_can_not_run_is_taken_back_and_told(
     assert now.says.startswith("Rollback to ")
     assert json.loads(good(trial, "status", "--json"))["good"]
     assert json.loads(good(trial, "up", "--plan", "--json"))["changed"] == []
+
+
+def test_a_node_that_an_autoscaler_adds_is_waited_for(cluster: Foreign, trial: Scratch) -> None:
+    """The cluster has none: its two words, which are events of the pod, are said by the test."""
+    values = read(trial)
+    large = json.loads(json.dumps(values))
+    large["hub"]["resources"] = {"requests": {"memory": "900Gi"}}
+    write(trial, large)
+    upping = trial.start(*words("up"))
+    about = pod_without_room(cluster)
+    say(cluster, about, "TriggeredScaleUp", "pod triggered scale-up: [a 1->2 (max: 2)]")
+    with pytest.raises(subprocess.TimeoutExpired):
+        upping.wait(8)
+    say(cluster, about, "NotTriggerScaleUp", "pod didn't trigger scale-up: 1 max node group size")
+    said, _ = upping.communicate(timeout=120)
+    write(trial, values)
+    assert upping.returncode == 4, said
+    assert "Insufficient memory" in said
+    assert "NotTriggerScaleUp: pod didn't trigger scale-up: 1 max node group size" in said
+    assert json.loads(good(trial, "status", "--json"))["good"]
+
+
+def pod_without_room(of: Foreign) -> dict[str, str]:
+    """Wait for it, and return it as an event names it."""
+    found: list[Any] = []
+
+    def there() -> bool:
+        pods = of.own.api.list_namespaced_pod("trial", field_selector="status.phase=Pending").items
+        found[:] = [
+            each
+            for each in pods
+            for condition in each.status.conditions or ()
+            if "Insufficient memory" in (condition.message or "")
+        ]
+        return bool(found)
+
+    wait.until(there, "A pod without room", seconds=90)
+    about = found[0].metadata
+    return {"kind": "Pod", "namespace": "trial", "name": about.name, "uid": about.uid}
+
+
+def say(of: Foreign, about: dict[str, str], reason: str, message: str) -> None:
+    """Say it as a Cluster Autoscaler does."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    event = {
+        "metadata": {"generateName": "autoscaler-"},
+        "involvedObject": about,
+        "reason": reason,
+        "message": message,
+        "type": "Normal",
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "source": {"component": "cluster-autoscaler"},
+    }
+    of.own.api.create_namespaced_event("trial", event)
 
 
 def test_the_suite_runs_and_leaves_nothing(cluster: Foreign, trial: Scratch) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 
 from habari_local.drivers import events, pressure
+from habari_local.drivers.autoscaler import Autoscaler
 from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import Pod
+from habari_local.drivers.pods import UNSCHEDULABLE, Pod
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.drivers.rollout import Rollout
 
@@ -17,13 +18,19 @@ ASK_SECONDS = 2.0  # between two questions for what no state of a pod tells
 
 
 class Arrival:
-    """The pods of a Deployment `name`, which carry the label `component`."""
+    """The pods of a Deployment `name`, which carry the label `component`.
 
-    def __init__(self, cluster: Cluster, namespace: str, name: str, component: str) -> None:
+    `growing` is for a cluster that may add nodes: a pod without room is no failure there yet.
+    """
+
+    def __init__(
+        self, cluster: Cluster, namespace: str, name: str, component: str, *, growing: bool = False
+    ) -> None:
         self._cluster, self._namespace, self._component = cluster, namespace, component
         self._rollout = Rollout(cluster, namespace, name)
         self._asked = time.monotonic()
         self._broken: Pod | None = None
+        self._autoscaler = Autoscaler(cluster, namespace) if growing else None
 
     def complete(self) -> bool:
         """Whether all of its pods are of the last template, and up."""
@@ -33,6 +40,8 @@ class Arrival:
         """Return why its newest pod can't come up any more."""
         found = following.newest(self._component, self._rollout.template())
         failure = found and (found.failure or self._asked_for(found))
+        if found and failure and self._autoscaler and failure.startswith(UNSCHEDULABLE):
+            failure = self._autoscaler.refusal(found, failure)
         self._broken = found if failure else None
         return failure or None
 
@@ -43,6 +52,11 @@ class Arrival:
         self._asked = time.monotonic()
         missing = events.not_found(self._cluster, self._namespace, pod.name)
         return missing or pressure.behind(self._cluster, pod.told)
+
+    def says(self, following: PodWatch) -> str:
+        """Return in a few words how far it is."""
+        word = self._autoscaler.says if self._autoscaler else ""
+        return f"{following.says(self._component)}{word and f', {word}'}"
 
     def evidence(self, following: PodWatch) -> list[str]:
         """Return the last events and log lines of what failed, else of what is newest."""

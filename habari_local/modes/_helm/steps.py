@@ -94,7 +94,7 @@ def pod(
             seconds=START_SECONDS,
             failed=lambda: arrival.failed(following),
             log=lambda: arrival.evidence(following),
-            tick=lambda: say(following.says(component)),
+            tick=lambda: say(arrival.says(following)),
             cancel=ctx.cancel,
             hint=f"habari-local logs {name}",
         )

@@ -131,7 +131,7 @@ def rollout(
 
     def action(ctx: Context, say: Say) -> str:
         cluster, namespace = place.cluster(ctx), place.namespace(ctx)
-        arrival = Arrival(cluster, namespace, name, name)
+        arrival = Arrival(cluster, namespace, name, name, growing=True)
         if arrival.complete():
             return SAME
         if not ctx.wait:
@@ -140,7 +140,7 @@ def rollout(
         wait.until(
             arrival.complete, title, seconds=SECONDS,
             failed=lambda: arrival.failed(following), log=lambda: arrival.evidence(following),
-            tick=lambda: say(following.says(name)), cancel=ctx.cancel,
+            tick=lambda: say(arrival.says(following)), cancel=ctx.cancel,
             hint=f"habari-local logs {name} --mode cluster --context {ctx.settings.kube_context}",
         )  # fmt: skip
         return "runs"

@@ -1,0 +1,88 @@
+"""What an autoscaler's words mean for a pod that has no node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from habari_local.drivers import autoscaler
+from habari_local.drivers.autoscaler import Autoscaler
+from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.pods import Pod
+from habari_local.drivers.podwatch import PodWatch
+from habari_local.modes._helm.arrival import Arrival
+
+FULL = "Unschedulable, 0/3 nodes are available: 3 Insufficient memory."
+WAITING = Pod("hub-1", "hub", "", "Pending", ready=False, since=None, failure=FULL, uid="1")
+NO_ROOM = "pod didn't trigger scale-up: 1 max node group size reached"
+
+
+class Seen:
+    """A cluster with a pod that has no node, and what is said of it."""
+
+    def __init__(self, *told: tuple[str, str]) -> None:
+        self._events = [self._event(n, *each) for n, each in enumerate(told)]
+        self.api = SimpleNamespace(list_namespaced_event=self._listed)
+
+    def attempt(self, ask: Callable[[], Any]) -> Any:
+        return ask()
+
+    def deployment(self, namespace: str, name: str) -> Any:
+        return None
+
+    def newest(self, component: str, template: str) -> Pod:
+        return WAITING
+
+    def says(self, component: str) -> str:
+        return "its pod is pending"
+
+    def _listed(self, namespace: str, **_: object) -> Any:
+        return SimpleNamespace(items=self._events)
+
+    @staticmethod
+    def _event(second: int, reason: str, message: str) -> Any:
+        return SimpleNamespace(
+            involved_object=SimpleNamespace(name="hub-1"), reason=reason, message=message,
+            type="Normal", count=1, series=None, event_time=None,
+            last_timestamp=datetime(2026, 11, 25, 10, 0, second, tzinfo=UTC),
+        )  # fmt: skip
+
+
+def asked(*told: tuple[str, str]) -> str:
+    return Autoscaler(cast(Cluster, Seen(*told)), "habari").refusal(WAITING, FULL)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [("TriggeredScaleUp", "pod triggered scale-up"), ("Nominated", "Pod should schedule on: x")],
+)
+def test_a_node_on_its_way_is_waited_for(word: tuple[str, str]) -> None:
+    assert asked(("FailedScheduling", "no room"), word) == ""
+
+
+def test_who_adds_none_ends_the_wait_in_its_own_words() -> None:
+    late = ("TriggeredScaleUp", "pod triggered scale-up"), ("NotTriggerScaleUp", NO_ROOM)
+    assert asked(*late) == f"{FULL}; NotTriggerScaleUp: {NO_ROOM}"
+
+
+def test_silence_is_waited_out_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked(("FailedScheduling", "no room")) == ""
+    monkeypatch.setattr(autoscaler, "WORD_SECONDS", 0)
+    assert asked(("FailedScheduling", "no room")).startswith(f"{FULL}; no autoscaler")
+
+
+def test_only_where_nodes_may_be_added() -> None:
+    """A node of kind stays as it is: there the first word of the scheduler ends the wait."""
+    seen = Seen(("TriggeredScaleUp", "pod triggered scale-up"))
+    following = cast(PodWatch, seen)
+    fixed = Arrival(cast(Cluster, seen), "habari", "hub", "hub")
+    assert fixed.failed(following) == FULL
+    growing = Arrival(cast(Cluster, seen), "habari", "hub", "hub", growing=True)
+    assert growing.failed(following) is None
+    assert growing.says(following) == (
+        "its pod is pending, TriggeredScaleUp: pod triggered scale-up"
+    )
