@@ -62,6 +62,11 @@ def cluster(after: tuple[str, ...]) -> Step:
 
 def _bring(ctx: Context, say: Say, made: list[str]) -> str:
     found = place.nodes(ctx)
+    if found and not place.kubeconfig(ctx).is_file():
+        # An ended kind had asked the engine for it, and it came after `leftovers` had looked.
+        say("removing a node that came late")
+        place.kind(ctx).delete()
+        found = []
     stopped = [each for each in found if not each.running]
     if stopped:
         made.append("started")

@@ -1,0 +1,39 @@
+"""Bringing a cluster up where an ended kind's node comes after one has looked for leftovers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from habari_local.config.secrets import Secrets
+from habari_local.config.settings import Settings
+from habari_local.drivers.node import Node
+from habari_local.modes.base import Context
+from habari_local.modes.kind import bring, place
+from habari_local.paths import Checkout
+
+
+def test_a_node_that_came_late_is_no_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ctx = Context(Checkout(tmp_path), Settings(), Secrets(), {})
+    late = Node("1", "control-plane", "node", running=False, mounts=frozenset(), ports=frozenset())
+    there, done = [[late], []], []
+    place.kubeconfig(ctx).parent.mkdir(parents=True)
+
+    def create(*_: object, **__: object) -> None:
+        done.append("created")
+        place.kubeconfig(ctx).touch()
+
+    kind = SimpleNamespace(delete=lambda: done.append("deleted"), create=create)
+    cluster = SimpleNamespace(answers=lambda: True, keep_namespace=lambda *_: None)
+    monkeypatch.setattr(place, "nodes", lambda _: there.pop(0))
+    monkeypatch.setattr(place, "kind", lambda _: kind)
+    monkeypatch.setattr(place, "cluster", lambda _: cluster)
+    monkeypatch.setattr(place, "images", lambda _: SimpleNamespace(reference=str))
+    said: list[str] = []
+    assert bring.cluster(()).action(ctx, said.append) == "made"
+    assert done == ["deleted", "created"]
+    assert said == ["removing a node that came late"]
