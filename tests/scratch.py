@@ -36,6 +36,7 @@ NEEDED = (
     "README.md",
 )
 
+NAME = "Ada's chéckout"  # of its folder: people's have spaces, quotes and letters like these
 CALL_SECONDS = 380  # longer than the tool waits before it gives up and says why
 PORTS = (8000, 8001, 8081, 8008, 4566, 8888, 5001)
 _GIVEN: set[int] = set()  # ports of scratch checkouts that are in use, up or not
@@ -192,7 +193,7 @@ def _taken(port: int) -> bool:
 @contextmanager
 def scratch_checkout(folder: Path) -> Iterator[Scratch]:
     """Make a scratch checkout in `folder`; nothing of it runs when the block is left."""
-    root = folder / "checkout"
+    root = folder / NAME
     root.mkdir()
     (folder / "temporary").mkdir()
     for name in NEEDED:

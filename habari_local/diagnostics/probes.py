@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 SECONDS = 2.0  # for an answer of the platform's own parts
 S3_SECONDS = 8.0  # for one that asks S3 in its turn: longer than a server waits for S3
 LEAST_DISK = 50_000_000  # bytes
-FAILED_START = re.compile(r"'s server: (ended|silent)[^,]*")
+# A start that failed: in our spawner's words, else in JupyterHub's own.
+FAILED_START = (
+    re.compile(r"(?P<user>[^\s(]+)'s server: (?P<seen>(ended|silent)[^,]*)"),
+    re.compile(r"rror (starting|waiting for) (?P<user>\S+)'s server.*?: (?P<seen>.+)"),
+    re.compile(r"(?P<user>\S+)'s server (?P<seen>(failed to start|never showed up) .+)"),
+)
 
 
 def _ask(url: str, token: str = "", seconds: float = SECONDS, **more: Any) -> requests.Response:
@@ -154,11 +159,11 @@ def _spawner(scene: Scene) -> Look:
         return told
     good = f"User {scene.user} took"
     for line in reversed(scene.log("hub", 400)):
-        failed = FAILED_START.search(line)
         if good in line:
             break
-        if failed and scene.user in line:
-            return Look(f"{scene.user}{failed.group()}", BROKEN)
+        failed = next(filter(None, (each.search(line) for each in FAILED_START)), None)
+        if failed and failed["user"] == scene.user:
+            return Look(f"{scene.user}'s server: {failed['seen']}", BROKEN)
     return Look("no failed start in the log")
 
 

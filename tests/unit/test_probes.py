@@ -1,0 +1,55 @@
+"""What `why` takes from the hub's log for a start that failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from habari_local.diagnostics import probes
+from habari_local.diagnostics.ladder import BROKEN, Scene
+
+STAMP = "[E 2026-11-30 02:11:08.538 JupyterHub user:1012] "
+REFUSED = '403 Client Error for http://socket:2375/v1.45/containers/create: Forbidden ("socket")'
+
+
+def scene(*log: str) -> Scene:
+    return Scene(
+        url="http://127.0.0.1:8000/", token="", has_hub=True, user="grace", running={},
+        listed=frozenset(), by_organization=False, github="", check=lambda: None,
+        settings=dict, lacking=str, heads=lambda: None, log=lambda *_: log,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        (f"Unhandled error starting grace's server: {REFUSED}", REFUSED),
+        ("Error starting grace's server: HTTP 429: too many", "HTTP 429: too many"),
+        (
+            "Error starting grace's server: HTTP 500: Internal Server Error (grace's server: ended "
+            "while it started, it was expected to listen.)",
+            "ended while it started",
+        ),
+        (
+            "grace's server failed to start in 60 seconds, giving up.",
+            "failed to start in 60 seconds, giving up.",
+        ),
+        (
+            "grace's server never showed up at http://10.0.0.1:8888 after 30 seconds. Giving up.",
+            "never showed up at http://10.0.0.1:8888 after 30 seconds. Giving up.",
+        ),
+        (
+            "Unhandled error waiting for grace's server to show up at http://10.0.0.1:8888: gone",
+            "gone",
+        ),
+    ],
+)
+def test_a_failed_start_is_found_in_whose_words_it_may_be(line: str, seen: str) -> None:
+    found = probes._spawner(scene("an earlier line", STAMP + line, "a later line"))
+    assert (found.state, found.seen) == (BROKEN, f"grace's server: {seen}")
+
+
+def test_that_of_somebody_else_or_before_a_good_one_is_none() -> None:
+    failed = "Unhandled error starting {}'s server: 403"
+    assert probes._spawner(scene(failed.format("linus"))).state != BROKEN
+    good = "User grace took 1.2 seconds to start"
+    assert probes._spawner(scene(failed.format("grace"), good)).state != BROKEN
