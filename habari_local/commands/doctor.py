@@ -33,12 +33,19 @@ def doctor(mode: ModeName = None, as_json: AsJson = False) -> Result:
                 "mend": "" if finding.good else finding.mend or requirement.mend,
             }
         )
-    table = Table(
-        ["requirement", "state", "found", "needed", "for", "mend it with"],
-        [tuple(row.values()) for row in rows],
-    )
     bad = any(row["state"] == "missing" for row in rows)
-    return Result({"checks": rows}, [table], MISSING_TOOL if bad else 0, as_json=as_json)
+    return Result({"checks": rows}, _shown(rows), MISSING_TOOL if bad else 0, as_json=as_json)
+
+
+def _shown(rows: list[dict[str, str]]) -> list[str | Table]:
+    """A table, and below it what mends what is lacking: in a cell it could not be copied."""
+    columns = ("name", "state", "found", "needed", "modes")
+    table = Table(
+        ["requirement", "state", "found", "needed", "for"],
+        [tuple(row[each] for each in columns) for row in rows],
+    )
+    mending = [f"{row['name']}: {row['mend']}" for row in rows if row["mend"]]
+    return [table, *(("", "What mends it:", *mending) if mending else ())]
 
 
 def _state(finding: Finding, *, optional: bool) -> str:

@@ -13,7 +13,7 @@ from habari_local.run import run
 INSTALL = {
     "kind": "go install sigs.k8s.io/kind@v0.33.0",
     "helm": "go install helm.sh/helm/v3/cmd/helm@v3.22.0",
-    "kubectl": "sudo apt-get install kubectl",
+    "kubectl": "https://kubernetes.io/docs/tasks/tools/",
 }
 
 
