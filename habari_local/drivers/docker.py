@@ -145,16 +145,23 @@ class Finished:
 
 
 def run_once(
-    reference: str, command: Sequence[str], *, labels: Mapping[str, str], seconds: int
+    reference: str,
+    command: Sequence[str],
+    *,
+    labels: Mapping[str, str],
+    seconds: int,
+    user: str = "",
 ) -> Finished:
     """Run a container of `reference` to its end and remove it; it reaches no network.
+
+    `user` is an account's number, `uid:gid`; empty: the image's own.
 
     Raises:
         HabariError: it can't be started, or is not over after `seconds`.
     """
     with told(f"Image {reference}"):
         made = engine.api().create_container(
-            reference, list(command), labels=dict(labels), network_disabled=True
+            reference, list(command), labels=dict(labels), network_disabled=True, user=user or None
         )
         try:
             engine.api().start(made["Id"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from habari_local.images.build import Images
 from habari_local.paths import Checkout
 
 PROBE = "images/check/probe.py"
+ANOTHER = "1999:100"  # somebody whose account has another number, of the group users
 START_SECONDS = 10.0
 LIMIT_SECONDS = 120  # for the whole probe: a cold disk, a busy machine
 
@@ -47,7 +48,8 @@ def check(images: Images, reference: str = "", max_size: int = 0) -> list[Row]:
             "habari-local image build notebook",
         )
     script = (images.checkout.root / PROBE).read_text(encoding="utf-8")
-    seen = _run(reference, script)
+    seen = _run(reference, [script])
+    seen["another"] = _run(reference, [script, "home"], ANOTHER)["home"]
     limit = max_size or images.catalogue["notebook"].limit_mb
     return [*_rows(seen, hub_version(images.checkout)), _size(stored.size, limit)]
 
@@ -63,13 +65,14 @@ def hub_version(checkout: Checkout) -> str:
     return found[1]
 
 
-def _run(reference: str, script: str) -> dict[str, Any]:
+def _run(reference: str, script: Sequence[str], user: str = "") -> dict[str, Any]:
     """Run the probe through the image's own entrypoint; return what it found."""
     finished = docker.run_once(
         reference,
-        ["python3", "-c", script],
+        ["python3", "-c", *script],
         labels={docker.LABEL: "check"},
         seconds=LIMIT_SECONDS,
+        user=user,
     )
     try:
         found: dict[str, Any] = json.loads(finished.output.splitlines()[-1])
@@ -96,6 +99,12 @@ def _rows(seen: dict[str, Any], hub: str) -> list[Row]:
         ),
         ("user", str(seen["uid"]), lambda found: found == "1000", "uid 1000"),
         ("home", seen["home"], lambda found: found == "/home/jovyan", "/home/jovyan, writable"),
+        (
+            "home of another account",
+            seen["another"],
+            lambda found: found == "/home/jovyan",
+            f"/home/jovyan, writable for {ANOTHER}",
+        ),
         ("contents manager", seen["contents"], lambda found: not found, "habari_contents loads"),
         (
             "start",

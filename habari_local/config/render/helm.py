@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from habari_local.account import JOVYAN, USERS
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 
@@ -32,7 +33,11 @@ class Value:
 
 
 def values(
-    settings: Settings, secrets: Secrets, images: Mapping[str, str], server: Mapping[str, str]
+    settings: Settings,
+    secrets: Secrets,
+    images: Mapping[str, str],
+    server: Mapping[str, str],
+    account: int = JOVYAN,
 ) -> list[Value]:
     """Return the values.
 
@@ -41,6 +46,7 @@ def values(
         secrets: of the platform.
         images: what runs instead of the chart's own `hub`, `proxy`, `notebook`: REPOSITORY:TAG.
         server: what users' servers are told of S3, without the key, which is in a secret.
+        account: the number of the account that owns the folder of PROJECT_PATH.
     """
     return [
         *_images(images),
@@ -48,6 +54,7 @@ def values(
         *_sign_in(settings, secrets),
         *_suite(secrets),
         *_servers(settings, server),
+        *_account(account),
     ]
 
 
@@ -139,6 +146,15 @@ def _servers(settings: Settings, server: Mapping[str, str]) -> Iterator[Value]:
     if after:
         yield Value(("cull", "timeout"), after, "Of HABARI_CULL_AFTER.")
         yield Value(("cull", "every"), max(1, min(60, after // 2)), "Of HABARI_CULL_AFTER.")
+
+
+def _account(number: int) -> Iterator[Value]:
+    if number == JOVYAN:
+        return
+    why = "Yours: as the image's own a server could not write the folder of PROJECT_PATH."
+    yield Value(("singleuser", "uid"), number, why)
+    group = "Users, as the image's own account has it: another one would be of the group root."
+    yield Value(("hub", "config", "KubeSpawner", "gid"), USERS, group)
 
 
 def public_url(settings: Settings) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from habari_local import account
 from habari_local.config.render.compose import Place
 from habari_local.drivers import compose, processes
 from habari_local.drivers.engine import Ours
 from habari_local.modes.base import Context
 
-JOVYAN, USERS = 1000, 100  # the account and the group of Jupyter's images
 SERVER_FOLDER = "server"  # what the hub sees of the rendered files
 
 
@@ -29,7 +28,7 @@ def place(ctx: Context, mode: str, images: Mapping[str, str]) -> Place:
         checkout=ctx.checkout.id,
         folder=ctx.checkout.of_mode(mode),
         project_path=ctx.project_path,
-        user=f"{account()}:{USERS}",
+        user=f"{account.number()}:{account.USERS}",
         docker_socket=socket,
         docker_group=socket.stat().st_gid if socket.exists() else 0,
         images=images,
@@ -46,18 +45,7 @@ def project(ctx: Context, mode: str) -> compose.Project:
     )
 
 
-def account() -> int:
-    """Return the account that containers run as: ours, so that folders fit, but never root's."""
-    return os.getuid() or JOVYAN
-
-
 def engine_socket(ctx: Context) -> Path:
     """Return the engine's socket on this machine."""
     host = urlsplit(ctx.environ.get("DOCKER_HOST", ""))
     return Path(host.path if host.scheme == "unix" else "/var/run/docker.sock")
-
-
-def give(path: Path) -> None:
-    """Make what root has just made readable for the containers' account."""
-    if os.getuid() == 0:
-        os.chown(path, JOVYAN, USERS)

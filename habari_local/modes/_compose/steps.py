@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from habari_local import wait
+from habari_local import account, wait
 from habari_local.config.secrets import write_changed
 from habari_local.drivers import engine
 from habari_local.drivers.clearance import clear
@@ -39,10 +39,10 @@ def folders(mode: str) -> Step:
     def action(ctx: Context, say: Say) -> str:
         say("making folders")
         server = private_folder(ctx.checkout.of_mode(mode) / place.SERVER_FOLDER)
-        place.give(server)
+        account.give(server)
         if not project_folder(ctx.project_path):
             return SAME
-        place.give(ctx.project_path)
+        account.give(ctx.project_path)
         return f"made {ctx.project_path}"
 
     return Step("folders", "folders", action)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from habari_local import wait
+from habari_local.account import JOVYAN, USERS
 from habari_local.drivers.carrier import Image, Volume, carry
 from habari_local.drivers.kubernetes import SECONDS, Cluster
 from habari_local.drivers.rollout import Rollout
@@ -15,7 +16,6 @@ from habari_local.errors import HabariError, NotRunning
 from habari_local.modes.base import Context
 from habari_local.modes.kept import Home
 
-JOVYAN, USERS = 1000, 100  # the account and the group of Jupyter's images
 HUB = 1000  # of the chart's hub
 OWNER = "hub.jupyter.org/username"  # KubeSpawner's annotation of a claim
 STORAGE = "component=singleuser-storage"
@@ -29,6 +29,7 @@ class Kept:
 
     cluster: Cluster
     namespace: str
+    account: int = JOVYAN  # the number of the one that servers run as
 
     def homes(self) -> list[Home]:
         """Return the homes, by their claims."""
@@ -104,7 +105,7 @@ class Kept:
 
     def _volume(self, home: Home) -> Volume:
         name = home.about["metadata"]["name"]
-        return Volume(self.cluster, self.namespace, name, JOVYAN, USERS)
+        return Volume(self.cluster, self.namespace, name, self.account, USERS)
 
     def _image(self) -> Image:
         """Return the hub's: every node that pulls it may, and it has Python."""

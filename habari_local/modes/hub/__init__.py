@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from habari_local import wait
+from habari_local import account, wait
 from habari_local.config.render import compose as render
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_changed
@@ -131,8 +131,8 @@ def _tell_servers(ctx: Context, environment: dict[str, str]) -> bool:
     """Write what servers are told of S3 where the hub reads it at each spawn."""
     file = ctx.checkout.of_mode(HubMode.name) / place.SERVER_FOLDER / "server.env"
     changed = write_changed(file, as_dotenv(environment))
-    if file.stat().st_uid != place.account():
-        place.give(file)
+    if file.stat().st_uid != account.number():
+        account.give(file)
     return changed
 
 

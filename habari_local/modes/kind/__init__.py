@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from habari_local import account
 from habari_local.charts import location
 from habari_local.config.render import helm as render
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement, refuse_lacking
@@ -201,7 +202,7 @@ class KindMode(KeepingVolumes):
 
     def kept(self, ctx: Context) -> Kept:
         """Return the release's volumes."""
-        return Kept(place.cluster(ctx), place.NAMESPACE)
+        return Kept(place.cluster(ctx), place.NAMESPACE, account.number())
 
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop the nodes with all that is on them, and the registry; with `wipe` delete both."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from habari_local import account
 from habari_local.charts import location, schema
 from habari_local.charts.chart import opened
 from habari_local.config.render import helm as values
@@ -55,7 +56,7 @@ def render_all(ctx: Context) -> bool:
     server = buckets.environment(ctx, place.NAME)
     told = {name: text for name, text in server.items() if name not in KEY}
     own = {name: known[name] for name in CHART_IMAGES if name in known}
-    found = values.values(ctx.settings, ctx.secrets, own, told)
+    found = values.values(ctx.settings, ctx.secrets, own, told, account.number())
     changed = write_changed(folder / "values.yaml", values.as_yaml(found))
     text = (root / "kind" / "cluster.yaml").read_text(encoding="utf-8")
     services = ["hub", *images(ctx)]

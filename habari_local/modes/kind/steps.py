@@ -6,14 +6,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from habari_local import wait
+from habari_local import account, wait
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_private
 from habari_local.drivers import distribution, docker, engine, node
 from habari_local.drivers.clearance import clear
 from habari_local.errors import HabariError
 from habari_local.images import tools
-from habari_local.modes._compose import place as compose
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import bring, place
 from habari_local.paths import private_folder, project_folder
@@ -32,7 +31,7 @@ def folders() -> Step:
         place.project(ctx).end_leftovers()  # what a killed habari-local left at work
         if not project_folder(ctx.project_path):
             return SAME
-        compose.give(ctx.project_path)
+        account.give(ctx.project_path)
         return f"made {ctx.project_path}"
 
     return Step("folders", "folders", action)
