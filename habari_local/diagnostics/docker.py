@@ -12,9 +12,8 @@ from habari_local.diagnostics.checks import (
     refuse_lacking,
     version_of,
 )
-from habari_local.drivers import engine
+from habari_local.drivers import engine, mmdebstrap
 from habari_local.drivers.docker import INSTALL, program
-from habari_local.drivers.mmdebstrap import INSTALL as INSTALL_MMDEBSTRAP
 from habari_local.errors import HabariError
 
 # The first engine and Compose that know the start interval of health checks.
@@ -42,6 +41,15 @@ def _dotted(numbers: tuple[int, ...]) -> str:
     return f"{'.'.join(map(str, numbers))} or newer"
 
 
+def _bootstrapper(env: Mapping[str, str]) -> Finding:
+    lacking = [
+        each for each in mmdebstrap.programs() if not shutil.which(each, path=env.get("PATH"))
+    ]
+    if lacking:
+        return Finding(f"no {lacking[0]}", good=False)
+    return at_least(version_of("mmdebstrap", "--version"), (1, 3))(env)
+
+
 CLIENT = Requirement("docker", "its command line", INSTALL, _client)
 RUNNING = Requirement("Docker engine", f"{_dotted(ENGINE)}, running", INSTALL, _engine)
 COMPOSER = Requirement(
@@ -59,8 +67,8 @@ BUILDER = Requirement(
 MMDEBSTRAP = Requirement(
     "mmdebstrap (HABARI_IMAGES=packages alone)",
     "1.3 or newer",
-    INSTALL_MMDEBSTRAP,
-    at_least(version_of("mmdebstrap", "--version"), (1, 3)),
+    mmdebstrap.INSTALL,
+    _bootstrapper,
     optional=True,
 )
 CONTAINERS = (CLIENT, RUNNING, COMPOSER, BUILDER, MMDEBSTRAP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -10,7 +11,14 @@ from pathlib import Path
 from habari_local.errors import MissingTool
 from habari_local.run import run
 
-INSTALL = "sudo apt-get install mmdebstrap"
+INSTALL = "sudo apt-get install mmdebstrap uidmap"
+# What gives who is not root the numbers that files of an image belong to.
+MAPPER = "newuidmap"
+
+
+def programs() -> tuple[str, ...]:
+    """Return the programs that it takes: one more for who is not root."""
+    return ("mmdebstrap",) if os.getuid() == 0 else ("mmdebstrap", MAPPER)
 
 
 def bootstrap(
@@ -26,11 +34,12 @@ def bootstrap(
     """Write the file system of `suite` to the tar file `target`.
 
     Raises:
-        MissingTool: no mmdebstrap here.
+        MissingTool: no mmdebstrap here, or no newuidmap for who is not root.
         CommandFailed: a package could not be got, or the disk is full.
     """
-    if shutil.which("mmdebstrap", path=environ.get("PATH")) is None:
-        raise MissingTool("mmdebstrap", "to build images from packages alone", INSTALL)
+    for program in programs():
+        if shutil.which(program, path=environ.get("PATH")) is None:
+            raise MissingTool(program, "to build images from packages alone", INSTALL)
     run(
         [str(script), str(target), suite, mirror],
         env=environ,
