@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.errors import CommandFailed, HabariError
+from habari_local.drivers import mmdebstrap
+from habari_local.errors import CommandFailed, HabariError, MissingTool
 from habari_local.images import catalogue, failure, mirrors, tags
 from habari_local.images.catalogue import SOURCES, Source
 
@@ -228,3 +230,13 @@ def test_the_ca_bundle_is_the_one_that_the_environment_names(tmp_path: Path) -> 
     own.write_text("")
     assert mirrors.ca_bundle({"SSL_CERT_FILE": str(own)}) == own
     assert mirrors.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone")}) != tmp_path / "gone"
+
+
+def test_who_is_not_root_is_told_of_what_gives_files_their_owners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mmdebstrap").touch(mode=0o755)
+    monkeypatch.setattr(os, "getuid", lambda: 1001)
+    with pytest.raises(MissingTool, match="newuidmap: not found") as told:
+        mmdebstrap.bootstrap(tmp_path, tmp_path, "trixie", MIRROR, {"PATH": str(tmp_path)})
+    assert told.value.hint.endswith("mmdebstrap uidmap")
