@@ -38,12 +38,14 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
                 active.remember(ctx, mode.name)
             with show([step.title for step in steps]) as shown:
                 outcomes = perform(steps, ctx, shown)
-        except BaseException:
+        except BaseException as error:
             if not keep:
                 with _deaf():
-                    roll_back(steps, ctx)
+                    undone = roll_back(steps, ctx)
                     if first:
                         active.forget(ctx.checkout, mode.name)
+                if isinstance(error, HabariError):
+                    error.details = (*error.details, *undone)
             raise
     return any(outcome != SAME for outcome in outcomes.values())
 
@@ -127,11 +129,10 @@ def perform(steps: Sequence[Step], ctx: Context, shown: Board) -> dict[str, str]
     return outcomes
 
 
-def roll_back(steps: Sequence[Step], ctx: Context) -> None:
-    """Undo steps, the last first."""
-    for step in reversed(steps):
-        if step.undo is not None:
-            step.undo(ctx)
+def roll_back(steps: Sequence[Step], ctx: Context) -> list[str]:
+    """Undo steps, the last first; return what they say of it."""
+    said = [step.undo(ctx) for step in reversed(steps) if step.undo is not None]
+    return [each for each in said if each]
 
 
 def _ready(waiting: Sequence[tuple[int, Step]], over: dict[str, str]) -> list[tuple[int, Step]]:

@@ -40,14 +40,15 @@ class Step:
 
     `action` gets the context and a function that shows what it waits for; it returns what it did in
     a few words. `after` names the steps that must be over. `undo` takes back what `action` started,
-    half-done or done, and nothing that was there before `Mode.steps` was called.
+    half-done or done, and nothing that was there before `Mode.steps` was called; it may return a
+    sentence on what that was.
     """
 
     name: str
     title: str
     action: Callable[[Context, Say], str]
     after: tuple[str, ...] = ()
-    undo: Callable[[Context], None] | None = None
+    undo: Callable[[Context], str | None] | None = None
 
 
 @dataclass(frozen=True)

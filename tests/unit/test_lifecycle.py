@@ -62,8 +62,9 @@ def step(
         log.append(name)
         return action(ctx) if action else "done"
 
-    def undo(ctx: Context) -> None:
+    def undo(ctx: Context) -> str | None:
         log.append(f"undo {name}")
+        return "a: as it was before." if name == "a" else None
 
     return Step(name, name, run, after, undo)
 
@@ -98,8 +99,9 @@ def test_a_failure_ends_the_others_and_everything_is_undone(ctx: Context) -> Non
         raise Cancelled
 
     steps = [step("a", log, wait_for_the_end), step("b", log, fail), step("c", log, None, "a")]
-    with pytest.raises(HabariError, match="b: broken"):
+    with pytest.raises(HabariError, match="b: broken") as told:
         lifecycle.up(as_mode(Sketch(steps)), ctx)
+    assert told.value.details == ("a: as it was before.",)
     assert sorted(log[:2]) == ["a", "b"]
     assert log[2:] == ["undo c", "undo b", "undo a"]
     assert active.active_mode(ctx.checkout) is None

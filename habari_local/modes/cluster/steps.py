@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from habari_local import wait
@@ -12,11 +13,12 @@ from habari_local.charts.examine import examine
 from habari_local.charts.rules import RULES
 from habari_local.drivers.objects import Objects
 from habari_local.drivers.podwatch import PodWatch
-from habari_local.errors import USAGE, ConfigError, HabariError
+from habari_local.errors import USAGE, ConfigError, HabariError, NotReady
 from habari_local.modes._helm.arrival import Arrival
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.cluster import layers, place
 
+SECRET_MISSING = re.compile(r'secret "[^"]+" not found')
 SECONDS = 600.0  # how long pods may take: a node may have to be added first
 
 
@@ -105,13 +107,15 @@ def release(after: tuple[str, ...]) -> Step:
             release.upgrade(place.chart(ctx), files, on_line=say, cancel=ctx.cancel)
         return f"upgraded from revision {began[0]}" if began[0] else "installed"
 
-    def undo(ctx: Context) -> None:
+    def undo(ctx: Context) -> str | None:
         if not began:
-            return
+            return None
+        release = place.release(ctx)
         if began[0]:
-            place.release(ctx).rollback(began[0])
-        else:
-            place.release(ctx).uninstall()
+            release.rollback(began[0])
+            return f"Release {release.name}: went back to revision {began[0]}."
+        release.uninstall()
+        return f"Release {release.name}: was not there before, removed again."
 
     return Step("release", "release", action, after, undo)
 
@@ -137,12 +141,26 @@ def rollout(
         if not ctx.wait:
             return "not waited for"
         following = watch(ctx)
-        wait.until(
-            arrival.complete, title, seconds=SECONDS,
-            failed=lambda: arrival.failed(following), log=lambda: arrival.evidence(following),
-            tick=lambda: say(arrival.says(following)), cancel=ctx.cancel,
-            hint=f"habari-local logs {name} --mode cluster --context {ctx.settings.kube_context}",
-        )  # fmt: skip
+        try:
+            wait.until(
+                arrival.complete, title, seconds=SECONDS,
+                failed=lambda: arrival.failed(following), log=lambda: arrival.evidence(following),
+                tick=lambda: say(arrival.says(following)), cancel=ctx.cancel,
+            )  # fmt: skip
+        except NotReady as error:
+            error.hint = _hint(ctx, error.message)
+            raise
         return "runs"
 
     return Step(name, title, action, after)
+
+
+def _hint(ctx: Context, told: str) -> str:
+    """What to do about a pod that could not come up, and is gone by then."""
+    to, namespace = f"--context {ctx.settings.kube_context}", place.namespace(ctx)
+    if SECRET_MISSING.search(told):
+        page = "docs/how-to/configure-production.md#secrets"
+        return f"kubectl {to} -n {namespace} get secrets   (how to make them: {page})"
+    if ctx.settings.tenant:
+        return f"habari-local tenant diff {ctx.settings.tenant} {to}"
+    return f"habari-local up --mode cluster {to} --namespace {namespace} --keep"
