@@ -62,4 +62,6 @@ def _duration(since: float | None) -> str:
         return ""
     seconds = int(max(0.0, time.time() - since))
     hours, minutes = seconds // 3600, seconds // 60 % 60
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
