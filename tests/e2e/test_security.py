@@ -79,7 +79,7 @@ def test_pages_are_not_framed(endpoints: Endpoints, server: Server) -> None:
 
 
 def _must_have_cookies(server: Server) -> None:
-    """Skip for who shows a token: that no browser sends along, so another site has nothing of it."""
+    """Skip for who shows a token: no browser sends one along, so another site has nothing of it."""
     if "Authorization" in server.web.headers:
         not_applicable("real-github")
 
