@@ -22,7 +22,7 @@ from habari_local.modes.base import (
     Step,
     Stopped,
 )
-from habari_local.modes.cluster import facts, place, steps
+from habari_local.modes.cluster import facts, needed, place, steps
 
 SERVICES: Mapping[str, str] = {"proxy": "/_chp_healthz", "hub": "/hub/health"}
 AT_WORK = 900.0  # seconds after which a pending release is one whose helm was killed
@@ -58,6 +58,11 @@ class ClusterMode(KeepingVolumes):
         return list(SERVICES)
 
     def check(self, ctx: Context) -> None:
+        """Refuse what can't succeed: what `plan_up` refuses, and secrets that are not there."""
+        self._check(ctx)
+        needed.refuse(ctx)
+
+    def _check(self, ctx: Context) -> None:
         """Refuse what can't succeed: no such context, no answer, a namespace of somebody else's."""
         cluster, release = place.cluster(ctx), place.release(ctx)
         refusal = cluster.refusal()
@@ -87,7 +92,7 @@ class ClusterMode(KeepingVolumes):
 
     def plan_up(self, ctx: Context) -> Plan:
         """Return what `up` would change."""
-        self.check(ctx)
+        self._check(ctx)
         release = place.release(ctx)
         now = release.status()
         found = steps.outcome(ctx)
@@ -100,8 +105,11 @@ class ClusterMode(KeepingVolumes):
         on = [f"{len(people)} users' servers run and go on."] if people else []
         waived = ctx.settings.waived_rules
         told = [f"Waived: {', '.join(waived)}."] if waived else []
+        lacking = needed.missing(ctx)
+        told += [f"Missing, and `up` wants it: secret {each}." for each in lacking]
         lines = (head, *plans.as_lines(found), *on, *told)
         data = {**plans.as_data(found), "servers": len(people), "waived": list(waived)}
+        data["missing"] = lacking
         return Plan(release.namespace, lines, data, lost=found.removed)
 
     def plan_down(self, ctx: Context) -> Plan:

@@ -1,0 +1,78 @@
+"""The Kubernetes secrets that values name: pods wait without end for one that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from habari_local.charts.values import at, layered, read
+from habari_local.drivers.objects import Objects
+from habari_local.errors import HabariError
+from habari_local.modes.base import Context
+from habari_local.modes.cluster import layers, place
+
+EXISTING = ("hub", "existingSecret")
+CLIENT_SECRET = ("hub", "config", "GitHubOAuthenticator", "client_secret")
+PAGE = "docs/how-to/configure-production.md#secrets"
+
+
+def missing(ctx: Context) -> list[str]:
+    """Return each secret that values name and the namespace lacks, with where it is named."""
+    objects = Objects(place.cluster(ctx), place.namespace(ctx))
+    return [
+        f"{name} ({where})" for name, where in named(_values(ctx)).items() if _no(objects, name)
+    ]
+
+
+def refuse(ctx: Context) -> None:
+    """Refuse to begin without them.
+
+    Raises:
+        HabariError: all that are missing.
+    """
+    lacking = missing(ctx)
+    if not lacking:
+        return
+    found, namespace = _values(ctx), place.namespace(ctx)
+    whole = at(found, EXISTING) and at(found, CLIENT_SECRET)
+    twice = "- hub.existingSecret: the client secret is among the values already. Leave it out, if"
+    raise HabariError(
+        f"Namespace {namespace}: no secret {', '.join(lacking)}, expected there.",
+        f"kubectl --context {ctx.settings.kube_context} -n {namespace} get secrets   (how to make"
+        f" them: {PAGE})",
+        details=[f"{twice} that is all that it is for."] if whole else [],
+    )
+
+
+def named(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the secrets that pods can't start without, each with a place that names it.
+
+    One to pull images with is none of them: without it they are pulled by nobody's leave.
+    """
+    found = {str(name): where for name, where in _variables(values)}
+    existing = at(values, EXISTING)
+    return {**found, **({str(existing): ".".join(EXISTING)} if existing else {})}
+
+
+def _variables(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for part in ("hub", "singleuser"):
+        given = at(values, (part, "extraEnv"), {})
+        items = given.values() if isinstance(given, Mapping) else given or ()
+        for each in items:
+            reference = at(each, ("valueFrom", "secretKeyRef"), {})
+            if reference.get("name") and not reference.get("optional"):
+                yield reference["name"], f"{part}.extraEnv"
+
+
+def _values(ctx: Context) -> Mapping[str, Any]:
+    with layers.closed(ctx) as files:
+        return layered([read(each).data for each in files])
+
+
+def _no(objects: Objects, name: str) -> bool:
+    """Whether it is certainly not there; who may not look at secrets is not kept from trying."""
+    with suppress(HabariError):
+        manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+        return objects.live(manifest) is None
+    return False
