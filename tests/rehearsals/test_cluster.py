@@ -110,7 +110,6 @@ def say(of: Foreign, about: dict[str, str], reason: str, message: str) -> None:
 def test_the_suite_runs_and_leaves_nothing(cluster: Foreign, trial: Scratch) -> None:
     root = Path(__file__).resolve().parents[2]
     (trial.root / "tests").symlink_to(root / "tests")
-    chosen = "platform or test_second_user_sees_the_notebook"
-    said = good(trial, "e2e", "--", "-k", chosen, "-p", "no:cacheprovider")
+    said = good(trial, "e2e", "--", "-p", "no:cacheprovider")
     assert " passed" in said
     assert cluster.own.claims("trial") == ["hub-db-dir"]
