@@ -13,6 +13,8 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from habari_local.config.load import environment
+from habari_local.drivers import address
 from habari_local.drivers.unreachable import silent, unreachable
 
 if TYPE_CHECKING:
@@ -63,23 +65,21 @@ class Container:
 
 @cache
 def api() -> docker.APIClient:
-    """Return the connection to the engine that DOCKER_HOST names, else the machine's own.
+    """Return the connection to the engine that Docker's command line works with.
 
     Raises:
         HabariError: no engine answers there, with the command that mends it.
     """
     import docker
-    from docker.constants import DEFAULT_UNIX_SOCKET
-    from docker.utils import kwargs_from_env
 
-    options = kwargs_from_env()
-    said = silent(options.get("base_url", DEFAULT_UNIX_SOCKET))
+    options = address.options(environment())
+    said = silent(options["base_url"])
     if said:
-        raise unreachable(said)
+        raise unreachable(said, options["base_url"])
     try:
         return docker.APIClient(version="auto", timeout=SECONDS, **options)
     except docker.errors.DockerException as error:
-        raise unreachable(str(error)) from error
+        raise unreachable(str(error), options["base_url"]) from error
 
 
 def reachable() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from urllib.parse import urlsplit
 
+from habari_local.drivers.address import SOCKET
 from habari_local.errors import HabariError
 
 
@@ -25,13 +26,20 @@ def silent(address: str) -> str:
     return ""
 
 
-def unreachable(said: str) -> HabariError:
+def unreachable(said: str, address: str) -> HabariError:
     """Return the error for what was said, with the command that mends it."""
     if "Permission denied" in said:
         return HabariError(
             "Docker: the engine's socket may not be opened by this account, membership in the group"
             " docker was expected.",
             "sudo usermod -aG docker $USER && newgrp docker",
+            3,
+        )
+    if not address.endswith(SOCKET):
+        return HabariError(
+            f"Docker: no engine answers at {address}, where DOCKER_HOST or the context in use has"
+            " it; a running one was expected.",
+            "docker context ls",
             3,
         )
     return HabariError(

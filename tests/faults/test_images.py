@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.server
 import json
 import os
@@ -55,8 +56,8 @@ def test_without_docker_it_says_what_to_install(scratch: Scratch) -> None:
 def test_an_engine_that_does_not_run_is_named(scratch: Scratch, tmp_path: Path) -> None:
     done = scratch.call("image", "list", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
     assert done.returncode == 3
-    assert "Docker: no engine answers, a running one was expected." in done.stderr
-    assert "Try: sudo systemctl start docker" in done.stderr
+    assert f"Docker: no engine answers at unix://{tmp_path}/none.sock" in done.stderr
+    assert "Try: docker context ls" in done.stderr
 
 
 @needs_root
@@ -108,13 +109,17 @@ class OldEngine(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.parametrize("by", ["DOCKER_HOST", "DOCKER_CONTEXT", "the context in use"])
 def test_an_engine_that_is_too_old_is_named_with_the_version_that_is_needed(
-    scratch: Scratch, tmp_path: Path
+    scratch: Scratch, tmp_path: Path, by: str
 ) -> None:
     path = f"/tmp/habari-{uuid.uuid4().hex[:8]}.sock"
+    named = {"DOCKER_HOST": f"unix://{path}"} if by == "DOCKER_HOST" else context(tmp_path, path)
+    if by == "the context in use":
+        del named["DOCKER_CONTEXT"]
     with socketserver.ThreadingUnixStreamServer(path, OldEngine) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        done = scratch.call("doctor", "--mode", "hub", "--json", DOCKER_HOST=f"unix://{path}")
+        done = scratch.call("doctor", "--mode", "hub", "--json", **named)
         server.shutdown()
     Path(path).unlink()
     row = next(r for r in json.loads(done.stdout)["checks"] if r["name"] == "Docker engine")
@@ -122,6 +127,23 @@ def test_an_engine_that_is_too_old_is_named_with_the_version_that_is_needed(
     assert row["state"] == "missing"
     assert row["found"] == "20.10.5"
     assert row["needed"] == "25.0 or newer, running"
+
+
+def context(folder: Path, socket: str) -> dict[str, str]:
+    """Docker's configuration as Docker Desktop or a rootless engine leave it, in a folder."""
+    about = folder / "contexts" / "meta" / hashlib.sha256(b"other").hexdigest()
+    about.mkdir(parents=True)
+    endpoints = {"docker": {"Host": f"unix://{socket}", "SkipTLSVerify": False}}
+    meta = {"Name": "other", "Metadata": {}, "Endpoints": endpoints}
+    (about / "meta.json").write_text(json.dumps(meta))
+    (folder / "config.json").write_text(json.dumps({"currentContext": "other"}))
+    return {"DOCKER_CONFIG": str(folder), "DOCKER_CONTEXT": "other"}
+
+
+def test_a_context_that_is_not_there_is_named(scratch: Scratch) -> None:
+    done = scratch.call("up", "--mode", "hub", DOCKER_CONTEXT="gone")
+    assert done.returncode == 3
+    assert "Docker engine: no context gone, " in done.stderr
 
 
 @needs_docker

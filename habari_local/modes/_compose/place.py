@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from habari_local import account
 from habari_local.config.render.compose import Place
-from habari_local.drivers import compose, processes
+from habari_local.drivers import address, compose, processes
 from habari_local.drivers.engine import Ours
 from habari_local.modes.base import Context
 
@@ -47,5 +46,4 @@ def project(ctx: Context, mode: str) -> compose.Project:
 
 def engine_socket(ctx: Context) -> Path:
     """Return the engine's socket on this machine."""
-    host = urlsplit(ctx.environ.get("DOCKER_HOST", ""))
-    return Path(host.path if host.scheme == "unix" else "/var/run/docker.sock")
+    return Path(address.socket(ctx.environ))
