@@ -243,7 +243,7 @@ def test_who_is_not_root_is_told_of_what_gives_files_their_owners(
 
 
 @pytest.mark.parametrize(
-    "file", sorted(ROOT.glob("*/Dockerfile")) + [*ROOT.glob("images/*/Dockerfile")]
+    "file", [*sorted(ROOT.glob("*/Dockerfile")), *sorted(ROOT.glob("images/*/Dockerfile"))]
 )
 def test_what_is_copied_from_a_checkout_can_be_read_by_who_is_not_root(file: Path) -> None:
     """COPY keeps the mode of files, and after `umask 077` they are their owner's alone."""
