@@ -31,6 +31,7 @@ LISTING = (
     "<StorageClass>STANDARD</StorageClass></Contents></ListBucketResult>"
 ).encode()
 SECONDS = 60.0
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # past any proxy
 TOKEN = "check"  # noqa: S105 (of a server that lives for seconds, on loopback)
 
 
@@ -95,7 +96,7 @@ def get(url: str) -> bytes | None:
         url, headers={"Authorization": f"token {TOKEN}"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        with DIRECT.open(request, timeout=20) as answer:
             body: bytes = answer.read()
             return body
     except (OSError, urllib.error.URLError):

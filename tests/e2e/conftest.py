@@ -22,12 +22,14 @@ that is all. `test_cases.py` says what is compared.
 `--strict`, any other skip is a failure.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -72,8 +74,16 @@ def pytest_configure(config: pytest.Config) -> None:
     collector = Collector(found, folder, source, bool(config.getini("strict")))
     config.stash[ENDPOINTS], config.stash[COLLECTOR] = found, collector
     config.pluginmanager.register(collector, "habari-collector")
+    _past_proxies(found)
     if not config.option.xmlpath:
         config.option.xmlpath = str(folder / f"junit-{found.mode}.xml")
+
+
+def _past_proxies(endpoints: Endpoints) -> None:
+    """Have what heeds a machine's proxy reach the deployment past it, as all else here does."""
+    for name in ("no_proxy", "NO_PROXY"):
+        hosts = [os.environ.get(name), "127.0.0.1", "localhost", urlsplit(endpoints.hub).hostname]
+        os.environ[name] = ",".join(filter(None, hosts))
 
 
 def _is_ours(path: str | Path) -> bool:

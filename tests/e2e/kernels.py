@@ -51,7 +51,6 @@ class Kernel:
             cookie=self.server.web.cookie_header(url),
             header=headers,
             origin=self.server.person.endpoints.hub,
-            http_no_proxy=["*"],
         )
 
     def __enter__(self) -> Self:

@@ -135,7 +135,6 @@ def _connected(server: Server, url: str, origin: str) -> websocket.WebSocket:
         cookie=server.web.cookie_header(url),
         header=headers,
         origin=origin,
-        http_no_proxy=["*"],
     )
 
 

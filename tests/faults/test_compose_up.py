@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+import requests
 
 from habari_local.drivers import engine
 from habari_local.drivers.clearance import clear
@@ -51,6 +53,26 @@ def change(scratch: Scratch, file: str, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+
+
+def test_a_proxy_of_dockers_configuration_is_for_the_world_alone(
+    scratch: Scratch, tmp_path: Path
+) -> None:
+    """Docker gives it to every container that its command line makes; here nobody answers."""
+    dead = {"httpProxy": "http://127.0.0.1:9", "httpsProxy": "http://127.0.0.1:9"}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": dead}}))
+    scratch.settings["DOCKER_CONFIG"] = str(tmp_path)
+    scratch.good("up", "--mode", "hub")
+    token = scratch.endpoints()["hub_api_token"]
+    with requests.Session() as http:
+        http.trust_env = False
+        http.headers["Authorization"] = f"token {token}"
+        user = f"{scratch.hub_url}/hub/api/users/grace"
+        assert http.post(f"{user}/server").ok
+        wait_for(lambda: http.get(user).json()["servers"].get("", {}).get("ready"))
+        url = f"{scratch.hub_url}/user/grace/api/contents/lake"
+        assert http.get(url).json()["type"] == "directory", "S3, as the server sees it"
+    scratch.good("down", "--wipe")
 
 
 @pytest.mark.row(7)

@@ -39,6 +39,16 @@ def test_a_taken_port_is_named_with_its_owner_and_nothing_starts(scratch: Scratc
     assert not (scratch.state / "process" / "logs").exists()
 
 
+def test_a_proxy_of_the_environment_is_for_the_world_alone(scratch: Scratch) -> None:
+    names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    given = dict.fromkeys(names, "http://127.0.0.1:9")
+    scratch.good("up", **given, no_proxy="", NO_PROXY="")
+    scratch.service("proxy").kill()  # a new one has to get its routes from the hub
+    scratch.good("up", **given, no_proxy="", NO_PROXY="")
+    assert "Nothing is broken" in scratch.good("why", **given, no_proxy="", NO_PROXY="")
+    scratch.good("down")
+
+
 @pytest.mark.row(4)
 def test_two_at_once_one_wins_and_the_other_says_who(scratch: Scratch) -> None:
     first = scratch.start("up")
