@@ -1,4 +1,4 @@
-"""Bringing a cluster up where an ended kind's node comes after one has looked for leftovers."""
+"""Bringing a cluster up: what an ended kind left late, and what a proxy is kept out of."""
 
 from __future__ import annotations
 
@@ -37,3 +37,10 @@ def test_a_node_that_came_late_is_no_cluster(
     assert bring.cluster(()).action(ctx, said.append) == "made"
     assert done == ["deleted", "created"]
     assert said == ["removing a node that came late"]
+
+
+def test_a_machines_proxy_is_not_between_nodes_and_their_registry(tmp_path: Path) -> None:
+    given = {"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": ".our.org"}
+    ctx = Context(Checkout(tmp_path), Settings(), Secrets(), given)
+    direct = place.environ(ctx)["NO_PROXY"].split(",")
+    assert {".our.org", "127.0.0.1", place.registry_container(ctx)} <= set(direct)

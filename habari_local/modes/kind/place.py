@@ -32,9 +32,15 @@ def images(ctx: Context) -> Images:
 
 
 def environ(ctx: Context) -> dict[str, str]:
-    """Return the environment of kind, helm and kubectl, with our label."""
+    """Return the environment of kind, helm and kubectl, with our label.
+
+    kind gives a machine's proxy to its nodes, which reach the registry beside them without it.
+    """
     found = tools.environment(images(ctx))
-    return {**found, processes.LABEL: processes.label(ctx.checkout.id, NAME)}
+    beside = ["localhost", "127.0.0.1", registry_container(ctx)]
+    names = ("NO_PROXY", "no_proxy")
+    direct = {each: ",".join(filter(None, [found.get(each), *beside])) for each in names}
+    return {**found, **direct, processes.LABEL: processes.label(ctx.checkout.id, NAME)}
 
 
 def name(ctx: Context) -> str:
