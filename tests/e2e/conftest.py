@@ -22,14 +22,12 @@ that is all. `test_cases.py` says what is compared.
 `--strict`, any other skip is a failure.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -41,6 +39,7 @@ from .endpoints import Endpoints
 from .hub_client import Hub, Person, session_of, whoever_has_the_token
 from .not_applicable import not_applicable
 from .server_client import Server
+from .web import past_proxies
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -74,16 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
     collector = Collector(found, folder, source, bool(config.getini("strict")))
     config.stash[ENDPOINTS], config.stash[COLLECTOR] = found, collector
     config.pluginmanager.register(collector, "habari-collector")
-    _past_proxies(found)
+    past_proxies()
     if not config.option.xmlpath:
         config.option.xmlpath = str(folder / f"junit-{found.mode}.xml")
-
-
-def _past_proxies(endpoints: Endpoints) -> None:
-    """Have what heeds a machine's proxy reach the deployment past it, as all else here does."""
-    for name in ("no_proxy", "NO_PROXY"):
-        hosts = [os.environ.get(name), "127.0.0.1", "localhost", urlsplit(endpoints.hub).hostname]
-        os.environ[name] = ",".join(filter(None, hosts))
 
 
 def _is_ours(path: str | Path) -> bool:

@@ -1,5 +1,6 @@
 """HTTP as a browser does it: a cookie jar per person, XSRF tokens, forms, bounded requests."""
 
+import os
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -8,6 +9,12 @@ import requests
 
 REQUEST_SECONDS = 30.0
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def past_proxies() -> None:
+    """Have all that heeds the proxies of the environment, as websockets do, know the same."""
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join([*filter(None, [os.environ.get(name)]), *sorted(_LOOPBACK)])
 
 
 class Web(requests.Session):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from dataclasses import replace
@@ -10,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.drivers import mmdebstrap
-from habari_local.errors import CommandFailed, HabariError, MissingTool
+from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import catalogue, failure, mirrors, tags
 from habari_local.images.catalogue import SOURCES, Source
 
@@ -230,28 +228,3 @@ def test_the_ca_bundle_is_the_one_that_the_environment_names(tmp_path: Path) -> 
     own.write_text("")
     assert mirrors.ca_bundle({"SSL_CERT_FILE": str(own)}) == own
     assert mirrors.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone")}) != tmp_path / "gone"
-
-
-def test_who_is_not_root_is_told_of_what_gives_files_their_owners(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "mmdebstrap").touch(mode=0o755)
-    monkeypatch.setattr(os, "getuid", lambda: 1001)
-    with pytest.raises(MissingTool, match="newuidmap: not found") as told:
-        mmdebstrap.bootstrap(tmp_path, tmp_path, "trixie", MIRROR, {"PATH": str(tmp_path)})
-    assert told.value.hint.endswith("mmdebstrap uidmap")
-
-
-@pytest.mark.parametrize(
-    "file", [*sorted(ROOT.glob("*/Dockerfile")), *sorted(ROOT.glob("images/*/Dockerfile"))]
-)
-def test_what_is_copied_from_a_checkout_can_be_read_by_who_is_not_root(file: Path) -> None:
-    """COPY keeps the mode of files, and after `umask 077` they are their owner's alone."""
-    last = re.split(r"^FROM .*$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[-1]
-    if not re.search(r"^USER (?!root)", last, re.MULTILINE):
-        return  # root reads it in any case
-    opened = re.findall(r"^RUN chmod -R a\+rX (.+)$", last, re.MULTILINE)
-    folders = [folder for line in opened for folder in line.split()]
-    for copied in re.findall(r"^COPY (?!--from)(.+)$", last, re.MULTILINE):
-        target = copied.split()[-1]
-        assert "--chmod=" in copied or any(target.startswith(each) for each in folders), copied
