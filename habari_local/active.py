@@ -97,7 +97,7 @@ def running(
     """
     found, ctx = current(mode, flags)
     if not isinstance(found, Elsewhere) and active_mode(ctx.checkout) != found.name:
-        raise NotRunning
+        raise NotRunning(mode=mode)
     return found, ctx
 
 

@@ -99,8 +99,9 @@ class PortTaken(HabariError):
 class NotRunning(HabariError):
     """A command that needs the platform was given while it is down."""
 
-    def __init__(self, what: str = "Habari") -> None:
-        super().__init__(f"{what}: not running, expected to be up.", "habari-local up")
+    def __init__(self, what: str = "Habari", mode: str | None = None) -> None:
+        up = f"habari-local up --mode {mode}" if mode else "habari-local up"
+        super().__init__(f"{what}: not running, expected to be up.", up)
 
 
 class Busy(HabariError):

@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
+from habari_local.commands.planned import again
 from habari_local.console import Result, Table, human_size
 from habari_local.errors import NOT_READY
+
+if TYPE_CHECKING:
+    from habari_local.modes.base import Context, Mode
 
 
 def status(
@@ -49,8 +54,17 @@ def status(
     lines: list[str | Table] = [f"Mode {chosen.name}", table] if rows else []
     if not good:
         what = "Some services don't answer." if any(r.good for r in rows) else "Habari is down."
-        lines.append(f"{what} Try: habari-local up")
+        lines.append(f"{what} Try: {_up(chosen, ctx, mode)}")
     return Result(data, lines, 0 if good else NOT_READY, as_json=as_json)
+
+
+def _up(chosen: Mode, ctx: Context, named: str | None) -> str:
+    """The command that brings just this one up."""
+    from habari_local.modes.base import Elsewhere
+
+    if isinstance(chosen, Elsewhere):
+        return again("up", ctx)
+    return f"habari-local up --mode {named}" if named else "habari-local up"
 
 
 def _iso(since: float | None) -> str | None:

@@ -154,7 +154,10 @@ def test_down_leaves_nothing_and_says_what_it_kept(platform: tuple[str, Scratch]
     assert "Stopped" in said
     assert "Kept" in said
     assert left_by(scratch) == {}
-    assert scratch.call("status").returncode == 4
-    assert scratch.call("endpoints").returncode == 1
+    status, endpoints = (scratch.call(e, "--mode", mode) for e in ("status", "endpoints"))
+    assert (status.returncode, endpoints.returncode) == (4, 1)
+    # Only this brings the mode up that was asked about.
+    assert f"Try: habari-local up --mode {mode}\n" in status.stdout
+    assert f"Try: habari-local up --mode {mode}\n" in endpoints.stderr
     assert "nothing had to be done" in scratch.good("down")
     scratch.good("up", "--mode", mode)
