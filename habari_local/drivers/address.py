@@ -11,6 +11,7 @@ from typing import Any
 from habari_local.errors import MISSING_TOOL, HabariError
 
 SOCKET = "/var/run/docker.sock"
+DESKTOP = "/.docker/desktop/"  # https://docs.docker.com/desktop/setup/install/linux/
 
 
 def options(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -37,6 +38,10 @@ def options(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def socket(environ: Mapping[str, str]) -> str:
-    """Return the path of the engine's socket, the usual one where the engine is elsewhere."""
+    """Return the path of the engine's socket as a container can have it.
+
+    The usual one where the engine is on another machine, Docker Desktop's virtual one too: what
+    that has in a home leads into the machine, and is no socket inside.
+    """
     scheme, _, path = str(options(environ)["base_url"]).partition("://")
-    return path if scheme.endswith("unix") else SOCKET
+    return path if scheme.endswith("unix") and DESKTOP not in path else SOCKET

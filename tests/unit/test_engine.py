@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.drivers import engine
+from habari_local.drivers import address, engine
 from habari_local.errors import HabariError
 
 
@@ -28,3 +28,15 @@ def test_a_socket_that_a_stopped_engine_left_is_told_and_left_closed(
         gc.collect()
     finally:
         engine.api.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("host", "socket_path"),
+    [
+        ("unix:///run/user/1001/docker.sock", "/run/user/1001/docker.sock"),
+        ("unix:///home/ada/.docker/desktop/docker.sock", "/var/run/docker.sock"),
+        ("tcp://192.0.2.1:2375", "/var/run/docker.sock"),
+    ],
+)
+def test_a_container_is_given_the_socket_that_is_one_inside(host: str, socket_path: str) -> None:
+    assert address.socket({"DOCKER_HOST": host}) == socket_path
