@@ -97,12 +97,21 @@ class KindPlatform(Platform):
 
     def kill_pod(self, app: str) -> None:
         """End the pods of S3 or the stand-in at once."""
-        cluster = self.cluster
-        pods = cluster.api.list_namespaced_pod(
-            cluster.namespace, label_selector=f"app=habari-{app}"
-        ).items
-        for each in pods:
-            cluster.kill(each)
+        for each in self._pods_beside(app):
+            self.cluster.kill(each)
+
+    def ready(self, app: str) -> set[str]:
+        """Return the uids of the pods of S3 or the stand-in that are asked."""
+        return {
+            pod.metadata.uid
+            for pod in self._pods_beside(app)
+            for each in pod.status.conditions or ()
+            if each.type == "Ready" and each.status == "True"
+        }
+
+    def _pods_beside(self, app: str) -> list[Any]:
+        ask, labels = self.cluster.api.list_namespaced_pod, f"app=habari-{app}"
+        return list(ask(self.cluster.namespace, label_selector=labels).items)
 
     def kill(self, part: str) -> None:
         """End a part at once; S3, which Kubernetes would start again, stays away until mended."""

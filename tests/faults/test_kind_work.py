@@ -85,9 +85,12 @@ def test_what_was_acknowledged_is_there_after_s3_was_killed_during_saves(
     saving.start()
     try:
         until("Saves", lambda: len(acknowledged) >= SAVES)
-        before = len(acknowledged)
+        gone = in_kind.ready("s3")
         in_kind.kill_pod("s3")
         with recovery():
+            # The old one may take some more before it is gone.
+            until("Another S3", lambda: in_kind.ready("s3") - gone, 90)
+            before = len(acknowledged)
             until("Saves again", lambda: len(acknowledged) >= before + SAVES, 90)
     finally:
         enough.set()
