@@ -11,6 +11,8 @@ from habari_local.drivers import engine
 from habari_local.errors import Cancelled, CommandFailed
 
 CLUSTER = "io.x-k8s.kind.cluster"  # kind's own label, with the cluster's name
+RESTARTED: Any = {"Name": "on-failure", "MaximumRetryCount": 1}  # as kind makes nodes
+LEFT_ALONE: Any = {"Name": "no"}
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,25 @@ def _described(container: str) -> Node:
 
 def start(nodes: Sequence[Node]) -> None:
     """Start stopped nodes."""
-    engine.each_of(lambda each: engine.api().start(each), [each.id for each in nodes])
+
+    def one(node: str) -> None:
+        engine.api().update_container(node, restart_policy=RESTARTED)
+        engine.api().start(node)
+
+    engine.each_of(one, [each.id for each in nodes])
 
 
 def stop(nodes: Sequence[Node]) -> None:
-    """Stop nodes; what is on them stays."""
-    engine.each_of(
-        lambda each: engine.api().stop(each, timeout=engine.STOP_SECONDS),
-        [each.id for each in nodes],
-    )
+    """Stop nodes; what is on them stays, and an engine that starts anew leaves them alone.
+
+    As kind makes them it would start them again, since systemd ends with another code than 0.
+    """
+
+    def one(node: str) -> None:
+        engine.api().update_container(node, restart_policy=LEFT_ALONE)
+        engine.api().stop(node, timeout=engine.STOP_SECONDS)
+
+    engine.each_of(one, [each.id for each in nodes])
 
 
 def execute(

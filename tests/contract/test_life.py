@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from habari_local import wait
+from habari_local.drivers import engine, node
 from tests.able import here
 from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run
@@ -153,6 +154,12 @@ def test_down_leaves_nothing_and_says_what_it_kept(platform: tuple[str, Scratch]
     said = scratch.good("down")
     assert "Stopped" in said
     assert "Kept" in said
+    if mode == "kind":  # the one that is kept as containers
+        policies = [
+            engine.api().inspect_container(each.id)["HostConfig"]["RestartPolicy"]["Name"]
+            for each in node.find(f"habari-{scratch.id}")
+        ]
+        assert policies == ["no"], "an engine that starts anew starts none of them"
     assert left_by(scratch) == {}
     status, endpoints = (scratch.call(e, "--mode", mode) for e in ("status", "endpoints"))
     assert (status.returncode, endpoints.returncode) == (4, 1)
