@@ -40,6 +40,9 @@ not counted, images there, on {cores} cores.
 """
 
 
+SETTLE = 1.5  # seconds: the engine clears up after a `down`, and that is nobody's bring-up
+
+
 def plain(scratch: Scratch, mode: str) -> float:
     """The same containers by Compose alone, from the files that `up` rendered; gone after it."""
     command = ["docker", "compose", "--env-file", str(scratch.state / mode / "compose.env")]
@@ -48,6 +51,7 @@ def plain(scratch: Scratch, mode: str) -> float:
     subprocess.run([*command, "up", "--wait"], cwd=scratch.root, check=True, capture_output=True)
     seconds = time.perf_counter() - began
     subprocess.run([*command, "down"], cwd=scratch.root, check=True, capture_output=True)
+    time.sleep(SETTLE)
     return seconds
 
 
@@ -60,6 +64,7 @@ def of_hub(scratch: Scratch) -> Figures:
     figures["spawn"] = hub.spawn("grace")
     figures["hub_second_up"] = timed(scratch, "up")
     figures["hub_down"] = timed(scratch, "down")
+    time.sleep(SETTLE)
     figures["hub_plain"] = plain(scratch, "hub")
     return figures
 
@@ -71,6 +76,7 @@ def of_nohub(scratch: Scratch) -> Figures:
         assert answer.status == 200
     figures["edit"] = edit(scratch)
     figures["nohub_down"] = timed(scratch, "down")
+    time.sleep(SETTLE)
     figures["nohub_plain"] = plain(scratch, "nohub")
     return figures
 
