@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
 from habari_local.commands.planned import again
 from habari_local.console import Result, Table, human_size
-from habari_local.errors import NOT_READY
+from habari_local.errors import NOT_READY, NotRunning
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Context, Mode
@@ -64,7 +64,7 @@ def _up(chosen: Mode, ctx: Context, named: str | None) -> str:
 
     if isinstance(chosen, Elsewhere):
         return again("up", ctx)
-    return f"habari-local up --mode {named}" if named else "habari-local up"
+    return NotRunning(mode=named).hint
 
 
 def _iso(since: float | None) -> str | None:

@@ -32,10 +32,15 @@ def _cookies(person: Person) -> dict[str, tuple[bool, str]]:
     }
 
 
-def test_cookies_are_out_of_reach(server: Server) -> None:
-    """Cookies of a session are kept from scripts and from requests of other sites."""
+def _must_have_cookies(server: Server) -> None:
+    """Skip for who shows a token: no browser sends one along, so another site has nothing of it."""
     if "Authorization" in server.web.headers:
         not_applicable("real-github")
+
+
+def test_cookies_are_out_of_reach(server: Server) -> None:
+    """Cookies of a session are kept from scripts and from requests of other sites."""
+    _must_have_cookies(server)
     server.enter()
     found = _cookies(server.person)
     assert found
@@ -76,12 +81,6 @@ def test_pages_are_not_framed(endpoints: Endpoints, server: Server) -> None:
         assert "frame-ancestors 'none'" in policy or "frame-ancestors 'self'" in policy, page.url
     nosniff = server.ask("GET", "api/contents").headers["X-Content-Type-Options"]
     assert nosniff == "nosniff"
-
-
-def _must_have_cookies(server: Server) -> None:
-    """Skip for who shows a token: no browser sends one along, so another site has nothing of it."""
-    if "Authorization" in server.web.headers:
-        not_applicable("real-github")
 
 
 def _from_elsewhere(server: Server, method: str, url: str) -> requests.Response:
@@ -128,12 +127,10 @@ def test_another_site_opens_no_connection(server: Server, path: str) -> None:
 
 
 def _connected(server: Server, url: str, origin: str) -> websocket.WebSocket:
-    headers = {k: str(v) for k, v in server.web.headers.items() if k == "Authorization"}
     return websocket.create_connection(
         "ws" + url.removeprefix("http"),
         timeout=10,
         cookie=server.web.cookie_header(url),
-        header=headers,
         origin=origin,
     )
 

@@ -19,10 +19,7 @@ PAGE = "docs/how-to/configure-production.md#secrets"
 
 def missing(ctx: Context) -> list[str]:
     """Return each secret that values name and the namespace lacks, with where it is named."""
-    objects = Objects(place.cluster(ctx), place.namespace(ctx))
-    return [
-        f"{name} ({where})" for name, where in named(_values(ctx)).items() if _no(objects, name)
-    ]
+    return _lacking(ctx, _values(ctx))
 
 
 def refuse(ctx: Context) -> None:
@@ -31,18 +28,23 @@ def refuse(ctx: Context) -> None:
     Raises:
         HabariError: all that are missing.
     """
-    lacking = missing(ctx)
+    found = _values(ctx)
+    lacking = _lacking(ctx, found)
     if not lacking:
         return
-    found, namespace = _values(ctx), place.namespace(ctx)
     whole = at(found, EXISTING) and at(found, CLIENT_SECRET)
     twice = "- hub.existingSecret: the client secret is among the values already. Leave it out, if"
     raise HabariError(
-        f"Namespace {namespace}: no secret {', '.join(lacking)}, expected there.",
-        f"kubectl --context {ctx.settings.kube_context} -n {namespace} get secrets   (how to make"
-        f" them: {PAGE})",
+        f"Namespace {place.namespace(ctx)}: no secret {', '.join(lacking)}, expected there.",
+        hint(ctx),
         details=[f"{twice} that is all that it is for."] if whole else [],
     )
+
+
+def hint(ctx: Context) -> str:
+    """Return what shows the secrets that are there, and where it says how to make others."""
+    to = f"--context {ctx.settings.kube_context} -n {place.namespace(ctx)}"
+    return f"kubectl {to} get secrets   (how to make them: {PAGE})"
 
 
 def named(values: Mapping[str, Any]) -> dict[str, str]:
@@ -63,6 +65,11 @@ def _variables(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             reference = at(each, ("valueFrom", "secretKeyRef"), {})
             if reference.get("name") and not reference.get("optional"):
                 yield reference["name"], f"{part}.extraEnv"
+
+
+def _lacking(ctx: Context, values: Mapping[str, Any]) -> list[str]:
+    objects = Objects(place.cluster(ctx), place.namespace(ctx))
+    return [f"{name} ({where})" for name, where in named(values).items() if _no(objects, name)]
 
 
 def _values(ctx: Context) -> Mapping[str, Any]:

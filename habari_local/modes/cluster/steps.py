@@ -16,7 +16,7 @@ from habari_local.drivers.podwatch import PodWatch
 from habari_local.errors import USAGE, ConfigError, HabariError, NotReady
 from habari_local.modes._helm.arrival import Arrival
 from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.cluster import layers, place
+from habari_local.modes.cluster import layers, needed, place
 
 SECRET_MISSING = re.compile(r'secret "[^"]+" not found')
 SECONDS = 600.0  # how long pods may take: a node may have to be added first
@@ -157,10 +157,9 @@ def rollout(
 
 def _hint(ctx: Context, told: str) -> str:
     """What to do about a pod that could not come up, and is gone by then."""
-    to, namespace = f"--context {ctx.settings.kube_context}", place.namespace(ctx)
     if SECRET_MISSING.search(told):
-        page = "docs/how-to/configure-production.md#secrets"
-        return f"kubectl {to} -n {namespace} get secrets   (how to make them: {page})"
+        return needed.hint(ctx)
+    to = f"--context {ctx.settings.kube_context}"
     if ctx.settings.tenant:
         return f"habari-local tenant diff {ctx.settings.tenant} {to}"
-    return f"habari-local up --mode cluster {to} --namespace {namespace} --keep"
+    return f"habari-local up --mode cluster {to} --namespace {place.namespace(ctx)} --keep"
