@@ -15,7 +15,9 @@ def run() -> NoReturn:
         sys.pycache_prefix = f"{sys.prefix}/pycache"
         sys.dont_write_bytecode = False
     from habari_local.cli import main
+    from habari_local.console import outlive_readers
 
+    outlive_readers()
     main()
 
 

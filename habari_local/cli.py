@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -26,15 +26,14 @@ from habari_local.commands.open import open_
 from habari_local.commands.status import status
 from habari_local.commands.up import up
 from habari_local.commands.why import why
-from habari_local.console import Result, render
-from habari_local.errors import FAILED, INTERRUPTED, HabariError
+from habari_local.console import Result, reader_left, render
+from habari_local.errors import INTERRUPTED, HabariError
 
 app = typer.Typer(
     name="habari-local",
     help="Habari on this machine: JupyterHub, notebooks in S3, GitHub sign-in. Begin with `up`.\n\n"
     "Example: habari-local up",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -64,6 +63,23 @@ app.add_typer(s3.app, name="s3")
 app.add_typer(tenant.app, name="tenant")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"habari-local {version('habari-local')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that come before a verb."""
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code of errors.py's table."""
     for each in (signal.SIGTERM, signal.SIGHUP):
@@ -78,9 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is undone: a second one ends nothing
         sys.stderr.write("\nInterrupted; what this call had started was stopped.\n")
         code = INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = FAILED
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
@@ -97,16 +110,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         raise KeyboardInterrupt
     if not isinstance(result, Result):
         return int(result or 0)
-    if result.lines is not None:
+    if result.lines is not None or result.chunks is not None:
         try:
-            for line in result.lines:
-                sys.stdout.write(f"{line}\n")
-                sys.stdout.flush()
+            _stream(result)
         except KeyboardInterrupt:  # how one leaves `logs -f`
             return result.code
-    elif result.chunks is not None:
-        for chunk in result.chunks:
-            sys.stdout.buffer.write(chunk)
     elif result.as_json:
         json.dump(result.data, sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -114,6 +122,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         render(result)
     sys.stdout.flush()
     return result.code
+
+
+def _stream(result: Result) -> None:
+    """Write lines or chunks as they come, until they or their reader end."""
+    for chunk in result.chunks or (f"{line}\n".encode() for line in result.lines or ()):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        if reader_left():
+            return
 
 
 def _tell(error: HabariError) -> int:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 HEARTBEAT = 10.0  # seconds between two lines about the same wait, where nothing can be redrawn
 
@@ -33,6 +38,42 @@ class Result:
     as_json: bool = False
     lines: Iterable[str] | None = None
     chunks: Iterable[bytes] | None = None
+
+
+class _Outlet(io.FileIO):
+    """A file descriptor whose reader may leave (`| head -1`): what comes after that is dropped.
+
+    That is no error: what the command does beside writing is done to its end.
+    """
+
+    left = False
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write, or drop what nobody reads any more."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            self.left = True
+            return memoryview(data).nbytes
+
+
+def outlive_readers() -> None:
+    """Have standard output and standard error go on when their reader leaves."""
+    for name in ("stdout", "stderr"):
+        given = getattr(sys, name)
+        if given is None:  # closed by whoever started us
+            continue
+        outlet = io.BufferedWriter(_Outlet(given.fileno(), "wb", closefd=False))
+        made = io.TextIOWrapper(
+            outlet, given.encoding, given.errors, line_buffering=given.line_buffering
+        )
+        setattr(sys, name, made)
+
+
+def reader_left() -> bool:
+    """Whether nobody reads standard output any more."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return isinstance(raw, _Outlet) and raw.left
 
 
 class Board(Protocol):
@@ -156,7 +197,11 @@ def unseen(titles: Sequence[str]) -> PlainBoard:
 
 
 def render(result: Result) -> None:
-    """Write a result to standard output."""
+    """Write a result to standard output: drawn for a terminal, plain text for a pipe or a file."""
+    if not sys.stdout.isatty():
+        for part in result.shown:
+            sys.stdout.writelines(f"{line}\n" for line in _plain(part))
+        return
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -165,6 +210,18 @@ def render(result: Result) -> None:
             console.print(part, markup=False, soft_wrap=True)
         else:
             console.print(_rich(part))
+
+
+def _plain(part: str | Table) -> Iterable[str]:
+    """Yield lines that a program can take apart: a row is one, columns are two spaces apart."""
+    if isinstance(part, str):
+        yield part
+        return
+    rows = [[cell.replace("\n", " ") for cell in row] for row in (part.headings, *part.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        yield "  ".join(f"{cell:<{width}}" for cell, width in cells).rstrip()
 
 
 def _rich(table: Table) -> Any:

@@ -8,7 +8,7 @@ import typer
 
 from habari_local.commands.options import ContextName, ModeName, Namespace, cluster
 from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError
+from habari_local.errors import USAGE, HabariError, NotRunning
 
 
 def logs(
@@ -26,6 +26,8 @@ def logs(
     from habari_local import active
 
     chosen, ctx = active.current(mode, cluster(mode, context, namespace))
+    if not ctx.secrets:  # never up: there is no log yet
+        raise NotRunning(mode=mode)
     known = chosen.services(ctx)
     for name in services or ():
         if name not in known:

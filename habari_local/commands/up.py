@@ -141,6 +141,6 @@ def _said(mode: Mode, where: Endpoints, *, changed: bool, seconds: float) -> lis
         f"{where.s3.lake_bucket} as lake/, {where.s3.notebooks_bucket} as notebooks/",
         f"  project   {where.project_path} as project/",
         *(f"  note      {note}" for note in mode.notes),
-        "\nTry next: habari-local open · habari-local status · habari-local logs -f · "
-        "habari-local e2e · habari-local down",
+        "\nTry next:",
+        *(f"  habari-local {verb}" for verb in ("open", "status", "logs -f", "e2e", "down")),
     ]
