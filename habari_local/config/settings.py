@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 GITHUB_NAME = re.compile(r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}", re.IGNORECASE)
+DEBIAN_MIRROR = "http://deb.debian.org/debian"
 BUCKET_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 
 
@@ -88,11 +89,16 @@ class Settings(BaseModel):
         "upstream: bases come from their registries; packages: all is built from Debian, PyPI and"
         " npm packages, without a container registry.",
     )
-    debian_mirror: str = setting(
-        "http://deb.debian.org/debian",
+    image_mirror: str = setting(
+        "",
         "Images",
-        "Where images get Debian's packages, with packages.",
-        pattern=r"^https?://\S+$",
+        "Where images come from instead of their own registries: HOST[:PORT][/PATH], put before"
+        " each upstream reference (HOST/PATH/quay.io/jupyterhub/k8s-hub:4.4.0), the chart's too;"
+        " empty: no mirror.",
+        pattern=r"^([a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*)?$",
+    )
+    debian_mirror: str = setting(
+        DEBIAN_MIRROR, "Images", "Where images get Debian's packages.", pattern=r"^https?://\S+$"
     )
     notebook_image: str = setting(
         "", "Images", "Image of users' servers; empty: the one that jupyter/ builds."

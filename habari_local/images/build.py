@@ -16,12 +16,13 @@ from habari_local.diagnostics.docker import refuse_build
 from habari_local.drivers import distribution, docker, git, mmdebstrap, processes
 from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import mirrors, tags
-from habari_local.images.catalogue import Catalogue, Image, load, with_bases
+from habari_local.images.catalogue import Catalogue, Image, load, through, with_bases
 from habari_local.images.failure import explain, shown
 from habari_local.paths import Checkout, private_folder
 
 Say = Callable[[str], None]
 THERE = "already there"  # what a task returns that had nothing to do, as every step of a mode does
+MIRROR = "DEBIAN_MIRROR"  # argument of a build that gets the setting
 FOLDER = "images"  # of what is half-built; and the label of the programs that build
 BASE_ENVIRONMENT = (
     "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8",
@@ -61,6 +62,10 @@ class Images:
     def catalogue(self) -> Catalogue:
         """The images as HABARI_IMAGES has them made."""
         images = load(self.settings.images)
+        for name, image in images.items():
+            if MIRROR in image.args:
+                args = {**image.args, MIRROR: self.settings.debian_mirror}
+                images[name] = replace(image, args=args)
         given = self.settings.notebook_image
         if given:
             images["notebook"] = replace(images["notebook"], pull=given, dockerfile="", base="")
@@ -69,7 +74,9 @@ class Images:
     def reference(self, name: str) -> str:
         """Return what an image is called, whether it is there or not."""
         mirror = self.settings.debian_mirror
-        return tags.reference(self.checkout.root, self.catalogue, name, mirror)
+        found = tags.reference(self.checkout.root, self.catalogue, name, mirror)
+        upstream = self.catalogue[name].pull and found != self.settings.notebook_image
+        return through(found, self.settings.image_mirror) if upstream else found
 
     def tasks(self, names: Sequence[str]) -> list[Task]:
         """Return what to do so that these images are there, each after what it stands on.
@@ -152,7 +159,8 @@ class Images:
         argv = ["--tag", reference, "--file", str(root / image.dockerfile), "--provenance=false"]
         made_from = {"BASE": image.base, **image.uses}
         known = {k: self.reference(v) for k, v in made_from.items() if v in self.catalogue}
-        for name, value in {**made_from, **known, **image.args}.items():
+        mirrored = {k: through(v, self.settings.image_mirror) for k, v in made_from.items() if v}
+        for name, value in {**mirrored, **known, **image.args}.items():
             argv += ["--build-arg", f"{name}={value}"]
         for name, value in self._labels(image).items():
             argv += ["--label", f"{name}={value}"]

@@ -71,6 +71,20 @@ def _image(name: str, table: Mapping[str, Any], source: Source) -> Image:
     return Image(name, **{**merged, "modes": tuple(merged.get("modes", ()))})
 
 
+def through(reference: str, mirror: str) -> str:
+    """Return what an upstream image is called at a mirror: its whole name, registry too, after it.
+
+    >>> through("python:3.13", "mirror.example/cache")
+    'mirror.example/cache/docker.io/library/python:3.13'
+    """
+    if not mirror:
+        return reference
+    first, _, rest = reference.partition("/")
+    if rest and (first == "localhost" or "." in first or ":" in first):
+        return f"{mirror}/{reference}"
+    return f"{mirror}/docker.io/{reference if rest else f'library/{reference}'}"
+
+
 def choose(catalogue: Catalogue, names: Sequence[str]) -> list[Image]:
     """Return the images of those names, all of them without a name.
 

@@ -43,7 +43,7 @@ def calls_and_attributes(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("path", FILES, ids=identify)
 def test_modules_are_small_and_say_what_they_own(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 250, "split it: one module owns one thing"
+    assert len(text.splitlines()) <= 500, "split it: one module owns one thing"
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "begin with what it owns"
 
 

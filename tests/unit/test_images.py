@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from habari_local.config.settings import Settings
+from habari_local.drivers import docker
+from habari_local.drivers.kind import INSTALL
 from habari_local.errors import CommandFailed, HabariError
-from habari_local.images import catalogue, failure, mirrors, tags
+from habari_local.images import build, catalogue, failure, mirrors, tags
+from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, Source
+from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 MIRROR = "http://deb.debian.org/debian"
@@ -60,6 +65,13 @@ def test_packages_need_no_registry() -> None:
 def test_the_notebook_builds_by_itself_on_the_base_of_the_catalogue() -> None:
     text = (ROOT / "jupyter" / "Dockerfile").read_text(encoding="utf-8")
     assert f"ARG BASE={catalogue.load('upstream')['notebook'].base}\n" in text
+
+
+def test_the_upstream_node_is_one_that_the_pinned_kind_publishes() -> None:
+    """Node images of another kind need not work: whoever raises one looks up the other."""
+    published = {"v0.33.0": ("v1.34.11", "v1.35.8", "v1.36.4", "v1.37.0")}  # by its release notes
+    version = catalogue.load("upstream")["node"].pull.rpartition("@")[0].rpartition(":")[2]
+    assert version in published[INSTALL["kind"].rpartition("@")[2]]
 
 
 @pytest.mark.parametrize(("source", "name"), EVERY)
@@ -117,6 +129,49 @@ def test_another_mirror_is_another_base_and_all_on_it() -> None:
     other = "https://mirror.example/debian"
     assert refer("hub", mirror=other) != refer("hub")
     assert refer("hub", "upstream", mirror=other) == refer("hub", "upstream")
+
+
+@pytest.mark.parametrize(
+    ("reference", "there"),
+    [
+        ("quay.io/jupyterhub/k8s-hub:4.4.0", "m.test/cache/quay.io/jupyterhub/k8s-hub:4.4.0"),
+        ("docker.io/library/postgres:17", "m.test/cache/docker.io/library/postgres:17"),
+        ("postgres:17", "m.test/cache/docker.io/library/postgres:17"),
+        ("kindest/node:v1", "m.test/cache/docker.io/kindest/node:v1"),
+        ("localhost:5001/x:1", "m.test/cache/localhost:5001/x:1"),
+    ],
+)
+def test_an_upstream_image_has_its_whole_name_at_a_mirror(reference: str, there: str) -> None:
+    assert catalogue.through(reference, "m.test/cache") == there
+    assert catalogue.through(reference, "") == reference
+
+
+def of(**settings: str) -> Images:
+    return Images(Checkout(ROOT), Settings(images="upstream", **settings), {})  # type: ignore[arg-type]
+
+
+def test_a_mirror_of_images_is_asked_for_all_that_is_upstreams() -> None:
+    plain, mirrored = of(), of(image_mirror="m.test/cache")
+    for name, image in plain.catalogue.items():
+        if image.pull:
+            assert mirrored.reference(name) == f"m.test/cache/{image.pull}"
+        else:  # the same content, wherever its base was pulled from
+            assert mirrored.reference(name) == plain.reference(name)
+    own = of(image_mirror="m.test/cache", notebook_image="our.org/notebook:1")
+    assert own.reference("notebook") == "our.org/notebook:1"
+
+
+def test_builds_from_upstream_bases_get_both_mirrors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(build, "refuse_build", lambda _: None)
+    monkeypatch.setattr(docker, "build", lambda argv, *_, **__: seen.extend(argv))
+    images = of(image_mirror="m.test", debian_mirror="http://d.test/debian")
+    images._build(images.catalogue["base"], "base:1", tmp_path, lambda _: None, None)
+    python = images.catalogue["base"].base
+    assert {f"BASE=m.test/{python}", "DEBIAN_MIRROR=http://d.test/debian"} <= {*seen}
+    assert images.reference("base") != of().reference("base")
 
 
 def test_a_dockerignore_that_is_no_list_of_what_is_allowed_is_refused(copy: Path) -> None:

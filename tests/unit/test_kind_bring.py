@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.drivers.node import Node
 from habari_local.modes.base import Context
-from habari_local.modes.kind import bring, place
+from habari_local.modes.kind import bring, place, registries
 from habari_local.paths import Checkout
 
 
@@ -44,3 +45,18 @@ def test_a_machines_proxy_is_not_between_nodes_and_their_registry(tmp_path: Path
     ctx = Context(Checkout(tmp_path), Settings(), Secrets(), given)
     direct = place.environ(ctx)["NO_PROXY"].split(",")
     assert {".our.org", "127.0.0.1", place.registry_container(ctx)} <= set(direct)
+
+
+def test_nodes_are_told_of_the_mirror_and_of_what_this_machine_trusts() -> None:
+    plain = registries.files("localhost:5001", "beside", "", b"")
+    assert plain == {"localhost:5001/hosts.toml": b'[host."http://beside:5000"]\n'}
+    told = registries.files("localhost:5001", "beside", "m.test:5000/cache", b"authorities")
+    assert told[registries.CA] == b"authorities"
+    ca = f"{registries.CERTS}/{registries.CA}"
+    assert tomllib.loads(told["_default/hosts.toml"].decode()) == {"ca": ca}
+    assert tomllib.loads(told["quay.io/hosts.toml"].decode()) == {
+        "server": "https://m.test:5000/v2/cache/quay.io",
+        "override_path": True,
+        "ca": ca,
+    }
+    assert told["localhost:5001/hosts.toml"] == plain["localhost:5001/hosts.toml"]

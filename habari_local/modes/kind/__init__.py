@@ -29,7 +29,7 @@ from habari_local.modes.base import (
     Stopped,
     Trouble,
 )
-from habari_local.modes.kind import beside, breaking, bring, life, place, steps
+from habari_local.modes.kind import beside, breaking, bring, life, place, registries, steps
 
 TITLES: Mapping[str, str] = {
     "registry": "registry",
@@ -99,9 +99,10 @@ class KindMode(KeepingVolumes):
             steps.push(names, ("registry",)),
             bring.leftovers(("tools",)),
             bring.cluster(("values", "leftovers")),
-            steps.pulls(names, ("push", "values", "leftovers")),
-            beside.manifests(("cluster", "push")),
-            helm_steps.release(beside.deployment, ("cluster", "push")),
+            registries.step(("push", "values", "leftovers")),
+            steps.pulls(names, ("registries",)),
+            beside.manifests(("cluster", "registries")),
+            helm_steps.release(beside.deployment, ("cluster", "registries")),
         ]
         for name in self.services(ctx):
             if name == "registry":

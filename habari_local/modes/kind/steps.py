@@ -11,15 +11,13 @@ from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_private
 from habari_local.drivers import distribution, docker, engine, node
 from habari_local.drivers.clearance import clear
-from habari_local.errors import HabariError
 from habari_local.images import tools
 from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.kind import bring, place
+from habari_local.modes.kind import place
+from habari_local.modes.kind.registries import CERTS
 from habari_local.paths import private_folder, project_folder
 
-NETWORK = "kind"  # kind's own network in the engine
 CTR = ("ctr", "--namespace", "k8s.io", "images")  # where the kubelet finds what is pulled
-CERTS = "/etc/containerd/certs.d"  # where containerd looks for registries' addresses
 
 
 def folders() -> Step:
@@ -120,40 +118,14 @@ def pulls(names: Mapping[str, str], after: tuple[str, ...]) -> Step:
     """Return the step that has the nodes pull the images while the control plane comes up."""
 
     def action(ctx: Context, say: Say) -> str:
-        wait.until(
-            lambda: _containerd_answers(ctx), "Nodes",
-            seconds=bring.START_SECONDS, cancel=ctx.cancel,
-            tick=lambda: say("waiting for the nodes' containerd"),
-        )  # fmt: skip
-        engine.connect(NETWORK, place.registry_container(ctx), place.registry_container(ctx))
         references = list(place.pushed(ctx, names).values())
         nodes = place.nodes(ctx)
-        for each in nodes:  # before the first is pulled: a pod may come to any of them
-            _trust(ctx, each)
         with ThreadPoolExecutor(len(nodes)) as pool:
             found = list(pool.map(lambda each: _pull(each, references, ctx.cancel, say), nodes))
         pulled = sum(map(len, found))
         return f"pulled {pulled}" if pulled else SAME
 
     return Step("pulls", "images on the nodes", action, after)
-
-
-def _containerd_answers(ctx: Context) -> bool:
-    found = [each for each in place.nodes(ctx) if each.running]
-    try:
-        for each in found:
-            node.execute(each, ["ctr", "version"])
-    except HabariError:
-        return False
-    return len(found) == ctx.settings.nodes
-
-
-def _trust(ctx: Context, of: node.Node) -> None:
-    """Tell a node's containerd where the registry is: its name here is this machine's."""
-    folder = f"{CERTS}/{place.registry(ctx)}"
-    text = f'[host."http://{place.registry_container(ctx)}:5000"]\n'
-    script = 'mkdir -p "$1" && printf "%s" "$2" >"$1/hosts.toml"'
-    node.execute(of, ["sh", "-c", script, "sh", folder, text])
 
 
 def _pull(

@@ -1,0 +1,101 @@
+"""A node's containerd pulls through a mirror that a company's own authority signed for."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from habari_local.drivers import engine
+from habari_local.drivers.node import Node, execute
+from habari_local.errors import CommandFailed
+from habari_local.images.build import Images
+from habari_local.modes.kind import registries
+from tests.images.conftest import Run
+from tests.images.registries import start
+from tests.waiting import wait_for
+
+MIRROR, UPSTREAM = "mirror.test:5000/cache", "quay.io/jupyterhub/k8s-hub:4.4.0"
+PULL = ("ctr", "--namespace", "k8s.io", "images", "pull", "--hosts-dir", registries.CERTS)
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    name = f"habari-test-{uuid.uuid4().hex[:8]}"
+    engine.api().create_network(name, internal=True)
+    yield name
+    for each in engine.api().inspect_network(name)["Containers"]:
+        engine.api().disconnect_container_from_network(each, name, force=True)
+    engine.api().remove_network(name)
+
+
+@pytest.fixture
+def node(images: Images, run: Run, network: str) -> Node:
+    """A container whose containerd runs as on a node."""
+    options = ("--privileged", f"--network={network}", "--entrypoint=containerd")
+    made = run("run", "-d", *options, images.reference("node")).stdout.strip()
+    found = Node(made, "node", "", running=True, mounts=frozenset(), ports=frozenset())
+    wait_for(lambda: answers(found), seconds=30)
+    return found
+
+
+def answers(node: Node) -> bool:
+    try:
+        execute(node, ["ctr", "version"])
+    except CommandFailed:
+        return False
+    return True
+
+
+def certificate(folder: Path) -> bytes:
+    folder.chmod(0o755)
+    make = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt"]
+    make += ["ec_paramgen_curve:P-256", "-days", "2", "-subj", "/CN=a company"]
+    make += ["-addext", "subjectAltName=DNS:mirror.test", "-keyout", "tls.key", "-out", "tls.crt"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+    (folder / "tls.key").chmod(0o644)
+    return (folder / "tls.crt").read_bytes()
+
+
+def an_image() -> bytes:
+    """The smallest file system: one file."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("file"))
+    return packed.getvalue()
+
+
+def test_a_node_pulls_upstreams_images_through_the_mirror(
+    images: Images, run: Run, network: str, node: Node, tmp_path: Path
+) -> None:
+    ours = certificate(tmp_path)
+    settings = ["--env=REGISTRY_HTTP_TLS_CERTIFICATE=/given/tls.crt"]
+    settings += ["--env=REGISTRY_HTTP_TLS_KEY=/given/tls.key", f"--volume={tmp_path}:/given:ro"]
+    mirror = start(images, run, *settings, scheme="https")
+    engine.api().connect_container_to_network(mirror.container, network, aliases=["mirror.test"])
+    held = f"{mirror.address}/cache/{UPSTREAM}"
+    engine.api().import_image_from_data(an_image(), repository=held.rpartition(":")[0], tag="4.4.0")
+    try:
+        run("push", held)
+    finally:
+        run("image", "rm", held)
+
+    with pytest.raises(CommandFailed):  # the network has no way out
+        execute(node, [*PULL, UPSTREAM])
+    trusting = registries.files("localhost:5001", "registry", MIRROR, ours)
+    assert registries.tell(node, {**trusting, registries.CA: b""})
+    with pytest.raises(CommandFailed, match="certificate"):
+        execute(node, [*PULL, UPSTREAM])
+    assert registries.tell(node, trusting)
+    execute(node, [*PULL, UPSTREAM])
+    assert not registries.tell(node, trusting), "written once"
+
+    assert registries.tell(node, registries.files("localhost:5001", "registry", "", b""))
+    execute(node, ["ctr", "--namespace", "k8s.io", "images", "rm", UPSTREAM])
+    with pytest.raises(CommandFailed):  # a mirror that was given up is not asked any more
+        execute(node, [*PULL, UPSTREAM])
