@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from habari_local import modes
-from habari_local.config.load import environment, load
-from habari_local.config.render.dist import as_text
+from habari_local.config.load import as_environment, environment, load
 from habari_local.config.secrets import Secrets, load_secrets, write_private
 from habari_local.config.settings import Settings, fields_by_variable
 from habari_local.errors import ConfigError, NotRunning
@@ -25,9 +24,7 @@ def snapshot(checkout: Checkout, mode: str) -> Path:
 
 def remember(ctx: Context, mode: str) -> None:
     """Write down the settings that a mode comes up with (private: it may hold a user's keys)."""
-    values = {
-        name: as_text(getattr(ctx.settings, field)) for name, field in fields_by_variable().items()
-    }
+    values = as_environment(ctx.settings)
     ctx.checkout.of_mode(mode)
     write_private(snapshot(ctx.checkout, mode), json.dumps(values, indent=1) + "\n")
 

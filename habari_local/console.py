@@ -26,6 +26,13 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Prose:
+    """Text that is wrapped between words on a terminal, and is one line elsewhere."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Result:
     """What a command returns: data for programs, text and tables for people, an exit code.
 
@@ -33,7 +40,7 @@ class Result:
     """
 
     data: Any = None
-    shown: Sequence[str | Table] = ()
+    shown: Sequence[str | Prose | Table] = ()
     code: int = 0
     as_json: bool = False
     lines: Iterable[str] | None = None
@@ -208,6 +215,8 @@ def render(result: Result) -> None:
     for part in result.shown:
         if isinstance(part, str):
             console.print(part, markup=False, soft_wrap=True)
+        elif isinstance(part, Prose):
+            console.print(part.text, markup=False, soft_wrap=not console.is_terminal)
         else:
             console.print(_rich(part))
 
@@ -233,6 +242,7 @@ def _rich(table: Table) -> Any:
     for heading in table.headings:
         drawn.add_column(heading, overflow="fold")
     colours = {"running": "green", "ok": "green", "stopped": "red", "missing": "red"}
+    colours |= dict.fromkeys(("too old", "too little", "not running", "broken", "wrong"), "red")
     for row in table.rows:
         drawn.add_row(*(Text(cell, colours.get(cell, "")) for cell in row))
     return drawn

@@ -9,6 +9,7 @@ from pathlib import Path
 from habari_local import modes
 from habari_local.charts.location import pinned
 from habari_local.config.settings import Settings
+from habari_local.diagnostics.checks import described
 from habari_local.modes.base import Elsewhere
 from habari_local.paths import Checkout
 
@@ -29,7 +30,8 @@ def missing(mode: str) -> str | None:
     for each in modes.get(mode).requirements():
         finding = each.check(os.environ)
         if not each.optional and not finding.good:
-            return f"{each.name}: {finding.found}, {each.needed} needed. Try: {each.mend}"
+            mend = finding.mend or each.mend(os.environ)
+            return f"{each.name}: {described(finding)}, {each.needed} needed. Try: {mend}"
     if not _has_images(mode):
         return f"images of mode {mode}: not all there. Try: HABARI_IMAGES={IMAGES} {BUILD}"
     if mode == "kind" and not CHART and not pinned(os.environ).is_file():

@@ -1,54 +1,154 @@
-"""`habari-local doctor`: what each mode needs, what is there, and what mends the rest."""
+"""`habari-local doctor`: which modes this machine can run, what they need, what fixes the rest."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 from habari_local.commands.options import AsJson, ModeName
-from habari_local.console import Result, Table
-from habari_local.diagnostics.checks import Finding
-from habari_local.errors import MISSING_TOOL
+from habari_local.console import Prose, Result, Table
+from habari_local.errors import MISSING_TOOL, ConfigError
+
+if TYPE_CHECKING:
+    from habari_local.diagnostics.checks import Finding, Requirement
 
 
 def doctor(mode: ModeName = None, as_json: AsJson = False) -> Result:
-    """Check the machine for every mode (or one), with the command that mends what is missing.
+    """Check which modes this machine can run.
+
+    The exit code is about the default mode, or the one that --mode names.
 
     Example: habari-local doctor --mode process
     """
     from habari_local import modes
-    from habari_local.config.load import environment
 
-    env = environment()
-    wanted = {name: modes.get(name) for name in ([mode] if mode else modes.names())}
-    by_name = {each.name: each for found in wanted.values() for each in found.requirements()}
-    rows: list[dict[str, str]] = []
-    for requirement in by_name.values():
-        finding = requirement.check(env)
-        needs = [name for name, each in wanted.items() if requirement in each.requirements()]
-        rows.append(
-            {
-                "name": requirement.name,
-                "state": _state(finding, optional=requirement.optional),
-                "found": finding.found,
-                "needed": requirement.needed,
-                "modes": ", ".join(needs),
-                "mend": "" if finding.good else finding.mend or requirement.mend,
-            }
-        )
-    bad = any(row["state"] == "missing" for row in rows)
-    return Result({"checks": rows}, _shown(rows), MISSING_TOOL if bad else 0, as_json=as_json)
+    settings, environ, default = _settings()
+    needs = {name: modes.get(name).requirements() for name in ([mode] if mode else modes.names())}
+    rows = [settings] if settings else []
+    rows += _checked(needs, environ)
+    able = [_verdict(name, rows, default=name == default) for name in needs]
+    asked = next((each for each in able if each["mode"] == (mode or default)), None)
+    data = {"modes": able, "checks": [each.as_json() for each in rows]}
+    good = asked is not None and asked["good"]
+    shown = _shown(rows, able, tuple(needs))
+    return Result(data, shown, 0 if good else MISSING_TOOL, as_json=as_json)
 
 
-def _shown(rows: list[dict[str, str]]) -> list[str | Table]:
-    """A table, and below it what mends what is lacking: in a cell it could not be copied."""
-    columns = ("name", "state", "found", "needed", "modes")
+@dataclass(frozen=True)
+class Row:
+    """One requirement as it was found; `modes` need it, unless `optional` says what else does."""
+
+    name: str
+    state: str
+    found: str
+    needed: str
+    modes: tuple[str, ...]
+    mend: str
+    optional: str = ""
+    details: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether the requirement is met."""
+        return self.state == "ok"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        about = {each: getattr(self, each) for each in ("name", "state", "found", "needed")}
+        modes, details = list(self.modes), list(self.details)
+        return {**about, "optional": self.optional, "modes": modes, "mend": self.mend} | {
+            "details": details
+        }
+
+
+def _settings() -> tuple[Row | None, dict[str, str], str]:
+    """Return what is wrong with the settings, the environment with them in it, the default mode.
+
+    Settings that can't be used leave the environment and the defaults, as the machine is to be
+    checked all the same.
+    """
+    from habari_local import active, modes
+    from habari_local.config.load import as_environment, environment, load
+    from habari_local.config.settings import Settings
+    from habari_local.paths import find_checkout
+
+    checkout = find_checkout()
+    problems: tuple[str, ...] = ()
+    try:
+        settings, hint = load(checkout.root).settings, ""
+    except ConfigError as error:
+        settings, problems, hint = Settings(), error.problems, error.hint
+    if settings.mode not in modes.names():
+        problems = (f"HABARI_MODE={settings.mode}: expected one of {', '.join(modes.names())}",)
+        settings, hint = Settings(), f"habari-local config set HABARI_MODE {Settings().mode}"
+    row = None
+    if problems:
+        found = f"{len(problems)} wrong"
+        every = tuple(modes.names())
+        row = Row("settings", "wrong", found, "all usable", every, hint, details=problems)
+    environ = environment() | ({} if problems else as_environment(settings))
+    return row, environ, active.active_mode(checkout) or settings.mode
+
+
+def _checked(needs: Mapping[str, Sequence[Requirement]], environ: Mapping[str, str]) -> list[Row]:
+    """Check every requirement once, side by side: most of them start a program."""
+    wanted = {each.name: each for needed in needs.values() for each in needed}
+    with ThreadPoolExecutor(max(1, len(wanted))) as pool:
+        findings = list(pool.map(lambda each: each.check(environ), wanted.values()))
+    return [
+        _row(each, finding, environ, tuple(name for name in needs if each in needs[name]))
+        for each, finding in zip(wanted.values(), findings, strict=True)
+    ]
+
+
+def _row(
+    of: Requirement, finding: Finding, environ: Mapping[str, str], modes: tuple[str, ...]
+) -> Row:
+    state = "ok" if finding.good else finding.state
+    mend = "" if finding.good else finding.mend or of.mend(environ)
+    details = (finding.detail,) if finding.detail else ()
+    return Row(of.name, state, finding.found, of.needed, modes, mend, of.optional, details)
+
+
+def _verdict(mode: str, rows: Sequence[Row], *, default: bool) -> dict[str, Any]:
+    bad = [each for each in rows if mode in each.modes and not (each.good or each.optional)]
+    problems = [f"{each.name} {each.state}" for each in bad]
+    return {"mode": mode, "default": default, "good": not bad, "problems": problems}
+
+
+def _shown(
+    rows: Sequence[Row], able: Sequence[Mapping[str, Any]], modes: tuple[str, ...]
+) -> list[str | Prose | Table]:
+    """The verdict, a table, and below it what fixes the rest: in a cell it could not be copied."""
     table = Table(
         ["requirement", "state", "found", "needed", "for"],
-        [tuple(row[each] for each in columns) for row in rows],
+        [(r.name, r.state, r.found, r.needed, r.optional or _for(r.modes, modes)) for r in rows],
     )
-    mending = [f"{row['name']}: {row['mend']}" for row in rows if row["mend"]]
-    return [table, *(("", "What mends it:", *mending) if mending else ())]
+    fixes: dict[str, list[Row]] = {}
+    for each in rows:
+        if not each.good:
+            fixes.setdefault(each.mend, []).append(each)
+    shown: list[str | Prose | Table] = [Prose(" · ".join(map(_word, able))), table]
+    for command, fixed in fixes.items():
+        shown.append(f"To fix {', '.join(each.name for each in fixed)}:")
+        shown += [Prose(f"  {line}") for each in fixed for line in each.details]
+        shown += [f"  {command}", ""]
+    return shown
 
 
-def _state(finding: Finding, *, optional: bool) -> str:
-    if finding.good:
-        return "ok"
-    return "optional" if optional else "missing"
+def _word(verdict: Mapping[str, Any]) -> str:
+    """Return a mode's verdict in a few words: the first problem, and how many more there are."""
+    if verdict["good"]:
+        return f"{verdict['mode']} ok"
+    first, *more = verdict["problems"]
+    return f"{verdict['mode']}: {first}{f' (+{len(more)})' if more else ''}"
+
+
+def _for(needing: Sequence[str], every: Sequence[str]) -> str:
+    """Return which modes need something, in as few words as can be."""
+    others = [name for name in every if name not in needing]
+    if not others:
+        return "all" if len(every) > 1 else every[0]
+    return f"all but {others[0]}" if len(others) == 1 else ", ".join(needing)

@@ -127,6 +127,7 @@ def _lacking(check: Check, root: Path, environ: Mapping[str, str]) -> str | None
 def _missing(check: Check, environ: Mapping[str, str]) -> Iterator[str]:
     from habari_local import modes
     from habari_local.config.load import load
+    from habari_local.diagnostics.checks import described
     from habari_local.drivers import helm
     from habari_local.images import tools
     from habari_local.images.build import Images
@@ -135,7 +136,7 @@ def _missing(check: Check, environ: Mapping[str, str]) -> Iterator[str]:
     for each in modes.get(check.mode).requirements() if check.mode else ():
         finding = each.check(environ)
         if not (each.optional or finding.good):
-            yield f"{each.name}: {finding.found}, {each.needed} needed"
+            yield f"{each.name}: {described(finding)}, {each.needed} needed"
     if check.helm:
         checkout = find_checkout()
         images = Images(checkout, load(checkout.root).settings, environ)

@@ -12,6 +12,7 @@ from pathlib import Path
 from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
 
+from habari_local.config.render.dist import as_text
 from habari_local.config.settings import Settings, fields_by_variable, variable
 from habari_local.errors import ConfigError
 
@@ -41,6 +42,12 @@ class Loaded:
 def environment() -> dict[str, str]:
     """Return a copy of the process's environment: this module alone reads it."""
     return dict(os.environ)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Return every setting as text, by its variable."""
+    fields = fields_by_variable().items()
+    return {name: as_text(getattr(settings, field)) for name, field in fields}
 
 
 def load(root: Path, flags: Mapping[str, str] | None = None) -> Loaded:

@@ -1,4 +1,4 @@
-"""Requirements of the modes: what is needed, what was found, the command that mends it."""
+"""Requirements of the modes: what is needed, what was found, the command that fixes it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,58 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from habari_local.drivers import package_manager as packages
 from habari_local.errors import MISSING_TOOL, HabariError
 from habari_local.run import run
+
+MISSING, TOO_OLD, TOO_LITTLE, NOT_RUNNING, BROKEN = (
+    "missing",
+    "too old",
+    "too little",
+    "not running",
+    "broken",
+)
+Remedy = Callable[[Mapping[str, str]], str]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of a requirement; `mend` where the requirement's own does not fit."""
+    """What was found of a requirement, in a few words; `mend` where its own does not fit.
+
+    `state` says in which way it is not good: missing, too old, too little, not running. `detail` is
+    a sentence for what takes more words.
+    """
 
     found: str
     good: bool
     mend: str = ""
+    state: str = MISSING
+    detail: str = ""
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """Something that must be on the machine, and how to see and mend it."""
+    """Something that must be on the machine, and how to see and fix it.
+
+    `check` and `mend` get the environment with the settings in it, by their variables. `optional`
+    names what it is for, where a mode runs without it.
+    """
 
     name: str
     needed: str
-    mend: str
+    mend: Remedy
     check: Callable[[Mapping[str, str]], Finding]
-    optional: bool = False
+    optional: str = ""
+
+
+def always(command: str) -> Remedy:
+    """Return the remedy that is the same on every machine."""
+    return lambda _: command
+
+
+def install(package: packages.Package) -> Remedy:
+    """Return the remedy that installs a package with what this machine has for that."""
+    return lambda environ: packages.install(package, environ)
 
 
 def version_of(program: str, *arguments: str) -> Callable[[Mapping[str, str]], str | None]:
@@ -45,7 +75,7 @@ def version_of(program: str, *arguments: str) -> Callable[[Mapping[str, str]], s
         try:
             output = run([path, *arguments], env=env).output
         except HabariError:
-            return "broken"
+            return BROKEN
         match = re.search(r"\d+(\.\d+)+", output)
         return match.group() if match else "unknown version"
 
@@ -61,8 +91,10 @@ def at_least(
         version = read(env)
         if version is None:
             return Finding("not found", good=False)
+        if version == BROKEN:
+            return Finding("gives no version", good=False, state=BROKEN)
         numbers = tuple(int(part) for part in re.findall(r"\d+", version)[: len(least)])
-        return Finding(version, good=numbers >= least)
+        return Finding(version, good=numbers >= least, state=TOO_OLD)
 
     return check
 
@@ -78,28 +110,39 @@ def refuse_lacking(needed: Sequence[Requirement], env: Mapping[str, str]) -> Non
     for each, finding in zip(needed, findings, strict=True):
         if not finding.good:
             raise HabariError(
-                f"{each.name}: {finding.found}, {each.needed} was expected.",
-                finding.mend or each.mend,
+                f"{each.name}: {described(finding)}, {each.needed} was expected.",
+                finding.mend or each.mend(env),
                 MISSING_TOOL,
             )
 
 
+def described(finding: Finding) -> str:
+    """Return what was found as part of a sentence."""
+    if finding.detail:
+        return finding.detail
+    known = finding.state in (TOO_OLD, TOO_LITTLE)
+    return f"{finding.found} is {finding.state}" if known else finding.found
+
+
 def _python(_: Mapping[str, str]) -> Finding:
-    return Finding(platform.python_version(), good=sys.version_info >= (3, 11))
+    good = sys.version_info >= (3, 11)
+    return Finding(platform.python_version(), good=good, state=TOO_OLD)
 
 
 def _disk(_: Mapping[str, str]) -> Finding:
     free = shutil.disk_usage(Path.cwd()).free
-    return Finding(f"{free / 1e9:.1f} GB free", good=free > 2e9)
+    return Finding(f"{free / 1e9:.1f} GB free", good=free > 2e9, state=TOO_LITTLE)
 
 
 def _browser(env: Mapping[str, str]) -> Finding:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         path = shutil.which(name, path=env.get("PATH"))
         if path:
-            return Finding(path, good=True)
+            return Finding(name, good=True, detail=path)
     own = next(iter(sorted(_of_playwright(env).glob("chromium-*"))), None)
-    return Finding(f"{own}, Playwright's", good=True) if own else Finding("not found", good=False)
+    if own:
+        return Finding("Playwright's", good=True, detail=str(own))
+    return Finding("not found", good=False)
 
 
 def _of_playwright(env: Mapping[str, str]) -> Path:
@@ -109,12 +152,12 @@ def _of_playwright(env: Mapping[str, str]) -> Path:
     return Path(env.get("PLAYWRIGHT_BROWSERS_PATH") or caches / "ms-playwright")
 
 
-PYTHON = Requirement("Python", "3.11 or newer", "sudo apt-get install python3", _python)
-DISK = Requirement("disk space", "2 GB free in the checkout", "df -h .", _disk)
+PYTHON = Requirement("Python", "3.11 or newer", install(packages.PYTHON), _python)
+DISK = Requirement("disk space", "2 GB free", always("df -h ."), _disk)
 UV = Requirement(
     "uv",
     "0.9 or newer",
-    "python3 -m pip install --upgrade uv",
+    always("python3 -m pip install --upgrade uv"),
     at_least(
         lambda env: (
             version_of(str(Path(sys.executable).with_name("uv")), "--version")(env)
@@ -124,10 +167,10 @@ UV = Requirement(
     ),
 )
 BROWSER = Requirement(
-    "browser (tests alone)",
+    "browser",
     "chromium",
-    "sudo apt-get install chromium",
+    install(packages.CHROMIUM),
     _browser,
-    optional=True,
+    optional="tests",
 )
 EVERY_MODE = (PYTHON, DISK, UV, BROWSER)

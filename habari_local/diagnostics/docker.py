@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from habari_local.diagnostics.checks import (
+    BROKEN,
+    NOT_RUNNING,
+    TOO_OLD,
     Finding,
     Requirement,
     at_least,
+    install,
     refuse_lacking,
     version_of,
 )
-from habari_local.drivers import engine, mmdebstrap
-from habari_local.drivers.docker import INSTALL, program
+from habari_local.drivers import engine, mmdebstrap, package_manager
+from habari_local.drivers.docker import program
 from habari_local.errors import HabariError
 
 # The first engine and Compose that know the start interval of health checks.
@@ -22,7 +26,9 @@ ENGINE, COMPOSE, BUILDX = (25, 0), (2, 21), (0, 12)
 
 def _client(env: Mapping[str, str]) -> Finding:
     found = version_of("docker", "--version")(env)
-    return Finding(found or "not found", good=found not in (None, "broken"))
+    if found == BROKEN:
+        return Finding("gives no version", good=False, state=BROKEN)
+    return Finding(found or "not found", good=found is not None)
 
 
 def _engine(env: Mapping[str, str]) -> Finding:
@@ -32,9 +38,9 @@ def _engine(env: Mapping[str, str]) -> Finding:
         version = str(engine.api().version()["Version"])
     except HabariError as error:
         seen = error.message.removeprefix("Docker: ").rpartition(", ")[0]
-        return Finding(seen, good=False, mend=error.hint)
+        return Finding("no answer", good=False, mend=error.hint, state=NOT_RUNNING, detail=seen)
     numbers = tuple(int(part) for part in version.split(".")[:2])
-    return Finding(version, good=numbers >= ENGINE)
+    return Finding(version.partition("+")[0], good=numbers >= ENGINE, state=TOO_OLD)
 
 
 def _dotted(numbers: tuple[int, ...]) -> str:
@@ -42,6 +48,8 @@ def _dotted(numbers: tuple[int, ...]) -> str:
 
 
 def _bootstrapper(env: Mapping[str, str]) -> Finding:
+    if env.get("HABARI_IMAGES") != "packages":
+        return Finding("not needed", good=True)
     lacking = [
         each for each in mmdebstrap.programs() if not shutil.which(each, path=env.get("PATH"))
     ]
@@ -50,26 +58,45 @@ def _bootstrapper(env: Mapping[str, str]) -> Finding:
     return at_least(version_of("mmdebstrap", "--version"), (1, 3))(env)
 
 
-CLIENT = Requirement("docker", "its command line", INSTALL, _client)
-RUNNING = Requirement("Docker engine", f"{_dotted(ENGINE)}, running", INSTALL, _engine)
+def _plugin(name: str, least: tuple[int, ...]) -> Callable[[Mapping[str, str]], Finding]:
+    """Return the check of one of the command line's plug-ins: without it, that fails."""
+    read = version_of("docker", name, "version")
+
+    def known(env: Mapping[str, str]) -> str | None:
+        version = read(env)
+        return None if version == BROKEN else version
+
+    look = at_least(known, least)
+
+    def check(env: Mapping[str, str]) -> Finding:
+        if shutil.which("docker", path=env.get("PATH")) is None:
+            return Finding("not found", good=False, mend=DOCKER(env))
+        return look(env)
+
+    return check
+
+
+DOCKER = install(package_manager.DOCKER)
+CLIENT = Requirement("docker", "any version", DOCKER, _client)
+RUNNING = Requirement("Docker engine", _dotted(ENGINE), DOCKER, _engine)
 COMPOSER = Requirement(
     "Docker Compose",
     _dotted(COMPOSE),
-    "sudo apt-get install docker-compose",
-    at_least(version_of("docker", "compose", "version"), COMPOSE),
+    install(package_manager.COMPOSE),
+    _plugin("compose", COMPOSE),
 )
 BUILDER = Requirement(
     "Docker buildx",
     _dotted(BUILDX),
-    "sudo apt-get install docker-buildx",
-    at_least(version_of("docker", "buildx", "version"), BUILDX),
+    install(package_manager.BUILDX),
+    _plugin("buildx", BUILDX),
 )
 MMDEBSTRAP = Requirement(
-    "mmdebstrap (HABARI_IMAGES=packages alone)",
+    "mmdebstrap",
     "1.3 or newer",
-    mmdebstrap.INSTALL,
+    install(package_manager.MMDEBSTRAP),
     _bootstrapper,
-    optional=True,
+    optional="image builds",
 )
 CONTAINERS = (CLIENT, RUNNING, COMPOSER, BUILDER, MMDEBSTRAP)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from habari_local.drivers import engine
+from habari_local.drivers import engine, package_manager
 from habari_local.errors import HabariError, MissingTool
 from habari_local.run import run
 
@@ -17,7 +17,6 @@ LABEL, COMMIT = "dev.habari.image", "org.opencontainers.image.revision"
 REGISTRY = "habari-registry"  # the volume of what was sent to local clusters, by all checkouts
 # The way round a registry that is out of reach.
 WITHOUT = "habari-local config set HABARI_IMAGES packages"
-INSTALL = "sudo apt-get install docker.io docker-cli docker-buildx docker-compose"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ def program(environ: Mapping[str, str]) -> str:
     """
     found = shutil.which("docker", path=environ.get("PATH"))
     if found is None:
-        raise MissingTool("docker", "by every mode with containers", INSTALL)
+        why = "by every mode with containers"
+        raise MissingTool("docker", why, package_manager.install(package_manager.DOCKER, environ))
     return found
 
 

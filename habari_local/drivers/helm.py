@@ -7,10 +7,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from habari_local.drivers import cluster_tools
 from habari_local.errors import MissingTool
 from habari_local.run import run
-
-INSTALL = "https://helm.sh/docs/intro/install/ says how to install it"
 
 
 def program(environ: Mapping[str, str]) -> str:
@@ -21,7 +20,8 @@ def program(environ: Mapping[str, str]) -> str:
     """
     found = shutil.which("helm", path=environ.get("PATH"))
     if found is None:
-        raise MissingTool("helm", "to render and install the chart", INSTALL)
+        why = "to render and install the chart"
+        raise MissingTool("helm", why, cluster_tools.install("helm", environ))
     return found
 
 

@@ -9,13 +9,6 @@ from pathlib import Path
 
 from habari_local.run import run
 
-# What gets the programs of mode kind, where images come from registries.
-INSTALL = {
-    "kind": "go install sigs.k8s.io/kind@v0.33.0",
-    "helm": "go install helm.sh/helm/v3/cmd/helm@v3.22.0",
-    "kubectl": "https://kubernetes.io/docs/tasks/tools/",
-}
-
 
 @dataclass(frozen=True)
 class Kind:

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from habari_local.drivers.package_manager import MMDEBSTRAP, install
 from habari_local.errors import MissingTool
 from habari_local.run import run
 
-INSTALL = "sudo apt-get install mmdebstrap uidmap"
 # What gives who is not root the numbers that files of an image belong to.
 MAPPER = "newuidmap"
 
@@ -39,7 +39,8 @@ def bootstrap(
     """
     for program in programs():
         if shutil.which(program, path=environ.get("PATH")) is None:
-            raise MissingTool(program, "to build images from packages alone", INSTALL)
+            why = "to build images from packages alone"
+            raise MissingTool(program, why, install(MMDEBSTRAP, environ))
     run(
         [str(script), str(target), suite, mirror],
         env=environ,

@@ -9,8 +9,7 @@ import tarfile
 from pathlib import Path
 
 from habari_local.aside import making
-from habari_local.drivers import docker
-from habari_local.drivers.kind import INSTALL
+from habari_local.drivers import cluster_tools, docker
 from habari_local.errors import MissingTool
 from habari_local.images.build import Images
 from habari_local.paths import private_folder
@@ -34,7 +33,8 @@ def program(images: Images, name: str) -> Path:
         return folder(images) / name
     found = shutil.which(name, path=images.environ.get("PATH"))
     if found is None:
-        raise MissingTool(name, "by mode kind", INSTALL[name])
+        why, install = "by mode kind", cluster_tools.install(name, images.environ)
+        raise MissingTool(name, why, install)
     return Path(found)
 
 

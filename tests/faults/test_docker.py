@@ -101,9 +101,9 @@ def test_an_engine_that_is_too_old_is_named_with_the_version_that_is_needed(
     Path(path).unlink()
     row = next(r for r in json.loads(done.stdout)["checks"] if r["name"] == "Docker engine")
     assert done.returncode == 3
-    assert row["state"] == "missing"
+    assert row["state"] == "too old"
     assert row["found"] == "20.10.5"
-    assert row["needed"] == "25.0 or newer, running"
+    assert row["needed"] == "25.0 or newer"
 
 
 def context(folder: Path, socket: str) -> dict[str, str]:

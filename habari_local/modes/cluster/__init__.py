@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from habari_local.charts import plan as plans
 from habari_local.diagnostics.checks import PYTHON, Finding, Requirement
 from habari_local.diagnostics.kubernetes import TOOLS
+from habari_local.drivers import kubeconfig
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.errors import USAGE, HabariError, NotRunning
 from habari_local.modes._helm import life
@@ -33,12 +35,18 @@ DATABASE = "the hub's database (users' list, sessions, tokens)"
 
 def _context(env: Mapping[str, str]) -> Finding:
     named = env.get("HABARI_KUBE_CONTEXT", "")
-    return Finding(named or "none named", good=bool(named))
+    return Finding(named or "none named", good=bool(named), state="not named")
 
 
-CONTEXT = Requirement(
-    "context", "one of your kubeconfig", "habari-local up --mode cluster --context NAME", _context
-)
+def _name_one(env: Mapping[str, str]) -> str:
+    """Return the command that names a context: the kubeconfig's first, if there is one at all."""
+    with suppress(HabariError):
+        for name in kubeconfig.contexts(env):
+            return f"habari-local config set HABARI_KUBE_CONTEXT {name}"
+    return "gcloud container clusters get-credentials CLUSTER"
+
+
+CONTEXT = Requirement("context", "one by name", _name_one, _context)
 
 
 class ClusterMode(KeepingVolumes):
