@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,7 +37,7 @@ def e2e(
     from habari_local.run import attached
 
     if importlib.util.find_spec("pytest") is None:
-        raise MissingTool("pytest", "to run the suite", "uv sync --group dev")
+        raise MissingTool("pytest", "to run the suite", _installer())
     there = cluster(mode, context, namespace)
     chosen, ctx = active.fresh(mode, flags(sets) | there)
     with lifecycle.for_a_while(chosen, ctx) as ctx:
@@ -51,3 +52,12 @@ def e2e(
         finally:
             file.unlink(missing_ok=True)
     return Result({"code": code}, [f"Report: {ctx.checkout.report / 'index.html'}"], code)
+
+
+def _installer() -> str:
+    """Return what installs the test tools beside this tool."""
+    from habari_local.paths import find_checkout
+
+    own = Path(".tools") / "bin" / "uv"
+    program = own if (find_checkout().root / own).is_file() else "uv"
+    return f"{program} sync --inexact --group dev"

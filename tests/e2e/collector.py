@@ -146,8 +146,8 @@ class Collector:
         here = self.folder.resolve().parent
         if self._source == "-" or Path(self._source).resolve().is_relative_to(here):
             given = f"{tool} up --mode {mode} && {tool} endpoints --mode {mode} | "
-            return f"{given}uv run pytest '{node}' --endpoints -"
-        return f"uv run pytest '{node}' --endpoints {self._source}"
+            return f"{given}uv run --group dev pytest '{node}' --endpoints -"
+        return f"uv run --group dev pytest '{node}' --endpoints {self._source}"
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Keep the run and draw the page of all kept runs."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import html
 import importlib.util
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +19,7 @@ import typer
 
 from habari_local.cli import app
 from habari_local.config.settings import fields_by_variable
+from habari_local.drivers import uv
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -173,3 +176,28 @@ def generator() -> ModuleType:
 def test_the_reference_of_the_command_line_is_current() -> None:
     found = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     assert found == generator().page(), "docs/reference/cli.md is stale: nox -s dist"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", ".ci/run"])
+def test_only_the_test_command_installs_development_tools(page: str) -> None:
+    """What a line of the page installs is what uv has for its groups in the lock."""
+    development = {"playwright", "mypy", "ruff", "pytest", "nox", "import-linter"}
+    lines = re.findall(r"\.tools/bin/uv run (.+)$", (ROOT / page).read_text(), re.MULTILINE)
+    assert lines
+    for line in lines:
+        words = line.strip("`").split()
+        groups = words[:2] if words[0] == "--group" else []
+        found = {
+            each.partition("==")[0]
+            for each in uv_export(*groups).splitlines()
+            if not each.startswith((" ", "#", "-"))
+        }
+        needed = words[len(groups)] in ("nox", "pytest")
+        assert found & development == (development if needed else set()), line
+        assert "typer" in found
+
+
+def uv_export(*groups: str) -> str:
+    """Return the requirements that the lock has for `uv run` with these groups."""
+    command = (uv.program(os.environ), "export", "--frozen", "--offline", "--no-hashes", *groups)
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
