@@ -216,15 +216,15 @@ def render(result: Result) -> None:
         if isinstance(part, str):
             console.print(part, markup=False, soft_wrap=True)
         elif isinstance(part, Prose):
-            console.print(part.text, markup=False, soft_wrap=not console.is_terminal)
+            console.print(part.text, markup=False)
         else:
             console.print(_rich(part))
 
 
-def _plain(part: str | Table) -> Iterable[str]:
+def _plain(part: str | Prose | Table) -> Iterable[str]:
     """Yield lines that a program can take apart: a row is one, columns are two spaces apart."""
-    if isinstance(part, str):
-        yield part
+    if not isinstance(part, Table):
+        yield part if isinstance(part, str) else part.text
         return
     rows = [[cell.replace("\n", " ") for cell in row] for row in (part.headings, *part.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

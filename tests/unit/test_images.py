@@ -11,7 +11,7 @@ import pytest
 
 from habari_local.config.settings import Settings
 from habari_local.drivers import docker
-from habari_local.drivers.kind import INSTALL
+from habari_local.drivers.cluster_tools import VERSIONS
 from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import build, catalogue, failure, mirrors, tags
 from habari_local.images.build import Images
@@ -71,7 +71,7 @@ def test_the_upstream_node_is_one_that_the_pinned_kind_publishes() -> None:
     """Node images of another kind need not work: whoever raises one looks up the other."""
     published = {"v0.33.0": ("v1.34.11", "v1.35.8", "v1.36.4", "v1.37.0")}  # by its release notes
     version = catalogue.load("upstream")["node"].pull.rpartition("@")[0].rpartition(":")[2]
-    assert version in published[INSTALL["kind"].rpartition("@")[2]]
+    assert version in published[VERSIONS["kind"]]
 
 
 @pytest.mark.parametrize(("source", "name"), EVERY)
