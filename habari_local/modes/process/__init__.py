@@ -14,6 +14,11 @@ from habari_local.identity.users import kinds
 from habari_local.modes.base import Address, Context, Endpoints, ServiceStatus, Step, Stopped
 from habari_local.modes.kept import Home
 from habari_local.modes.process import buckets, keeping, services
+from habari_local.modes.process.service_environment import (
+    forget_network,
+    is_network_remembered,
+    remember_network,
+)
 from habari_local.modes.process.steps import (
     environment,
     log_path,
@@ -57,6 +62,8 @@ class ProcessMode:
     def steps(self, ctx: Context) -> Sequence[Step]:
         """Return the bring-up."""
         before = frozenset(f.process.pid for f in processes.find(ctx.checkout.id, self.name))
+        if not (before and is_network_remembered(ctx)):
+            remember_network(ctx)
         wanted = {each.name: each for each in services.all_of(ctx)}
         steps = [
             make_folders(),
@@ -176,6 +183,7 @@ class ProcessMode:
         found = processes.find(ctx.checkout.id, self.name)
         processes.stop(f.process for f in found if f.service != "s3")
         processes.stop(f.process for f in processes.find(ctx.checkout.id, self.name))
+        forget_network(ctx)
         names = dict.fromkeys(_in_words(each) for each in found)
         folder = ctx.checkout.root / ".habari" / self.name
         data = [folder / name for name in DATA if (folder / name).exists()]

@@ -12,17 +12,12 @@ from pathlib import Path
 from habari_local.drivers import npm
 from habari_local.identity.users import people
 from habari_local.modes.base import Context
+from habari_local.modes.process import service_environment
 
-NAME = "process"
+NAME = service_environment.NAME
 HOST = "127.0.0.1"
+HUB_SOURCES = ("jupyterhub_config.py", "habari_hub", "requirements.txt")
 PROXY = "proxy/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
-# What a service gets of the caller's environment: enough to find programs, people's language and a
-# company's certificates and proxies; nothing that changes what Python or Node run.
-PASSED_ON = (
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
-    "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,13 +50,6 @@ def all_of(ctx: Context) -> list[Service]:
     return [*wanted, proxy(ctx), hub(ctx)]
 
 
-def base_environment(ctx: Context) -> dict[str, str]:
-    """Return what every service gets."""
-    passed = {name: ctx.environ[name] for name in PASSED_ON if name in ctx.environ}
-    local = f"localhost,{HOST}"
-    return {**passed, "NO_PROXY": local, "no_proxy": local, "PYTHONUNBUFFERED": "1"}
-
-
 def s3_environment_name(ctx: Context) -> str:
     """Return the component environment that the S3 backend runs in."""
     return f"s3-{ctx.settings.s3_backend}"
@@ -83,7 +71,7 @@ def s3(ctx: Context) -> Service:
         {"HABARI_S3_PORT": port},
         f"http://{HOST}:{port}/_habari/health",
         {
-            **base_environment(ctx),
+            **service_environment.of_service(ctx),
             "PYTHONPATH": str(source),
             "HABARI_S3_ROOT_ACCESS_KEY_ID": ctx.secrets["s3_root_access_key_id"],
             "HABARI_S3_ROOT_SECRET_ACCESS_KEY": ctx.secrets["s3_root_secret_access_key"],
@@ -95,7 +83,8 @@ def s3(ctx: Context) -> Service:
 def github(ctx: Context) -> Service:
     """The GitHub stand-in."""
     port = ctx.settings.port("github")
-    script = ctx.checkout.root / "habari_local" / "identity" / "github.py"
+    root = ctx.checkout.root
+    script = root / "habari_local" / "identity" / "github.py"
     return Service(
         "github",
         "GitHub stand-in",
@@ -103,20 +92,21 @@ def github(ctx: Context) -> Service:
         {"HABARI_GITHUB_PORT": port},
         f"http://{HOST}:{port}/_habari/health",
         {
-            **base_environment(ctx),
+            **service_environment.of_service(ctx),
             "HABARI_GITHUB_CLIENT_ID": ctx.secrets["github_client_id"],
             "HABARI_GITHUB_CLIENT_SECRET": ctx.secrets["github_client_secret"],
             "HABARI_GITHUB_CONTROL_TOKEN": ctx.secrets["github_control_token"],
             "HABARI_GITHUB_REDIRECT_URI": f"{public_url(ctx)}/hub/oauth_callback",
             "HABARI_GITHUB_USERS": json.dumps(people(ctx.settings)),
         },
-        (script,),
+        (script, root / "hub" / "requirements.txt"),
     )
 
 
 def proxy(ctx: Context) -> Service:
     """The proxy that people's browsers talk to, apart from the hub so that it outlives one."""
     port, api = ctx.settings.port("hub"), ctx.settings.port("proxy_api")
+    locks = ctx.checkout.root / "images" / "proxy"
     return Service(
         "proxy",
         "proxy",
@@ -131,8 +121,11 @@ def proxy(ctx: Context) -> Service:
         ),
         {"HABARI_HUB_PORT": port, "HABARI_PROXY_API_PORT": api},
         f"http://{HOST}:{api}/api/routes",
-        {**base_environment(ctx), "CONFIGPROXY_AUTH_TOKEN": ctx.secrets["proxy_token"]},
-        (ctx.checkout.root / "images" / "proxy" / "package-lock.json",),
+        {
+            **service_environment.of_service(ctx),
+            "CONFIGPROXY_AUTH_TOKEN": ctx.secrets["proxy_token"],
+        },
+        (locks / "package-lock.json", locks / "requirements.txt"),
     )
 
 
@@ -153,7 +146,7 @@ def hub(ctx: Context) -> Service:
         {"HABARI_HUB_API_PORT": settings.port("hub_api")},
         f"{hub_url(ctx)}/hub/health",
         {
-            **base_environment(ctx),
+            **service_environment.of_service(ctx),
             "PYTHONPATH": str(root / "hub"),
             "HABARI_PUBLIC_URL": public_url(ctx),
             "HABARI_HUB_BIND_URL": hub_url(ctx),
@@ -182,7 +175,7 @@ def hub(ctx: Context) -> Service:
             "HABARI_HOMES_DIR": str(folder / "homes"),
             "PROJECT_PATH": str(ctx.project_path),
         },
-        (root / "hub" / "jupyterhub_config.py", root / "hub" / "habari_hub"),
+        tuple(root / "hub" / name for name in HUB_SOURCES),
     )
 
 

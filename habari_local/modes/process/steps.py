@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def log_path(ctx: Context, service: str) -> Path:
 
 def environment(name: str, lock: str, title: str) -> Step:
     """Return the step that makes a component environment from its lock."""
-    python = NEWER_PYTHON.get(name, sys.executable)
+    python = NEWER_PYTHON.get(name, "")
 
     def action(ctx: Context, say: Say) -> str:
         folder = private_folder(ctx.checkout.environments) / name

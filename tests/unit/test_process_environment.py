@@ -1,0 +1,102 @@
+"""What process mode's services get is decided by the checkout, not by the shell that calls `up`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from habari_local.config.secrets import load_secrets
+from habari_local.config.settings import Settings
+from habari_local.drivers import uv
+from habari_local.modes.base import Context
+from habari_local.modes.process import service_environment, services
+from habari_local.paths import Checkout
+
+SHELLS: tuple[dict[str, str], ...] = (
+    {},
+    {"PATH": "/opt/conda/bin", "HOME": "/root", "LANG": "de_DE.UTF-8", "TZ": "Asia/Tokyo"},
+    {"CI": "true", "VIRTUAL_ENV": "/venv", "TMPDIR": "/scratch", "SHELL": "/bin/fish"},
+)
+PROXY = {"HTTPS_PROXY": "http://proxy.example:3128", "SSL_CERT_FILE": "/etc/company.pem"}
+
+
+def context(root: Path, environ: dict[str, str]) -> Context:
+    for source in ("hub/jupyterhub_config.py", "habari_local/identity/github.py"):
+        (root / source).parent.mkdir(parents=True, exist_ok=True)
+        (root / source).touch()
+    for lock in ("hub/requirements.txt", "images/s3/requirements-moto.txt"):
+        (root / lock).parent.mkdir(parents=True, exist_ok=True)
+        (root / lock).touch()
+    (root / "images/proxy").mkdir(exist_ok=True)
+    for lock in ("package-lock.json", "requirements.txt"):
+        (root / "images/proxy" / lock).touch()
+    (root / "hub/habari_hub").mkdir(exist_ok=True)
+    (root / "images/s3/habari_s3").mkdir(exist_ok=True)
+    checkout = Checkout(root)
+    settings = Settings().model_copy(update={"s3_backend": "moto"})
+    return Context(checkout, settings, load_secrets(checkout.state), environ)
+
+
+def digests(ctx: Context) -> dict[str, str]:
+    return {each.name: each.digest for each in services.all_of(ctx)}
+
+
+def test_another_shell_makes_no_other_service(tmp_path: Path) -> None:
+    seen = [digests(context(tmp_path, shell)) for shell in SHELLS]
+    assert len(seen[0]) == 4
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_the_network_of_the_first_start_holds(tmp_path: Path) -> None:
+    first = context(tmp_path, {**SHELLS[1], **PROXY})
+    service_environment.remember_network(first)
+    later = context(tmp_path, {"HTTPS_PROXY": "http://another.example:3128"})
+    assert digests(later) == digests(first)
+    assert PROXY.items() <= services.hub(later).env.items()
+    path = first.checkout.state / "process" / "network.json"
+    assert path.stat().st_mode & 0o077 == 0, "a proxy's URL may have a password"
+    service_environment.forget_network(later)
+    assert services.hub(later).env["HTTPS_PROXY"] == "http://another.example:3128"
+
+
+@pytest.mark.parametrize("text", ["", "{"])
+def test_a_broken_note_of_the_network_counts_as_none(tmp_path: Path, text: str) -> None:
+    ctx = context(tmp_path, PROXY)
+    service_environment.remember_network(ctx)
+    (ctx.checkout.state / "process" / "network.json").write_text(text)
+    assert service_environment.network(ctx) == PROXY
+
+
+def test_a_lock_of_the_hub_is_a_source_of_the_hub(tmp_path: Path) -> None:
+    ctx = context(tmp_path, {})
+    before = digests(ctx)
+    (tmp_path / "hub/requirements.txt").write_text("jupyterhub==5.5.0\n")
+    changed = {name for name, digest in digests(ctx).items() if digest != before[name]}
+    assert changed == {"hub", "github"}
+
+
+def test_another_virtual_environment_of_the_same_python_makes_no_environment_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plugin of pytest runs in its project's own: the platform's are as good as before."""
+    lock, folder = tmp_path / "lock.txt", tmp_path / "made"
+    lock.write_text("")
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    (folder / uv.MARKER).write_text(uv.digest(lock))
+    monkeypatch.setattr(sys, "executable", "/somebody/else/.venv/bin/python")
+    assert uv.is_synced(folder, lock)
+    lock.write_text("idna==3.10\n")
+    assert not uv.is_synced(folder, lock)
+
+
+def test_an_environment_whose_base_interpreter_is_gone_is_made_anew(tmp_path: Path) -> None:
+    lock, folder = tmp_path / "lock.txt", tmp_path / "made"
+    lock.write_text("")
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(tmp_path / "gone")
+    (folder / uv.MARKER).write_text(uv.digest(lock))
+    assert not uv.is_synced(folder, lock)
+    assert uv.digest(lock) != uv.digest(lock, "3.13")
