@@ -15,10 +15,10 @@ import nox
 
 from habari_local.drivers import uv
 from habari_local.errors import CommandFailed
-from habari_local.paths import find_checkout
+from habari_local.paths import Checkout
 from tests.able import chosen, missing
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).resolve().parent
 nox.options.sessions = [
     *("lint", "scan", "unit", "components", "contract", "images", "charts", "faults", "e2e")
 ]
@@ -71,7 +71,7 @@ def unit(session: nox.Session) -> None:
 
 def component_python(session: nox.Session, component: str) -> str:
     """Return the Python of a component's test environment, which is made from its lock."""
-    folder = find_checkout().environments / f"test-{component}"
+    folder = Checkout(ROOT).environments / f"test-{component}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     uv.sync(folder, ROOT / COMPONENTS[component][0], os.environ, on_line=session.log)
     return str(folder / "bin" / "python")
@@ -105,7 +105,7 @@ def matrix(session: nox.Session, store: str) -> None:
     if store == "versitygw" and not os.environ.get("TESTS_VERSITYGW"):
         session.skip("TESTS_VERSITYGW is not set: go install of it is in the package's README")
     if store == "localstack":
-        folder = find_checkout().environments / "s3-localstack"
+        folder = Checkout(ROOT).environments / "s3-localstack"
         needed = ROOT / "images/s3/requirements-localstack.txt"
         try:
             uv.sync(folder, needed, os.environ, python=NEWER)
@@ -119,7 +119,7 @@ def matrix(session: nox.Session, store: str) -> None:
 @nox.session
 def compare(session: nox.Session) -> None:
     """The contents manager beside others of the field: 12 minutes, and a quiet machine."""
-    program, folder = component_python(session, "contents"), str(find_checkout().environments)
+    program, folder = component_python(session, "contents"), str(Checkout(ROOT).environments)
     session.chdir(ROOT / CONTENTS)  # its `tests` are meant, not ours
     session.run(program, "-m", "compare", folder, uv.program(os.environ), external=True)
 

@@ -63,10 +63,18 @@ def _section(name: str, command: Any) -> str:
     return "\n".join(lines)
 
 
+def _before_the_verb(program: Any) -> str:
+    options = [p for p in program.params if p.param_type_name == "option"]
+    lines = ["## Before the verb", "", "```text", "habari-local [OPTION]... VERB", "```", ""]
+    return "\n".join([*lines, "| option | meaning |", "|---|---|", *map(_option, options), ""])
+
+
 def page() -> str:
     """Return the Markdown of the whole page."""
-    found = commands(typer.main.get_command(app), "habari-local")
-    return "\n".join([HEAD, *(_section(name, command) for name, command in found)])
+    program = typer.main.get_command(app)
+    found = commands(program, "habari-local")
+    sections = (_section(name, command) for name, command in found)
+    return "\n".join([HEAD, _before_the_verb(program), *sections])
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from habari_local import paths
 from habari_local.commands import backup, config, drill, image, s3, tenant
 from habari_local.commands.bundle import bundle
 from habari_local.commands.diff import diff
@@ -26,6 +29,7 @@ from habari_local.commands.open import open_
 from habari_local.commands.status import status
 from habari_local.commands.up import up
 from habari_local.commands.why import why
+from habari_local.config.load import CHECKOUT
 from habari_local.console import Result, reader_left, render
 from habari_local.errors import INTERRUPTED, HabariError
 
@@ -38,6 +42,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
 for verb in (
     up,
     down,
@@ -73,11 +79,21 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[
+    checkout: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkout",
+            metavar="PATH",
+            envvar=CHECKOUT,
+            help="Else the one around the working directory.",
+        ),
+    ] = None,
+    _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Take the options that come before a verb."""
+    paths.choose(checkout)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -136,8 +152,17 @@ def _stream(result: Result) -> None:
 def _tell(error: HabariError) -> int:
     for line in error.details:
         sys.stderr.write(f"  {line}\n")
-    sys.stderr.write(f"{error.message}\nTry: {error.hint}\n")
+    sys.stderr.write(f"{error.message}\nTry: {_for_the_same_checkout(error.hint)}\n")
     return error.code
+
+
+def _for_the_same_checkout(command: str) -> str:
+    """Have a command mean the checkout that was named, wherever it is pasted."""
+    named, program = paths.chosen(), "habari-local "
+    if named is None or not command.startswith(program) or "--checkout" in command:
+        return command
+    where = shlex.quote(str(named.expanduser().resolve()))
+    return f"{program}--checkout {where} {command.removeprefix(program)}"
 
 
 def _usage(error: typer.TyperException) -> HabariError:

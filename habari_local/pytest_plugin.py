@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("habari-local", "the platform behind the fixtures of habari-local")
     group.addoption("--habari-mode", metavar="MODE", help="as `habari-local up --mode MODE`")
     group.addoption("--habari-user", metavar="LOGIN", help="who `habari_user` is; one who may in")
+    group.addoption("--habari-checkout", metavar="PATH", help="as `habari-local --checkout PATH`")
     group.addoption("--habari-keep", action="store_true", help="leave it up after the session")
 
 
@@ -39,6 +41,7 @@ def habari(pytestconfig: pytest.Config) -> Iterator[Endpoints]:
 
     with ExitStack() as platform:
         with _told():
+            _choose_checkout(pytestconfig.getoption("--habari-checkout"))
             chosen, ctx = active.fresh(pytestconfig.getoption("--habari-mode"), {})
             there = platform.enter_context(_platform(pytestconfig, chosen, ctx))
         yield chosen.endpoints(there)
@@ -62,6 +65,16 @@ def habari_user(pytestconfig: pytest.Config, habari: Endpoints) -> Iterator[User
     if not runs:
         hub.stop(name)
     hub.close()
+
+
+def _choose_checkout(named: str | None) -> None:
+    """Choose the checkout that is named or stood in; else the one that the project installed."""
+    from habari_local import paths
+    from habari_local.config.load import named_checkout
+
+    paths.choose(Path(named) if named else named_checkout())
+    if paths.chosen() is None and not paths.in_checkout():
+        paths.choose(paths.code_checkout())
 
 
 def _first(habari: Endpoints) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from habari_local.paths import find_checkout
+from habari_local.paths import Checkout
 from scan import sbom, secrets, weaknesses
+from scan.locks import ROOT
 
 
 def main() -> int:
@@ -19,7 +20,7 @@ def main() -> int:
         sys.stdout.write(f"Secrets: not looked for, gitleaks is not here. Try: {secrets.HOW}\n")
     elif not secrets.clean():
         bad.append("a secret in the history")
-    for file in sbom.written(find_checkout().report / "sbom"):
+    for file in sbom.written(Checkout(ROOT).report / "sbom"):
         sys.stdout.write(f"SBOM: {file}\n")
     if arguments.weaknesses:
         bad += weaknesses.found()

@@ -92,9 +92,9 @@ def check(
     Example: habari-local config check config.yaml
     """
     from habari_local.charts.examine import examine
-    from habari_local.paths import find_checkout
+    from habari_local.paths import checkout_or_folder
 
-    checkout = find_checkout()
+    checkout = checkout_or_folder()
     chart, unchecked = _chart(checkout, sets)
     here = Path.cwd()
     found = [

@@ -16,11 +16,12 @@ from habari_local.config.render.dist import as_text
 from habari_local.config.settings import Settings, fields_by_variable, variable
 from habari_local.errors import ConfigError
 
-# Variables that begin with HABARI_ and are none of the settings: what the tool gives to processes
-# that it starts, and where its own tests and releases look for things.
+# Variables that begin with HABARI_ and are none of the settings: which checkout is meant, what the
+# tool gives to processes that it starts, and where its own tests look for things.
 NOT_SETTINGS = frozenset(
     {"HABARI_LABEL", "HABARI_SERVICE", "HABARI_CHECKOUT", "HABARI_ENDPOINTS_FILE"}
 )
+CHECKOUT = "HABARI_CHECKOUT"  # the checkout to work on, as --checkout
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,16 @@ class Loaded:
 
 
 def environment() -> dict[str, str]:
-    """Return a copy of the process's environment: this module alone reads it."""
-    return dict(os.environ)
+    """Return a copy of the process's environment: this module alone reads it.
+
+    Without the checkout that this call works on: what it starts is told its own, by where it runs.
+    """
+    return {name: value for name, value in os.environ.items() if name != CHECKOUT}
+
+
+def named_checkout() -> Path | None:
+    """Return the checkout that the environment names, if it does."""
+    return Path(os.environ[CHECKOUT]) if os.environ.get(CHECKOUT) else None
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from habari_local.charts.chart import Chart, opened
 from habari_local.drivers import helm, uv
-from habari_local.paths import find_checkout
+from habari_local.paths import Checkout
 from tests.programs import with_helm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,7 +74,7 @@ def render(chart: Chart, values: list[Path]) -> Rendered:
 
 def in_a_hub(rendered: Rendered, folder: Path) -> dict[str, Any]:
     """What the rendered configuration tells a hub, and the pod that its spawner would make."""
-    environment = find_checkout().environments / "hub-docker"
+    environment = Checkout(ROOT).environments / "hub-docker"
     uv.sync(environment, ROOT / "hub" / "requirements-docker.txt", os.environ)
     kubeconfig = folder / "kubeconfig"
     cluster = {"name": "it", "cluster": {"server": "http://127.0.0.1:9"}}

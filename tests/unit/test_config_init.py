@@ -17,6 +17,7 @@ from habari_local.charts.fill import QUESTIONS, filled
 from habari_local.charts.values import at, parse
 from habari_local.cli import main
 from habari_local.errors import HabariError
+from tests.checkouts import work_on
 from tests.unit.test_config_check import ANSWERS, DIST, ROOT
 
 
@@ -24,7 +25,7 @@ from tests.unit.test_config_check import ANSWERS, DIST, ROOT
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty checkout with config.dist.yaml alone."""
     (tmp_path / "config.dist.yaml").write_text(DIST, encoding="utf-8")
-    monkeypatch.setattr("habari_local.paths.PACKAGE", tmp_path / "habari_local")
+    work_on(tmp_path, monkeypatch)
     return tmp_path
 
 

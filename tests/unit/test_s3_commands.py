@@ -11,6 +11,7 @@ import pytest
 
 from habari_local.cli import main
 from habari_local.storage.key_file import KeyFile
+from tests.checkouts import work_on
 from tests.unit.test_storage import BUCKETS, S3, s3
 
 __all__ = ["s3"]
@@ -26,7 +27,7 @@ def call(
     """Call `habari-local s3 …` in an empty checkout; code, data and what was told."""
     for name in (*ROOT_KEY, "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("habari_local.paths.PACKAGE", tmp_path / "habari_local")
+    work_on(tmp_path, monkeypatch)
     monkeypatch.setenv("HABARI_S3_ENDPOINT_URL", s3.target.endpoint_url or "")
 
     def calling(*arguments: str, **environ: str) -> tuple[int, Any, str]:
