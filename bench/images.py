@@ -58,7 +58,7 @@ def cold() -> float:
             names = [name for name, each in images if {"hub", "nohub"} & {*each.modes}]
             return image(clone, "build", *names, *PACKAGES)[1]
         finally:
-            image(clone, "prune", "--all")
+            image(clone, "prune", "--all", "--yes")
 
 
 def main() -> None:

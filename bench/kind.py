@@ -155,7 +155,7 @@ def main() -> None:
     ):
         brought_up(scratch)  # fills the registry
         for number in range(arguments.runs):
-            scratch.good("down", "--wipe")
+            scratch.good("down", "--wipe", "--yes")
             found, phases = one_run(scratch, number)
             ours.append(found)
             by_hand.append(kind_by_hand.measure(scratch))

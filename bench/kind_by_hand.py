@@ -89,7 +89,7 @@ def measure(scratch: Scratch) -> dict[str, float]:
     secret = scratch.good("kubectl", "--", "get", "secret", "habari-s3", "--output", "json")
     rendered = [hand.rendered / name for name in RENDERED]
     kept = [(file, file.read_bytes()) for file in rendered]
-    scratch.good("down", "--wipe")
+    scratch.good("down", "--wipe", "--yes")
     hand.rendered.mkdir(exist_ok=True)
     for file, content in kept:
         file.write_bytes(content)

@@ -84,7 +84,7 @@ def measured(scratch: Scratch, mode: str, users: int) -> Load:
         memory = sum(each.memory() for each in scratch.found())
         return Load(mode, one, all_, alone, people, seconds, free, float(memory))
     finally:
-        scratch.good("down", "--wipe")
+        scratch.good("down", "--wipe", "--yes")
 
 
 def _each(after: Effort, before: Effort, people: int) -> Effort:

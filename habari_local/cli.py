@@ -16,6 +16,7 @@ import typer
 
 from habari_local import paths
 from habari_local.commands import backup, config, drill, image, s3, tenant
+from habari_local.commands.announce import announce
 from habari_local.commands.bundle import bundle
 from habari_local.commands.diff import diff
 from habari_local.commands.doctor import doctor
@@ -67,6 +68,7 @@ app.add_typer(backup.app, name="backup")
 app.add_typer(drill.app, name="drill")
 app.add_typer(s3.app, name="s3")
 app.add_typer(tenant.app, name="tenant")
+announce(app)
 
 
 def _version(wanted: bool) -> None:
@@ -94,6 +96,10 @@ def options(
 ) -> None:
     """Take the options that come before a verb."""
     paths.choose(checkout)
+
+
+# Options that had another name once.
+RENAMED = {"--fresh": "--recreate", "--over": "--overwrite"}
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -168,6 +174,10 @@ def _for_the_same_checkout(command: str) -> str:
 def _usage(error: typer.TyperException) -> HabariError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "habari-local"
+    before = getattr(error, "option_name", "")
+    if before in RENAMED:
+        now = RENAMED[before]
+        return HabariError(f"{before} is called {now} now.", f"{command} {now}", error.exit_code)
     return HabariError(error.format_message(), f"{command} --help", error.exit_code)
 
 

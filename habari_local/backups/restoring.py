@@ -37,8 +37,17 @@ def refuse(backup: Backup, mode: Mode, ctx: Context) -> None:
         )
 
 
-def in_the_way(backup: Backup, mode: Mode, ctx: Context, parts: Collection[str]) -> Iterator[str]:
-    """Yield what is there and would be written over: homes, and objects that are others now."""
+def in_the_way(
+    backup: Backup,
+    mode: Mode,
+    ctx: Context,
+    parts: Collection[str],
+    objects: int | None = SHOWN,
+) -> Iterator[str]:
+    """Yield what would be overwritten: homes, and objects that are others now.
+
+    Of each bucket at most so many `objects`; None: all of them.
+    """
     assert isinstance(mode, Keeping)  # noqa: S101 (its caller asked)
     there = {each.owner for each in mode.homes(ctx)} if "homes" in parts else set()
     for piece in backup.of("homes"):
@@ -49,7 +58,7 @@ def in_the_way(backup: Backup, mode: Mode, ctx: Context, parts: Collection[str])
             for piece in backup.of(place) if place in parts else ():
                 with tarfile.open(backup.folder / piece.file) as tar:
                     found = carried.others(s3, names[place], tar)
-                    yield from (f"{place}/{key}" for key in islice(found, SHOWN))
+                    yield from (f"{place}/{key}" for key in islice(found, objects))
 
 
 def restore(

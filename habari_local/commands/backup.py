@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from habari_local.commands.options import AsJson, ContextName, Meant, ModeName, Namespace, cluster
+from habari_local.commands.options import (
+    AsJson,
+    ContextName,
+    Meant,
+    ModeName,
+    Namespace,
+    Yes,
+    cluster,
+)
 from habari_local.console import Result, Table
 from habari_local.errors import USAGE, HabariError
 
@@ -59,9 +67,10 @@ def create(
 def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     folder: Annotated[Path, typer.Argument(help="A backup.")],
     only: Only = None,
-    over: Annotated[
-        bool, typer.Option("--over", help="Write over homes and objects that are there.")
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Overwrite homes and objects that are there.")
     ] = False,
+    yes: Yes = False,
     mode: ModeName = None,
     context: ContextName = None,
     namespace: Namespace = None,
@@ -71,13 +80,14 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     """Put a backup back into a platform that is up and where nobody's server runs.
 
     The hub's database takes the place of the one that is there. Nothing else that is there is
-    written over without --over, and nothing is deleted.
+    overwritten without --overwrite, and nothing is deleted.
 
     Example: habari-local backup restore /mnt/backups/monday
     """
     from habari_local import lifecycle
     from habari_local.backups import restoring
     from habari_local.backups.folder import opened
+    from habari_local.commands.meant import confirm_deletion
     from habari_local.console import unseen
     from habari_local.lock import held
     from habari_local.modes.base import Elsewhere
@@ -88,8 +98,13 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     restoring.refuse(backup, chosen, ctx)
     _mean(chosen, ctx, parts, meant)
     with held(ctx.checkout.state, "backup restore"):
-        if not over:
-            _clear(list(restoring.in_the_way(backup, chosen, ctx, parts)), folder)
+        most = None if overwrite else restoring.SHOWN
+        found = list(restoring.in_the_way(backup, chosen, ctx, parts, most))
+        again = f"habari-local backup restore {folder} --overwrite"
+        if overwrite:
+            confirm_deletion(_earlier(found), ctx.checkout.root, yes=yes, again=again)
+        elif found:
+            raise _would_overwrite(found, again)
         put = restoring.restore(backup, chosen, ctx, parts, _say)
     if not isinstance(chosen, Elsewhere):
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
@@ -137,13 +152,14 @@ def _mean(mode: Mode, ctx: Context, parts: Sequence[str], meant: str | None) -> 
         confirm(Plan(place, (), {}, (lost,)), meant, again("backup restore FOLDER", ctx))
 
 
-def _clear(found: list[str], folder: Path) -> None:
-    if not found:
-        return
-    raise HabariError(
-        f"In the way of a restore: {', '.join(found[:3])}{' …' if found[3:] else ''}, nothing of"
-        " the backup was expected to be there (--over writes over it).",
-        f"habari-local backup restore {folder} --over",
+def _earlier(found: list[str]) -> list[str]:
+    return [f"what is in {each} now" for each in found]
+
+
+def _would_overwrite(found: list[str], again: str) -> HabariError:
+    return HabariError(
+        f"A restore would overwrite {', '.join(found[:3])}{' …' if found[3:] else ''}.",
+        again,
         USAGE,
         [f"- {each}" for each in found[:20]],
     )

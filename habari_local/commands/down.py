@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from habari_local.commands.options import AsJson, ContextName, Meant, ModeName, Namespace, cluster
+from habari_local.commands.options import (
+    AsJson,
+    ContextName,
+    Meant,
+    ModeName,
+    Namespace,
+    Yes,
+    cluster,
+)
 from habari_local.console import Result
+from habari_local.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Context, Mode
@@ -21,6 +30,7 @@ def down(
     context: ContextName = None,
     namespace: Namespace = None,
     meant: Meant = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> Result:
     """Stop everything that runs here. Homes and buckets are kept.
@@ -28,9 +38,44 @@ def down(
     Example: habari-local down
     """
     from habari_local import active
+    from habari_local.commands.meant import confirm_deletion
 
-    chosen, ctx = active.current(mode, cluster(mode, context, namespace))
+    named = mode or (_with_data() if wipe else None)
+    chosen, ctx = active.current(named, cluster(mode, context, namespace))
+    if wipe:
+        again = f"habari-local down --mode {chosen.name} --wipe"
+        confirm_deletion(chosen.data(ctx), ctx.checkout.root, yes=yes, again=again)
     return taken_down(chosen, ctx, wipe=wipe, meant=meant, as_json=as_json)
+
+
+def _with_data() -> str | None:
+    """Return the mode that `--wipe` is about: the one that is up, else the one that has data.
+
+    Raises:
+        HabariError: nothing is up, and more than one has.
+    """
+    from habari_local import active, modes
+    from habari_local.paths import find_checkout
+
+    up = active.active_mode(find_checkout())
+    if up:
+        return up
+    found = {name: each for name in modes.names() if (each := _data(name))}
+    if len(found) > 1:
+        raise HabariError(
+            f"Nothing is up, and {len(found)} modes have kept data: say which one to delete.",
+            f"habari-local down --mode {next(iter(found))} --wipe",
+            USAGE,
+            [f"{name}: {', '.join(each)}" for name, each in found.items()],
+        )
+    return next(iter(found), None)
+
+
+def _data(name: str) -> list[str]:
+    from habari_local import active
+
+    mode, ctx = active.current(name)
+    return list(mode.data(ctx))
 
 
 def taken_down(mode: Mode, ctx: Context, *, wipe: bool, meant: str | None, as_json: bool) -> Result:

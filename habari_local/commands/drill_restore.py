@@ -71,7 +71,7 @@ def _destroyed(second: SecondCheckout, up: Up, people: Sequence[Person], mode: s
     import requests
 
     _say("deleting it, and making it anew")
-    second.call("down", "--mode", mode, "--wipe")
+    second.call("down", "--mode", mode, "--wipe", "--yes")
     up()
     for person in people:
         try:

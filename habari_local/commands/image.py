@@ -9,13 +9,14 @@ import typer
 
 from habari_local.commands import image_registry
 from habari_local.commands.chosen_images import Names, images_of
-from habari_local.commands.options import AsJson, Sets
+from habari_local.commands.options import AsJson, Sets, Yes
 from habari_local.console import Result, Table, human_size
 
 if TYPE_CHECKING:
     from habari_local.images.build import Images, Task
     from habari_local.modes.base import Step
 
+CACHE = "what was sent to local clusters, of all checkouts (a cache)"
 app = typer.Typer(
     no_args_is_help=True,
     help="Images of the modes with containers: list, build, pull, push, check, verify, prune.\n\n"
@@ -116,15 +117,24 @@ def prune(
     every: Annotated[
         bool, typer.Option("--all", help="Those too that the settings ask for now.")
     ] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> Result:
     """Remove images that this checkout built and that nothing asks for any more.
 
     Example: habari-local image prune
     """
-    from habari_local.images.transfer import prune as remove
+    from habari_local.commands.meant import confirm_deletion
+    from habari_local.images import transfer
 
-    removed = remove(images_of(None), every=every)
+    images = images_of(None)
+    if every:
+        found = transfer.unasked(images, every=True)
+        names = [name for each in found for name in each.tags or (each.id,)]
+        again = "habari-local image prune --all"
+        things = [*(f"image {name}" for name in names), CACHE]
+        confirm_deletion(things, images.checkout.root, yes=yes, again=again)
+    removed = transfer.prune(images, every=every)
     size = human_size(sum(each.size for each in removed))
     names = [name for each in removed for name in each.tags]
     said = [f"Removed {name}" for name in names] or ["Nothing to remove."]

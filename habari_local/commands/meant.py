@@ -1,4 +1,4 @@
-"""Asking whether a change of a cluster of others is meant, when something would be lost by it."""
+"""Asking whether it is meant to delete something, here or in an existing cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,37 @@ import typer
 from habari_local.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from habari_local.modes.base import Plan
+
+SHOWN = 20  # things that are listed one by one
+
+
+def confirm_deletion(things: Sequence[str], checkout: Path, *, yes: bool, again: str) -> None:
+    """List what is about to be deleted; return if nothing is, or it is agreed to.
+
+    Args:
+        things: what goes, in words.
+        checkout: whose it is.
+        yes: it is agreed to on the command line.
+        again: the command that asked for it, without --yes.
+
+    Raises:
+        HabariError: the answer is no, or nobody is there to be asked.
+    """
+    if not things:
+        return
+    more = [f"and {len(things) - SHOWN} more"] if len(things) > SHOWN else []
+    listed = "".join(f"  - {each}\n" for each in [*things[:SHOWN], *more])
+    sys.stderr.write(f"This deletes, of {checkout}:\n{listed}")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise HabariError("Nothing was deleted: --yes is needed.", f"{again} --yes", USAGE)
+    if not typer.confirm("Delete it?", err=True):
+        raise HabariError("Nothing was deleted.", "habari-local status")
 
 
 def confirm(plan: Plan, meant: str | None, again: str) -> None:

@@ -34,6 +34,7 @@ Namespace = Annotated[
     str | None,
     typer.Option("--namespace", metavar="NAME", help="Mode cluster: the namespace; else habari."),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask before something is deleted.")]
 Meant = Annotated[
     str | None,
     typer.Option("--yes-i-mean", metavar="NAMESPACE", help="Mode cluster: don't ask, I mean it."),

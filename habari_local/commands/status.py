@@ -32,6 +32,7 @@ def status(
     rows = chosen.status(ctx)
     good = bool(rows) and all(row.good for row in rows)
     data = {
+        "checkout": str(ctx.checkout.root),
         "mode": chosen.name,
         "good": good,
         "services": [
@@ -51,9 +52,10 @@ def status(
             for row in rows
         ],
     )
-    lines: list[str | Table] = [f"Mode {chosen.name}", table] if rows else []
+    lines: list[str | Table] = [f"Mode {chosen.name} of {ctx.checkout.root}", table] if rows else []
     if not good:
-        what = "Some services don't answer." if any(r.good for r in rows) else "Habari is down."
+        some = any(row.good for row in rows)
+        what = "Some services don't answer." if some else f"Habari is down ({ctx.checkout.root})."
         lines.append(f"{what} Try: {_up(chosen, ctx, mode)}")
     return Result(data, lines, 0 if good else NOT_READY, as_json=as_json)
 

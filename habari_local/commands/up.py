@@ -15,6 +15,7 @@ from habari_local.commands.options import (
     ModeName,
     Namespace,
     Sets,
+    Yes,
     cluster,
     flags,
     link,
@@ -29,9 +30,7 @@ Watched = Annotated[bool, typer.Option("--watch", help="Have edits count at once
 Nodes = Annotated[
     int | None, typer.Option(help="Nodes of the cluster (mode kind).", show_default=False)
 ]
-Begun = Annotated[
-    bool, typer.Option("--fresh", help="First delete what `down --wipe` deletes: begin anew.")
-]
+Begun = Annotated[bool, typer.Option("--recreate", help="First delete what `down --wipe` deletes.")]
 
 
 def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
@@ -41,7 +40,8 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     keep: Annotated[
         bool, typer.Option("--keep", help="On failure leave what runs as it is, to look at.")
     ] = False,
-    fresh: Begun = False,
+    recreate: Begun = False,
+    yes: Yes = False,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     nodes: Nodes = None,
     watch: Watched = False,
@@ -65,11 +65,11 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     more = {} if nodes is None else {"HABARI_NODES": str(nodes)}
     given = flags(sets) | more | cluster(mode, context, namespace)
     chosen, ctx = active.fresh(mode, given, wait=wait)
-    _refuse(chosen, watch=watch, plan=plan, fresh=fresh, nodes=nodes)
+    _refuse(chosen, watch=watch, plan=plan, recreate=recreate, nodes=nodes)
     if isinstance(chosen, Elsewhere):
         return brought_up(chosen, ctx, plan_only=plan, meant=meant, keep=keep, as_json=as_json)
-    if fresh:
-        _delete(chosen)
+    if recreate:
+        _delete(chosen, yes=yes)
     changed = lifecycle.up(chosen, ctx, keep=keep)
     _, ctx = active.current(chosen.name)
     where = chosen.endpoints(ctx)
@@ -85,17 +85,20 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     return Result(data, said, as_json=as_json)
 
 
-def _delete(mode: Mode) -> None:
+def _delete(mode: Mode, *, yes: bool) -> None:
     """Delete the mode's data, and say so at once: coming up may fail afterwards."""
     from habari_local import active, lifecycle
+    from habari_local.commands.meant import confirm_deletion
 
     _, kept = active.current(mode.name)
     lifecycle.refuse_another(mode, kept)
+    again = f"habari-local up --mode {mode.name} --recreate"
+    confirm_deletion(mode.data(kept), kept.checkout.root, yes=yes, again=again)
     done = lifecycle.down(mode, kept, wipe=True)
     typer.echo(f"Deleted: {', '.join(done.deleted) or 'nothing was there'}.", err=True)
 
 
-def _refuse(mode: Mode, *, watch: bool, plan: bool, fresh: bool, nodes: int | None) -> None:
+def _refuse(mode: Mode, *, watch: bool, plan: bool, recreate: bool, nodes: int | None) -> None:
     """Refuse options that are another mode's."""
     from habari_local.modes.base import Elsewhere, Watching
 
@@ -105,9 +108,9 @@ def _refuse(mode: Mode, *, watch: bool, plan: bool, fresh: bool, nodes: int | No
             "habari-local up --mode nohub --watch",
             USAGE,
         )
-    if fresh and isinstance(mode, Elsewhere):
+    if recreate and isinstance(mode, Elsewhere):
         raise HabariError(
-            f"Mode {mode.name}: --fresh was given, but homes there are deleted by hand alone.",
+            f"Mode {mode.name}: --recreate was given, but homes there are deleted by hand alone.",
             "habari-local down --help",
             USAGE,
         )

@@ -44,7 +44,8 @@ def rehearsal(
     finally:
         say("deleting the rehearsal's platform")
         with suppress(HabariError):
-            second.call("down", "--mode", mode, "--wipe")
+            second.be_working_tree()  # an older commit's may know no --yes
+            second.call("down", "--mode", mode, "--wipe", "--yes")
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -110,11 +110,10 @@ def fetch(reference: str, say: Callable[[str], None]) -> str:
     return exact
 
 
-def prune(images: Images, *, every: bool = False) -> list[docker.Stored]:
-    """Remove what this checkout built and neither value of HABARI_IMAGES asks for; return that.
+def unasked(images: Images, *, every: bool = False) -> list[docker.Stored]:
+    """Return what this checkout built and neither value of HABARI_IMAGES asks for.
 
-    With `every`, what they ask for goes too, and what was sent to local clusters. What a container
-    uses stays, and so does what another checkout built.
+    With `every`, what they ask for too. What another checkout built is not among it.
     """
     wanted: set[str] = set()
     for source in () if every else SOURCES:
@@ -122,14 +121,23 @@ def prune(images: Images, *, every: bool = False) -> list[docker.Stored]:
             images.checkout, images.settings.model_copy(update={"images": source}), images.environ
         )
         wanted |= {of_source.reference(name) for name in of_source.catalogue}
+    return [
+        stored
+        for stored in docker.ours()
+        if stored.labels.get("dev.habari.checkout") == images.checkout.id
+        and not wanted.intersection(stored.tags or ())
+    ]
+
+
+def prune(images: Images, *, every: bool = False) -> list[docker.Stored]:
+    """Remove what `unasked` returns; return what is gone. What a container uses stays.
+
+    With `every`, what was sent to local clusters goes too.
+    """
     if every:
         docker.forget_sent()
     removed = []
-    for stored in docker.ours():
-        if stored.labels.get("dev.habari.checkout") != images.checkout.id:
-            continue
-        if stored.tags and wanted.intersection(stored.tags):
-            continue
+    for stored in unasked(images, every=every):
         outcomes = [docker.remove(name) for name in stored.tags or (stored.id,)]
         if all(outcomes):
             removed.append(stored)

@@ -162,6 +162,9 @@ class Mode(Protocol):
     ) -> Iterator[str]:
         """Yield log lines of the given services, each with the service's name before it."""
 
+    def data(self, ctx: Context) -> Sequence[str]:
+        """Return what users have here, in words: what `down` keeps, and deletes with `wipe`."""
+
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop everything of this mode and checkout; with `wipe`, delete its data too."""
 

@@ -35,6 +35,7 @@ class Sixth:
     def status(self, ctx): return [ServiceStatus("one", "running")]
     def services(self, ctx): return ["one"]
     def logs(self, ctx, services, *, follow, lines): return iter(["one | a line"])
+    def data(self, ctx): return ()
     def down(self, ctx, *, wipe): return Stopped((), ())
 
 

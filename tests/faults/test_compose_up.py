@@ -72,7 +72,7 @@ def test_a_proxy_of_dockers_configuration_is_for_the_world_alone(
         wait_for(lambda: http.get(user).json()["servers"].get("", {}).get("ready"))
         url = f"{scratch.hub_url}/user/grace/api/contents/lake"
         assert http.get(url).json()["type"] == "directory", "S3, as the server sees it"
-    scratch.good("down", "--wipe")
+    scratch.good("down", "--wipe", "--yes")
 
 
 @pytest.mark.row(7)
@@ -158,7 +158,7 @@ def test_a_checkout_made_anew_opens_the_volumes_that_it_had(scratch: Scratch) ->
     shutil.rmtree(scratch.state)
     scratch.good("up", "--mode", "hub")
     scratch.good("status")
-    scratch.good("down", "--wipe")
+    scratch.good("down", "--wipe", "--yes")
     assert left_by(scratch, volumes=True) == {}
 
 
@@ -168,7 +168,7 @@ def test_two_checkouts_side_by_side(scratch: Scratch, second: Scratch) -> None:
     first.communicate(timeout=100)
     scratch.good("status")
     second.good("status")
-    scratch.good("down", "--wipe")
+    scratch.good("down", "--wipe", "--yes")
     second.good("status")
     assert len(second.containers("nohub")) == 2
 

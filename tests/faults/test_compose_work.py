@@ -221,7 +221,7 @@ def test_down_and_up_and_killing_all_keep_what_was_saved(
 
 
 def test_wipe_names_and_removes_the_volumes(platform: Scratch) -> None:
-    said = platform.good("down", "--wipe")
+    said = platform.good("down", "--wipe", "--yes")
     for name in ("home-grace", "_db", "_s3"):
         assert name in said
     assert left_by(platform, volumes=True) == {}

@@ -29,7 +29,7 @@ def github(scratch: Scratch) -> Iterator[Path]:
     with path.open("a", encoding="utf-8") as file:
         file.write(f"# {uuid.uuid4()}\nUSER root\n")
     yield path
-    scratch.good("image", "prune", "--all")
+    scratch.good("image", "prune", "--all", "--yes")
 
 
 def append(path: Path, text: str) -> int:

@@ -103,7 +103,7 @@ def foreign(scratch: Scratch) -> Iterator[dict[str, Any]]:
     engine.api().remove_container(made["Id"], force=True, v=True)
 
 
-@pytest.mark.parametrize("command", [UP, ("down", "--mode", "kind", "--wipe")])
+@pytest.mark.parametrize("command", [UP, ("down", "--mode", "kind", "--wipe", "--yes")])
 def test_a_cluster_of_that_name_that_is_not_ours_is_left_as_it_is(
     scratch: Scratch, foreign: dict[str, Any], command: tuple[str, ...]
 ) -> None:

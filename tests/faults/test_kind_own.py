@@ -69,7 +69,7 @@ def test_up_finishes_what_a_killed_one_began(scratch: Scratch, moment: str) -> N
     tool.communicate(timeout=10)
     scratch.good(*UP)
     scratch.good("status")
-    scratch.good("down", "--wipe")
+    scratch.good("down", "--wipe", "--yes")
     assert left_by(scratch, volumes=True) == {}
 
 
@@ -80,7 +80,7 @@ def test_down_takes_away_what_a_killed_up_began(scratch: Scratch, moment: str) -
     wait_for(lambda: MOMENTS[moment](scratch), seconds=120)
     tool.kill()
     tool.communicate(timeout=10)
-    scratch.good("down", "--mode", "kind", "--wipe")
+    scratch.good("down", "--mode", "kind", "--wipe", "--yes")
     assert left_by(scratch, volumes=True) == {}
 
 
@@ -108,7 +108,7 @@ def test_two_checkouts_side_by_side(scratch: Scratch, second: Scratch) -> None:
     assert first.returncode == 0, said
     for each, login in ((scratch, "grace"), (second, "linus")):
         Platform(each, "kind").server_of(login).save_text("mine.txt", login)
-    scratch.good("down", "--wipe")
+    scratch.good("down", "--wipe", "--yes")
     assert left_by(scratch, volumes=True) == {}
     second.good("status")
     assert Platform(second, "kind").server_of("linus").read("mine.txt")["content"] == "linus"

@@ -185,7 +185,7 @@ def test_the_users_own_cluster_was_never_asked_or_changed(in_kind: KindPlatform)
 
 @pytest.mark.row(6)
 def test_wiping_leaves_nothing(in_kind: KindPlatform) -> None:
-    said = in_kind.scratch.good("down", "--wipe")
+    said = in_kind.scratch.good("down", "--wipe", "--yes")
     assert f"cluster habari-{in_kind.scratch.id}" in said
     assert left_by(in_kind.scratch, volumes=True) == {}
     assert in_kind.production.untouched()

@@ -136,7 +136,7 @@ def test_wipe_after_a_crash_deletes_what_it_names_and_nothing_else(platform: Scr
         found.process.kill()
     (platform.root / "project").mkdir(exist_ok=True)
     (platform.root / "project" / "mine.txt").write_text("not the platform's")
-    said = platform.good("down", "--wipe")
+    said = platform.good("down", "--wipe", "--yes")
     for name in ("homes", "s3-moto", "jupyterhub.sqlite"):
         assert f".habari/process/{name}" in said
         assert not (platform.state / "process" / name).exists()
@@ -149,12 +149,12 @@ def test_wipe_after_a_crash_deletes_what_it_names_and_nothing_else(platform: Scr
 def test_fresh_deletes_what_wipe_would_says_so_and_comes_up(platform: Scratch) -> None:
     kept = platform.state / "process" / "homes" / "kept.txt"
     kept.write_text("of a platform that was")
-    done = platform.call("up", "--fresh")
+    done = platform.call("up", "--recreate", "--yes")
     assert done.returncode == 0, done.stderr
     assert "Deleted: .habari/process/homes" in done.stderr
     assert not kept.exists()
     platform.good("status")
-    other = platform.call("up", "--mode", "hub", "--fresh")
+    other = platform.call("up", "--mode", "hub", "--recreate", "--yes")
     assert other.returncode == 1
     assert "Mode process: up in this checkout" in other.stderr
     platform.good("status")

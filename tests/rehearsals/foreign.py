@@ -72,7 +72,7 @@ def foreign(folder: Path) -> Iterator[Foreign]:
         kubeconfig.chmod(0o600)
         (found,) = node.find(f"habari-{maker.id}")
         yield Foreign(maker, kubeconfig, own, found)
-        maker.good("down", "--wipe")
+        maker.good("down", "--wipe", "--yes")
 
 
 def _audit(root: Path) -> None:

@@ -41,6 +41,9 @@ class Sketch:
     def steps(self, ctx: Context) -> list[Step]:
         return self.made
 
+    def data(self, ctx: Context) -> tuple[()]:
+        return ()
+
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         self.downs += 1
         return Stopped((), ())

@@ -139,6 +139,11 @@ class ComposeMode:
         mine = [each.id for each in found if (each.service or (each.user and "server")) == part]
         return mine[:1]
 
+    def data(self, ctx: Context) -> Sequence[str]:
+        """Return the volumes; none where no engine answers."""
+        found = engine.volumes(self.ours(ctx)) if engine.reachable() else ()
+        return [f"volume {name}" for name in found]
+
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop and remove what carries our labels: users' servers and hub first, then S3."""
         interrupted = place.project(ctx, self.name).end_leftovers()
@@ -147,7 +152,7 @@ class ComposeMode:
         engine.remove(each for each in found if each.service not in LAST)
         clear(ours, interrupted=interrupted)
         names = tuple(dict.fromkeys(each.title for each in found))
-        volumes = tuple(f"volume {name}" for name in engine.volumes(ours))
+        volumes = tuple(self.data(ctx))
         if not wipe:
             return Stopped(names, volumes)
         engine.remove_volumes(engine.volumes(ours))

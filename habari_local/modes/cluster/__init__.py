@@ -232,6 +232,10 @@ class ClusterMode(KeepingVolumes):
         else:
             yield from life.lines(cluster, namespace, titles, lines)
 
+    def data(self, ctx: Context) -> Sequence[str]:  # noqa: ARG002 (never any)
+        """Return nothing: what is in a cluster is deleted by hand alone."""
+        return ()
+
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Uninstall the release and stop users' servers; homes and the namespace stay."""
         cluster, release = place.cluster(ctx), place.release(ctx)

@@ -205,6 +205,10 @@ class KindMode(KeepingVolumes):
         """Return the release's volumes."""
         return Kept(place.cluster(ctx), place.NAMESPACE, account.number())
 
+    def data(self, ctx: Context) -> Sequence[str]:
+        """Return the cluster, in which all data is, and the volumes of its nodes."""
+        return life.data(ctx)
+
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop the nodes with all that is on them, and the registry; with `wipe` delete both."""
         return life.down(ctx, wipe=wipe)

@@ -113,6 +113,15 @@ def _stopped(ctx: Context) -> dict[str, node.Node]:
     return {each.id: each for each in found}
 
 
+def data(ctx: Context) -> list[str]:
+    """Return the cluster and its volumes; nothing where no engine answers."""
+    if not engine.reachable():
+        return []
+    nodes = [f"cluster {place.name(ctx)} (homes, buckets, the hub's database)"]
+    volumes = [f"volume {each}" for each in engine.volumes(place.ours(ctx))]
+    return [*(nodes if place.nodes(ctx) else ()), *volumes]
+
+
 def down(ctx: Context, *, wipe: bool) -> Stopped:
     """Stop nodes and registry; what is on them stays. With `wipe` delete it all."""
     interrupted = place.project(ctx).end_leftovers()
@@ -124,16 +133,12 @@ def down(ctx: Context, *, wipe: bool) -> Stopped:
     nodes = list(seen.values())
     running = [each for each in nodes if each.running]
     names = (*(each.name for each in running), *(each.service for each in boxes))
-    volumes = engine.volumes(place.ours(ctx))
-    shown = (
-        *((f"cluster {place.name(ctx)} (homes, buckets, the hub's database)",) if nodes else ()),
-        *(f"volume {each}" for each in volumes),
-    )
+    shown = tuple(data(ctx))
     if not wipe:
         return Stopped(names, shown)
     if nodes:
         place.kind(ctx).delete()
-    engine.remove_volumes(volumes)
+    engine.remove_volumes(engine.volumes(place.ours(ctx)))
     place.kubeconfig(ctx).unlink(missing_ok=True)
     shutil.rmtree(place.keys(ctx), ignore_errors=True)
     forget(ctx.checkout.root / ".habari", buckets.key_names(place.NAME))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import IO
 
 from habari_local import wait
@@ -178,6 +179,10 @@ class ProcessMode:
         processes.stop(each.process for each in of_service(ctx, "hub"))
         packing.unpack_database(str(keeping.database(ctx)), source)
 
+    def data(self, ctx: Context) -> Sequence[str]:
+        """Return the files and folders of users, as seen from the checkout."""
+        return [str(path.relative_to(ctx.checkout.root)) for path in _data(ctx)]
+
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop users' servers, hub, proxy and stand-in together, then S3: saves under way end."""
         found = processes.find(ctx.checkout.id, self.name)
@@ -185,16 +190,20 @@ class ProcessMode:
         processes.stop(f.process for f in processes.find(ctx.checkout.id, self.name))
         forget_network(ctx)
         names = dict.fromkeys(_in_words(each) for each in found)
-        folder = ctx.checkout.root / ".habari" / self.name
-        data = [folder / name for name in DATA if (folder / name).exists()]
-        shown = tuple(str(path.relative_to(ctx.checkout.root)) for path in data)
+        shown = tuple(self.data(ctx))
         if not wipe:
             return Stopped(tuple(names), shown)
-        for path in data:
+        for path in _data(ctx):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+        folder = ctx.checkout.root / ".habari" / self.name
         (folder / "server.env").unlink(missing_ok=True)
         forget(ctx.checkout.root / ".habari", (buckets.ID, buckets.SECRET, buckets.STATE))
         return Stopped(tuple(names), (), shown)
+
+
+def _data(ctx: Context) -> list[Path]:
+    folder = ctx.checkout.root / ".habari" / services.NAME
+    return [folder / name for name in DATA if (folder / name).exists()]
 
 
 def _in_words(found: processes.Found) -> str:
