@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shlex
 import signal
 import sys
@@ -30,7 +31,6 @@ from habari_local.commands.open import open_
 from habari_local.commands.status import status
 from habari_local.commands.up import up
 from habari_local.commands.why import why
-from habari_local.config.load import CHECKOUT
 from habari_local.console import Result, reader_left, render
 from habari_local.errors import INTERRUPTED, HabariError
 
@@ -86,7 +86,7 @@ def options(
         typer.Option(
             "--checkout",
             metavar="PATH",
-            envvar=CHECKOUT,
+            envvar=paths.CHECKOUT,
             help="Else the one around the working directory.",
         ),
     ] = None,
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    result: Any = app(args=arguments, standalone_mode=False)
+    result: Any = app(args=arguments, prog_name=app.info.name, standalone_mode=False)
     if result == INTERRUPTED:  # what Typer makes of Ctrl-C
         raise KeyboardInterrupt
     if not isinstance(result, Result):
@@ -172,13 +172,21 @@ def _for_the_same_checkout(command: str) -> str:
 
 
 def _usage(error: typer.TyperException) -> HabariError:
+    """Turn what Typer says into a sentence; of a slip of the pen, into the call that was meant."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "habari-local"
     before = getattr(error, "option_name", "")
     if before in RENAMED:
         now = RENAMED[before]
         return HabariError(f"{before} is called {now} now.", f"{command} {now}", error.exit_code)
-    return HabariError(error.format_message(), f"{command} --help", error.exit_code)
+    message = error.format_message()
+    near = re.search(r"Did you mean '([^']+)'", message)
+    if near:
+        command = f"{command} {near[1]}"
+    possible = getattr(error, "possibilities", None)
+    if possible:
+        message = f"{getattr(error, 'message', message)}. Did you mean {', '.join(possible)}?"
+    return HabariError(message, f"{command} --help", error.exit_code)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

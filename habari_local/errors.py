@@ -17,9 +17,18 @@ A message is one sentence: *Subject: what was seen, what was expected.* The hint
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 FAILED, USAGE, MISSING_TOOL, NOT_READY, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the one of `known` that a slip of the pen made into `name`; "" if none is near."""
+    import difflib
+
+    plain = {each.lower().replace("_", "-"): each for each in known}
+    found = difflib.get_close_matches(name.lower().replace("_", "-"), plain, 1)
+    return plain[found[0]] if found else ""
 
 
 class HabariError(Exception):

@@ -11,6 +11,7 @@ from typing import Any
 from habari_local.errors import USAGE, HabariError
 
 PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = "HABARI_CHECKOUT"  # the variable that names the checkout to work on, as --checkout
 MARKER = "habari-local"  # the table of [tool] in pyproject.toml that makes a folder a checkout
 
 

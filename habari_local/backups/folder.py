@@ -48,6 +48,11 @@ class Backup:
         return [each for each in self.pieces if each.part == part]
 
     @property
+    def parts(self) -> list[str]:
+        """Return which parts it has."""
+        return [part for part in PARTS if self.of(part)]
+
+    @property
     def size(self) -> int:
         """All bytes."""
         return sum(each.size for each in self.pieces)
@@ -111,13 +116,13 @@ def made(target: Path, mode: str) -> Iterator[Making]:
         part.rename(target)
 
 
-def opened(folder: Path) -> Backup:
-    """Return a backup, whose files are as they were written.
+def look(folder: Path) -> Backup:
+    """Return a backup by its manifest alone; its files may be other than they were.
 
     Raises:
-        HabariError: it is none, or not whole.
+        HabariError: it is none, or of another schema.
     """
-    hint = "ls .habari/backups"
+    hint = "habari-local backup list"
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         pieces = [Piece(**each) for each in found["pieces"]]
@@ -128,10 +133,21 @@ def opened(folder: Path) -> Backup:
         raise HabariError(f"{folder}: {seen}, a backup was expected.", hint) from error
     if schema != SCHEMA:
         raise HabariError(f"{folder}: of schema {schema}, {SCHEMA} was expected.", hint)
+    return backup
+
+
+def opened(folder: Path) -> Backup:
+    """Return a backup, whose files are as they were written.
+
+    Raises:
+        HabariError: it is none, or not whole.
+    """
+    backup = look(folder)
     damaged = backup.damaged()
     if damaged:
         raise HabariError(
-            f"{folder}: {', '.join(damaged[:5])} not as written, a whole backup was expected.", hint
+            f"{folder}: {', '.join(damaged[:5])} not as written, a whole backup was expected.",
+            "habari-local backup list",
         )
     return backup
 

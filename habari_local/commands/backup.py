@@ -19,7 +19,7 @@ from habari_local.commands.options import (
     Yes,
     cluster,
 )
-from habari_local.console import Result, Table
+from habari_local.console import Result, Table, human_size
 from habari_local.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from habari_local.modes.base import Context, Mode
 
 app = typer.Typer(
-    help="Keep the hub's database, homes and buckets in a folder, and put them back.\n\n"
-    "Example: habari-local backup create",
+    help="Back up what people have, and restore it.\n\nExample: habari-local backup create",
     no_args_is_help=True,
 )
 Only = Annotated[
@@ -48,7 +47,9 @@ def create(
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Write what people have into a new folder, while they work. It is as private as they are.
+    """Back up homes, buckets and the database.
+
+    Into a new folder, while people work. It is as private as they are.
 
     Example: habari-local backup create --to /mnt/backups/monday
     """
@@ -61,6 +62,34 @@ def create(
     with held(ctx.checkout.state, "backup create"):
         backup = made(chosen, ctx, target, _parts(only), _say)
     return _told(backup, [f"Backup: {target}"], as_json=as_json)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> Result:
+    """List the backups of this checkout.
+
+    Those in .habari/backups/, the newest first.
+
+    Example: habari-local backup list
+    """
+    from habari_local.backups.folder import look
+    from habari_local.paths import find_checkout
+
+    folder = find_checkout().state / "backups"
+    found: list[Backup] = []
+    for each in sorted(folder.glob("*/"), reverse=True):
+        try:
+            found.append(look(each))
+        except HabariError as error:
+            _say(error.message)
+    data = [
+        {"folder": str(e.folder), "mode": e.mode, "made": e.made, "size": e.size} for e in found
+    ]
+    rows = [(e.made, e.mode, ", ".join(e.parts), human_size(e.size), str(e.folder)) for e in found]
+    if not rows:
+        return Result(data, [f"No backups in {folder}. Try: habari-local backup create"],
+                      as_json=as_json)  # fmt: skip
+    return Result(data, [Table(("made", "mode", "holds", "size", "folder"), rows)], as_json=as_json)
 
 
 @app.command()
@@ -77,10 +106,11 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     meant: Meant = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Put a backup back into a platform that is up and where nobody's server runs.
+    """Restore a backup.
 
-    The hub's database takes the place of the one that is there. Nothing else that is there is
-    overwritten without --overwrite, and nothing is deleted.
+    Into a platform that is up and where nobody's server runs. The hub's database takes the place of
+    the one that is there. Nothing else that is there is overwritten without --overwrite, and
+    nothing is deleted.
 
     Example: habari-local backup restore /mnt/backups/monday
     """

@@ -29,7 +29,9 @@ def bundle(
     ] = None,
     mode: ModeName = None,
 ) -> Result:
-    """Pack versions, settings, states, logs and what `why` and `doctor` say; secrets are hidden.
+    """Pack an archive for a bug report.
+
+    Commit, versions, settings, states, logs and what `why` and `doctor` say; secrets are hidden.
 
     Example: habari-local bundle --to report.tar.gz
     """
@@ -63,6 +65,7 @@ def _parts(mode: Mode, ctx: Context) -> Iterator[tuple[str, str]]:
     from habari_local.commands.why import why
 
     yield "versions.json", _told(_versions)
+    yield "source.json", _told(lambda: _source(ctx))
     yield "settings.json", _told(lambda: show().data)
     yield "doctor.json", _told(lambda: doctor(mode.name).data)
     yield "status.json", _told(lambda: status(mode.name).data)
@@ -96,6 +99,20 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         **dict(sorted(packages.items())),
     }
+
+
+def _source(ctx: Context) -> dict[str, Any]:
+    """Return which code this is: the commit, and the digest of each lock as it is here."""
+    from hashlib import sha256
+
+    from habari_local.drivers import git
+
+    root = ctx.checkout.root
+    patterns = ("uv.lock", "*/requirements*.txt", "images/*/requirements*.txt")
+    found = sorted({each for pattern in patterns for each in root.glob(pattern)})
+    found += sorted(root.glob("images/*/package-lock.json"))
+    digests = {str(e.relative_to(root)): sha256(e.read_bytes()).hexdigest() for e in found}
+    return {"commit": git.commit(root, ctx.environ) or "not a clone of git", "locks": digests}
 
 
 def _secrets(ctx: Context) -> list[str]:

@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from habari_local.commands import config_production, config_secret
+from habari_local.commands import completion, config_production, config_secret
 from habari_local.commands.options import AsJson, Sets, flags
 from habari_local.console import Result, Table
 from habari_local.errors import ConfigError, HabariError
 
+NAME = "NAME"
+SettingName = Annotated[str, typer.Argument(metavar=NAME, autocompletion=completion.setting_names)]
 app = typer.Typer(
     no_args_is_help=True,
-    help="Settings: show them, make .env, change one; production's values: make, check.\n\n"
-    "Example: habari-local config show",
+    help="Settings, and the values of production.\n\nExample: habari-local config show",
 )
 app.command()(config_production.check)
 app.add_typer(config_secret.app, name="secret")
@@ -22,7 +23,9 @@ app.add_typer(config_secret.app, name="secret")
 
 @app.command()
 def show(sets: Sets = None, as_json: AsJson = False) -> Result:
-    """Show every setting, its value and where it comes from; secrets stay hidden.
+    """Show all settings and where each comes from.
+
+    Secrets stay hidden.
 
     Example: habari-local config show
     """
@@ -58,10 +61,11 @@ def init(
         ),
     ] = None,
 ) -> Result:
-    """Make .env from .env.dist, readable by you alone; what is there already is left as it is.
+    """Make .env, or config.yaml for production.
 
-    With --production, config.yaml from config.dist.yaml; on a terminal, what --with does not say
-    is asked for.
+    .env from .env.dist, readable by you alone; what is there already is left as it is. With
+    --production, config.yaml from config.dist.yaml; on a terminal, what --with does not say is
+    asked for.
 
     Example: habari-local config init --production --with host=habari.my-team.org
     """
@@ -80,27 +84,85 @@ def init(
     return Result({"path": str(path)}, [f"Made {path}. Edit it, then: habari-local up"])
 
 
+@app.command("get")
+def get(name: SettingName, sets: Sets = None) -> Result:
+    """Print one setting's value.
+
+    A secret's too: that it was asked for by name shows that it is meant.
+
+    Example: habari-local config get HABARI_HUB_PORT
+    """
+    from pydantic import SecretStr
+
+    from habari_local.config.load import load
+    from habari_local.config.render.dist import as_text
+    from habari_local.paths import find_checkout
+
+    field = _field(name, f"habari-local config get {NAME}")
+    value = getattr(load(find_checkout().root, flags(sets)).settings, field)
+    text = value.get_secret_value() if isinstance(value, SecretStr) else as_text(value)
+    return Result({name: text}, [text])
+
+
 @app.command("set")
 def set_(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: SettingName,
     value: Annotated[str, typer.Argument(metavar="VALUE")],
 ) -> Result:
-    """Set one setting in .env; refused if the value can't be used.
+    """Set one setting in .env.
+
+    Refused if the value can't be used.
 
     Example: habari-local config set HABARI_HUB_PORT 9000
     """
     from dotenv import set_key
 
     from habari_local.config.load import load
-    from habari_local.config.settings import fields_by_variable
     from habari_local.paths import find_checkout
 
     root = find_checkout().root
-    if name not in fields_by_variable():
-        raise ConfigError([f"{name} is no setting"])
+    _field(name, f"habari-local config set {NAME} {value}")
     load(root, {name: value})
     path = root / ".env"
     path.touch(mode=0o600)
     path.chmod(0o600)
     set_key(path, name, value, quote_mode="auto")
-    return Result({name: value}, [f"{name} is set in .env; in force with: habari-local up"])
+    return Result({name: value}, [f"{name} is set in {path}. Next: habari-local up"])
+
+
+@app.command("unset")
+def unset(name: SettingName) -> Result:
+    """Take one setting out of .env.
+
+    Its default counts again, or what the environment says.
+
+    Example: habari-local config unset HABARI_HUB_PORT
+    """
+    from dotenv import unset_key
+
+    from habari_local.config.load import dotenv_names
+    from habari_local.paths import find_checkout
+
+    path = find_checkout().root / ".env"
+    _field(name, f"habari-local config unset {NAME}")
+    there = name in dotenv_names(path)
+    if there:
+        unset_key(path, name)
+    said = f"{name} is no longer in {path}. Next: habari-local up" if there else ""
+    return Result({"name": name, "changed": there}, [said or f"{name} was not in {path}."])
+
+
+def _field(name: str, again: str) -> str:
+    """Return the field of a setting.
+
+    Raises:
+        ConfigError: there is no such setting; the nearest is named, and the call with it.
+    """
+    from habari_local.config.load import unknown
+    from habari_local.config.settings import fields_by_variable
+
+    known = fields_by_variable()
+    if name in known:
+        return known[name]
+    problem, near = unknown(name)
+    raise ConfigError([problem], again.replace(NAME, near) if near else "habari-local config show")

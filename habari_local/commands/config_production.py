@@ -85,9 +85,10 @@ Bases = Annotated[
 def check(
     files: Files = None, base: Bases = None, sets: Sets = None, as_json: AsJson = False
 ) -> Result:
-    """Check values for production: by the chart's schema and by our rules; exit 1 if one is broken.
+    """Check the values for production.
 
-    The chart is that of HABARI_CHART, or the pinned one where it was got already; nothing is got.
+    By the chart's schema and by our rules; exit 1 if one is broken. The chart is that of
+    HABARI_CHART, or the pinned one where it was got already; nothing is got.
 
     Example: habari-local config check config.yaml
     """

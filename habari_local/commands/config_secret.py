@@ -15,8 +15,7 @@ from habari_local.console import Result
 from habari_local.errors import USAGE, HabariError
 
 app = typer.Typer(
-    help="Production's secrets, encrypted with age as sops does it.\n\n"
-    "Example: habari-local config secret list",
+    help="Production's secrets, encrypted as by sops.\n\nExample: habari-local config secret list",
     no_args_is_help=True,
 )
 NAME = "secrets.yaml"
@@ -28,7 +27,9 @@ File = Annotated[
 
 @app.command()
 def key(as_json: AsJson = False) -> Result:
-    """Print your public key; the first time a key is made, where sops looks for it.
+    """Print your public key.
+
+    The first time a key is made, where sops looks for it.
 
     Example: habari-local config secret key
     """
@@ -52,7 +53,9 @@ def set_(
     ] = None,
     file: File = None,
 ) -> Result:
-    """Put a secret into the file; it is asked for, or read from standard input.
+    """Put a secret into the file.
+
+    It is asked for, or read from standard input.
 
     Example: habari-local config secret set hub.config.GitHubOAuthenticator.client_secret
     """
@@ -73,7 +76,9 @@ def set_(
 
 @app.command("list")
 def list_(file: File = None, as_json: AsJson = False) -> Result:
-    """Tell which secrets are in the file and whose keys open it; no secret is shown.
+    """List the secrets and whose keys open them.
+
+    No secret is shown.
 
     Example: habari-local config secret list
     """

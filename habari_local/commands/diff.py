@@ -23,10 +23,11 @@ Html = Annotated[
 def diff(
     values: More = None, html: Html = None, sets: Sets = None, as_json: AsJson = False
 ) -> Result:
-    """Show each value that is not production's, why, and what it changes; exit 1 if one has no why.
+    """Show what differs from production, and why.
 
-    Production is config.yaml, or config.dist.yaml while there is none. Nothing needs to run; what
-    the settings decide is part of it once `up --mode kind` has written it.
+    Each value, its reason, and what it changes; exit 1 if one has no reason. Production is
+    config.yaml, or config.dist.yaml while there is none. Nothing needs to run; what the settings
+    decide is part of it once `up --mode kind` has written it.
 
     Example: habari-local diff --html diff.html
     """

@@ -33,7 +33,7 @@ def down(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> Result:
-    """Stop everything that runs here. Homes and buckets are kept.
+    """Stop Habari; homes and buckets are kept.
 
     Example: habari-local down
     """

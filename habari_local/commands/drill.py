@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from habari_local.modes.base import Context, Endpoints, Mode
 
 app = typer.Typer(
-    help="Rehearse what goes wrong: broken parts, an upgrade, a restore; and see that no work is"
-    " lost.\n\n"
-    "Example: habari-local drill save",
+    help="Rehearse failures, upgrades and restores.\n\nExample: habari-local drill save",
     no_args_is_help=True,
 )
 
@@ -62,9 +60,10 @@ def save(
     mode: ModeName = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Have people save through the hub while parts are broken, then read every save back from S3.
+    """Break parts while people save.
 
-    A part is a service, or `server` (somebody's). What is made is deleted, unless a save is lost.
+    Through the hub; then every save is read back from S3. A part is a service, or `server`
+    (somebody's). What is made is deleted, unless a save is lost.
 
     Example: habari-local drill save --seconds 120 --fault s3-killed --fault hub-killed
     """

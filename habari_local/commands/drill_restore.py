@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
-    """Give people notebooks and servers, back up, delete the platform, restore, and compare.
+    """Rehearse a backup and its restore.
 
-    It has a platform of its own, which is deleted at the end. Exit 1 if anything is not as it was.
+    Give people notebooks and servers, back up, delete the platform, restore, compare. It has a
+    platform of its own, which is deleted at the end. Exit 1 if anything is not as it was.
 
     Example: habari-local drill restore --mode kind
     """

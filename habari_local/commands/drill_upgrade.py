@@ -25,10 +25,11 @@ def upgrade(
     mode: ModeName = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Bring a commit up, give people notebooks and servers, upgrade to the working tree.
+    """Rehearse an upgrade and the way back.
 
-    Then back again. Each time all of it must be there, and servers must not have been restarted.
-    It has a platform of its own, which is deleted at the end. Exit 1 if anything differs.
+    Bring a commit up, give people notebooks and servers, upgrade to the working tree. Then back
+    again. Each time all of it must be there, and servers must not have been restarted. It has a
+    platform of its own, which is deleted at the end. Exit 1 if anything differs.
 
     Example: habari-local drill upgrade --from main --mode kind
     """

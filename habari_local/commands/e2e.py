@@ -26,7 +26,9 @@ def e2e(
         list[str] | None, typer.Argument(metavar="[-- PYTEST-ARGUMENT]...")
     ] = None,
 ) -> Result:
-    """Run the end-to-end suite; a platform that is down is brought up for it and taken down after.
+    """Run the end-to-end suite, with a report.
+
+    A platform that is down is brought up for it and taken down after.
 
     Example: habari-local e2e --mode process -- -k login
     """

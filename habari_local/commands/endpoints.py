@@ -12,7 +12,9 @@ def endpoints(
     namespace: Namespace = None,
     as_json: AsJson = True,  # noqa: ARG001
 ) -> Result:
-    """Print addresses, users and keys as JSON. This prints secrets: don't paste it anywhere.
+    """Print addresses, users and keys as JSON.
+
+    This prints secrets: don't paste it anywhere.
 
     Example: habari-local endpoints > endpoints.json
     """

@@ -28,9 +28,10 @@ def gate(
     plan: Annotated[bool, typer.Option("--plan", help="Tell what would be run, and stop.")] = False,
     as_json: AsJson = False,
 ) -> Result:
-    """Run what the changes since a commit ask for; exit 0 if they may go out.
+    """Run the checks that a change needs.
 
-    Exit 1 if something broke or could not be run here. The report is .habari/report/gate.html.
+    Which, its files decide. Exit 0 if all hold; exit 1 if something broke or could not be run here.
+    The report is .habari/report/gate.html.
 
     Example: habari-local gate --since main
     """

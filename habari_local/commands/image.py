@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 CACHE = "what was sent to local clusters, of all checkouts (a cache)"
 app = typer.Typer(
     no_args_is_help=True,
-    help="Images of the modes with containers: list, build, pull, push, check, verify, prune.\n\n"
-    "Example: habari-local image list",
+    help="Container images: list, build, push, check.\n\nExample: habari-local image list",
 )
 app.command()(image_registry.push)
 app.command()(image_registry.check)
@@ -29,7 +28,9 @@ app.command()(image_registry.verify)
 
 @app.command("list")
 def list_(sets: Sets = None, as_json: AsJson = False) -> Result:
-    """Show each image, its name with its tag, where it comes from, and whether it is there.
+    """Show each image and whether it is there.
+
+    With its tag, and where it comes from.
 
     Example: habari-local image list --set HABARI_IMAGES=packages
     """
@@ -62,7 +63,9 @@ def list_(sets: Sets = None, as_json: AsJson = False) -> Result:
 
 @app.command()
 def build(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Result:
-    """Build the images that are missing, side by side; one that is there is never built again.
+    """Build the images that are missing.
+
+    Side by side; one that is there is never built again.
 
     Example: habari-local image build notebook --set HABARI_IMAGES=packages
     """
@@ -71,7 +74,9 @@ def build(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Re
 
 @app.command()
 def pull(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Result:
-    """Fetch the images that come as they are from a registry, before `up` needs them.
+    """Fetch the images of a registry.
+
+    Those that are used as they are, before `up` needs them.
 
     Example: habari-local image pull postgres
     """
@@ -120,7 +125,9 @@ def prune(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> Result:
-    """Remove images that this checkout built and that nothing asks for any more.
+    """Remove images that nothing asks for any more.
+
+    Of those that this checkout built.
 
     Example: habari-local image prune
     """

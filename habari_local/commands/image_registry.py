@@ -35,9 +35,10 @@ def push(
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Send images to a registry, under the same name and tag; what it has is not sent again.
+    """Send images to a registry.
 
-    The digest of the notebook image is written into config.yaml, where there is one.
+    Under the same name and tag; what it has is not sent again. The digest of the notebook image is
+    written into config.yaml, where there is one.
 
     Example: habari-local image push notebook --to europe-docker.pkg.dev/habari/images
     """
@@ -99,7 +100,9 @@ def check(
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Run a notebook image and check what the platform needs of it; exit 1 if something lacks.
+    """Check that a notebook image will work.
+
+    It is run, and what the platform needs of it is tried; exit 1 if something is missing.
 
     Example: habari-local image check ghcr.io/team/notebook:2026-11
     """
@@ -117,7 +120,7 @@ def verify(
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Pull a notebook image by its digest and check what the platform needs of it.
+    """Pull an image by its digest and check it.
 
     Example: habari-local image verify
     """

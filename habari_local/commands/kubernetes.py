@@ -15,7 +15,9 @@ Arguments = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGUMENT]...
 
 
 def kubectl(mode: ModeName = None, arguments: Arguments = None) -> Result:
-    """Run kubectl at the platform's cluster and namespace; your own kubeconfig is not read.
+    """Run kubectl at the platform's cluster.
+
+    In its namespace; your own kubeconfig is not read.
 
     Example: habari-local kubectl -- get pods
     """
@@ -23,7 +25,9 @@ def kubectl(mode: ModeName = None, arguments: Arguments = None) -> Result:
 
 
 def helm(mode: ModeName = None, arguments: Arguments = None) -> Result:
-    """Run helm at the platform's cluster and namespace; your own kubeconfig is not read.
+    """Run helm at the platform's cluster.
+
+    In its namespace; your own kubeconfig is not read.
 
     Example: habari-local helm -- get values habari
     """

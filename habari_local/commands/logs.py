@@ -19,7 +19,9 @@ def logs(
     context: ContextName = None,
     namespace: Namespace = None,
 ) -> Result:
-    """Show the last log lines of all services or of those named.
+    """Show what the services wrote.
+
+    The last lines of all, or of those named.
 
     Example: habari-local logs -f hub
     """

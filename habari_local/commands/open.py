@@ -7,7 +7,9 @@ from habari_local.console import Result
 
 
 def open_(mode: ModeName = None) -> Result:
-    """Open Habari in the browser, or print the address where there is none.
+    """Open Habari in the browser.
+
+    Where there is none, the address is printed.
 
     Example: habari-local open
     """

@@ -7,10 +7,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from habari_local import modes
-from habari_local.errors import USAGE, ConfigError, HabariError
+from habari_local.commands import completion
+from habari_local.errors import USAGE, ConfigError, HabariError, nearest
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Endpoints
+
+
+def _known(context: typer.Context, mode: str | None) -> str | None:
+    """Return a mode that there is.
+
+    Raises:
+        HabariError: it is none; the nearest is named.
+    """
+    if mode is None or context.resilient_parsing or mode in modes.names():
+        return mode
+    near = nearest(mode, modes.names())
+    meant = f"did you mean {near}?" if near else f"there are {', '.join(modes.names())}."
+    raise HabariError(
+        f"Mode {mode}: not known; {meant}",
+        f"{context.command_path} --mode {near or modes.names()[0]}",
+        USAGE,
+    )
+
 
 _choices = typer.Option(
     "--mode",
@@ -18,6 +37,8 @@ _choices = typer.Option(
     help=f"One of {', '.join(modes.names())}; default: the one that is up, else HABARI_MODE.",
     show_default=False,
     metavar="MODE",
+    autocompletion=completion.mode_names,
+    callback=_known,
 )
 ModeName = Annotated[str | None, _choices]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

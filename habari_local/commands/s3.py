@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The buckets lake and notebooks: ls, cp, cat; production's, and its key.\n\n"
-    "Example: habari-local s3 ls notebooks",
+    help="The buckets: ls, cp, cat; production's too.\n\nExample: habari-local s3 ls notebooks",
 )
 app.command()(s3_production.bootstrap)
 app.command()(s3_production.check)
@@ -35,7 +34,7 @@ def ls(
     deep: Annotated[bool, typer.Option("--recursive", "-r", help="Everything below.")] = False,
     as_json: AsJson = False,
 ) -> Result:
-    """List a folder of the buckets; without a path, the buckets.
+    """List the buckets, or a folder of one.
 
     Example: habari-local s3 ls lake/samples/
     """
@@ -72,7 +71,7 @@ def cp(
     source: Annotated[str, typer.Argument(metavar="SOURCE")],
     target: Annotated[str, typer.Argument(metavar="TARGET")],
 ) -> Result:
-    """Copy a file into a bucket, out of one, or between them.
+    """Copy a file to, from or between buckets.
 
     Example: habari-local s3 cp data.csv lake/raw/
     """
@@ -85,7 +84,7 @@ def cp(
 
 @app.command()
 def cat(path: PathArgument) -> Result:
-    """Write an object to standard output, byte for byte.
+    """Write an object to standard output.
 
     Example: habari-local s3 cat lake/samples/rainfall.csv
     """

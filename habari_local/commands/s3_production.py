@@ -81,10 +81,11 @@ def bootstrap(
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Make the S3 of production: private buckets, an IAM user with the least policy, its key.
+    """Make the S3 of production.
 
-    Again as often as one likes: it does what is lacking and nothing else. The administrator's key
-    is AWS's own variables in the environment (AWS_ACCESS_KEY_ID … or AWS_PROFILE), never .env.
+    Private buckets, an IAM user with the least policy, its key. Again as often as one likes: it
+    does what is lacking and nothing else. The administrator's key is AWS's own variables in the
+    environment (AWS_ACCESS_KEY_ID … or AWS_PROFILE), never .env.
 
     Example: habari-local s3 bootstrap --backend aws --plan
     """
@@ -103,7 +104,9 @@ def bootstrap(
 
 
 def check(user: User = "habari", sets: Sets = None, as_json: AsJson = False) -> Result:
-    """Say what differs in the S3 of production from what bootstrap makes; exit 1 if something does.
+    """Check the S3 of production.
+
+    What differs from what bootstrap makes is told; exit 1 if something does.
 
     Example: habari-local s3 check
     """

@@ -44,11 +44,12 @@ def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Make a new key for servers; delete the old one once no server has it.
+    """Replace the key that servers have.
 
-    With --context the new key goes into the cluster's secret, and each running server is asked
-    which it has: none with the old one, and that is deleted. Without, hand it over yourself, then
-    call it with --retire. Both keys are good in between. Ended midway, it goes on where it was.
+    The old one is deleted once no server has it. With --context the new key goes into the cluster's
+    secret, and each running server is asked which it has: none with the old one, and that is
+    deleted. Without, hand it over yourself, then call it with --retire. Both keys are good in
+    between. Ended midway, it goes on where it was.
 
     Example: habari-local s3 rotate-key --context NAME --wait 3600
     """

@@ -22,7 +22,9 @@ def status(
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Show each service, its address, since when it runs and its memory; exit 0 if all answer.
+    """Show each service and how it is.
+
+    Its address and process, since when it runs, its memory; exit 0 if all answer.
 
     Example: habari-local status --json
     """
@@ -40,12 +42,13 @@ def status(
         ],
     }
     table = Table(
-        ["service", "state", "address", "up for", "memory"],
+        ["service", "state", "address", "pid", "up for", "memory"],
         [
             (
                 f"{row.name} of {row.user}" if row.user else row.name,
                 row.state,
                 row.address,
+                str(row.pid or ""),
                 _duration(row.since),
                 human_size(row.memory),
             )

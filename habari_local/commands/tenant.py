@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from habari_local.modes.cluster.isolation import Party
 
 app = typer.Typer(
-    help="Tenants: deployments of several teams in one cluster, each in a namespace of its own.\n\n"
-    "Example: habari-local tenant list",
+    help="Several teams' deployments in one cluster.\n\nExample: habari-local tenant list",
     no_args_is_help=True,
 )
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The tenant: a folder of tenants/.")]
@@ -41,7 +40,9 @@ def add(
         list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="An answer.")
     ] = None,
 ) -> Result:
-    """Make a tenant's folder: host, client-id, admins, users, lake, notebooks; all by --with.
+    """Make a tenant's folder.
+
+    Host, client-id, admins, users, lake, notebooks: all by --with.
 
     Example: habari-local tenant add blue --with host=blue.my-team.org --with admins=ada
     """
@@ -78,7 +79,9 @@ def add(
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> Result:
-    """List the tenants, their addresses and namespaces.
+    """List the tenants.
+
+    With their addresses and namespaces.
 
     Example: habari-local tenant list
     """
@@ -108,7 +111,9 @@ def up(
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Bring a tenant up: quota, limits, network policy, and its release; the plan is shown first.
+    """Bring a tenant up.
+
+    Quota, limits, network policy, and its release; the plan is shown first.
 
     Example: habari-local tenant up blue --context NAME
     """
@@ -132,7 +137,9 @@ def diff(name: Name, context: ContextName, sets: Sets = None, as_json: AsJson = 
 
 @app.command()
 def down(name: Name, context: ContextName, meant: Meant = None, as_json: AsJson = False) -> Result:
-    """Uninstall a tenant's release; the homes and the namespace stay.
+    """Uninstall a tenant; its homes stay.
+
+    So does its namespace.
 
     Example: habari-local tenant down blue --context NAME --yes-i-mean habari-blue
     """
@@ -149,7 +156,9 @@ def check(
     everyone: Annotated[bool, typer.Option("--all", help="Each against each.")] = False,
     as_json: AsJson = False,
 ) -> Result:
-    """Try what a tenant must not reach of another: hub, pods, secrets, buckets; exit 1 if it can.
+    """Try whether tenants reach each other.
+
+    Hub, pods, secrets, buckets; exit 1 if one can.
 
     Example: habari-local tenant check --all --context NAME
     """

@@ -53,7 +53,7 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     meant: Meant = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Bring Habari up: everything that is not running yet, and nothing else.
+    """Start Habari: all that does not run yet.
 
     Example: habari-local up --mode process --set HABARI_HUB_PORT=9000
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from habari_local.commands import completion
 from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
 from habari_local.console import Result, Table
 from habari_local.errors import NOT_READY, HabariError
@@ -17,13 +18,20 @@ if TYPE_CHECKING:
 
 
 def why(
-    user: Annotated[str, typer.Argument(metavar="[USER]", help="Whose server to look at.")] = "",
+    user: Annotated[
+        str,
+        typer.Argument(
+            metavar="[USER]", help="Whose server to look at.", autocompletion=completion.users
+        ),
+    ] = "",
     mode: ModeName = None,
     context: ContextName = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Say why Habari, or one user's server, does not work: the first broken part and its evidence.
+    """Name the first thing that is broken.
+
+    Of Habari, or of one user's server, with what was seen and what to do.
 
     Example: habari-local why grace
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 from collections.abc import Mapping
@@ -14,14 +13,12 @@ from pydantic import SecretStr, ValidationError
 
 from habari_local.config.render.dist import as_text
 from habari_local.config.settings import Settings, fields_by_variable, variable
-from habari_local.errors import ConfigError
+from habari_local.errors import ConfigError, nearest
+from habari_local.paths import CHECKOUT
 
 # Variables that begin with HABARI_ and are none of the settings: which checkout is meant, what the
 # tool gives to processes that it starts, and where its own tests look for things.
-NOT_SETTINGS = frozenset(
-    {"HABARI_LABEL", "HABARI_SERVICE", "HABARI_CHECKOUT", "HABARI_ENDPOINTS_FILE"}
-)
-CHECKOUT = "HABARI_CHECKOUT"  # the checkout to work on, as --checkout
+NOT_SETTINGS = frozenset({"HABARI_LABEL", "HABARI_SERVICE", CHECKOUT, "HABARI_ENDPOINTS_FILE"})
 
 
 @dataclass(frozen=True)
@@ -109,10 +106,25 @@ def _dotenv(path: Path) -> tuple[dict[str, Value], list[str]]:
     return values, problems
 
 
+def unknown(name: str) -> tuple[str, str]:
+    """Return what to say of a name that is no setting, and the nearest that is one, or ""."""
+    known = fields_by_variable()
+    short = {each.removeprefix("HABARI_"): each for each in known}  # as one is tempted to write
+    near = nearest(name, [*known, *short])
+    near = short.get(near, near)
+    return f"{name} is no setting{f'; did you mean {near}?' if near else ''}", near
+
+
 def _unknown(name: str, source: str) -> str:
-    near = difflib.get_close_matches(name, fields_by_variable(), 1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    return f"{source}: {name} is no setting{meant}"
+    return f"{source}: {unknown(name)[0]}"
+
+
+def dotenv_names(path: Path) -> set[str]:
+    """Return the names that a .env file sets."""
+    if not path.is_file():
+        return set()
+    with path.open(encoding="utf-8") as file:
+        return {each.key for each in parse_stream(file) if each.key}
 
 
 def _validate(values: Mapping[str, Value], problems: list[str]) -> Settings:

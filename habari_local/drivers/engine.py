@@ -56,6 +56,7 @@ class Container:
     health: str  # starting, healthy, unhealthy; empty without a health check
     since: float | None  # seconds since the epoch
     networks: frozenset[str]
+    pid: int | None = None  # of its first process, as the engine's machine counts; None: none
 
     @property
     def title(self) -> str:
@@ -117,6 +118,7 @@ def _described(inspected: dict[str, Any]) -> Container:
         health=state.get("Health", {}).get("Status", ""),
         since=_timestamp(state["StartedAt"]) if running else None,
         networks=frozenset(inspected["NetworkSettings"]["Networks"]),
+        pid=state.get("Pid") or None,
     )
 
 

@@ -38,6 +38,11 @@ class Found:
         """Return the time of its start, seconds since the epoch."""
         return float(self.process.create_time())
 
+    @property
+    def pid(self) -> int:
+        """Return its number."""
+        return int(self.process.pid)
+
     def memory(self) -> int:
         """Return its proportional share of memory in bytes (resident size where unknown)."""
         try:

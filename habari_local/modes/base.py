@@ -104,6 +104,7 @@ class ServiceStatus:
     since: float | None = None
     memory: int | None = None
     user: str = ""
+    pid: int | None = None  # on this machine; None where it has none of its own, as in a cluster
 
     @property
     def good(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 import tarfile
@@ -66,3 +67,7 @@ def test_a_bundle_is_made_with_broken_settings_and_nothing_up(scratch: Scratch) 
     found = texts(to)
     assert "HABARI_NO_SUCH" in found["habari-bundle/settings.json"]
     assert json.loads(found["habari-bundle/why.json"])["broken"] == "settings"
+    source = json.loads(found["habari-bundle/source.json"])
+    assert source["commit"] == "not a clone of git"
+    lock = (scratch.root / "hub" / "requirements.txt").read_bytes()
+    assert source["locks"]["hub/requirements.txt"] == hashlib.sha256(lock).hexdigest()

@@ -15,9 +15,11 @@ import pytest
 from habari_local.backups import restoring
 from habari_local.backups.creating import create
 from habari_local.backups.folder import MANIFEST, Backup, made, opened
+from habari_local.commands.backup import list_
 from habari_local.errors import HabariError
 from habari_local.modes.base import ServiceStatus
 from habari_local.modes.kept import Home
+from habari_local.paths import Checkout
 from habari_local.storage import carried
 from tests.unit.test_storage import BUCKETS, S3, s3
 
@@ -84,6 +86,18 @@ def test_a_backup_is_private_and_whole_or_not_there(tmp_path: Path) -> None:
             out.write(b"half")
         raise KeyError
     assert [each.name for each in tmp_path.iterdir()] == ["good"]
+
+
+def test_backups_are_listed_the_newest_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("habari_local.paths.find_checkout", lambda: Checkout(tmp_path))
+    assert "habari-local backup create" in str(list_().shown)
+    for name in ("2026-01-01T00-00-00Z", "2026-02-01T00-00-00Z"):
+        some_backup(Checkout(tmp_path).state / "backups" / name)
+    (tmp_path / ".habari" / "backups" / "half").mkdir()
+    assert [Path(row["folder"]).name[:7] for row in list_().data] == ["2026-02", "2026-01"]
+    assert "no readable backup.json" in capsys.readouterr().err
 
 
 def test_what_is_no_whole_backup_is_refused(tmp_path: Path) -> None:

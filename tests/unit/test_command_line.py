@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from habari_local import console
+from habari_local.cli import app, main
 from habari_local.config.secrets import load_secrets
 from habari_local.console import Result, Table
 from tests.scratch import Scratch
@@ -104,3 +110,112 @@ def test_a_table_in_a_pipe_has_one_line_for_each_row(capsys: pytest.CaptureFixtu
 
 def test_the_version_is_told() -> None:
     assert piped("--version", readers=True).stdout == "habari-local 0.1.0\n"
+
+
+def every_command() -> Iterator[tuple[str, Any]]:
+    """Every command and group below the program, with its whole name."""
+
+    def below(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+        for verb, each in getattr(command, "commands", {}).items():
+            yield f"{name} {verb}", each
+            yield from below(each, f"{name} {verb}")
+
+    yield from below(typer.main.get_command(app), "habari-local")
+
+
+@pytest.mark.parametrize(("name", "command"), [*every_command()], ids=lambda each: str(each)[:40])
+def test_the_line_in_help_is_short_and_whole(name: str, command: Any) -> None:
+    line = command.get_short_help_str(1000)
+    assert len(line) <= 45
+    assert command.get_short_help_str(45) == line, f"{name}: cut in --help"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """It is 0.25 s on a quiet machine: what takes longest of that is imports."""
+    heavy = {
+        *("pydantic", "rich", "boto3", "docker", "kubernetes", "requests", "psutil"),
+        *("jsonschema", "cryptography", "ruamel", "dotenv", "python_on_whales"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "habari_local", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    assert lines
+    assert not {line.rpartition("|")[2].strip().partition(".")[0] for line in lines} & heavy
+
+
+@pytest.mark.parametrize(
+    ("typed", "said", "tried"),
+    [
+        ("statsu", "Did you mean 'status'?", "habari-local status --help"),
+        ("image bild", "Did you mean 'build'?", "habari-local image build --help"),
+        ("up --mod hub", "Did you mean --mode", "habari-local up --help"),
+        ("up --mode hubb", "did you mean hub?", "habari-local up --mode hub"),
+        ("config set HUB_PRT 1", "did you mean HABARI_HUB_PORT?",
+         "habari-local config set HABARI_HUB_PORT 1"),
+        ("config get habari-hub-port", "did you mean HABARI_HUB_PORT?",
+         "habari-local config get HABARI_HUB_PORT"),
+        ("config unset HABARI_HUBPORT", "did you mean HABARI_HUB_PORT?",
+         "habari-local config unset HABARI_HUB_PORT"),
+        ("config show --set HABARI_HUB_PRT=1", "did you mean HABARI_HUB_PORT?", ""),
+    ],
+)  # fmt: skip
+def test_a_slip_of_the_pen_is_answered_with_what_was_meant(
+    typed: str, said: str, tried: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(typed.split())
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said in told
+    assert f"Try: {tried}" in told
+
+
+def test_a_setting_is_set_read_and_taken_out_again(scratch: Scratch) -> None:
+    def get() -> str:
+        return scratch.good("config", "get", "HABARI_ADMIN_USERS").strip()
+
+    default = get()
+    scratch.good("config", "set", "HABARI_ADMIN_USERS", "margaret")
+    assert get() == "margaret"
+    scratch.good("config", "unset", "HABARI_ADMIN_USERS")
+    assert get() == default
+    assert "was not in" in scratch.good("config", "unset", "HABARI_ADMIN_USERS")
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("habari-local stat", ["status"]),
+        ("habari-local up --mode k", ["kind"]),
+        ("habari-local config set HABARI_HUB_P", ["HABARI_HUB_PORT"]),
+        ("habari-local why ", ["ada", "grace", "linus"]),
+    ],
+)
+def test_the_shell_completes(line: str, wanted: list[str]) -> None:
+    """By what the scripts of --show-completion ask, in each shell."""
+    words = line.split(" ")
+    zsh = {"_TYPER_COMPLETE_ARGS": line}
+    asked = {
+        "bash": {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)},
+        "zsh": zsh,
+        "fish": {**zsh, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }
+    for shell, given in asked.items():
+        done = subprocess.run(
+            [Path(sys.executable).with_name("habari-local")],
+            cwd=ROOT,
+            env={**os.environ, **given, "_HABARI_LOCAL_COMPLETE": f"complete_{shell}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert done.stderr == ""
+        found = re.findall(r'^(?:_arguments .*\(\()?"?([\w-]+)', done.stdout, re.MULTILINE)
+        assert found == wanted, shell

@@ -80,7 +80,9 @@ class ComposeMode:
         rows = [self._row(ctx, n, by_service.get(n), memory) for n in self.services(ctx)]
         servers = [each for each in found if each.user]
         return rows + [
-            ServiceStatus("server", each.state, "", each.since, memory.get(each.id), each.user)
+            ServiceStatus(
+                "server", each.state, "", each.since, memory.get(each.id), each.user, each.pid
+            )
             for each in sorted(servers, key=lambda server: server.user)
         ]
 
@@ -97,7 +99,9 @@ class ComposeMode:
         page = self.health(ctx, service)
         good = wait.answers(page) if page else found.health != "unhealthy"
         state = "running" if good else "not answering"
-        return ServiceStatus(service, state, address, found.since, memory.get(found.id))
+        return ServiceStatus(
+            service, state, address, found.since, memory.get(found.id), pid=found.pid
+        )
 
     def logs(
         self, ctx: Context, services: Sequence[str], *, follow: bool, lines: int

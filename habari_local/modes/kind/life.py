@@ -72,7 +72,7 @@ def _registry(ctx: Context, page: str, address: str) -> ServiceStatus:
         return ServiceStatus(place.REGISTRY, "stopped", address)
     state = "running" if wait.answers(page) else "not answering"
     used = engine.memory(found[0].id)
-    return ServiceStatus(place.REGISTRY, state, address, found[0].since, used)
+    return ServiceStatus(place.REGISTRY, state, address, found[0].since, used, pid=found[0].pid)
 
 
 def logs(

@@ -120,7 +120,9 @@ class ProcessMode:
         for user in users:
             mine = [each for each in found if each.user == user]
             memory = sum(each.memory() for each in mine)
-            rows.append(ServiceStatus("server", "running", "", mine[0].since, memory, user))
+            rows.append(
+                ServiceStatus("server", "running", "", mine[0].since, memory, user, mine[0].pid)
+            )
         return rows
 
     def services(self, ctx: Context) -> Sequence[str]:
@@ -222,7 +224,7 @@ def _status(wanted: services.Service, found: list[processes.Found]) -> ServiceSt
     good = wait.answers(wanted.health, accept=range(200, 500))
     state = "running" if good else "not answering"
     memory = sum(each.memory() for each in mine)
-    return ServiceStatus(wanted.name, state, address, mine[0].since, memory)
+    return ServiceStatus(wanted.name, state, address, mine[0].since, memory, pid=mine[0].pid)
 
 
 MODE = ProcessMode()
