@@ -82,6 +82,7 @@ def feed(container: str, argv: Sequence[str], source: Iterator[bytes]) -> None:
                 said += chunk
         finally:
             opened.close()
+            line.close()  # which closing the wrapper leaves open
         _judge(made, argv, bytes(said))
 
 

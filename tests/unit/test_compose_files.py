@@ -47,3 +47,12 @@ def test_the_engines_socket_is_one_containers_alone() -> None:
         if any("docker.sock" in str(volume) for volume in service.get("volumes", ()))
     ]
     assert holders == ["socket"]
+
+
+def test_the_registry_is_one_account_whichever_image_it_is() -> None:
+    """Its volume outlives HABARI_IMAGES, and upstream's image would be root."""
+    from habari_local.modes.kind.steps import REGISTRY_OWNER
+
+    service = YAML(typ="safe").load(ROOT / "compose" / "kind.yml")["services"]["registry"]
+    assert service["user"] == f"{REGISTRY_OWNER.user}:{REGISTRY_OWNER.group}"
+    assert service["volumes"][0]["volume"] == {"nocopy": True}

@@ -1,4 +1,4 @@
-"""The hub's PostgreSQL: its container, psql in it, and the password that it takes at each start."""
+"""The hub's PostgreSQL: its container, psql in it, and what it is told at each start."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ PSQL = (
     *("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
     *(f"--username={USER}", f"--dbname={DATABASE}"),
 )
+
+# Another image has another C library, which may sort text otherwise than an index was built.
+COLLATION = """\
+SELECT format(command, current_database())
+FROM (VALUES (1, 'REINDEX DATABASE %I'), (2, 'ALTER DATABASE %I REFRESH COLLATION VERSION'))
+    AS commands(number, command)
+WHERE EXISTS (
+    SELECT FROM pg_database WHERE datname = current_database()
+    AND datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid))
+ORDER BY number \\gexec
+"""
 
 
 def container(ctx: Context) -> str:
@@ -32,7 +43,8 @@ def password(bringup: Bringup) -> Step:
     """Return the step that has a database that was started take it.
 
     PostgreSQL keeps the password of its first start, on a volume that outlives a checkout and its
-    secrets; on its own socket it asks for none.
+    secrets; on its own socket it asks for none. The volume outlives the image too: indexes that
+    another C library sorted are built again.
     """
 
     def action(ctx: Context, say: Say) -> str:
@@ -42,7 +54,7 @@ def password(bringup: Bringup) -> Step:
         quoted = ctx.secrets["database_password"].replace("'", "''")
         # By standard input: what is in argv can be read by everybody.
         order = f"ALTER USER {USER} PASSWORD '{quoted}';\n".encode()
-        contents.feed(container(ctx), PSQL, iter([order]))
+        contents.feed(container(ctx), PSQL, iter([order, COLLATION.encode()]))
         return "told"
 
     return Step("password", "the database's password", action, (SERVICE,))

@@ -11,12 +11,14 @@ from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_private
 from habari_local.drivers import distribution, docker, engine, node
 from habari_local.drivers.clearance import clear
+from habari_local.drivers.volumes import Owner, keep_cache
 from habari_local.images import tools
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import place
 from habari_local.modes.kind.registries import CERTS
 from habari_local.paths import private_folder, project_folder
 
+REGISTRY_OWNER = Owner(1000, 100)  # as compose/kind.yml has it, whichever image it is
 CTR = ("ctr", "--namespace", "k8s.io", "images")  # where the kubelet finds what is pulled
 
 
@@ -61,15 +63,17 @@ def registry(after: tuple[str, ...]) -> Step:
         before = {each.id for each in engine.containers(place.ours(ctx)) if each.state == "running"}
         project = place.project(ctx)
         write_private(project.env_file, as_dotenv(_variables(ctx)))
-        engine.keep_volume(docker.REGISTRY, {docker.LABEL: "registry"})
         begun.append(True)
+        reference = place.images(ctx).reference("registry")
+        labels = {docker.LABEL: "registry"}
+        done = "" if before else keep_cache(docker.REGISTRY, labels, reference, REGISTRY_OWNER)
         project.up((), cancel=ctx.cancel)
         wait.until(
             lambda: wait.answers(page), "Registry", seconds=30, cancel=ctx.cancel,
             hint="habari-local logs registry",
         )  # fmt: skip
         now = {each.id for each in engine.containers(place.ours(ctx))}
-        return SAME if now == before else "started"
+        return SAME if now == before else "; ".join(filter(None, ["started", done]))
 
     def undo(ctx: Context) -> None:
         place.project(ctx).end_leftovers()
