@@ -6,15 +6,18 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from habari_local import modes
+from habari_local import checkout_identity, modes
+from habari_local.checkout_identity import of_the_same_path
 from habari_local.config.load import as_environment, environment, load
 from habari_local.config.secrets import Secrets, load_secrets, write_private
 from habari_local.config.settings import Settings, fields_by_variable
-from habari_local.errors import ConfigError, NotRunning
-from habari_local.modes.base import Context, Elsewhere, Mode
+from habari_local.drivers import engine, node, processes
+from habari_local.errors import USAGE, ConfigError, HabariError, NotRunning
+from habari_local.modes.base import Context, Elsewhere, Mode, ServiceStatus
 from habari_local.paths import Checkout, find_checkout
 
 SNAPSHOT = "settings.json"
+NOTELESS = "keys lost"  # how a service is whose keys were in a .habari that was deleted
 
 
 def snapshot(checkout: Checkout, mode: str) -> Path:
@@ -24,7 +27,7 @@ def snapshot(checkout: Checkout, mode: str) -> Path:
 
 def remember(ctx: Context, mode: str) -> None:
     """Write down the settings that a mode comes up with (private: it may hold a user's keys)."""
-    values = as_environment(ctx.settings)
+    values = {"checkout": ctx.checkout.id, **as_environment(ctx.settings)}
     ctx.checkout.of_mode(mode)
     write_private(snapshot(ctx.checkout, mode), json.dumps(values, indent=1) + "\n")
 
@@ -35,8 +38,95 @@ def forget(checkout: Checkout, mode: str) -> None:
 
 
 def active_mode(checkout: Checkout) -> str | None:
-    """Return the mode that was brought up last and not taken down."""
-    return next((name for name in modes.names() if snapshot(checkout, name).is_file()), None)
+    """Return the mode that was brought up last and not taken down.
+
+    Without notes, as after `git clean`, it is the one that still runs.
+    """
+    noted = (name for name in modes.names() if _noted(checkout, name))
+    return next(noted, None) or next(iter(running_modes(checkout)), None)
+
+
+def running_modes(checkout: Checkout) -> list[str]:
+    """Return the modes of which something runs here, found by its label alone."""
+    found = {each.mode for each in processes.find(checkout.id)}
+    if engine.reachable():
+        found |= engine.running_modes(checkout.id)
+        found |= {"kind"} if any(each.running for each in node.find(cluster(checkout))) else set()
+    return [name for name in modes.names() if name in found]
+
+
+def without_notes(ctx: Context, mode: str) -> list[ServiceStatus]:
+    """Return what runs of a mode whose secrets are gone, as after `git clean`: found by label.
+
+    Empty where the notes are there, or nothing runs.
+    """
+    if ctx.secrets:
+        return []
+    rows = [
+        ServiceStatus(each.service or "server", NOTELESS, "", each.since, each.memory(), each.user)
+        for each in processes.find(ctx.checkout.id, mode)
+        if each.service or each.user
+    ]
+    if engine.reachable():
+        ours = engine.Ours(ctx.checkout.id, mode)
+        rows += [
+            ServiceStatus(each.service or "server", NOTELESS, "", each.since, None, each.user)
+            for each in engine.containers(ours)
+            if each.state == "running"
+        ]
+        nodes = node.find(cluster(ctx.checkout)) if mode == "kind" else []
+        rows += [ServiceStatus(each.name, NOTELESS) for each in nodes if each.running]
+    return list({(row.name, row.user): row for row in rows}.values())
+
+
+def earlier(mode: Mode, ctx: Context) -> dict[str, list[str]]:
+    """Return what is kept in Docker of checkouts that this one may have been: id → volumes.
+
+    Those that were at this path, or where this one was before. Empty where this checkout has data
+    of the mode itself; what is in use is left out.
+    """
+    if mode.data(ctx) or not engine.reachable():
+        return {}
+    own = ctx.checkout.identity
+    return {
+        each: volumes
+        for each, volumes in engine.volumes_by_checkout(mode.name).items()
+        if each != own.id
+        and (each == own.earlier or of_the_same_path(each, own.id))
+        and not engine.running_modes(each)
+    }
+
+
+def adopt(mode: Mode, ctx: Context, wanted: str) -> None:
+    """Give the checkout the id of an earlier one, and so all that Docker keeps of that.
+
+    Raises:
+        HabariError: something runs here, or nothing is kept under that id.
+    """
+    if running_modes(ctx.checkout):
+        raise HabariError(f"{ctx.checkout.root}: something runs here.", "habari-local down")
+    if wanted not in earlier(mode, ctx):
+        raise HabariError(
+            f"{wanted}: nothing of mode {mode.name} that is not in use is kept under this id,"
+            " or this checkout has data of its own there.",
+            f"docker volume ls --filter label={engine.MODE}={mode.name}",
+            USAGE,
+        )
+    checkout_identity.record(ctx.checkout.root, checkout_identity.Identity(wanted))
+
+
+def cluster(checkout: Checkout) -> str:
+    """Return the name of the checkout's kind cluster."""
+    return f"habari-{checkout.id}"
+
+
+def _noted(checkout: Checkout, mode: str) -> bool:
+    """Whether `up` left its settings here; those in a copied checkout are another's."""
+    try:
+        kept = json.loads(snapshot(checkout, mode).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    return bool(kept.get("checkout", checkout.id) == checkout.id)
 
 
 def fresh(mode: str | None, flags: Mapping[str, str], *, wait: bool = True) -> tuple[Mode, Context]:
@@ -68,8 +158,8 @@ def current(
     """
     checkout = find_checkout()
     chosen = mode or active_mode(checkout)
-    kept = snapshot(checkout, chosen) if chosen else None
-    if kept and kept.is_file():
+    kept = snapshot(checkout, chosen) if chosen and _noted(checkout, chosen) else None
+    if kept:
         settings = _restore(json.loads(kept.read_text(encoding="utf-8")))
     else:
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from habari_local import checkout_identity
+from habari_local.checkout_identity import Identity
 from habari_local.errors import USAGE, HabariError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -17,19 +19,27 @@ MARKER = "habari-local"  # the table of [tool] in pyproject.toml that makes a fo
 
 @dataclass(frozen=True)
 class Checkout:
-    """One clone of the repository; its path gives it the id that labels all that it starts."""
+    """One clone of the repository; its id labels all that it starts."""
 
     root: Path
 
     @property
     def id(self) -> str:
-        """Ten hex digits, stable for a path."""
-        return hashlib.sha256(str(self.root).encode()).hexdigest()[:10]
+        """Ten hex digits, of this checkout alone, wherever it is moved to."""
+        return self.identity.id
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Who this checkout is."""
+        return checkout_identity.identify(self.root)
 
     @property
     def state(self) -> Path:
         """The folder of everything that the tool writes; private to the user."""
-        return private_folder(self.root / ".habari")
+        identity = self.identity  # before the note is changed
+        folder = private_folder(self.root / ".habari")
+        checkout_identity.record(self.root, identity)
+        return folder
 
     @property
     def environments(self) -> Path:

@@ -13,7 +13,9 @@ from habari_local.console import Result, Table, human_size
 from habari_local.errors import NOT_READY, NotRunning
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Context, Mode
+    from collections.abc import Sequence
+
+    from habari_local.modes.base import Context, Mode, ServiceStatus
 
 
 def status(
@@ -31,7 +33,7 @@ def status(
     from habari_local import active
 
     chosen, ctx = active.current(mode, cluster(mode, context, namespace))
-    rows = chosen.status(ctx)
+    rows = active.without_notes(ctx, chosen.name) or chosen.status(ctx)
     good = bool(rows) and all(row.good for row in rows)
     data = {
         "checkout": str(ctx.checkout.root),
@@ -45,7 +47,7 @@ def status(
         ["service", "state", "address", "pid", "up for", "memory"],
         [
             (
-                f"{row.name} of {row.user}" if row.user else row.name,
+                row.title,
                 row.state,
                 row.address,
                 str(row.pid or ""),
@@ -57,10 +59,18 @@ def status(
     )
     lines: list[str | Table] = [f"Mode {chosen.name} of {ctx.checkout.root}", table] if rows else []
     if not good:
-        some = any(row.good for row in rows)
-        what = "Some services don't answer." if some else f"Habari is down ({ctx.checkout.root})."
-        lines.append(f"{what} Try: {_up(chosen, ctx, mode)}")
+        lines.append(f"{_trouble(rows, ctx)} Try: {_up(chosen, ctx, mode)}")
     return Result(data, lines, 0 if good else NOT_READY, as_json=as_json)
+
+
+def _trouble(rows: Sequence[ServiceStatus], ctx: Context) -> str:
+    from habari_local.active import NOTELESS
+
+    if any(row.state == NOTELESS for row in rows):
+        return "Habari is up, but .habari with its keys was deleted."
+    if any(row.good for row in rows):
+        return "Some services don't answer."
+    return f"Habari is down ({ctx.checkout.root})."
 
 
 def _up(chosen: Mode, ctx: Context, named: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,32 +25,39 @@ from habari_local.console import Result
 from habari_local.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Endpoints, Mode
+    from habari_local.modes.base import Context, Endpoints, Mode
 
 Watched = Annotated[bool, typer.Option("--watch", help="Have edits count at once (mode nohub).")]
 Nodes = Annotated[
     int | None, typer.Option(help="Nodes of the cluster (mode kind).", show_default=False)
 ]
 Begun = Annotated[bool, typer.Option("--recreate", help="First delete what `down --wipe` deletes.")]
+Adopted = Annotated[
+    str | None, typer.Option("--adopt", metavar="ID", help="Use an earlier checkout's volumes.")
+]
+Kept = Annotated[
+    bool, typer.Option("--keep", help="On failure leave what runs as it is, to look at.")
+]
+Planned = Annotated[
+    bool, typer.Option("--plan", help="Mode cluster: show what would change, and stop.")
+]
+Opened = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
 
 
 def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     mode: ModeName = None,
     sets: Sets = None,
     wait: Annotated[bool, typer.Option(help="Wait until everything answers.")] = True,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="On failure leave what runs as it is, to look at.")
-    ] = False,
+    keep: Kept = False,
     recreate: Begun = False,
+    adopt: Adopted = None,
     yes: Yes = False,
-    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    open_: Opened = False,
     nodes: Nodes = None,
     watch: Watched = False,
     context: ContextName = None,
     namespace: Namespace = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Mode cluster: show what would change, and stop.")
-    ] = False,
+    plan: Planned = False,
     meant: Meant = None,
     as_json: AsJson = False,
 ) -> Result:
@@ -68,21 +76,41 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     _refuse(chosen, watch=watch, plan=plan, recreate=recreate, nodes=nodes)
     if isinstance(chosen, Elsewhere):
         return brought_up(chosen, ctx, plan_only=plan, meant=meant, keep=keep, as_json=as_json)
+    if adopt:
+        active.adopt(chosen, ctx, adopt)
+        chosen, ctx = active.fresh(mode, given, wait=wait)
     if recreate:
         _delete(chosen, yes=yes)
+    _name_earlier(chosen, ctx)
     changed = lifecycle.up(chosen, ctx, keep=keep)
     _, ctx = active.current(chosen.name)
     where = chosen.endpoints(ctx)
     seconds = time.monotonic() - began
     if open_:
-        import webbrowser
-
-        webbrowser.open(link(where))
+        _open(where)
     said = _said(chosen, where, changed=changed, seconds=seconds)
     if isinstance(chosen, Watching) and watch:
         return Result(lines=itertools.chain(said, chosen.watch(ctx)))
     data = {"mode": chosen.name, "url": where.hub_url, "changed": changed, "seconds": seconds}
     return Result(data, said, as_json=as_json)
+
+
+def _open(where: Endpoints) -> None:
+    import webbrowser
+
+    webbrowser.open(link(where))
+
+
+def _name_earlier(mode: Mode, ctx: Context) -> None:
+    """Say, before new volumes are made, which ones may be this checkout's from before."""
+    from habari_local import active
+
+    for each, volumes in active.earlier(mode, ctx).items():
+        sys.stderr.write(
+            f"Kept of a checkout that was here, or that this one was: {', '.join(volumes)}.\n"
+            f"New ones are made. To use those instead: habari-local down --mode {mode.name} --wipe,"
+            f" then habari-local up --mode {mode.name} --adopt {each}\n"
+        )
 
 
 def _delete(mode: Mode, *, yes: bool) -> None:

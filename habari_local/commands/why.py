@@ -40,9 +40,29 @@ def why(
     from habari_local.diagnostics.probes import LADDER
 
     chosen, ctx = active.current(mode, cluster(mode, context, namespace))
+    _require_notes(chosen, ctx)
     found = climb(_scene(chosen, ctx, user.lower()), LADDER)
     data = {"mode": chosen.name, "user": user, **found.as_json()}
     return Result(data, _shown(found), NOT_READY if found.broken else 0, as_json=as_json)
+
+
+def _require_notes(mode: Mode, ctx: Context) -> None:
+    """Name what nothing else can be seen through: something runs here whose keys are gone.
+
+    Raises:
+        HabariError: that is so.
+    """
+    from habari_local import active
+
+    found = active.without_notes(ctx, mode.name)
+    if found:
+        names = ", ".join(dict.fromkeys(row.title for row in found))
+        raise HabariError(
+            f"Mode {mode.name} of {ctx.checkout.root}: {names} run, but .habari with their keys was"
+            " deleted.",
+            f"habari-local up --mode {mode.name}",
+            NOT_READY,
+        )
 
 
 def _scene(mode: Mode, ctx: Context, user: str) -> Scene:

@@ -127,6 +127,12 @@ def _timestamp(text: str) -> float:
     return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00").timestamp()
 
 
+def running_modes(checkout: str) -> set[str]:
+    """Return the modes of which a container of this checkout runs."""
+    found = api().containers(filters={"label": [f"{CHECKOUT}={checkout}"]})
+    return {each["Labels"].get(MODE, "") for each in found}
+
+
 def memory(container: str) -> int | None:
     """Return the bytes that a running container takes, page cache left out; None if it's gone."""
     import docker
@@ -223,6 +229,15 @@ def connect(network: str, container: str, alias: str) -> None:
 def volumes(ours: Ours) -> list[str]:
     """Return the names of our volumes."""
     return sorted(each["Name"] for each in api().volumes(filters=ours.filters)["Volumes"] or ())
+
+
+def volumes_by_checkout(mode: str) -> dict[str, list[str]]:
+    """Return the names of all volumes of a mode, by the id of their checkout."""
+    listed = api().volumes(filters={"label": [f"{MODE}={mode}"]})["Volumes"] or ()
+    found: dict[str, list[str]] = {}
+    for each in sorted(listed, key=lambda volume: str(volume["Name"])):
+        found.setdefault(each["Labels"].get(CHECKOUT, ""), []).append(each["Name"])
+    return found
 
 
 def keep_volume(name: str, labels: dict[str, str]) -> str:

@@ -107,6 +107,11 @@ class ServiceStatus:
     pid: int | None = None  # on this machine; None where it has none of its own, as in a cluster
 
     @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return f"{self.name} of {self.user}" if self.user else self.name
+
+    @property
     def good(self) -> bool:
         """Whether it does what it is for."""
         return self.state == "running"

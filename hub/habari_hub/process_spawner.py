@@ -11,6 +11,7 @@ import asyncio
 import os
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -127,9 +128,15 @@ class ProcessSpawner(TakesTurns, SimpleLocalProcessSpawner):  # type: ignore[mis
         try:
             process = psutil.Process(self.pid)
             same = abs(since_boot(process) - self.started) <= START_SLACK
+            same = same and _label(process.environ()) == _label(os.environ)
             return bool(self.pid and same and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
+
+
+def _label(environ: Mapping[str, str]) -> str:
+    """Return which checkout a process is of: the database of a copied one names the other's."""
+    return environ.get("HABARI_LABEL", "")
 
 
 def since_boot(process: psutil.Process) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -137,6 +138,23 @@ def test_an_innocent_process_with_the_servers_pid_is_left_alone(rig: Rig, grace:
         assert start(grace, "grace").is_running()
         assert innocent.poll() is None
         innocent.communicate(b"\n", timeout=5)
+
+
+def test_a_server_of_another_checkout_is_left_alone(rig: Rig, grace: Browser) -> None:
+    """The database of a copied checkout names servers that are the other one's, and run."""
+    start(grace, "grace")
+    rig.end("hub", kill=True)
+    theirs = {**os.environ, "HABARI_LABEL": "another/process"}
+    wait = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(wait, stdin=subprocess.PIPE, env=theirs) as other:
+        began = psutil.Process(other.pid).create_time() - psutil.boot_time()
+        ((kept,),) = rig.query("select state from spawners where server_id is not null")
+        state = json.dumps({**json.loads(kept), "pid": other.pid, "started": began})
+        rig.query("update spawners set state = ? where server_id is not null", state)
+        rig.start_hub()
+        assert rig.api("GET", "/users/grace").json()["server"] is None
+        assert other.poll() is None
+        other.communicate(b"\n", timeout=5)
 
 
 def test_idle_servers_are_stopped_where_that_is_asked_for(rig: Rig, grace: Browser) -> None:
