@@ -94,13 +94,10 @@ class NotReady(HabariError):
 
 
 class PortTaken(HabariError):
-    """A port that a service needs is held by somebody else."""
+    """A port that a service needs is held by somebody else; `hint` moves it to a free one."""
 
-    def __init__(self, port: int, service: str, setting: str, owner: str) -> None:
-        super().__init__(
-            f"Port {port} ({service}): held by {owner}, expected to be free.",
-            f"habari-local config set {setting} {port + 100}",
-        )
+    def __init__(self, port: int, service: str, owner: str, hint: str) -> None:
+        super().__init__(f"Port {port} ({service}): held by {owner}, expected to be free.", hint)
         self.port = port
         self.owner = owner
 

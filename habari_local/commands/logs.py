@@ -26,6 +26,7 @@ def logs(
     Example: habari-local logs -f hub
     """
     from habari_local import active
+    from habari_local.diagnostics.hints import near
 
     chosen, ctx = active.current(mode, cluster(mode, context, namespace))
     if not ctx.secrets:  # never up: there is no log yet
@@ -33,9 +34,8 @@ def logs(
     known = chosen.services(ctx)
     for name in services or ():
         if name not in known:
-            raise HabariError(
-                f"Service {name}: not known, expected one of {', '.join(known)}.",
-                f"habari-local logs {known[0]}",
-                USAGE,
-            )
+            meant = near(name, known)
+            asked = f"did you mean {meant}?" if meant else f"expected one of {', '.join(known)}."
+            again = f"habari-local logs {meant or known[0]}"
+            raise HabariError(f"Service {name}: not known, {asked}", again, USAGE)
     return Result(lines=chosen.logs(ctx, services or (), follow=follow, lines=lines))

@@ -9,7 +9,7 @@ import typer
 
 from habari_local.commands import completion
 from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
-from habari_local.console import Result, Table
+from habari_local.console import Prose, Result, Table
 from habari_local.errors import NOT_READY, HabariError
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
         listed=frozenset(listed),
         by_organization=elsewhere or bool(ctx.settings.allowed_organizations),
         github=github["url"] if github else "",
+        allow=lambda name: _allow(mode, ctx, name),
         check=lambda: mode.check(_whole(ctx)),
         settings=lambda: load(ctx.checkout.root),
         lacking=lambda: mode.lacking(ctx) if isinstance(mode, Explaining) else "",
@@ -104,6 +105,16 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
         up=where is not None and (elsewhere or active.active_mode(ctx.checkout) == mode.name),
         trouble=trouble,
     )
+
+
+def _allow(mode: Mode, ctx: Context, name: str) -> str:
+    from habari_local.config.load import load
+    from habari_local.diagnostics import hints
+    from habari_local.modes.base import Elsewhere
+
+    if isinstance(mode, Elsewhere):  # its lists are in the values that it was deployed with
+        return f"add {name} to the allowed_users of config.yaml, then deploy it"
+    return hints.allow(load(ctx.checkout.root).settings, name, ctx.environ)
 
 
 def _trouble(mode: Orchestrated, ctx: Context, user: str, service: str) -> Trouble | None:
@@ -137,13 +148,14 @@ def _heads(where: Endpoints, backend: str) -> None:
         client.head_bucket(Bucket=bucket)
 
 
-def _shown(found: Climb) -> list[str | Table]:
+def _shown(found: Climb) -> list[str | Prose | Table]:
     table = Table(["looked at", "state", "seen"], [(r.name, r.state, r.seen) for r in found.rungs])
     if found.broken is None:
         return [table, "Nothing is broken that can be seen from here."]
     broken = found.broken
-    lines: list[str | Table] = [table, *(f"  {line}" for line in found.log)]
-    lines.append(f"{broken.name}: {broken.seen}; expected: {broken.expected}.")
-    lines += [f"Known: {p.says} Try: {p.mend} (more: {p.link})" for p in found.problems]
+    lines: list[str | Prose | Table] = [table, *(f"  {line}" for line in found.log)]
+    lines.append(Prose(f"{broken.name}: {broken.seen}. Expected: {broken.expected}."))
+    if found.problem:
+        lines.append(Prose(f"{found.problem.says} More: {found.problem.link}"))
     lines.append(f"Try: {broken.hint}")
     return lines

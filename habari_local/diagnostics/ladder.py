@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from habari_local.diagnostics.evidence import since_the_fault
 from habari_local.diagnostics.known import Problem, matching
 from habari_local.errors import HabariError
 
 GOOD, BROKEN, SKIPPED = "ok", "broken", "skipped"
 LOG_SHOWN = 10
-LOG_LINES = 60  # of a broken rung's services: what known problems are looked for in
+LOG_LINES = 60  # of a broken rung's services: those since the fault are what is looked into
 
 
 class Trouble(Protocol):
@@ -43,6 +44,7 @@ class Scene:
     listed: frozenset[str]  # who may sign in by name
     by_organization: bool
     github: str  # the stand-in's address, or nothing
+    allow: Callable[[str], str]  # the command that lets somebody in, and keeps who is let in
     check: Callable[[], None]
     settings: Callable[[], object]
     lacking: Callable[[], str]
@@ -99,10 +101,10 @@ class Climbed:
 
 @dataclass(frozen=True)
 class Climb:
-    """How far one came, and which known problems the evidence looks like."""
+    """How far one came, and which known problem the evidence looks like."""
 
     rungs: tuple[Climbed, ...]
-    problems: tuple[Problem, ...] = ()
+    problem: Problem | None = None
     log: tuple[str, ...] = ()
 
     @property
@@ -112,18 +114,23 @@ class Climb:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
-        known = [{"id": p.id, "says": p.says, "try": p.mend, "link": p.link} for p in self.problems]
+        known = self.problem
         return {
             "good": self.broken is None,
             "broken": self.broken.name if self.broken else None,
             "rungs": [asdict(rung) for rung in self.rungs],
-            "known_problems": known,
+            "known_problem": known and {"id": known.id, "says": known.says, "link": known.link},
+            "try": self.broken.hint if self.broken else None,
             "log": list(self.log),
         }
 
 
 def climb(scene: Scene, ladder: Sequence[Rung]) -> Climb:
-    """Try each rung in turn; stop at the first broken one and gather its evidence."""
+    """Try each rung in turn; stop at the first broken one and gather its evidence.
+
+    There is one answer: what the probe itself knows to do, else what a known problem wants, else
+    what the rung does.
+    """
     climbed: list[Climbed] = []
     for rung in ladder:
         if (rung.hub and not scene.has_hub) or (rung.cluster and scene.trouble is None):
@@ -131,11 +138,13 @@ def climb(scene: Scene, ladder: Sequence[Rung]) -> Climb:
         began = time.monotonic()
         look = _look(rung, scene)
         seconds = round(time.monotonic() - began, 3)
-        hint = (look.hint or rung.hint) if look.state == BROKEN else ""
-        climbed.append(Climbed(rung.name, look.state, look.seen, rung.expected, hint, seconds))
         if look.state == BROKEN:
             log = [*_log(scene, rung.services), *look.log]
-            return Climb(tuple(climbed), matching([look.seen, *log]), tuple(log[-LOG_SHOWN:]))
+            known = next(iter(matching([look.seen, *log])), None)
+            hint = look.hint or (known.mend if known else rung.hint)
+            climbed.append(Climbed(rung.name, BROKEN, look.seen, rung.expected, hint, seconds))
+            return Climb(tuple(climbed), known, tuple(log[-LOG_SHOWN:]))
+        climbed.append(Climbed(rung.name, look.state, look.seen, rung.expected, "", seconds))
     return Climb(tuple(climbed))
 
 
@@ -153,7 +162,7 @@ def _log(scene: Scene, services: Sequence[str]) -> list[str]:
     lines: list[str] = []
     for name in services:
         try:
-            lines += scene.log(name, LOG_LINES)
+            lines += since_the_fault(scene.log(name, LOG_LINES))
         except Exception as error:  # noqa: BLE001 (without its log the rung is still named)
             lines.append(f"{name}: no log to be had ({type(error).__name__})")
     return lines

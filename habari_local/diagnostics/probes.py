@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from habari_local.diagnostics.evidence import MARK
+from habari_local.diagnostics.hints import near
 from habari_local.diagnostics.ladder import BROKEN, GOOD, SKIPPED, Look, Rung, Scene
 
 if TYPE_CHECKING:
@@ -25,7 +27,10 @@ FAILED_START = (
 
 
 def _ask(url: str, token: str = "", seconds: float = SECONDS, **more: Any) -> requests.Response:
-    """Send a request, a GET unless `data` is given; proxies of the environment stay out of it."""
+    """Send a request, a GET unless `data` is given; proxies of the environment stay out of it.
+
+    It is marked, so that what a log tells of it is not taken for a trace of what is broken.
+    """
     import requests
 
     with requests.Session() as session:
@@ -33,7 +38,12 @@ def _ask(url: str, token: str = "", seconds: float = SECONDS, **more: Any) -> re
         headers = {"Authorization": f"token {token}"} if token else {}
         method = "POST" if "data" in more else "GET"
         return session.request(
-            method, url, headers=headers, timeout=seconds, allow_redirects=False, **more
+            method,
+            f"{url}{'&' if '?' in url else '?'}{MARK}",
+            headers=headers,
+            timeout=seconds,
+            allow_redirects=False,
+            **more,
         )
 
 
@@ -128,7 +138,11 @@ def _listed(scene: Scene) -> Look:
         return Look(f"{scene.user} is on a list")
     if scene.by_organization:
         return Look(f"{scene.user} is on no list; a membership may let them in", SKIPPED)
-    return Look(f"{scene.user} is on no list, so the hub answers 403", BROKEN)
+    seen = f"{scene.user} is on no list, so the hub answers 403"
+    meant = near(scene.user, scene.listed)
+    if meant:
+        return Look(f"{seen}; did you mean {meant}?", BROKEN, f"habari-local why {meant}")
+    return Look(seen, BROKEN, scene.allow(scene.user))
 
 
 def _image(scene: Scene) -> Look:
@@ -216,7 +230,7 @@ LADDER = (
     Rung(
         "user",
         "an account that may sign in",
-        "habari-local config set HABARI_ALLOWED_USERS grace,linus,NAME",
+        "habari-local config show",
         _listed,
         hub=True,
     ),

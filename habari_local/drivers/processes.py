@@ -12,11 +12,13 @@ import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
 from habari_local import wait
+from habari_local.drivers.tail import STARTED
 from habari_local.errors import MissingTool, NotReady
 
 LABEL, SERVICE = "HABARI_LABEL", "HABARI_SERVICE"
@@ -69,10 +71,13 @@ def start(
 ) -> psutil.Process:
     """Start a process that outlives this one, its output appended to `log` (made 0600).
 
+    A line before it says when, so that what an earlier one wrote is not taken for its words.
+
     Raises:
         MissingTool: the program is not there.
     """
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(handle, f"{STARTED}{service} {datetime.now(UTC):%Y-%m-%d %H:%M:%SZ} ---\n".encode())
     try:
         started = subprocess.Popen(
             list(argv),

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from habari_local.wait import pause
 
+# Begins the line before what a process writes, where it appends to the log of the one before it.
+STARTED = "--- started "
+
 
 def last_lines(path: Path, count: int) -> list[str]:
     """Return the last `count` lines of a log; none if it isn't there."""

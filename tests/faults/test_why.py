@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import psutil
@@ -92,10 +93,77 @@ def test_a_failing_github_is_named(platform: Scratch) -> None:
     assert why(platform)["good"]
 
 
-def test_who_is_on_no_list_is_named(platform: Scratch) -> None:
-    found = why(platform, "mallory")
+def test_who_is_on_no_list_is_named_and_let_in_beside_the_others(platform: Scratch) -> None:
+    dotenv = platform.root / ".env"
+    dotenv.write_text("HABARI_ALLOWED_USERS=grace,linus,margaret\n")
+    try:
+        found = why(platform, "mallory")
+        assert found["broken"] == "user"
+        assert "mallory is on no list" in found["rungs"][-1]["seen"]
+        assert found["try"].startswith("habari-local config set HABARI_ALLOWED_USERS ")
+        platform.good(*found["try"].split()[1:])
+        allowed = json.loads(platform.good("config", "show", "--json"))["HABARI_ALLOWED_USERS"]
+        assert allowed["value"].split(",") == ["grace", "linus", "margaret", "mallory"]
+    finally:
+        dotenv.unlink()
+
+
+def test_who_is_meant_is_asked(platform: Scratch) -> None:
+    found = why(platform, "grce")
     assert found["broken"] == "user"
-    assert "mallory is on no list" in found["rungs"][-1]["seen"]
+    assert found["rungs"][-1]["seen"].endswith("did you mean grace?")
+    assert found["try"] == "habari-local why grace"
+
+
+LOCKED = "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database is locked"
+
+
+def write(platform: Scratch, service: str, ago: float, words: str) -> None:
+    """Have a service's log say something, as its own process would have, some seconds ago."""
+    at = datetime.now() - timedelta(seconds=ago)
+    with (platform.state / "process" / "logs" / f"{service}.log").open("a") as log:
+        log.write(f"[E {at:%Y-%m-%d %H:%M:%S}.538 JupyterHub user:1012] {words}\n")
+
+
+def test_our_own_probes_are_blamed_for_nothing(platform: Scratch) -> None:
+    """`status` and `why` ask the proxy, the hub and GitHub too: nothing of it is an error."""
+    for _ in range(3):
+        platform.good("status")
+        assert why(platform, "linus")["good"]
+    logs = platform.state / "process" / "logs"
+    assert " 403 GET /api/routes" not in (logs / "proxy.log").read_text()
+    proxy = platform.service("proxy")
+    proxy.kill()
+    psutil.wait_procs([proxy], timeout=10)
+    try:
+        found = why(platform)
+        assert (found["broken"], found["known_problem"]) == ("proxy", None)
+        assert not [line for line in found["log"] if "probe" in line or "/hub/health" in line]
+    finally:
+        platform.good("up")
+
+
+def test_a_known_problem_is_one_of_this_fault_and_the_only_answer(platform: Scratch) -> None:
+    def broken(*lines: tuple[float, str]) -> dict[str, Any]:
+        for ago, words in lines:
+            write(platform, "hub", ago, words)
+        hub = platform.service("hub")
+        hub.kill()
+        psutil.wait_procs([hub], timeout=10)
+        try:
+            text = platform.call("why").stdout
+            assert text.count("Try: ") == 1
+            return why(platform)
+        finally:
+            platform.good("up")
+
+    found = broken((600, LOCKED), (0, "200 GET /hub/home"))
+    assert (found["known_problem"], found["try"]) == (None, "habari-local up"), "long ago"
+    found = broken((0, LOCKED))
+    assert found["known_problem"]["id"] == "sqlite-locked"
+    assert found["try"] == "habari-local down && habari-local up"
+    found = broken()
+    assert found["known_problem"] is None, "of a hub before this one"
 
 
 def test_a_hanging_server_is_named(platform: Scratch) -> None:
@@ -125,7 +193,10 @@ def test_a_platform_that_is_down_and_a_taken_port_are_named(scratch: Scratch) ->
         found = why(scratch)
         assert scratch.call("up").returncode == 1
     assert found["broken"] == "machine"
-    assert found["known_problems"][0]["id"] == "port-taken"
+    assert found["known_problem"]["id"] == "port-taken"
+    command = found["try"].split()
+    assert command[:3] == ["habari-local", "config", "set"], "one answer: of who saw the port"
+    assert command[4] == "8100", "a setting is without the offset, which is added to it"
 
 
 def test_wrong_settings_are_named(scratch: Scratch) -> None:

@@ -14,7 +14,7 @@ REFUSED = '403 Client Error for http://socket:2375/v1.45/containers/create: Forb
 def scene(*log: str) -> Scene:
     return Scene(
         url="http://127.0.0.1:8000/", token="", has_hub=True, user="grace", running={},
-        listed=frozenset(), by_organization=False, github="", check=lambda: None,
+        listed=frozenset(), by_organization=False, github="", allow=str, check=lambda: None,
         settings=dict, lacking=str, heads=lambda: None, log=lambda *_: log,
     )  # fmt: skip
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from habari_local import wait
 from habari_local.config.secrets import forget
+from habari_local.config.settings import variable
+from habari_local.diagnostics import hints
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
 from habari_local.diagnostics.docker import CONTAINERS, refuse
 from habari_local.drivers import compose, docker, engine, processes
@@ -49,8 +51,8 @@ class ComposeMode:
             field = self.ports[service]
             owner = processes.port_owner(ctx.settings.port(field))
             if owner:
-                setting = f"HABARI_{field.upper()}_PORT"
-                raise PortTaken(ctx.settings.port(field), self.titles[service], setting, owner)
+                hint = hints.another_port(ctx.settings, variable(f"{field}_port"), ctx.environ)
+                raise PortTaken(ctx.settings.port(field), self.titles[service], owner, hint)
 
     def ours(self, ctx: Context) -> engine.Ours:
         """Return what is this mode's in the engine."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from habari_local import account
 from habari_local.charts import location
 from habari_local.config.render import helm as render
+from habari_local.config.settings import variable
+from habari_local.diagnostics import hints
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement, refuse_lacking
 from habari_local.diagnostics.docker import CONTAINERS, refuse
 from habari_local.diagnostics.kubernetes import TOOLS
@@ -75,8 +77,8 @@ class KindMode(KeepingVolumes):
                 continue
             owner = processes.port_owner(ctx.settings.port(field))
             if owner:
-                setting = f"HABARI_{field.upper()}_PORT"
-                raise PortTaken(ctx.settings.port(field), TITLES[service], setting, owner)
+                hint = hints.another_port(ctx.settings, variable(f"{field}_port"), ctx.environ)
+                raise PortTaken(ctx.settings.port(field), TITLES[service], owner, hint)
         life.refuse_another(ctx, [PORTS[name] for name in self.services(ctx) if name in PORTS])
 
     def steps(self, ctx: Context) -> Sequence[Step]:

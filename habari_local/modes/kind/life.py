@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from habari_local import wait
 from habari_local.config.secrets import forget
+from habari_local.diagnostics import hints
 from habari_local.drivers import engine, node
 from habari_local.drivers.clearance import clear
 from habari_local.drivers.pods import Pod
@@ -45,8 +46,19 @@ def refuse_another(ctx: Context, fields: Sequence[str]) -> None:
     if seen:
         raise HabariError(
             f"Cluster {place.name(ctx)}: {'; '.join(seen)}; a cluster can't be changed in that.",
-            "habari-local down --mode kind --wipe",
+            _as_it_was(ctx, wanted, there, len(found)),
         )
+
+
+def _as_it_was(ctx: Context, wanted: set[int], there: set[int], nodes: int) -> str:
+    """Return the command that sets what the cluster was made with: to wipe it would take work."""
+    settings = ctx.settings
+    if wanted <= there:
+        return hints.setting("HABARI_NODES", str(nodes), ctx.environ)
+    for offset in range(10_000):
+        if {port - settings.port_offset + offset for port in wanted} <= there:
+            return hints.setting("HABARI_PORT_OFFSET", str(offset), ctx.environ)
+    return "habari-local config show"
 
 
 def status(ctx: Context, pages: Mapping[str, str]) -> list[ServiceStatus]:

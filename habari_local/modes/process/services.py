@@ -120,7 +120,7 @@ def proxy(ctx: Context) -> Service:
             *("--error-target", f"{hub_url(ctx)}/hub/error"),
         ),
         {"HABARI_HUB_PORT": port, "HABARI_PROXY_API_PORT": api},
-        f"http://{HOST}:{api}/api/routes",
+        f"http://{HOST}:{port}/_chp_healthz",
         {
             **service_environment.of_service(ctx),
             "CONFIGPROXY_AUTH_TOKEN": ctx.secrets["proxy_token"],

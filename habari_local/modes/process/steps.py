@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from habari_local import wait
+from habari_local.diagnostics import hints
 from habari_local.drivers import npm, processes, uv
 from habari_local.drivers.tail import last_lines
 from habari_local.errors import NotReady, PortTaken
@@ -144,7 +145,8 @@ def refuse_taken_ports(ctx: Context) -> None:
         for setting, port in wanted.ports.items():
             owner = processes.port_owner(port, spare=ours)
             if owner:
-                raise PortTaken(port, wanted.title, setting, owner)
+                hint = hints.another_port(ctx.settings, setting, ctx.environ)
+                raise PortTaken(port, wanted.title, owner, hint)
 
 
 def make_folders() -> Step:

@@ -1,0 +1,64 @@
+"""Hints made from the present state: commands that can be pasted and lose nothing that is set."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+import socket
+from collections.abc import Iterable, Mapping
+
+from habari_local.config.settings import Settings, fields_by_variable
+
+STEP = 100  # between the ports that are proposed: 8000, 8100, 8200
+
+
+def near(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that somebody may have meant."""
+    by_lower = {each.lower(): each for each in known}
+    found = difflib.get_close_matches(name.lower(), by_lower, 1)
+    return by_lower[found[0]] if found else None
+
+
+def setting(variable: str, value: str, environ: Mapping[str, str]) -> str:
+    """Return the command that sets a setting where it is set now: a variable outdoes .env."""
+    if variable in environ:
+        return f"export {variable}={shlex.quote(value)}"
+    return f"habari-local config set {variable} {shlex.quote(value)}"
+
+
+def allow(settings: Settings, user: str, environ: Mapping[str, str]) -> str:
+    """Return the command that lets a user in, and keeps those who are let in now."""
+    names = dict.fromkeys((*settings.allowed_users, user))
+    return setting("HABARI_ALLOWED_USERS", ",".join(names), environ)
+
+
+def another_port(settings: Settings, variable: str, environ: Mapping[str, str]) -> str:
+    """Return the command that moves one port to where nothing of this machine listens.
+
+    The offset is added to what is set: the port that is free is the sum.
+    """
+    field = fields_by_variable()[variable]
+    others = {
+        getattr(settings, each) for each in Settings.model_fields if each.endswith("_port")
+    } - {getattr(settings, field)}
+    for value in range(getattr(settings, field) + STEP, 65536 - settings.port_offset, STEP):
+        if value not in others and _free(value + settings.port_offset):
+            return setting(variable, str(value), environ)
+    return "habari-local status"
+
+
+def another_offset(settings: Settings, environ: Mapping[str, str]) -> str:
+    """Return the command that moves all ports: what a second checkout wants."""
+    ports = [getattr(settings, each) for each in Settings.model_fields if each.endswith("_port")]
+    for offset in range(settings.port_offset + STEP, 10_000, STEP):
+        if max(ports) + offset < 65536 and all(_free(port + offset) for port in ports):
+            return setting("HABARI_PORT_OFFSET", str(offset), environ)
+    return "habari-local status"
+
+
+def _free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

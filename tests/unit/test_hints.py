@@ -1,0 +1,131 @@
+"""Hints are made from the present state, and those that are commands of ours can be run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from habari_local.cli import app
+from habari_local.config.settings import Settings, fields_by_variable
+from habari_local.diagnostics import hints, known
+from habari_local.diagnostics.probes import LADDER
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "habari_local").rglob("*.py"))
+VALUE = "1"  # stands for what is put into a text
+CALL = re.compile(r"(?<![\w./-])habari-local ((?!…)[a-z][^;|&`]*)")
+
+
+def test_a_hint_keeps_those_who_may_sign_in_now() -> None:
+    settings = Settings(allowed_users=("grace", "margaret"))
+    found = hints.allow(settings, "linus", {})
+    assert found == "habari-local config set HABARI_ALLOWED_USERS grace,margaret,linus"
+    assert hints.allow(settings, "grace", {}).endswith(" grace,margaret")
+
+
+def test_what_the_environment_sets_is_changed_there() -> None:
+    found = hints.allow(Settings(), "linus2", {"HABARI_ALLOWED_USERS": "grace,linus"})
+    assert found == "export HABARI_ALLOWED_USERS=grace,linus,linus2"
+
+
+def test_another_port_is_free_and_nobody_elses() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]  # of the system's choice, above 32000
+        settings = Settings(port_offset=9000, hub_port=port - 9100)
+        name, value = hints.another_port(settings, "HABARI_HUB_PORT", {}).split()[-2:]
+    assert name == "HABARI_HUB_PORT"
+    assert int(value) >= port - 9000 + 100, "with the offset, the first one is held"
+    taken = Settings(hub_port=8000, s3_port=8100)
+    assert hints.another_port(taken, "HABARI_HUB_PORT", {}).split()[-1] != "8100"
+
+
+def test_the_near_name_is_meant() -> None:
+    assert hints.near("grce", ["ada", "grace", "linus"]) == "grace"
+    assert hints.near("Grace", ["ada", "grace"]) == "grace"
+    assert hints.near("mallory", ["ada", "grace"]) is None
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Every text of the sources that has a command of ours in it, f-strings with words in them."""
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documentation = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        parts = {
+            id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)
+            for part in node.values
+        }  # fmt: skip
+        for node in ast.walk(tree):
+            if id(node) in documentation or id(node) in parts:
+                continue
+            if isinstance(node, ast.JoinedStr):
+                text = "".join(
+                    str(each.value) if isinstance(each, ast.Constant) else VALUE
+                    for each in node.values
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = node.value
+            else:
+                continue
+            yield f"{path.relative_to(ROOT)}:{node.lineno}", text
+    for rung in LADDER:
+        yield f"rung {rung.name}", rung.hint
+    for problem in known.problems():
+        yield f"known problem {problem.id}", problem.mend
+
+
+COMMANDS = [
+    (place, found.strip())
+    for place, text in texts()
+    for found in CALL.findall(text)
+    if text.startswith(("habari-local", "export", "HABARI_", "rm ", "mv ", "docker ", "check "))
+    or "then: habari-local" in text
+]
+
+
+@pytest.mark.parametrize(("place", "command"), COMMANDS, ids=lambda each: str(each)[:60])
+def test_a_hint_that_is_a_command_of_ours_is_one(place: str, command: str) -> None:
+    """It names verbs and options that there are, and has the arguments that they want."""
+    words = shlex.split(command.rstrip(".").replace(f"--mode {VALUE}", "--mode kind"))
+    group: Any = typer.main.get_command(app)
+    while words and hasattr(group, "commands") and not words[0].startswith("-"):
+        if words[0] == VALUE:
+            return  # the verb itself is put in
+        assert words[0] in group.commands, f"{place}: habari-local has no {words[0]!r}"
+        group, words = group.commands[words[0]], words[1:]
+    if "--help" in words or hasattr(group, "commands"):
+        return
+    # What is put in is a value, or options that are not to be seen here; it may come at the end.
+    known = {name for each in group.params for name in (*each.opts, *each.secondary_opts)}
+    for word in words[: words.index("--")] if "--" in words else words:
+        assert not word.startswith("-") or word in known, f"{place}: no option {word}"
+    if words.count(VALUE) < 2 and words[-1:] != [VALUE]:
+        ends = ([], [VALUE]) if words and words[-1].startswith("-") else ([],)
+        assert any(parses(group, [*words, *end]) for end in ends), f"{place}: {command}"
+    if command.startswith("config set"):
+        assert words[0] in {*fields_by_variable(), VALUE}, f"{place}: no such setting"
+
+
+def parses(command: Any, words: list[str]) -> bool:
+    try:
+        command.make_context("habari-local", words)
+    except typer.TyperException:
+        return False
+    return True
+
+
+def test_there_are_hints_to_be_looked_at() -> None:
+    assert len(COMMANDS) > 60
