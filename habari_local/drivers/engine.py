@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MODE, CHECKOUT, USER = "dev.habari.mode", "dev.habari.checkout", "dev.habari.user"
 SERVICE = "com.docker.compose.service"
+CONFIG_HASH = "com.docker.compose.config-hash"  # of what Compose made the container from
 SECONDS = 60  # for one answer of the engine
 STOP_SECONDS = 5  # for a container to end by itself
 
@@ -57,6 +58,7 @@ class Container:
     since: float | None  # seconds since the epoch
     networks: frozenset[str]
     pid: int | None = None  # of its first process, as the engine's machine counts; None: none
+    made_from: str = ""  # what Compose knows its configuration by, and the image's id
 
     @property
     def title(self) -> str:
@@ -119,6 +121,7 @@ def _described(inspected: dict[str, Any]) -> Container:
         since=_timestamp(state["StartedAt"]) if running else None,
         networks=frozenset(inspected["NetworkSettings"]["Networks"]),
         pid=state.get("Pid") or None,
+        made_from=f"{labels.get(CONFIG_HASH, '')} {inspected['Image']}",
     )
 
 

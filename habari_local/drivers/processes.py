@@ -123,6 +123,28 @@ def find(checkout_id: str, mode: str | None = None) -> list[Found]:
     return sorted(found, key=lambda each: each.since)
 
 
+def processor_time(process: psutil.Process) -> float:
+    """Return the seconds that a process and those that it started have had of a processor."""
+    total = 0.0
+    with suppress(psutil.Error):
+        for each in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                times = each.cpu_times()
+                # Of ended children too: a start may be one program after the other.
+                total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def inside(container: str, pid: int) -> psutil.Process | None:
+    """Return a container's process; None where the engine is another machine's, or it is gone."""
+    try:
+        if container in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8"):
+            return psutil.Process(pid)
+    except (OSError, psutil.Error):
+        pass
+    return None
+
+
 def alive(process: psutil.Process) -> bool:
     """Whether the process runs: not ended, not a zombie, not another one with its pid.
 

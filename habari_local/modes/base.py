@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -27,6 +28,22 @@ class Context:
     environ: Mapping[str, str]
     wait: bool = True  # whether `up` waits until everything answers
     cancel: threading.Event = field(default_factory=threading.Event)
+    installs: set[str] = field(default_factory=set)  # what is being installed just now, in words
+
+    @contextmanager
+    def installing(self, what: str) -> Iterator[None]:
+        """Tell those who wait beside that this machine has something else to do for the block."""
+        self.installs.add(what)
+        try:
+            yield
+        finally:
+            self.installs.discard(what)
+
+    @property
+    def beside(self) -> str:
+        """What is being installed beside a wait, to be told with it; or nothing."""
+        found = ", ".join(sorted(self.installs))
+        return f"; beside it: {found}" if found else ""
 
     @property
     def project_path(self) -> Path:

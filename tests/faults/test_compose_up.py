@@ -104,7 +104,7 @@ def test_an_unhealthy_container_is_told_at_once(scratch: Scratch) -> None:
         "test: [CMD, pg_isready, --quiet, --host, 127.0.0.1]",
         "test: [CMD, 'false']",
     )
-    change(scratch, "hub.yml", "start_period: 60s", "start_period: 0s")
+    change(scratch, "hub.yml", "start_period: 300s", "start_period: 0s")
     change(scratch, "hub.yml", "interval: 15s", "interval: 1s")
     done = scratch.call("up", "--mode", "hub")
     assert done.returncode == 4

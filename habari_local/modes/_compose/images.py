@@ -46,7 +46,8 @@ def _perform(tasks: Sequence[Task], ctx: Context, say: Say) -> dict[str, str]:
         for name in task.after:
             started[name].result()
         try:
-            return task.perform(lambda text: say(f"{task.name}: {text}"), ctx.cancel)
+            with ctx.installing(f"image {task.name}"):
+                return task.perform(lambda text: say(f"{task.name}: {text}"), ctx.cancel)
         except BaseException:
             ctx.cancel.set()
             raise

@@ -15,7 +15,7 @@ from habari_local.errors import CommandFailed, HabariError
 from habari_local.modes._helm.arrival import Arrival, failures
 from habari_local.modes.base import SAME, Context, Say, Step
 
-START_SECONDS = 300.0  # how long a pod may take: a cold disk, an image from far away
+START_SECONDS = 300.0  # in which nothing changes: a cold disk, an image from far away
 DIGEST = "dev.habari/release"  # annotation of the namespace: what the release was made of
 
 
@@ -92,6 +92,7 @@ def pod(
             lambda: wait.answers(page) and arrival.complete(),
             title,
             seconds=START_SECONDS,
+            works=wait.changes(lambda: arrival.says(following)),
             failed=lambda: arrival.failed(following),
             log=lambda: arrival.evidence(following),
             tick=lambda: say(arrival.says(following)),

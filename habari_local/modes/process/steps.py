@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,8 +21,9 @@ from habari_local.paths import private_folder, project_folder
 
 # LocalStack 4.14.0 needs 3.13, whatever its metadata says; uv finds one or gets it.
 NEWER_PYTHON = {"s3-localstack": "3.13"}
-HUNG_SECONDS = 10.0  # after which a running service that doesn't answer is started anew
-START_SECONDS = 60.0  # how long a service may take before `up` gives up: a cold disk, a busy laptop
+HUNG_SECONDS = 10.0  # of doing nothing, after which a service that doesn't answer is restarted
+START_SECONDS = 60.0  # of doing nothing, after which `up` gives up on one that starts
+BUSY_SECONDS = 60.0  # that a running service may work without an answer: it may be in a loop
 
 
 def log_path(ctx: Context, service: str) -> Path:
@@ -35,10 +38,13 @@ def environment(name: str, lock: str, title: str) -> Step:
     def action(ctx: Context, say: Say) -> str:
         folder = private_folder(ctx.checkout.environments) / name
         path = ctx.checkout.root / lock
-        changed = uv.sync(folder, path, ctx.environ, python=python, on_line=say, cancel=ctx.cancel)
-        if name == "proxy":
-            source = path.parent
-            changed |= npm.install(source, folder, ctx.environ, on_line=say, cancel=ctx.cancel)
+        with ctx.installing(title):
+            changed = uv.sync(
+                folder, path, ctx.environ, python=python, on_line=say, cancel=ctx.cancel
+            )
+            if name == "proxy":
+                source = path.parent
+                changed |= npm.install(source, folder, ctx.environ, on_line=say, cancel=ctx.cancel)
         return "installed" if changed else SAME
 
     return Step(f"env-{name}", title, action)
@@ -50,7 +56,9 @@ def service(wanted: Service, after: tuple[str, ...], before: frozenset[int]) -> 
     def action(ctx: Context, say: Say) -> str:
         digest = wanted.digest
         running = of_service(ctx, wanted.name)
-        if [found.digest for found in running] == [digest] and _answers_soon(wanted, ctx, say):
+        if [found.digest for found in running] == [digest] and _answers_soon(
+            wanted, ctx, say, running[0].process
+        ):
             return SAME
         processes.stop(found.process for found in running)
         start(wanted, digest, ctx, say)
@@ -66,10 +74,15 @@ def service(wanted: Service, after: tuple[str, ...], before: frozenset[int]) -> 
     return Step(wanted.name, wanted.title, action, after, undo)
 
 
-def _answers_soon(wanted: Service, ctx: Context, say: Say) -> bool:
+def _answers_soon(wanted: Service, ctx: Context, say: Say, process: psutil.Process) -> bool:
     """Whether a running service answers: a busy one is given time, a hung one is not kept."""
+    began = time.monotonic()
+
+    def gone_on() -> str | None:
+        return "busy" if time.monotonic() > began + BUSY_SECONDS else None
+
     try:
-        await_answer(wanted, ctx, say, HUNG_SECONDS)
+        await_answer(wanted, ctx, say, HUNG_SECONDS, process, gone_on)
     except NotReady:
         return False
     return True
@@ -103,24 +116,35 @@ def await_answer(
     ctx: Context,
     say: Say,
     seconds: float,
-    process: psutil.Process | None = None,
+    process: psutil.Process,
+    gone_on: Callable[[], str | None] = lambda: None,
 ) -> None:
-    """Wait until a service answers, or its process (where given) ended.
+    """Wait until a service answers, for as long as its process works or something is installed.
 
     Raises:
-        NotReady: with the last lines of its log.
+        NotReady: it ended, did nothing for so many seconds, or `gone_on` gave a reason.
     """
     log = log_path(ctx, wanted.name)
-    ended = "its process ended"
+    effort = wait.Effort(
+        lambda: processes.processor_time(process),
+        lambda: log.stat().st_size if log.is_file() else 0,
+    )
+
+    def works() -> bool:
+        # What answers, if wrongly, has started: its work and its log are of our own questions.
+        started = wait.answers(wanted.health, accept=range(100, 600))
+        return bool(ctx.installs) or (not started and effort.grown())
+
     wait.until(
         lambda: wait.answers(wanted.health, accept=range(200, 500)),
         wanted.title,
         seconds=seconds,
-        failed=lambda: ended if process is not None and not processes.alive(process) else None,
+        failed=lambda: gone_on() if processes.alive(process) else "its process ended",
         log=lambda: last_lines(log, 20),
-        tick=lambda: say(f"waiting for {wanted.health}"),
+        tick=lambda: say(f"waiting for {wanted.health}{ctx.beside}"),
         cancel=ctx.cancel,
         hint=f"habari-local logs {wanted.name}",
+        works=works,
     )
 
 
