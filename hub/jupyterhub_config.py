@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from habari_hub.authenticator import HabariAuthenticator
 from habari_hub.database import wait_for
+from habari_hub.names import remember_none
 from habari_hub.settings import SettingsError, read_settings
 from habari_hub.spawners import configure_spawner
 
@@ -16,6 +17,7 @@ try:
 except SettingsError as error:
     sys.exit(str(error))
 wait_for(settings.db_url)
+remember_none()
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 

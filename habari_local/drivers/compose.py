@@ -22,8 +22,10 @@ class Project:
     env_file: Path
     label: str
 
-    def up(self, services: Sequence[str], *, cancel: threading.Event) -> None:
+    def up(self, services: Sequence[str], *, cancel: threading.Event, start: bool = True) -> None:
         """Make and start the services (none: all) as the files say, changing only what differs.
+
+        Without `start` those that differ are made and nothing is started.
 
         Raises:
             CommandFailed: Compose could not.
@@ -43,7 +45,8 @@ class Project:
             with self._ended_on(cancel):
                 client.compose.up(
                     list(services) or None,
-                    detach=True,
+                    detach=start,
+                    start=start,
                     pull="never",
                     remove_orphans=True,
                     quiet=True,

@@ -14,20 +14,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from dockerspawner import DockerSpawner  # type: ignore[import-untyped]
 from dotenv import dotenv_values
+from requests.exceptions import RequestException
 from traitlets import Bool, Dict, Unicode
 
 from habari_hub.knocking import listening
+from habari_hub.takeover import TakesOver
 from habari_hub.turns import TakesTurns
 
 HOME = "/home/jovyan"
 GRACE = 5.0  # seconds for the engine to start a server again that ended, as after its own restart
 STOP_SECONDS = 5  # for a server to end by itself
+ENGINE_SECONDS = 30.0  # for an engine that can't be reached; a hub that starts is more patient
 
 
-class HabariDockerSpawner(TakesTurns, DockerSpawner):  # type: ignore[misc]
+class HabariDockerSpawner(TakesOver, TakesTurns, DockerSpawner):  # type: ignore[misc]
     """Starts a user's server as a container with the user's own home volume and network."""
 
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
@@ -106,12 +109,35 @@ class HabariDockerSpawner(TakesTurns, DockerSpawner):  # type: ignore[misc]
     async def poll(self) -> Any:
         """Return None while the server runs, or is about to be started again by the engine."""
         deadline = time.monotonic() + GRACE
-        status = await super().poll()
+        status = await self._asked()
         while status not in (None, self._over) and self.object_id and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
-            status = await super().poll()
+            status = await self._asked()
         self._over = status
         return status
+
+    async def _asked(self) -> Any:
+        """Ask the engine, again and again where it can't be reached: that ends no server.
+
+        JupyterHub takes a poll that fails at its start for a server that has ended.
+        """
+        patience = self.takeover_timeout if self._check_pending else ENGINE_SECONDS
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return await super().poll()
+            except (RequestException, DockerException) as error:
+                answered = isinstance(error, APIError) and error.status_code not in (502, 503, 504)
+                if answered or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.5)
+
+    async def reach(self) -> None:
+        """Join the user's network again: a hub, proxy or S3 made anew is on none."""
+        try:
+            await self._join_partners()
+        except (RequestException, DockerException) as error:
+            self.log.warning("%s: its network was not joined (%s)", self.container_name, error)
 
     async def stop(self, now: bool = False) -> None:
         """Stop and remove the server and its network; the home stays."""
@@ -145,6 +171,10 @@ class HabariDockerSpawner(TakesTurns, DockerSpawner):  # type: ignore[misc]
                 internal=not self.internet,
                 labels=self.labels_of_mine,
             )
+        await self._join_partners()
+
+    async def _join_partners(self) -> None:
+        name = self.container_name
         for partner, alias in self.partners.items():
             try:
                 await self.docker("connect_container_to_network", partner, name, aliases=[alias])

@@ -15,7 +15,7 @@ from habari_local.diagnostics.docker import CONTAINERS, refuse
 from habari_local.drivers import compose, docker, engine, processes
 from habari_local.drivers.clearance import clear
 from habari_local.drivers.engine import Container
-from habari_local.errors import PortTaken
+from habari_local.errors import HabariError, PortTaken
 from habari_local.modes._compose import buckets, images, place
 from habari_local.modes.base import Context, ServiceStatus, Stopped
 
@@ -41,10 +41,16 @@ class ComposeMode:
 
     def check(self, ctx: Context) -> None:
         """Refuse a machine without Docker, and a taken port, before anything starts."""
-        compose.begin_loading()
-        refuse(ctx.environ)
-        found = engine.containers(self.ours(ctx))
+        docker.program(ctx.environ)
+        try:
+            found = engine.containers(self.ours(ctx))
+        except HabariError:
+            refuse(ctx.environ)
+            raise
         running = {each.service for each in found if each.state in ("running", "paused")}
+        if not running.issuperset(self.services(ctx)):  # Compose will be needed
+            compose.begin_loading()
+            refuse(ctx.environ)
         for service in self.services(ctx):
             if service in running or service not in self.ports:
                 continue

@@ -7,30 +7,48 @@ from dataclasses import dataclass, field
 
 from habari_local import account, wait
 from habari_local.config.secrets import write_changed
-from habari_local.drivers import engine
+from habari_local.drivers import engine, processes
 from habari_local.drivers.clearance import clear
-from habari_local.drivers.engine import Ours
+from habari_local.drivers.engine import Container, Ours
 from habari_local.drivers.watch import Watch
-from habari_local.modes._compose import place
+from habari_local.modes._compose import applied, place
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.paths import private_folder, project_folder
 
-START_SECONDS = 90.0  # how long a service may take before `up` gives up: a cold disk, a busy laptop
+START_SECONDS = 90.0  # of doing nothing, after which `up` gives up on a service
 
 
 @dataclass
 class Bringup:
-    """One bring-up: what was there before it, and the events since."""
+    """One bring-up: what was there before it, what is there now, and the events since.
+
+    The engine is asked once where nothing has changed: the steps after `containers` read `now`.
+    """
 
     ours: Ours
     watch: Watch | None = None
     before: frozenset[str] = frozenset()
     same: set[str] = field(default_factory=set)
+    now: Sequence[Container] = ()
 
     def begin(self) -> None:
-        """Look at what is there and follow what happens from here on."""
-        self.before = frozenset(each.id for each in engine.containers(self.ours))
+        """Look at what is there."""
+        self.look()
+        self.before = frozenset(each.id for each in self.now)
+
+    def look(self) -> dict[str, float | None]:
+        """Look at what is there now; return since when each service runs."""
+        self.now = engine.containers(self.ours)
+        return {each.service: each.since for each in self.now if each.service}
+
+    def follow(self) -> Watch:
+        """Follow what happens from here on; return what tells of it."""
         self.watch = self.watch or Watch(self.ours)
+        return self.watch
+
+    def container(self, service: str) -> Container | None:
+        """Return the newest container of a service."""
+        return next((each for each in reversed(self.now) if each.service == service), None)
 
 
 def folders(mode: str) -> Step:
@@ -54,22 +72,35 @@ def containers(
     render: Callable[[Context], Mapping[str, str]],
     after: tuple[str, ...],
     only: Callable[[Context], Sequence[str]] = lambda _: (),
+    partners: Callable[[Context], Mapping[str, str]] = lambda _: {},
 ) -> Step:
     """Return the step that has Compose make and start what is not there as it should be.
 
-    `render` gives the files that Compose reads; `only` the services to begin with, none for all.
+    `render` gives the files that Compose reads; `only` the services to begin with, none for all;
+    `partners` the containers on users' networks and their names there: one that is made anew joins
+    those before it starts, so that no hub looks for servers that it can't reach yet.
     """
 
     def action(ctx: Context, say: Say) -> str:
-        say("Docker Compose makes the containers")
         project = place.project(ctx, mode)
         project.end_leftovers()
         bringup.begin()
-        earlier = _running(bringup.ours)
         for name, text in render(ctx).items():
             write_changed(ctx.checkout.of_mode(mode) / name, text)
+        if applied.holds(project, bringup.now):
+            bringup.same = {each.service for each in bringup.now if each.service}
+            return SAME
+        say("Docker Compose makes the containers")
+        bringup.follow()
+        earlier = bringup.look()
+        if partners(ctx) and _networks_of_users(bringup):
+            project.up(only(ctx), cancel=ctx.cancel, start=False)
+            bringup.look()
+            _join(bringup, partners(ctx))
         project.up(only(ctx), cancel=ctx.cancel)
-        now = _running(bringup.ours)
+        now = bringup.look()
+        if not only(ctx):
+            applied.note(project, bringup.now)
         bringup.same = {name for name, since in now.items() if earlier.get(name) == since}
         if now == earlier:
             return SAME
@@ -86,10 +117,15 @@ def again(bringup: Bringup, mode: str, after: tuple[str, ...]) -> Step:
     """Return the step that starts what waited for the buckets, or has another key since."""
 
     def action(ctx: Context, say: Say) -> str:
+        project = place.project(ctx, mode)
+        if applied.holds(project, bringup.now):
+            return SAME
         say("Docker Compose makes the containers")
-        earlier = _running(bringup.ours)
-        place.project(ctx, mode).up((), cancel=ctx.cancel)
-        now = _running(bringup.ours)
+        bringup.follow()
+        earlier = bringup.look()
+        project.up((), cancel=ctx.cancel)
+        now = bringup.look()
+        applied.note(project, bringup.now)
         bringup.same -= {name for name, since in now.items() if earlier.get(name) != since}
         return SAME if now == earlier else "started"
 
@@ -111,59 +147,68 @@ def service(
     def action(ctx: Context, say: Say) -> str:
         if not ctx.wait and name != "s3":
             return "not waited for"
-        watch = bringup.watch
-        if watch is None:
-            raise RuntimeError("the step `containers` comes first")
-        container = _container(bringup.ours, name)
+        container = bringup.container(name)
         # One look for what was healthy before we began to follow; the events tell the rest. Looking
         # again and again took a third of the time that the containers need for themselves.
-        seen = not page and _healthy(bringup.ours, name)
+        seen = not page and container is not None and container.health == "healthy"
+        if name in bringup.same and (seen or (page and wait.answers(page))):
+            return SAME
+        watch = bringup.follow()
+        effort = wait.Effort(lambda: _processor_time(container))
+
+        def works() -> bool:
+            started = page and wait.answers(page, accept=range(100, 600))
+            return bool(ctx.installs) or (not started and effort.grown())
+
         wait.until(
             lambda: wait.answers(page) if page else seen or watch.healthy(name),
             title,
             seconds=START_SECONDS,
             failed=lambda: watch.failure(name),
-            log=lambda: engine.last_lines(container, 20),
-            tick=lambda: say(f"waiting for {page or 'its health check'}"),
+            log=lambda: engine.last_lines(container.id, 20) if container else [],
+            tick=lambda: say(f"waiting for {page or 'its health check'}{ctx.beside}"),
             cancel=ctx.cancel,
             hint=f"habari-local logs {name}",
+            works=works,
         )
         return SAME if name in bringup.same else "answers"
 
     return Step(name, title, action, after)
 
 
+def _processor_time(container: Container | None) -> float:
+    """Return what a service has had of a processor, its health checks left out."""
+    if container is None or container.pid is None:
+        return 0.0
+    process = processes.inside(container.id, container.pid)
+    return processes.processor_time(process) if process else 0.0
+
+
 def networks(bringup: Bringup, partners: Callable[[Context], Mapping[str, str]]) -> Step:
-    """Return the step that has containers made anew join the networks of users who are at work."""
+    """Return the step that has containers join the networks of users who came meanwhile."""
 
     def action(ctx: Context, say: Say) -> str:
         say("joining users' networks")
-        wanted = partners(ctx)
-        found = {each.name: each.networks for each in engine.containers(bringup.ours)}
-        missing = [
-            (network["Name"], container, alias)
-            for network in engine.networks(bringup.ours)
-            if engine.USER in (network["Labels"] or {})
-            for container, alias in wanted.items()
-            if network["Name"] not in found.get(container, ())
-        ]
-        for each in missing:
-            engine.connect(*each)
-        return f"joined {len(missing)}" if missing else SAME
+        joined = _join(bringup, partners(ctx))
+        return f"joined {joined}" if joined else SAME
 
     return Step("networks", "users' networks", action, ("containers",))
 
 
-def _running(ours: Ours) -> dict[str, float | None]:
-    return {each.service: each.since for each in engine.containers(ours) if each.service}
+def _networks_of_users(bringup: Bringup) -> list[str]:
+    found = engine.networks(bringup.ours)
+    return [each["Name"] for each in found if engine.USER in (each["Labels"] or {})]
 
 
-def _container(ours: Ours, service: str) -> str:
-    found: Sequence[str] = [e.id for e in engine.containers(ours) if e.service == service]
-    return found[-1] if found else ""
-
-
-def _healthy(ours: Ours, service: str) -> bool:
-    return any(
-        each.health == "healthy" for each in engine.containers(ours) if each.service == service
-    )
+def _join(bringup: Bringup, partners: Mapping[str, str]) -> int:
+    """Have the partners join the networks of users on which they are not; return how many did."""
+    found = {each.name: each.networks for each in bringup.now}
+    missing = [
+        (network, container, alias)
+        for network in _networks_of_users(bringup)
+        for container, alias in partners.items()
+        if container in found and network not in found[container]
+    ]
+    for each in missing:
+        engine.connect(*each)
+    return len(missing)

@@ -53,7 +53,7 @@ class HubMode(ComposeMode, KeepingCompose):
         steps = [
             folders(self.name),
             images.step(made),
-            containers(bringup, self.name, _files, ("folders", "images")),
+            containers(bringup, self.name, _files, ("folders", "images"), partners=_partners),
         ]
         for name in wanted:
             page = self.health(ctx, name)
