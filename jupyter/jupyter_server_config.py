@@ -52,6 +52,9 @@ c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.news_url = None
 c.LabApp.app_settings_dir = str(Path(__file__).parent / "lab" / "settings")
 c.LabApp.extension_manager = "readonly"
+# An extension of JupyterLab is half in the browser, half in the server: only those of the server's
+# own environment have both. Those of other environments and of homes are an error at each start.
+c.LabApp.labextensions_path = [str(Path(sys.prefix, "share", "jupyter", "labextensions"))]
 
 # One line for each request and save is the hub's proxy's business; here are warnings and errors.
 c.Application.log_level = "WARN"
