@@ -21,12 +21,16 @@ WITHOUT = "habari-local config set HABARI_IMAGES packages"
 
 @dataclass(frozen=True)
 class Stored:
-    """An image that the engine has; `size` in bytes, `tags` as REPOSITORY:TAG."""
+    """An image that the engine has; `size` in bytes, `tags` as REPOSITORY:TAG.
+
+    `healthcheck`: the engine runs a check of its own in each container; of `find` alone.
+    """
 
     id: str
     tags: tuple[str, ...]
     size: int
     labels: Mapping[str, str] = field(default_factory=dict)
+    healthcheck: bool = False
 
 
 def program(environ: Mapping[str, str]) -> str:
@@ -70,7 +74,9 @@ def find(reference: str) -> Stored | None:
         except docker.errors.ImageNotFound:
             return None
     labels = found["Config"].get("Labels") or {}
-    return Stored(found["Id"], tuple(found["RepoTags"] or ()), found["Size"], labels)
+    check = (found["Config"].get("Healthcheck") or {}).get("Test") or ["NONE"]
+    tags = tuple(found["RepoTags"] or ())
+    return Stored(found["Id"], tags, found["Size"], labels, healthcheck=check != ["NONE"])
 
 
 def ours() -> list[Stored]:
@@ -152,8 +158,9 @@ def run_once(
     seconds: int,
     user: str = "",
 ) -> Finished:
-    """Run a container of `reference` to its end and remove it; it reaches no network.
+    """Run a container of `reference` to its end and remove it.
 
+    It reaches no network, and looks names up at 127.0.0.1: whoever listens there sees them all.
     `user` is an account's number, `uid:gid`; empty: the image's own.
 
     Raises:
@@ -164,7 +171,7 @@ def run_once(
             reference,
             list(command),
             labels=dict(labels),
-            network_disabled=True,
+            host_config=engine.api().create_host_config(network_mode="none", dns=["127.0.0.1"]),
             user=user or None,
             use_config_proxy=False,  # it reaches no network
         )

@@ -13,10 +13,12 @@ from habari_local.errors import HabariError
 from habari_local.images.build import Images
 from habari_local.paths import Checkout
 
-PROBE = "images/check/probe.py"
+PROBE, KERNELS = "images/check/probe.py", "images/check/kernels.py"
 ANOTHER = "1999:100"  # somebody whose account has another number, of the group users
+OURS = "python3"
+KERNEL_NEEDS = "boto3, s3fs, pandas; S3 by the folder's key"
 START_SECONDS = 10.0
-LIMIT_SECONDS = 120  # for the whole probe: a cold disk, a busy machine
+LIMIT_SECONDS = 180  # for the whole probe: a cold disk, a busy machine
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,13 @@ def check(images: Images, reference: str = "", max_size: int = 0) -> list[Row]:
             f"Image {reference}: not among the engine's images, expected there.",
             "habari-local image build notebook",
         )
-    script = (images.checkout.root / PROBE).read_text(encoding="utf-8")
-    seen = _run(reference, [script])
+    root = images.checkout.root
+    script, kernels = ((root / each).read_text(encoding="utf-8") for each in (PROBE, KERNELS))
+    seen = _run(reference, [script, kernels])
     seen["another"] = _run(reference, [script, "home"], ANOTHER)["home"]
     limit = max_size or images.catalogue["notebook"].limit_mb
-    return [*_rows(seen, hub_version(images.checkout)), _size(stored.size, limit)]
+    rows = [*_rows(seen, hub_version(images.checkout)), *_started(seen)]
+    return [*rows, _health(stored.healthcheck), _size(stored.size, limit)]
 
 
 def hub_version(checkout: Checkout) -> str:
@@ -123,6 +127,40 @@ def _rows(seen: dict[str, Any], hub: str) -> list[Row]:
         Row(name, fits(found), found or ("loads" if fits(found) else "not there"), needed)
         for name, found, fits, needed in expectations
     ]
+
+
+def _started(seen: dict[str, Any]) -> list[Row]:
+    """Return what is needed of what a user sees: kernels, JupyterLab, and nobody asked outside."""
+    kernels: dict[str, str] = seen["kernels"]
+    ours = kernels.get(OURS, "not offered" if kernels else "no server")
+    failed = [f"{name}: {said}" for name, said in kernels.items() if said and name != OURS]
+    alone, asked, blind = seen["alone"], seen["asked"], seen["blind"]
+    up = seen["start_seconds"] is not None
+    shown = ", ".join(kernels) or "no server"
+    return [
+        Row(f"kernel {OURS}", not ours, ours or "imports them, lists the bucket", KERNEL_NEEDS),
+        Row("kernels", up and not failed, "; ".join(failed) or shown, "each starts"),
+        Row(
+            "JupyterLab extensions",
+            up and not alone,
+            f"without a server half: {', '.join(alone)}"
+            if alone
+            else ", ".join(seen["extensions"]) or ("none" if up else "no server"),
+            "none without its server half",
+        ),
+        Row("Jupyter news", seen["news"] == "not asked about", seen["news"], "not asked about"),
+        Row(
+            "names looked up",
+            up and not asked,
+            ", ".join(asked) or blind or ("none" if up else "no server"),
+            "none: a start asks nobody outside",
+        ),
+    ]
+
+
+def _health(healthcheck: bool) -> Row:
+    found = "inherited or its own" if healthcheck else "none"
+    return Row("health check", not healthcheck, found, "none: each mode asks the server itself")
 
 
 def _size(size: int, limit: int) -> Row:
