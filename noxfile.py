@@ -138,12 +138,23 @@ def rehearsals(session: nox.Session) -> None:
 
 @nox.session
 def images(session: nox.Session) -> None:
-    """Every image, built from packages and looked at; needs Docker."""
+    """Every image, built from packages and looked at; mode nohub on a base like upstream's.
+
+    Needs Docker.
+    """
     if shutil.which("docker") is None:
         session.skip("no Docker here; what to install: habari-local doctor --mode hub")
     packages = ("--set", "HABARI_IMAGES=packages")
     python(session, "habari_local", "image", "build", *packages)
     python(session, "pytest", "tests/images", *pytest_arguments(session))
+    if pytest_arguments(session):
+        return  # somebody looks at a test
+    from tests.images.upstream_like import built
+
+    strict = [each for each in session.posargs if each == "--strict"]
+    suite = ("habari_local", "e2e", "--mode", "nohub", *strict)
+    image = built().reference("notebook")
+    python(session, *suite, HABARI_IMAGES="packages", HABARI_NOTEBOOK_IMAGE=image)
 
 
 @nox.session
@@ -211,9 +222,8 @@ def dist(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Compile every lock again from what it is made of (`-- --upgrade` for newer versions)."""
     session.run("uv", "lock", external=True)
-    for source in sorted(
-        [*ROOT.glob("*/requirements*.in"), *ROOT.glob("images/*/requirements*.in")]
-    ):
+    places = ("*", "images/*", "tests/images/*")
+    for source in sorted(path for each in places for path in ROOT.glob(f"{each}/requirements*.in")):
         version = NEWER if "localstack" in source.name else "3.11"
         with session.chdir(source.parent):
             session.run(

@@ -14,11 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from habari_local.drivers import engine
 from habari_local.images.catalogue import load
+from tests.images.upstream_like import built
 from tests.scratch import ROOT
 
 PACKAGES = ("--set", "HABARI_IMAGES=packages")
@@ -29,6 +32,7 @@ HEAD = """\
 of {runs} runs on {cores} cores, HABARI_IMAGES=packages.
 
 """
+SETTLE, IDLE_SECONDS = 15, 60  # seconds: a server has started by then; what is measured
 CATALOGUE = Path("habari_local/images/catalogue.toml")
 
 
@@ -74,11 +78,43 @@ def main() -> None:
     rows.append(("all images, unchanged", shown, "2 s"))
     if arguments.cold:
         rows.append(("all images, package caches alone", f"{cold():.0f} s", "360 s"))
+    rows += [(f"idle server on a base like docker-stacks, {how}", *row) for how, row in idle()]
     lines = ["| what | ours | goal |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
     drawn = HEAD.format(runs=arguments.runs, cores=os.cpu_count()) + "\n".join(lines) + "\n"
     sys.stdout.write(drawn)
     page = ROOT / "docs" / "reference" / "bench-images.md"
     page.write_text(drawn, encoding="utf-8")
+
+
+def idle() -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield what a server costs that nobody uses: by itself, and with the base's own check."""
+    reference = built().reference("notebook")
+    check = ("--health-cmd", "/etc/jupyter/docker_healthcheck.py", "--health-interval", "3s")
+    for how, options, goal in (("60 s", (), "0.2 %"), ("with the base's own check", check, "")):
+        yield how, (f"{idle_percent(reference, options):.2f} % of a core", goal)
+
+
+def idle_percent(reference: str, options: Sequence[str]) -> float:
+    """Return the share of a core, in percent, that a server in a container takes over a minute."""
+    made = subprocess.run(
+        ["docker", "run", "--detach", "--rm", *options, reference],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    try:
+        time.sleep(SETTLE)
+        before, began = _spent(made), time.monotonic()
+        time.sleep(IDLE_SECONDS)
+        return (_spent(made) - before) / (time.monotonic() - began) * 100
+    finally:
+        engine.api().remove_container(made, force=True, v=True)
+
+
+def _spent(container: str) -> float:
+    """Return the seconds of processor time of all that ever ran in a container."""
+    seen = engine.api().stats(container, stream=False)
+    return float(seen["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 
 
 def sizes() -> list[tuple[str, str, str]]:
