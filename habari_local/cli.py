@@ -119,10 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        code = _tell(
-            HabariError(f"{where}{error.strerror}, a writable disk was expected.", "df -h .")
-        )
+        code = _tell(_of_the_disk(error))
     sys.exit(code)
 
 
@@ -153,6 +150,15 @@ def _stream(result: Result) -> None:
         sys.stdout.buffer.flush()
         if reader_left():
             return
+
+
+def _of_the_disk(error: OSError) -> HabariError:
+    """Return what a file that can't be written is about: room, rights or a mount."""
+    where = Path(str(error.filename or "."))
+    seen = f"{where}: {error.strerror}" if error.filename else f"Disk: {error.strerror}"
+    there = next((each for each in (where, *where.parents) if each.exists()), Path())
+    look = {errno.EACCES: "ls -ld", errno.EROFS: "findmnt --target"}.get(error.errno or 0, "df -h")
+    return HabariError(f"{seen}.", f"{look} {shlex.quote(str(there))}")
 
 
 def _tell(error: HabariError) -> int:

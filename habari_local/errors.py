@@ -64,15 +64,23 @@ class MissingTool(HabariError):
 
 
 class CommandFailed(HabariError):
-    """A program ended with an error: a pasteable command, its exit code, its last output."""
+    """A program ended with an error: a pasteable command, its exit code, its last output.
 
-    def __init__(self, argv: Sequence[str], code: int, output: str, hint: str = "") -> None:
+    `cause` says why, where the output told it.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], code: int, output: str, hint: str = "", cause: str = ""
+    ) -> None:
         self.argv = tuple(argv)
         self.returncode = code
         self.output = output
         command = shlex.join(argv)
+        seen = (
+            f"{cause}, it ended with exit code {code}" if cause else f"ended with exit code {code}"
+        )
         super().__init__(
-            f"{argv[0].rsplit('/', 1)[-1]}: ended with exit code {code}, 0 was expected.",
+            f"{argv[0].rsplit('/', 1)[-1]}: {seen}, 0 was expected.",
             hint or command,
             FAILED,
             [f"$ {command}", *output.rstrip().splitlines()[-20:]],

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from habari_local.errors import Cancelled, CommandFailed, MissingTool
 
@@ -25,6 +25,18 @@ class Completed:
     output: str
 
 
+class Explained(Protocol):
+    """Why a program failed, and what to do about it."""
+
+    @property
+    def seen(self) -> str:
+        """The cause, in words."""
+
+    @property
+    def hint(self) -> str:
+        """What to do."""
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -32,14 +44,15 @@ def run(
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
     cancel: threading.Event | None = None,
-    hint: str = "",
+    hint: str | Callable[[str], Explained | None] = "",
     apart: bool = False,
 ) -> Completed:
     """Run `argv`; give each line of output to `on_line` as it comes.
 
     The program gets no standard input and a process group of its own, which is ended whole when
     `cancel` is set. With `apart`, output is what it wrote for programs alone: what it wrote to
-    standard error is told when it fails, and dropped otherwise.
+    standard error is told when it fails, and dropped otherwise. `hint` may be what finds
+    the cause of a failure in the output, and what to do about it.
 
     Raises:
         MissingTool: the program is not there.
@@ -59,7 +72,12 @@ def run(
             raise Cancelled
         done = Completed(tuple(argv), code, "".join(lines))
         if code != 0:
-            raise CommandFailed(done.argv, code, done.output + _whole(errors), hint)
+            output = done.output + _whole(errors)
+            if isinstance(hint, str):
+                raise CommandFailed(done.argv, code, output, hint)
+            found = hint(output)
+            told = (found.hint, found.seen) if found else ("", "")
+            raise CommandFailed(done.argv, code, output, *told)
         return done
 
 

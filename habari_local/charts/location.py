@@ -10,6 +10,7 @@ from habari_local.aside import making
 from habari_local.charts.chart import opened
 from habari_local.config.settings import Settings
 from habari_local.drivers import helm
+from habari_local.drivers.install_errors import cause
 from habari_local.errors import CommandFailed, HabariError
 
 # Zero to JupyterHub: what production runs too (config.dist.yaml). Another version: a commit.
@@ -64,9 +65,12 @@ def _get(archive: Path, environ: Mapping[str, str], cancel: threading.Event | No
         try:
             helm.pull(REPOSITORY, NAME, VERSION, folder, environ, cancel=cancel)
         except CommandFailed as error:
+            found = cause(error.output, archive.parent, environ)
+            seen = found.seen if found else f"{REPOSITORY} did not give it"
+            again = " ".join(helm.pulling(REPOSITORY, NAME, VERSION, archive.parent))
             raise HabariError(
-                f"Chart {NAME} {VERSION}: {REPOSITORY} did not give it, an archive was expected.",
-                " ".join(helm.pulling(REPOSITORY, NAME, VERSION, archive.parent)),
+                f"Chart {NAME} {VERSION}: {seen}, its archive was expected.",
+                found.hint if found else again,
                 details=error.details[1:],
             ) from error
         got = opened(folder / archive.name).path

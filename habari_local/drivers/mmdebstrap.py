@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from habari_local.drivers.install_errors import explainer
 from habari_local.drivers.package_manager import MMDEBSTRAP, install
 from habari_local.errors import MissingTool
 from habari_local.run import run
@@ -46,5 +47,5 @@ def bootstrap(
         env=environ,
         on_line=on_line,
         cancel=cancel,
-        hint="check the network and HABARI_DEBIAN_MIRROR, then: habari-local image build base",
+        hint=explainer(target, environ),
     )

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from habari_local.drivers.install_errors import explainer
+from habari_local.drivers.uv import present
 from habari_local.errors import MissingTool
 from habari_local.run import run
 
@@ -39,6 +41,7 @@ def install(
     """
     program = _linked(folder)
     lock = source / "package-lock.json"
+    present(lock)
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
     marker = folder / "node_modules" / MARKER
     if marker.is_file() and marker.read_text(encoding="utf-8") == wanted:
@@ -54,7 +57,7 @@ def install(
         env={**env, "PATH": path, "NODE_DISABLE_COMPILE_CACHE": "1"},
         on_line=on_line,
         cancel=cancel,
-        hint="check the network, then repeat the command: what was got is kept",
+        hint=explainer(folder, env),
     )
     marker.write_text(wanted, encoding="utf-8")
     return True

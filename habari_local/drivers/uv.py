@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from habari_local.errors import MissingTool
+from habari_local.drivers.install_errors import explainer
+from habari_local.errors import HabariError, MissingTool
 from habari_local.run import run
 
 MARKER = ".habari-lock"
@@ -56,6 +58,17 @@ def is_synced(folder: Path, lock: Path, python: str = "") -> bool:
     )
 
 
+def present(lock: Path) -> None:
+    """Refuse a lock that is gone.
+
+    Raises:
+        HabariError: it is, with the command that brings it back.
+    """
+    if not lock.is_file():
+        command = f"git -C {shlex.quote(str(lock.parent))} restore {lock.name}"
+        raise HabariError(f"{lock}: not there, a lock was expected.", command)
+
+
 def sync(
     folder: Path,
     lock: Path,
@@ -72,20 +85,21 @@ def sync(
     Raises:
         CommandFailed: uv could not get or install something; a second call goes on from there.
     """
+    present(lock)
     if is_synced(folder, lock, python):
         return False
     uv = program(env)
     (folder / MARKER).unlink(missing_ok=True)
     # A venv of our own: the variable of the tool's would send uv to the wrong one.
     clean = {key: value for key, value in env.items() if key != "VIRTUAL_ENV"}
-    hint = "check the network, then repeat the command: what was got is kept"
+    explain = explainer(folder, env)
     inside = interpreter(folder)
     if not _serves(inside, python):
         base = python or str(getattr(sys, "_base_executable", "") or sys.executable)
         make = [uv, "venv", "--quiet", "--no-project", "--clear", "--python", base]
-        run([*make, str(folder)], env=clean, cancel=cancel, hint=hint)
+        run([*make, str(folder)], env=clean, cancel=cancel, hint=explain)
     install = [uv, "pip", "sync", "--require-hashes", "--python", str(inside), str(lock)]
-    run(install, env=clean, on_line=on_line, cancel=cancel, hint=hint)
+    run(install, env=clean, on_line=on_line, cancel=cancel, hint=explain)
     (folder / MARKER).write_text(digest(lock, python), encoding="utf-8")
     return True
 

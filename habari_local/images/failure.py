@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from habari_local.config.load import environment
 from habari_local.drivers.docker import WITHOUT
+from habari_local.drivers.install_errors import NETWORK, network_hint
 from habari_local.errors import CommandFailed, HabariError
 
 TAIL = 20
@@ -35,9 +37,18 @@ def explain(name: str, dockerfile: str, error: CommandFailed) -> HabariError:
     reason = _reason(lines, error.returncode)
     return HabariError(
         f"{where} (image {name}): {reason}{what}, a build without error was expected.",
-        WITHOUT if REGISTRY.search(error.output) else f"habari-local image build {name}",
+        _hint(name, error.output, lines),
         details=last_words(lines),
     )
+
+
+def _hint(name: str, output: str, lines: Sequence[str]) -> str:
+    """Return the way round a registry, what to look at in the network, or the command again."""
+    again = f"habari-local image build {name}"
+    if REGISTRY.search(output):
+        return WITHOUT
+    failed = NETWORK.search("\n".join(last_words(lines)))
+    return network_hint(environment(), f"repeat: {again}") if failed else again
 
 
 def last_words(lines: Sequence[str]) -> list[str]:
