@@ -53,10 +53,11 @@ def test_nodes_are_told_of_the_mirror_and_of_what_this_machine_trusts() -> None:
     told = registries.files("localhost:5001", "beside", "m.test:5000/cache", b"authorities")
     assert told[registries.CA] == b"authorities"
     ca = f"{registries.CERTS}/{registries.CA}"
-    assert tomllib.loads(told["_default/hosts.toml"].decode()) == {"ca": ca}
+    assert tomllib.loads(told["_default/hosts.toml"].decode()) == {"ca": ca, "host": {}}
+    address, more = "https://m.test:5000/v2/cache/quay.io", {"override_path": True, "ca": ca}
     assert tomllib.loads(told["quay.io/hosts.toml"].decode()) == {
-        "server": "https://m.test:5000/v2/cache/quay.io",
-        "override_path": True,
-        "ca": ca,
+        "server": address,
+        **more,
+        "host": {address: more},
     }
     assert told["localhost:5001/hosts.toml"] == plain["localhost:5001/hosts.toml"]
