@@ -36,15 +36,22 @@ def e2e(
 
     from habari_local import active, lifecycle
     from habari_local.config.secrets import write_private
+    from habari_local.modes.base import SupportsImages
     from habari_local.run import attached
 
     if importlib.util.find_spec("pytest") is None:
         raise MissingTool("pytest", "to run the suite", _installer())
     there = cluster(mode, context, namespace)
     chosen, ctx = active.fresh(mode, flags(sets) | there)
+    # The last run's must not pass for this one's, however far this one comes.
+    for name in ("index.html", f"junit-{chosen.name}.xml"):
+        (ctx.checkout.report / name).unlink(missing_ok=True)
     with lifecycle.for_a_while(chosen, ctx) as ctx:
         file = ctx.checkout.of_mode(chosen.name) / "endpoints.json"
-        write_private(file, json.dumps(chosen.endpoints(ctx).as_json()))
+        described = chosen.endpoints(ctx).as_json()
+        if isinstance(chosen, SupportsImages):  # for the report: what was tested
+            described["images"] = dict(chosen.running_images(ctx))
+        write_private(file, json.dumps(described))
         root = ctx.checkout.root
         command = [sys.executable, "-m", "pytest", str(root / "tests" / "e2e")]
         command += ["--endpoints", str(file), "--report", str(ctx.checkout.report)]

@@ -46,10 +46,19 @@ def gate(
     if plan:
         return _plan(table.checks(), changed, since, as_json=as_json)
     report = private_folder(checkout.report)
-    filled = {"{report}": str(report), "{since}": since}
-    outcomes = [_one(each, changed, checkout.root, filled, environ) for each in table.checks()]
-    commit = git.commit(checkout.root, environ)
-    write_private(report / "gate.html", table.page(outcomes, since, commit))
+    filled = {"report": str(report), "since": since}
+    commit, when = git.commit(checkout.root, environ), time.strftime("%d %B %Y, %H:%M %Z")
+    outcomes: list[Outcome] = []
+
+    def draw(*, over: bool) -> None:
+        shown = table.page(outcomes, since, commit, when, over=over)
+        write_private(report / "gate.html", shown)
+
+    draw(over=False)  # the page of the last run must not pass for this one's
+    for each in table.checks():
+        outcomes.append(_one(each.filled(filled), changed, checkout.root, environ))
+        draw(over=False)
+    draw(over=True)
     found = table.verdict(outcomes)
     data = {
         "verdict": found,
@@ -60,6 +69,8 @@ def gate(
     }
     rows = [(e.check.name, e.state, f"{e.seconds:.1f} s", e.why) for e in outcomes]
     shown: list[str | Table] = [Table(["check", "state", "took", "why"], rows)]
+    if all(each.state == table.NOT_NEEDED for each in outcomes):
+        shown.append("Nothing had to be run: no check looks at what was changed.")
     shown += [f"Verdict: {found}.", f"Report: {report / 'gate.html'}"]
     return Result(data, shown, 0 if found == table.GO else FAILED, as_json=as_json)
 
@@ -78,7 +89,6 @@ def _one(
     check: Check,
     changed: list[str],
     root: Path,
-    filled: Mapping[str, str],
     environ: Mapping[str, str],
 ) -> Outcome:
     """Run a check if it is needed and possible here."""
@@ -95,20 +105,13 @@ def _one(
         return table.Outcome(check, state, 0, lacking)
     began = time.monotonic()
     sys.stderr.write(f"{check.name} …\n")
-    words = [_with(each, filled) for each in check.command]
     try:
-        for command in filter(None, (check.build, tuple(words))):
+        for command in filter(None, (check.build, check.command)):
             run([sys.executable, "-m", "habari_local", *command], cwd=root, env=environ)
     except CommandFailed as error:
         last = tuple(error.output.rstrip().splitlines()[-LINES:])
         return table.Outcome(check, table.BROKEN, time.monotonic() - began, why, last)
     return table.Outcome(check, table.GOOD, time.monotonic() - began, why)
-
-
-def _with(word: str, filled: Mapping[str, str]) -> str:
-    for name, text in filled.items():
-        word = word.replace(name, text)
-    return word
 
 
 def _asked(check: Check, changed: list[str]) -> str:
@@ -126,6 +129,8 @@ def _lacking(check: Check, root: Path, environ: Mapping[str, str]) -> str | None
 
 
 def _missing(check: Check, environ: Mapping[str, str]) -> Iterator[str]:
+    import importlib.util
+
     from habari_local import modes
     from habari_local.config.load import load
     from habari_local.diagnostics.checks import described
@@ -134,6 +139,8 @@ def _missing(check: Check, environ: Mapping[str, str]) -> Iterator[str]:
     from habari_local.images.build import Images
     from habari_local.paths import find_checkout
 
+    if check.command[0] == "e2e" and importlib.util.find_spec("pytest") is None:
+        yield "the test tools are not installed (uv sync --inexact --group dev)"
     for each in modes.get(check.mode).requirements() if check.mode else ():
         finding = each.check(environ)
         if not (each.optional or finding.good):

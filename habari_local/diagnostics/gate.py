@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("gate.toml")
+STYLE = Path(__file__).with_name("report.css")
 GO, NO_GO, INCOMPLETE = "go", "no-go", "incomplete"
 GOOD, BROKEN, NOT_NEEDED, NOT_HERE = "good", "broken", "not needed", "not possible here"
 
@@ -24,6 +26,11 @@ class Check:
     mode: str = ""
     needs: str = ""
     helm: bool = False
+
+    def filled(self, values: Mapping[str, str]) -> Check:
+        """Return the check with what stands in braces in its command filled in."""
+        words = [_filled(word, values) for word in self.command]
+        return replace(self, command=tuple(words))
 
     def asked_by(self, changed: Sequence[str]) -> list[str]:
         """Return the changed paths for whose sake it is run."""
@@ -66,48 +73,103 @@ def verdict(outcomes: Sequence[Outcome]) -> str:
     return INCOMPLETE if NOT_HERE in states else GO
 
 
+def _filled(word: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        word = word.replace(f"{{{name}}}", value)
+    return word
+
+
 def _touches(path: str, wanted: str) -> bool:
     return not wanted or path == wanted or (wanted.endswith("/") and path.startswith(wanted))
 
 
-HEAD = """\
+def page(
+    outcomes: Sequence[Outcome], since: str, commit: str, when: str, *, over: bool = True
+) -> str:
+    """Return the report as one HTML file that loads nothing, in the design of the suite's report.
+
+    Args:
+        outcomes: what came of the checks so far, in the order of the table.
+        since: what is out already.
+        commit: that of the checkout, with `-dirty` where files differ from it.
+        when: the time of the run, in words.
+        over: whether all checks are in `outcomes`; a page of a killed run must not look like one.
+    """
+    run = [each for each in outcomes if each.state != NOT_NEEDED]
+    rest = [each for each in outcomes if each.state == NOT_NEEDED]
+    head, mark, kind = _headline(outcomes, over=over)
+    code, _, dirty = commit.partition("-")
+    at = f"commit {escape(code[:10])}" if code else "no commit known"
+    changes = " with changes that are not committed" if dirty else ""
+    parts = [
+        _HEAD.format(title=escape(head), style=STYLE.read_text(encoding="utf-8")),
+        f'<header><div class="verdict {kind}" aria-hidden="true">{mark}</div><div>',
+        f"<h1>{escape(head)}</h1>",
+        f"<p>{escape(_said(outcomes, over=over))}</p>",
+        f'<p class="soft">{escape(when)}, {at}{changes}; changes since <code>{escape(since)}'
+        "</code>.</p></div></header>",
+    ]
+    if run:
+        parts += ["<h2>What was asked for</h2>", '<section class="card">', *map(_row, run)]
+        parts.append("</section>")
+    if rest:
+        parts += ["<h2>What was not needed</h2>", '<section class="card">', *map(_row, rest)]
+        parts.append("</section>")
+    parts.append("<footer>Made by habari-local gate.</footer></main></body></html>\n")
+    return "\n".join(parts)
+
+
+_HEAD = """\
 <!doctype html>
 <html lang="en">
+<head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Habari: may it go out?</title>
-<style>
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1f2328; background: #fff }
-table { border-collapse: collapse; width: 100% } th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #d0d7de }
-pre { font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere }
-.good, .go { color: #166534 } .broken, .no-go { color: #b42318; font-weight: 600 } .incomplete, .not-possible-here { color: #9a3412 } .not-needed { color: #59636e }
-@media (prefers-color-scheme: dark) { body { color: #e6edf3; background: #0d1117 } th, td { border-color: #3d444d }
-.good, .go { color: #7ee787 } .broken, .no-go { color: #ff7b72 } .incomplete, .not-possible-here { color: #ffa657 } .not-needed { color: #9198a1 } }
-</style>
-"""  # noqa: E501 (a style sheet)
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{title} · Habari local, gate</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+</head>
+<body>
+<main>"""
 
 
-def page(outcomes: Sequence[Outcome], since: str, commit: str) -> str:
-    """Return the report as one HTML file that loads nothing."""
-    found = verdict(outcomes)
-    return "\n".join(
-        [
-            f'{HEAD}<h1>May it go out? <span class="{found}">{found}</span></h1>',
-            f"<p>Changes since <code>{escape(since)}</code>, at <code>{escape(commit)}</code>",
-            "<table><tr><th>check<th>state<th>took<th>why",
-            *_rows(outcomes),
-            "</table></html>\n",
-        ]
+def _headline(outcomes: Sequence[Outcome], *, over: bool) -> tuple[str, str, str]:
+    """Return the page's title, the sign beside it, and its class."""
+    if not over:
+        return "No verdict yet", "…", "open"
+    if all(each.state == NOT_NEEDED for each in outcomes):
+        return "Ready to deploy: nothing had to be run", "✓", ""
+    return {
+        GO: ("Ready to deploy", "✓", ""),
+        NO_GO: ("Not ready to deploy", "✗", "bad"),
+        INCOMPLETE: ("Not decided: something could not be run here", "?", "open"),
+    }[verdict(outcomes)]
+
+
+def _said(outcomes: Sequence[Outcome], *, over: bool) -> str:
+    counts = {
+        "held": GOOD,
+        "broke": BROKEN,
+        "could not be run here": NOT_HERE,
+        "not needed": NOT_NEEDED,
+    }
+    found = {text: sum(e.state == state for e in outcomes) for text, state in counts.items()}
+    said = ", ".join(f"{count} {text}" for text, count in found.items() if count)
+    if not over:
+        return f"The run goes on, or it was killed. So far: {said or 'nothing has ended'}."
+    return f"Of {len(outcomes)} checks: {said}. Verdict: {verdict(outcomes)}."
+
+
+def _row(each: Outcome) -> str:
+    kind = {GOOD: "passed", BROKEN: "failed", NOT_NEEDED: "none", NOT_HERE: "skipped"}[each.state]
+    took = f" in {each.seconds:.1f} s" if each.seconds else ""
+    command = escape(shlex.join(("habari-local", *each.check.command)))
+    why = f"for {each.why}" if each.state in (GOOD, BROKEN) else each.why
+    log = f"<pre>{escape(chr(10).join(each.lines))}</pre>" if each.lines else ""
+    again = f'<pre class="command">{command}</pre>' if each.state != NOT_NEEDED else ""
+    return (
+        f'<div class="check"><strong>{escape(each.check.name)}</strong>'
+        f' <span class="{kind}">{each.state}{took}</span>'
+        f'<p class="soft small">{escape(why)}</p>{again}{log}</div>'
     )
-
-
-def _rows(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    for each in outcomes:
-        kind = each.state.replace(" ", "-")
-        took = f"{each.seconds:.1f} s" if each.seconds else ""
-        command = escape(f"habari-local {' '.join(each.check.command)}")
-        log = f"<pre>{escape(chr(10).join(each.lines))}</pre>" if each.lines else ""
-        yield (
-            f"<tr><td>{escape(each.check.name)}<br><code>{command}</code>"
-            f'<td class="{kind}">{each.state}<td>{took}<td>{escape(each.why)}{log}'
-        )

@@ -219,6 +219,14 @@ class Elsewhere(Protocol):
 
 
 @runtime_checkable
+class SupportsImages(Protocol):
+    """A mode whose parts run from images that this machine has."""
+
+    def running_images(self, ctx: Context) -> Mapping[str, str]:
+        """Return the image of each service, and of users' servers, with its digest."""
+
+
+@runtime_checkable
 class Explaining(Protocol):
     """A mode that sees, before a user's server is started, whether it could be."""
 

@@ -62,6 +62,17 @@ class Cluster:
         ).items
         return [each for each in found if not each.metadata.deletion_timestamp]
 
+    def images(self) -> dict[str, str]:
+        """The image of each container that runs, with its digest, by the pod's component."""
+        pods = self.api.list_namespaced_pod(self.namespace, _request_timeout=SECONDS).items
+        return {
+            f"{(pod.metadata.labels or {}).get('component', pod.metadata.name)}/{each.name}": (
+                f"{each.image} {each.image_id.rpartition('@')[2]}"
+            )
+            for pod in pods
+            for each in pod.status.container_statuses or ()
+        }
+
     def servers(self) -> dict[str, Any]:
         """The pods of users' servers, by the user's name."""
         name = "hub.jupyter.org/username"

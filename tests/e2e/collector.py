@@ -7,12 +7,13 @@ that nothing secret gets into any output, pytest's own included.
 import inspect
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
 from playwright.sync_api import Page
@@ -20,7 +21,7 @@ from playwright.sync_api import Page
 from .browser import launched
 from .endpoints import Endpoints
 from .not_applicable import PREFIX, check_id, mark, stale
-from .report import model, render
+from .report import model, render, source
 from .report.evidence import Evidence, LogTails
 from .report.redaction import Redaction
 
@@ -48,7 +49,13 @@ class Collector:
 
     def __init__(self, endpoints: Endpoints, folder: Path, source: str, strict: bool) -> None:
         self.folder = folder
-        self.run = model.Run(endpoints.mode, datetime.now(UTC).isoformat(timespec="seconds"), "")
+        self.run = model.Run(
+            endpoints.mode,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            "",
+            images=dict(endpoints.images),
+        )
+        self._endpoints = endpoints
         self._source = source
         self._strict = strict
         self._redact = Redaction(endpoints.secrets())
@@ -58,6 +65,7 @@ class Collector:
         self._logs = LogTails(logs, self._redact)
         self._checks: dict[str, model.Check] = {}
         self._began = time.monotonic()
+        self._left_out = 0
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -82,6 +90,31 @@ class Collector:
             )
         items.sort(key=lambda item: _rank(check_id(item.nodeid).partition("::")[0]))
         mark(items, self.run.mode)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Say what is run, and of what, before anything is: a killed run leaves no old page."""
+        if session.config.option.collectonly:
+            return
+        code = source.of_checkout()
+        run = self.run
+        run.commit, run.dirty, run.source = code.commit, code.dirty, code.digest
+        run.machine, run.chosen = source.machine(), source.chosen_by(session.config)
+        run.selected = len(session.items)
+        run.command = self._command("tests/e2e").replace("'", "")
+        run.total = len(session.items) + self._left_out
+        self._keep()
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Count what the command line left out."""
+        self._left_out += len(items)
+
+    def _keep(self) -> Path:
+        """Keep the run as it is now and draw the page of all kept runs."""
+        self.run.checks = list(self._checks.values())
+        self.run.seconds = round(time.monotonic() - self._began, 1)
+        model.write(self.run, self.folder)
+        return render.write(model.read_all(self.folder), self.folder, self.run.mode)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """A check begins."""
@@ -151,21 +184,33 @@ class Collector:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Keep the run and draw the page of all kept runs."""
-        if session.config.option.collectonly or not self._checks:
+        if session.config.option.collectonly:
             return
-        self.run.checks = list(self._checks.values())
-        self.run.seconds = round(time.monotonic() - self._began, 1)
-        self.run.command = self._command("tests/e2e").replace("'", "")
-        model.write(self.run, self.folder)
-        page = render.write(model.read_all(self.folder), self.folder)
+        self.run.ended = True
+        self._look()
+        page = self._keep()
         shots = session.config.getoption("--docs-screenshots", default=None)
         if shots:
             _photograph(page, Path(shots))
 
+    def _look(self) -> None:
+        """Ask the deployment what it is; what does not answer is left out."""
+        if self._endpoints.has_hub and "JupyterHub" not in self.run.versions:
+            with suppress(requests.RequestException, ValueError, KeyError):
+                found = requests.get(f"{self._endpoints.hub}/hub/api/", timeout=5).json()
+                self.run.versions["JupyterHub"] = found["version"]
+        if self._endpoints.kubernetes:
+            from .cluster import Cluster  # its client takes a second to import
+
+            with suppress(Exception):  # whatever kept the cluster from answering
+                cluster = Cluster(self._endpoints.kubernetes)
+                self.run.images |= cluster.images()
+                self.run.versions["Chart"] = cluster.chart().title
+
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the report is."""
         page = self.folder / render.PAGE
-        if self.run.checks:
+        if page.exists():
             terminalreporter.write_line(f"Report: {page.resolve().as_uri()}")
 
 

@@ -22,6 +22,7 @@ that is all. `test_cases.py` says what is compared.
 `--strict`, any other skip is a failure.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -175,6 +176,8 @@ def servers(
     running = [Server(person, url) for person, url in zip(people, urls, strict=True)]
     for server in running:
         server.enter()
+    lab = re.search(r'"appVersion": *"([^"]+)"', running[0].web.get(f"{running[0].url}lab").text)
+    collector.run.versions |= {"JupyterLab": lab[1]} if lab else {}
     yield running
 
     def leave(server: Server) -> None:

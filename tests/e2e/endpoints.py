@@ -84,6 +84,7 @@ class Endpoints(_Part):
     project_path: Path | None = None
     kubernetes: Kubernetes | None = None
     lab: bool = True
+    images: dict[str, str] = {}  # what runs, by service; in a cluster its pods tell
     has_hub: bool = Field(default=True, alias="hub")
 
     @property

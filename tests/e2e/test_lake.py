@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
+from .collector import Collector
 from .endpoints import Endpoints
 from .kernels import Kernel
 from .s3_client import Bucket
@@ -26,9 +27,11 @@ def rain(lake: Bucket, run_id: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def kernel(servers: list[Server], run_id: str) -> Iterator[Kernel]:
+def kernel(servers: list[Server], run_id: str, collector: Collector) -> Iterator[Kernel]:
     """A kernel of an allowed user."""
     with Kernel(servers[0], f"{run_id}-lake.ipynb") as running:
+        version = running.text_of("import habari_contents as c; print(c.__version__)")
+        collector.run.versions["Contents manager"] = version.strip()
         yield running
 
 

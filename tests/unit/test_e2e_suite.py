@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from tests.e2e import endpoints, not_applicable
 from tests.e2e.cluster import chart_of
 from tests.e2e.collector import Collector
-from tests.e2e.report import model, render
+from tests.e2e.report import model, render, source
 from tests.e2e.report.evidence import LogTails
 from tests.e2e.report.redaction import HIDDEN, Redaction
 
@@ -175,12 +175,13 @@ def test_the_page_puts_modes_side_by_side_and_needs_nothing_else(tmp_path: Path)
         check = model.Check("lake::test_x", "lake", "It <works>", "n", reproduce="pytest n")
         check.outcome = "passed" if outcome == "passed" else "failed"
         check.message = "AssertionError: <b>" if outcome == "failed" else ""
-        run = model.Run(mode, "2026-11-24T03:00:00+00:00", "pytest", checks=[check])
+        run = model.Run(mode, "2026-11-24T03:00:00+00:00", "pytest", checks=[check], source="s")
+        run.ended, run.total = True, 1
         run.capabilities["lake"] = "Data"
         run.timings.append(model.Timing("Server start", 2.5))
         assert model.write(run, tmp_path).stat().st_mode & 0o077 == 0
 
-    page = render.write(model.read_all(tmp_path), tmp_path).read_text()
+    page = render.write(model.read_all(tmp_path), tmp_path, "kind").read_text()
 
     assert "1 of 2 checks failed" in page
     assert page.index("<strong>kind</strong>") < page.index("<strong>process</strong>")
@@ -188,6 +189,101 @@ def test_the_page_puts_modes_side_by_side_and_needs_nothing_else(tmp_path: Path)
     assert "AssertionError: &lt;b&gt;" in page
     assert page.count("<rect") == 2
     assert not re.findall(r"(?:src|href)=\"(?!data:)|@import|url\(", page)
+
+
+SUITE = """
+    def test_login(): pass
+    def test_logout(): pass
+    def test_lake(): pass
+    """
+
+
+def read(folder: Path) -> str:
+    """The text of the page, without its tags."""
+    page = (folder / "index.html").read_text()
+    return " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
+
+
+def test_the_page_says_what_was_run_of_what_there_is(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=SUITE)
+    collector = collector_in(pytester.path / "report")
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "-k", "log", plugins=[collector])
+    assert "2 checks passed" in read(pytester.path / "report")
+    assert "Mode process: 2 of 3 checks, chosen by" in read(pytester.path / "report")
+    assert "-k log" in read(pytester.path / "report")
+    kept = model.read_all(pytester.path / "report")[0]
+    assert (kept.ended, kept.whole, kept.total, kept.selected) == (True, False, 3, 2)
+    assert re.fullmatch("[0-9a-f]{40}", kept.commit)
+    assert "cores" in kept.machine
+
+
+@pytest.mark.parametrize("words", [("-k", "nothing"), ()])
+def test_a_run_of_nothing_leaves_no_old_page(
+    pytester: pytest.Pytester, words: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_it=SUITE if words else "")
+    report = pytester.path / "report"
+    report.mkdir()
+    (report / "index.html").write_text("All 104 checks passed")
+    collector = collector_in(report)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", *words, plugins=[collector])
+    assert "Nothing was run" in read(report)
+    assert "All 104" not in read(report)
+
+
+def test_a_run_that_was_killed_leaves_no_old_page(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it="def test_login(): pass")
+    report = pytester.path / "report"
+    kept = pytester.runpytest_inprocess("-p", "no:cacheprovider", plugins=[collector_in(report)])
+    kept.assert_outcomes(passed=1)
+    assert "1 checks passed" in read(report)
+    pytester.makepyfile(
+        test_it=f"""
+        import pathlib, shutil
+        def test_login(): shutil.copytree({str(report)!r}, {str(report)!r} + "-then")
+        """
+    )
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", plugins=[collector_in(report)])
+    as_killed = read(Path(f"{report}-then"))
+    assert "No result yet" in as_killed
+    assert "it goes on, or it was killed" in as_killed
+    assert "passed" not in as_killed
+
+
+def test_an_earlier_run_is_marked_and_counts_if_its_code_is_the_same(tmp_path: Path) -> None:
+    for mode, code in (("hub", "same"), ("kind", "other"), ("process", "same")):
+        check = model.Check("lake::test_x", "lake", "It works", "n")
+        run = model.Run(mode, "2026-11-24T03:00:00+00:00", "pytest", checks=[check], source=code)
+        run.ended, run.total, run.capabilities = True, 1, {"lake": "Data"}
+        if mode == "kind":
+            check.outcome, check.message = "failed", "AssertionError: then"
+        model.write(run, tmp_path)
+    render.write(model.read_all(tmp_path), tmp_path, "process")
+    page = read(tmp_path)
+    assert page.count("2 checks passed") == 2, "title and heading: kind was of other code"
+    assert "hub, an earlier run of the same code" in page
+    assert "in mode kind (an earlier run of other code)" in page
+    assert "process, this run" in page
+
+
+def test_code_is_the_same_until_a_file_differs(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    assert source.of_checkout(tmp_path).commit == ""
+    git("init")
+    (tmp_path / "file").write_text("1")
+    git("add", ".")
+    git("commit", "-m", "one")
+    clean = source.of_checkout(tmp_path)
+    assert not clean.dirty
+    (tmp_path / "new").write_text("1")
+    first = source.of_checkout(tmp_path)
+    (tmp_path / "new").write_text("2")
+    second = source.of_checkout(tmp_path)
+    assert first.dirty
+    assert len({clean.digest, first.digest, second.digest}) == 3
 
 
 def test_a_chart_is_called_what_its_own_file_calls_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -57,10 +58,31 @@ def test_the_verdict_is_one_word(states: list[str], word: str) -> None:
     check = Check("it", ("image", "list"), ("",))
     outcomes = [Outcome(check, state, 1.0, "<why>", ("a <line>",)) for state in states]
     assert verdict(outcomes) == word
-    shown = page(outcomes, "main", "abc")
-    assert f'class="{word}"' in shown
+    shown = page(outcomes, "main", "abc", "today")
+    assert f"Verdict: {word}." in shown
+    assert ("for &lt;why&gt;" in shown) == (gate.GOOD in states or gate.BROKEN in states)
+    assert "No verdict yet" in page(outcomes, "main", "abc", "today", over=False)
     assert "&lt;why&gt;" in shown
     assert "a &lt;line&gt;" in shown
+
+
+def test_a_gate_that_had_nothing_to_run_says_so() -> None:
+    outcomes = [
+        Outcome(each, gate.NOT_NEEDED, 0, "nothing it looks at was changed") for each in checks()
+    ]
+    shown = page(outcomes, "main", f"{'a' * 40}-dirty", "30 November 2026, 10:00 UTC")
+    assert "<h1>Ready to deploy: nothing had to be run</h1>" in shown
+    assert "commit aaaaaaaaaa with changes that are not committed" in shown
+    assert "What was asked for" not in shown
+    assert not re.findall(r"(?:src|href)=\"(?!data:)|@import|url\(", shown)
+
+
+def test_what_a_command_is_filled_with_is_shown() -> None:
+    """A command of the page can be pasted: no braces in it."""
+    filled = [each.filled({"report": "/a b/report", "since": "main"}) for each in checks()]
+    assert not [each for each in filled if "{" in "".join(each.command)]
+    shown = page([Outcome(each, gate.GOOD, 1, "x") for each in filled], "main", "abc", "today")
+    assert "habari-local diff --html &#x27;/a b/report/diff.html&#x27;" in shown
 
 
 def test_what_differs_is_asked_of_git(tmp_path: Path) -> None:

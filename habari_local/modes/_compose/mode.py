@@ -129,6 +129,15 @@ class ComposeMode:
             for line in engine.last_lines(each.id, lines):
                 yield f"{each.title:<{width}} | {line}"
 
+    def running_images(self, ctx: Context) -> Mapping[str, str]:
+        """Return the image of each service, and of users' servers, with its digest."""
+        services = dict.fromkeys([*self.services(ctx), "notebook"])
+        names = images.references(ctx, [each for each in services if each != "db"])
+        found = {service: docker.find(name) for service, name in names.items()}
+        return {
+            service: f"{names[service]} {image.id}" for service, image in found.items() if image
+        }
+
     def lacking(self, ctx: Context) -> str:
         """Return that the image of users' servers is not in the engine."""
         reference = images.references(ctx, ["notebook"])["notebook"]

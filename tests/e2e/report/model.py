@@ -1,11 +1,11 @@
-"""What is kept of a run: one JSON file per mode, `results-<mode>.json`, schema 1."""
+"""What is kept of a run: one JSON file per mode, `results-<mode>.json`, schema 2."""
 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-SCHEMA = 1
+SCHEMA = 2
 Outcome = Literal["passed", "failed", "not applicable", "skipped"]
 
 
@@ -46,11 +46,25 @@ class Timing:
 
 @dataclass
 class Run:
-    """One run of the suite in one mode. `started`: ISO 8601, UTC; `capabilities`: name → title."""
+    """One run of the suite in one mode. `started`: ISO 8601, UTC; `capabilities`: name → title.
+
+    `ended` is false while it runs, and stays so if it was killed. `total` counts the checks that
+    there were to choose from, by `chosen` (as on the command line; empty: all of the suite);
+    `images` has the digests of what ran, by service.
+    """
 
     mode: str
     started: str
     command: str
+    ended: bool = False
+    total: int = 0
+    selected: int = 0
+    chosen: str = ""
+    commit: str = ""
+    dirty: bool = False
+    source: str = ""
+    machine: str = ""
+    images: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     capabilities: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -58,6 +72,11 @@ class Run:
     timings: list[Timing] = field(default_factory=list)
     shots: list[Shot] = field(default_factory=list)
     schema: int = SCHEMA
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the suite was run, to its end."""
+        return self.ended and not self.chosen and len(self.checks) == self.total
 
     def count(self, outcome: Outcome) -> int:
         """How many checks ended so."""

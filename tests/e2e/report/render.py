@@ -13,6 +13,7 @@ from .model import Check, Run, Shot
 PAGE = "index.html"
 FAULTS = "faults.html"  # beside it, by tests/faults
 _HERE = Path(__file__).parent
+_STYLE = _HERE.parents[2] / "habari_local" / "diagnostics" / "report.css"  # the gate's page too
 _MARKS = {"passed": "✓", "failed": "✗", "not applicable": "∅", "skipped": "?"}
 
 
@@ -52,26 +53,69 @@ class Row:
     checks: list[tuple[str, list[Check | None]]]
 
 
-def write(runs: list[Run], folder: Path) -> Path:
-    """Draw the page of these runs into the folder of their evidence; returns the page."""
+@dataclass(frozen=True)
+class Column:
+    """A run as the page shows it: the newest, another mode's of the same code, or of other code."""
+
+    run: Run
+    newest: Run
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether it is the run that the page was drawn for."""
+        return self.run.mode == self.newest.mode
+
+    @property
+    def counts(self) -> bool:
+        """Whether it says something of the code that the newest run was of."""
+        same = bool(self.run.source) and self.run.source == self.newest.source
+        return self.is_newest or same
+
+    @property
+    def age(self) -> str:
+        """What kind of run it is, in words."""
+        if self.is_newest:
+            return "this run"
+        return "an earlier run of the same code" if self.counts else "an earlier run of other code"
+
+    @property
+    def extent(self) -> str:
+        """What was run of what there is, and who chose it."""
+        done, run = len(self.run.checks), self.run
+        if run.whole:
+            return f"all {done} checks"
+        chosen = f", chosen by {run.chosen}" if run.chosen else ""
+        stopped = ", then it was stopped" if run.ended and done < run.selected else ""
+        return f"{done} of {run.total} checks{chosen}{stopped}"
+
+
+def write(runs: list[Run], folder: Path, newest: str) -> Path:
+    """Draw the page of these runs, the newest of mode `newest`, into the folder of their evidence.
+
+    Returns the page.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
+        loader=jinja2.FileSystemLoader([_HERE, _STYLE.parent]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(when=_when, duration=_duration)
+    (last,) = [run for run in runs if run.mode == newest]
+    columns = [Column(run, last) for run in runs]
+    counted = [column.run for column in columns if column.counts]
     page = environment.get_template("page.html.j2").render(
-        runs=runs,
+        columns=columns,
+        newest=next(column for column in columns if column.is_newest),
         rows=_rows(runs),
-        failures=_failures(runs),
+        failures=_failures(columns),
         chart=chart.of_timings(runs),
         size=chart,
         marks=_MARKS,
-        failed=sum(run.count("failed") for run in runs),
-        passed=sum(run.count("passed") for run in runs),
-        total=sum(len(run.checks) for run in runs),
+        failed=sum(run.count("failed") for run in counted),
+        passed=sum(run.count("passed") for run in counted),
+        total=sum(len(run.checks) for run in counted),
         faults=(folder / FAULTS).exists(),
         image=lambda run, shot: _inlined(folder, run, shot),
     )
@@ -94,16 +138,16 @@ def _row(name: str, title: str, runs: list[Run]) -> Row:
     return Row(name, title, cells, checks)
 
 
-def _failures(runs: list[Run]) -> list[tuple[Run, Check, list[Check]]]:
+def _failures(columns: list[Column]) -> list[tuple[Column, Check, list[Check]]]:
     """The failures, those of the same mode and message under the first of them."""
-    alike: dict[tuple[str, str], tuple[Run, Check, list[Check]]] = {}
-    for run in runs:
-        for check in run.checks:
-            key = (run.mode, check.message)
+    alike: dict[tuple[str, str], tuple[Column, Check, list[Check]]] = {}
+    for column in sorted(columns, key=lambda each: not each.counts):
+        for check in column.run.checks:
+            key = (column.run.mode, check.message)
             if check.outcome == "failed" and key in alike:
                 alike[key][2].append(check)
             elif check.outcome == "failed":
-                alike[key] = (run, check, [])
+                alike[key] = (column, check, [])
     return list(alike.values())
 
 
