@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from habari_hub.authenticator import HabariAuthenticator
 from habari_hub.database import wait_for
+from habari_hub.local_addresses import at_local_addresses
 from habari_hub.names import remember_none
 from habari_hub.settings import SettingsError, read_settings
 from habari_hub.spawners import configure_spawner
@@ -23,7 +24,8 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
 # Where things are. The proxy is external: a hub that restarts, or dies, breaks nobody's connection.
 c.JupyterHub.bind_url = settings.public_url
-c.JupyterHub.public_url = settings.public_url
+if not settings.github_path:
+    c.JupyterHub.public_url = settings.public_url
 c.JupyterHub.hub_bind_url = settings.bind_url
 if settings.connect_url:
     c.JupyterHub.hub_connect_url = settings.connect_url
@@ -36,6 +38,10 @@ c.JupyterHub.cleanup_proxy = False
 # POST /hub/api/proxy.
 c.JupyterHub.last_activity_interval = 60
 
+# Pages with Habari's name and logo.
+c.JupyterHub.template_paths = [str(Path(__file__).parent / "templates")]
+c.JupyterHub.template_vars = {"fake_github": bool(settings.github_path)}
+
 # Who may come in. The admins are no admin_users, which only ever adds: their role's list is exact.
 c.JupyterHub.authenticator_class = HabariAuthenticator
 c.HabariAuthenticator.client_id = settings.client_id
@@ -44,6 +50,13 @@ c.HabariAuthenticator.oauth_callback_url = f"{settings.public_url}/hub/oauth_cal
 c.HabariAuthenticator.github_url = settings.github_url
 c.HabariAuthenticator.github_api = settings.github_api_url
 c.HabariAuthenticator.token_url = f"{settings.github_internal_url}/login/oauth/access_token"
+if settings.github_path:
+    # The fake GitHub is shown at the hub's own address, whichever of this machine's people open.
+    c.JupyterHub.authenticator_class = at_local_addresses(HabariAuthenticator)
+    c.HabariAuthenticator.authorize_url = f"{settings.github_path}/login/oauth/authorize"
+    c.ConfigurableHTTPProxy.extra_routes = {
+        f"{settings.github_path}/": settings.github_internal_url
+    }
 c.HabariAuthenticator.enable_pkce = True
 c.HabariAuthenticator.scope = settings.scopes
 c.HabariAuthenticator.allow_existing_users = False

@@ -13,7 +13,7 @@ from habari_local.charts.values import Place
 from habari_local.config.settings import BUCKET_NAME, GITHUB_NAME
 from habari_local.errors import USAGE, HabariError
 
-NAMES = rf"(?i:({GITHUB_NAME.pattern})(,({GITHUB_NAME.pattern}))*)"
+NAMES = rf"{GITHUB_NAME.pattern}(,{GITHUB_NAME.pattern})*"
 REGION: Place = ("singleuser", "extraEnv", "AWS_DEFAULT_REGION")
 
 

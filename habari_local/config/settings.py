@@ -7,7 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-GITHUB_NAME = re.compile(r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}", re.IGNORECASE)
+# As GitHub gives them: to Enterprise Managed Users (octo_corp), and once also `foo-` and `a--b`.
+GITHUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,38}")
+# Where the proxy shows the fake GitHub, at the address that people open.
+FAKE_GITHUB_PATH = "/fake-github"
 DEBIAN_MIRROR = "http://deb.debian.org/debian"
 BUCKET_NAME = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 
@@ -18,7 +21,9 @@ def _names(value: Any) -> Any:
     names = tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
     wrong = [name for name in names if not GITHUB_NAME.fullmatch(name)]
     if wrong:
-        raise ValueError(f"{', '.join(wrong)} can't be a GitHub name (letters, digits, hyphens)")
+        raise ValueError(
+            f"{', '.join(wrong)} can't be a GitHub name (up to 39 letters, digits, - and _)"
+        )
     return names
 
 
@@ -69,7 +74,7 @@ class Settings(BaseModel):
         "",
         "Sign-in",
         "Client id of a GitHub OAuth app; empty: a stand-in on this machine plays GitHub."
-        " The app's callback is http://127.0.0.1:8000/hub/oauth_callback.",
+        " The app's callback is http://localhost:8000/hub/oauth_callback.",
     )
     github_client_secret: SecretStr = setting(SecretStr(""), "Sign-in", "Its client secret.")
 
@@ -164,7 +169,7 @@ class Settings(BaseModel):
         "habari-notebooks", "S3", "Bucket that users see as notebooks/.", pattern=BUCKET_NAME
     )
 
-    hub_port: Port = setting(8000, "Ports", "The address that people open: http://127.0.0.1:8000.")
+    hub_port: Port = setting(8000, "Ports", "The address that people open: http://localhost:8000.")
     proxy_api_port: Port = setting(8001, "Ports", "The proxy's own interface, for the hub alone.")
     hub_api_port: Port = setting(8081, "Ports", "The hub behind the proxy.")
     github_port: Port = setting(8008, "Ports", "The GitHub stand-in.")

@@ -8,6 +8,7 @@ itself carries `HABARI_SERVICE` (servers and kernels are started with a chosen e
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -200,6 +201,15 @@ def _outlasting(processes: Iterable[psutil.Process], seconds: float) -> list[psu
     with suppress(NotReady):
         wait.until(over, "processes", seconds=seconds)
     return left
+
+
+def has_ipv6_loopback() -> bool:
+    """Whether this machine has the address [::1], which is `localhost` too."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 def port_owner(port: int, spare: Collection[int] = ()) -> str | None:

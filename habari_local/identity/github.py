@@ -2,9 +2,11 @@
 
 One file, standard library only, after GitHub's pages "Authorizing OAuth apps" and its REST API. It
 asks for no password: so it binds, answers to and sends people back to local addresses alone; only
---container and HABARI_GITHUB_ALLOWED_HOSTS widen that. HABARI_GITHUB_USERS is a JSON list of
-{"login", "id", "name", "email", "orgs", "teams": ["org/team"], "note"}. POST /_habari/faults with
-the control token as bearer takes {"kind", "where", "times", "seconds"} of KINDS and PLACES.
+--container and HABARI_GITHUB_ALLOWED_HOSTS widen that. Habari's proxy shows it at PATH of its own
+address too: who comes that way may go back there, whatever port is forwarded.
+HABARI_GITHUB_USERS is a JSON list of {"login", "id", "name", "email", "orgs",
+"teams": ["org/team"], "note"}. POST /_habari/faults with the control token as bearer takes
+{"kind", "where", "times", "seconds"} of KINDS and PLACES.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-LOGIN = re.compile(r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}", re.IGNORECASE)
-LOOPBACK = {"127.0.0.1", "localhost"}
+LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,38}")
+PATH = "/fake-github"
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 CODE_LIFE, MAX_BODY = 600.0, 65536  # seconds, as GitHub's; bytes
 KINDS = ("http-500", "slow", "bad-json", "expired-code", "none")
 PLACES = ("authorize", "token", "teams", "members", "orgs", "emails", "user")
@@ -46,10 +49,19 @@ PAGE = f"""<!DOCTYPE html><html lang=en><meta charset=utf-8><title>GitHub stand-
 <meta name=viewport content="width=device-width"><style>{STYLE}</style><h1>GitHub stand-in of
 Habari local</h1><p>This is not GitHub: no password, nothing leaves this machine.</p>%s"""
 BUTTON = "<button name=login value='{0}'>{0}<small>{1}</small></button>"
-FORM = """<form method=post>%s</form><form method=post><label for=login>Or as anybody else</label>
-<input id=login name=login placeholder="GitHub login" autofocus required pattern="[A-Za-z0-9-]+">
+FORM = f"""<form method=post>%s</form><form method=post><label for=login>Or as anybody else</label>
+<input id=login name=login placeholder="GitHub login" autofocus required
+pattern="{LOGIN.pattern}">
 <button>Sign in</button></form>"""
 NOT_FOUND = 404, {"message": "Not Found", "status": "404"}
+
+
+def hostname(host: str) -> str | None:
+    """The name or address in a Host header, without its port; None: there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 class GitHub:
@@ -77,6 +89,13 @@ class GitHub:
         number = int(hashlib.sha256(login.lower().encode()).hexdigest()[:8], 16)
         nobody = {"login": login, "id": number, "name": None, "email": None}
         return nobody | {"orgs": [], "teams": []} | self.people.get(login.lower(), {})
+
+    def may_go_back(self, uri: str, host: str) -> bool:
+        """Whether a sign-in may end at `uri`: registered, or of the local address asked at."""
+        callback = urlsplit(self.redirect_uris[0]).path
+        local = hostname(host) in LOOPBACK
+        own = [f"{scheme}://{host}{callback}" for scheme in ("http", "https") if local]
+        return uri in (*self.redirect_uris, *own)
 
     def exchange(self, form: dict[str, str], expired: bool) -> dict[str, str]:
         """Answer a token request as GitHub does: a token, or the name of the error."""
@@ -158,11 +177,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a request of any method; the body of a GET is empty."""
-        url, size = urlsplit(self.path), self.headers.get("Content-Length", "")
+        url, size = urlsplit(self.path.removeprefix(PATH)), self.headers.get("Content-Length", "")
         text = self.rfile.read(min(int(size), MAX_BODY) if size.isdigit() else 0).decode()
         query, form = dict(parse_qsl(url.query)), dict(parse_qsl(text))
         bearer = self.headers.get("Authorization", "").partition(" ")[2]
-        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
+        host = hostname(self.headers.get("Host", ""))
         fault = self.github.meet_fault(url.path) if host in self.github.hosts else "host"
         match fault, self.command, *url.path.strip("/").split("/"):
             case "host", *_:
@@ -195,7 +214,7 @@ class Handler(BaseHTTPRequestHandler):
         uri = query.get("redirect_uri", github.redirect_uris[0])
         if query.get("client_id") != github.client_id:
             return self.send(404, PAGE % "<p role=alert>Unknown application (client_id).</p>")
-        if uri not in github.redirect_uris:
+        if not github.may_go_back(uri, self.headers.get("Host", "")):
             uri, answer = github.redirect_uris[0], ERRORS["redirect_uri_mismatch"]
         elif LOGIN.fullmatch(login):
             answer, now = {"code": secrets.token_hex(10)}, time.monotonic()
@@ -234,7 +253,7 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(description="The GitHub stand-in of Habari local")
-    parser.add_argument("--host", default="127.0.0.1", choices=sorted(LOOPBACK))
+    parser.add_argument("--host", default="127.0.0.1", choices=("127.0.0.1", "localhost"))
     parser.add_argument("--port", type=int, default=8008)
     parser.add_argument("--container", action="store_true", help="bind every address instead")
     args = parser.parse_args()

@@ -8,11 +8,18 @@ while they work (`refresh_user`, every `auth_refresh_age` seconds and before a s
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from jupyterhub.orm import new_token  # type: ignore[import-untyped]
 from oauthenticator.github import GitHubOAuthenticator  # type: ignore[import-untyped]
+from oauthenticator.oauth2 import (  # type: ignore[import-untyped]
+    OAuthCallbackHandler,
+    OAuthLoginHandler,
+)
 from tornado.httpclient import HTTPClientError
 from tornado.web import HTTPError
+
+from habari_hub.local_addresses import is_local
 
 TRY = "habari-local config set HABARI_ALLOWED_USERS grace,linus"
 UNANSWERED = (
@@ -21,8 +28,44 @@ UNANSWERED = (
 )
 
 
+class LoginHandler(OAuthLoginHandler):  # type: ignore[misc]
+    """The way to GitHub."""
+
+    def get(self) -> None:
+        """Go to GitHub; on one machine first to the address that GitHub sends people back to."""
+        back = urlsplit(self.authenticator.get_callback_url(self))
+        if back.netloc != self.request.host and is_local(back.netloc):
+            self.redirect(f"{back.scheme}://{back.netloc}{self.request.uri}")
+        else:
+            super().get()
+
+    def authorize_redirect(self, *args: Any, extra_params: dict[str, Any], **kwargs: Any) -> None:
+        """Have GitHub ask who it is where somebody wants to be somebody else."""
+        if self.get_argument("prompt", "") == "select_account":
+            extra_params = {**extra_params, "prompt": "select_account"}
+        super().authorize_redirect(*args, extra_params=extra_params, **kwargs)
+
+
+class CallbackHandler(OAuthCallbackHandler):  # type: ignore[misc]
+    """The way back from GitHub."""
+
+    async def get(self) -> None:
+        """Sign in; who is signed in already (by another tab, then the back button) goes on."""
+        try:
+            self.check_arguments()
+        except HTTPError:
+            if self.current_user is None:
+                raise
+            self.redirect(self.get_next_url(self.current_user))
+        else:
+            await super().get()
+
+
 class HabariAuthenticator(GitHubOAuthenticator):  # type: ignore[misc]
     """GitHub sign-in in which nobody stays who was taken off the lists."""
+
+    login_handler = LoginHandler
+    callback_handler = CallbackHandler
 
     def check_allow_config(self) -> None:
         """Refuse to start open to all, or closed to all: raises SystemExit."""

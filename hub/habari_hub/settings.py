@@ -42,6 +42,7 @@ DEFAULTS = {
     "HABARI_SPAWNER": "process",
     "HABARI_GITHUB_URL": "https://github.com",
     "HABARI_GITHUB_INTERNAL_URL": "",
+    "HABARI_GITHUB_PATH": "",
     "HABARI_GITHUB_API_URL": "",
     "HABARI_GITHUB_TIMEOUT": "10",
     "HABARI_ADMIN_USERS": "",
@@ -93,6 +94,7 @@ class Settings:
     spawner: str
     github_url: str
     github_internal_url: str
+    github_path: str  # where our proxy shows the fake GitHub; empty with the real one
     github_api_url: str
     github_timeout: int  # seconds for each of its answers
     client_id: str
@@ -136,6 +138,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         spawner=env["HABARI_SPAWNER"],
         github_url=github,
         github_internal_url=(env["HABARI_GITHUB_INTERNAL_URL"] or github).rstrip("/"),
+        github_path=env["HABARI_GITHUB_PATH"],
         github_api_url=(env["HABARI_GITHUB_API_URL"] or own_api).rstrip("/"),
         github_timeout=int(env["HABARI_GITHUB_TIMEOUT"]),
         client_id=env["HABARI_GITHUB_CLIENT_ID"],

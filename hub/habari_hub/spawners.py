@@ -23,10 +23,10 @@ def _process(c: Any, settings: Settings) -> None:
     from habari_hub.process_spawner import ProcessSpawner
 
     c.JupyterHub.spawner_class = ProcessSpawner
-    c.JupyterHub.template_vars = {
-        "announcement": "Process mode: one person's machine. Everybody's server runs as the same"
-        " account here, so users are kept apart, not protected from one another."
-    }
+    c.JupyterHub.template_vars["announcement"] = (
+        "Process mode: one person's machine. Everybody's server runs as the same account here, so"
+        " users are kept apart, not protected from one another."
+    )
     c.ProcessSpawner.cmd = shlex.split(settings.server_command)
     # Whoever runs process mode as root (a container, CI) has root's servers, and was told so.
     as_root = ["--allow-root"] if os.geteuid() == 0 else []

@@ -29,7 +29,7 @@ class Browser(requests.Session):
 
     def callback(self, login: str, **changes: str) -> str:
         """Sign in at GitHub alone; return the address that GitHub sends the browser to."""
-        page = self.get("/hub/oauth_login")
+        page = self.get("/hub/oauth_login?next=/hub/home")
         query = {key: values[0] for key, values in parse_qs(urlsplit(page.url).query).items()}
         address = page.url.partition("?")[0]
         form = {"login": login}

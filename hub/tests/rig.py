@@ -20,6 +20,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "hub" / "jupyterhub_config.py"
 BIN = Path(sys.executable).parent
+PRELOADED = ("end_cut_answers.cjs", "listen_on_ipv6_too.cjs")
 PEOPLE = [
     {"login": "ada", "id": 1, "orgs": ["habari"], "teams": ["habari/core"]},
     {"login": "grace", "id": 2, "orgs": ["habari"]},
@@ -63,6 +64,7 @@ class Rig:
             "JUPYTERHUB_CRYPT_KEY": secrets.token_hex(32),
             "JPY_COOKIE_SECRET": secrets.token_hex(32),
             "HABARI_GITHUB_URL": self.github,
+            "HABARI_GITHUB_PATH": "/fake-github",
             "HABARI_GITHUB_TIMEOUT": "1",
             "HABARI_GITHUB_CLIENT_ID": "an-id",
             "HABARI_GITHUB_CLIENT_SECRET": "a-secret",
@@ -74,6 +76,7 @@ class Rig:
             "HABARI_SERVER_ENV_FILE": str(self.env_file),
             "HABARI_HOMES_DIR": str(self.folder / "homes"),
             "PROJECT_PATH": str(self.folder / "project"),
+            "HABARI_HUB_PORT": str(self.public),
         }
 
     def launch(self, name: str, argv: list[str], **changes: str) -> subprocess.Popen[bytes]:
@@ -93,10 +96,12 @@ class Rig:
         self.launch("github", [sys.executable, str(program), "--port", str(self.github_port)])
         self.start_proxy()
 
-    def start_proxy(self) -> None:
+    def start_proxy(self, preloaded: tuple[str, ...] = PRELOADED) -> None:
         hub = f"http://127.0.0.1:{self.api_port}"
         local = ("--ip", "127.0.0.1", "--port", str(self.public), "--api-ip", "127.0.0.1")
-        argv = [*self.proxy_argv, *local, "--api-port", str(self.proxy_api)]
+        node, script = self.proxy_argv
+        loaded = [f"--require={ROOT / 'images' / 'proxy' / name}" for name in preloaded]
+        argv = [node, *loaded, script, *local, "--api-port", str(self.proxy_api)]
         self.launch("proxy", [*argv, "--error-target", f"{hub}/hub/error"])
 
     def start_hub(self, config: Path = CONFIG, **changes: str) -> None:
@@ -109,7 +114,7 @@ class Rig:
             except requests.ConnectionError:
                 return False
 
-        wait_until(answers, 30)
+        wait_until(answers, 120)  # a busy machine
 
     def restart_hub(self, config: Path = CONFIG, **changes: str) -> None:
         self.end("hub")
@@ -118,7 +123,7 @@ class Rig:
     def end(self, name: str, kill: bool = False) -> None:
         part = self.parts.pop(name)
         part.kill() if kill else part.terminate()
-        part.wait(15)
+        part.wait(60)
 
     def servers(self) -> list[psutil.Process]:
         """The processes of users' servers, found by the label that they must have inherited."""

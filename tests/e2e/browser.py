@@ -94,19 +94,29 @@ class Tab:
                 self.profile.tracing.stop_chunk()
 
 
-def sign_in(page: Page, endpoints: Endpoints, login: str, next_page: str = "/hub/home") -> None:
-    """Sign in by clicking: the hub's button, GitHub's form, and back; without a hub by the link."""
+def sign_in(
+    page: Page,
+    endpoints: Endpoints,
+    login: str,
+    next_page: str = "/hub/home",
+    address: str | None = None,
+) -> None:
+    """Sign in by clicking: the hub's button, GitHub's form, and back; without a hub by the link.
+
+    *address* is another one of the deployment than its endpoints name.
+    """
+    address = address or endpoints.hub
     if not endpoints.has_hub:
-        page.goto(f"{endpoints.hub}/lab?token={endpoints.hub_api_token.get_secret_value()}")
+        page.goto(f"{address}/lab?token={endpoints.hub_api_token.get_secret_value()}")
         return
-    page.goto(f"{endpoints.hub}/hub/login?next={next_page}")
+    page.goto(f"{address}/hub/login?next={next_page}")
     button = page.locator("a[href*='oauth_login']")
     if button.count():
         button.first.click()
     field = page.locator("input[name=login]:not([type=hidden])")
     field.fill(login)
     field.press("Enter")
-    page.wait_for_url(f"{endpoints.hub}/**")
+    page.wait_for_url(lambda url: url.startswith(f"{address}/") and "/login/oauth/" not in url)
 
 
 class Lab:

@@ -20,6 +20,10 @@ POWERS = {"cap_add", "privileged", "pid", "ipc", "network_mode", "userns_mode", 
 READ = [
     YAML(typ="safe").load(ROOT / "compose" / f"{file}.yml") for file in ("base", "hub", "nohub")
 ]
+IPV6 = {
+    mode: YAML(typ="safe").load(ROOT / "compose" / f"{mode}-ipv6.yml")["services"]
+    for mode in ("hub", "nohub")
+}
 SERVICES: dict[str, dict[str, Any]] = {k: v for each in READ for k, v in each["services"].items()}
 
 
@@ -38,6 +42,15 @@ def test_what_is_published_is_published_here_alone(name: str) -> None:
     assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", ()))
     secret = ("PASSWORD", "SECRET", "TOKEN", "KEY")
     assert not any(word in key for key in service.get("environment", {}) for word in secret)
+
+
+@pytest.mark.parametrize(("mode", "service"), [("hub", "proxy"), ("nohub", "notebook")])
+def test_with_ipv6_what_people_open_is_published_at_its_loopback_too(
+    mode: str, service: str
+) -> None:
+    (published,) = IPV6[mode][service].pop("ports")
+    assert [f"127.0.0.1:{published.removeprefix('[::1]:')}"] == SERVICES[service]["ports"]
+    assert IPV6[mode] == {service: {}}, "and nothing else is changed"
 
 
 def test_the_engines_socket_is_one_containers_alone() -> None:

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from habari_local.config.settings import FAKE_GITHUB_PATH, GITHUB_NAME
+from habari_local.identity import github as github_module
 from tests.standin import CALLBACK, StandIn, launch, wait_until_up
 
 
@@ -116,11 +118,60 @@ def test_an_unknown_application_stays_on_the_page(github: StandIn) -> None:
     assert github.authorize("grace", client_id="another").status_code == 404
 
 
-@pytest.mark.parametrize("login", ["", "-x", "a--b", "x" * 40, "a b", "<script>"])
+@pytest.mark.parametrize("login", ["", "-x", "_x", "x" * 40, "a b", "a.b", "<script>"])
 def test_a_login_that_github_would_not_have_is_asked_for_again(github: StandIn, login: str) -> None:
     answer = github.authorize(login)
     assert answer.status_code == 422
     assert "<script>" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:18000", "[::1]:8000"])
+def test_who_comes_by_the_proxy_goes_back_to_the_same_address(github: StandIn, host: str) -> None:
+    """The proxy shows it at a path of Habari's own address, which a forwarded port changes."""
+    back = f"http://{host}/hub/oauth_callback"
+    query = {"client_id": "an-id", "redirect_uri": back}
+    address = f"{github.url}/fake-github/login/oauth/authorize"
+    here = {"Host": host}
+    assert requests.get(address, params=query, headers=here, timeout=10).status_code == 200
+    answer = requests.post(
+        address,
+        params=query,
+        data={"login": "grace"},
+        headers=here,
+        allow_redirects=False,
+        timeout=10,
+    )
+    assert answer.headers["Location"].startswith(f"{back}?code=")
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "http://localhost:9/hub/oauth_callback",
+        "http://localhost:8000/elsewhere",
+        "http://evil.example/hub/oauth_callback",
+        "ftp://localhost:8000/hub/oauth_callback",
+    ],
+)
+def test_to_another_address_than_the_one_asked_at_nobody_goes_back(
+    github: StandIn, back: str
+) -> None:
+    query = {"client_id": "an-id", "redirect_uri": back}
+    address = f"{github.url}/fake-github/login/oauth/authorize"
+    answer = requests.post(
+        address,
+        params=query,
+        data={"login": "grace"},
+        headers={"Host": "localhost:8000"},
+        allow_redirects=False,
+        timeout=10,
+    )
+    assert answer.headers["Location"].startswith(f"{CALLBACK}?error=redirect_uri_mismatch")
+
+
+def test_names_are_by_one_rule_in_settings_and_here() -> None:
+    assert github_module.LOGIN.pattern == GITHUB_NAME.pattern
+    assert github_module.PATH == FAKE_GITHUB_PATH
 
 
 def test_another_host_name_is_refused(github: StandIn) -> None:

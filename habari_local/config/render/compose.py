@@ -9,9 +9,8 @@ from pathlib import Path
 
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import Secrets
-from habari_local.config.settings import Settings
+from habari_local.config.settings import FAKE_GITHUB_PATH, Settings
 
-HOST = "127.0.0.1"
 Environment = dict[str, str]
 People = Sequence[Mapping[str, object]]
 
@@ -44,7 +43,7 @@ class Place:
 
 def public_url(settings: Settings) -> str:
     """Return the address that people open, without a slash at its end."""
-    return f"http://{HOST}:{settings.port('hub')}"
+    return f"http://localhost:{settings.port('hub')}"
 
 
 def variables(settings: Settings, place: Place) -> Environment:
@@ -128,7 +127,6 @@ def needs_internet(settings: Settings) -> bool:
 def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
     """Return the environment of the hub; its file is read by hub/habari_hub/settings.py."""
     real = settings.real_github
-    standin = f"http://{HOST}:{settings.port('github')}"
     password = secrets["database_password"]
     secret = settings.github_client_secret.get_secret_value()
     labels = {"dev.habari.mode": place.mode, "dev.habari.checkout": place.checkout}
@@ -142,8 +140,9 @@ def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
         "HABARI_HUB_API_TOKEN": secrets["hub_api_token"],
         "JUPYTERHUB_CRYPT_KEY": secrets["crypt_key"],
         "JPY_COOKIE_SECRET": secrets["cookie_secret"],
-        "HABARI_GITHUB_URL": "https://github.com" if real else standin,
+        "HABARI_GITHUB_URL": "https://github.com" if real else "http://github:8008",
         "HABARI_GITHUB_INTERNAL_URL": "https://github.com" if real else "http://github:8008",
+        "HABARI_GITHUB_PATH": "" if real else FAKE_GITHUB_PATH,
         "HABARI_GITHUB_API_URL": "https://api.github.com" if real else "http://github:8008/api/v3",
         "HABARI_GITHUB_CLIENT_ID": settings.github_client_id or secrets["github_client_id"],
         "HABARI_GITHUB_CLIENT_SECRET": secret or secrets["github_client_secret"],

@@ -14,8 +14,9 @@ from typing import Any
 
 from habari_local.account import JOVYAN, USERS
 from habari_local.config.secrets import Secrets
-from habari_local.config.settings import Settings
+from habari_local.config.settings import FAKE_GITHUB_PATH, Settings
 
+PAGES = "habari-pages"  # the map of files that holds hub/templates
 PROJECT = "/habari/project"  # where a node has the project's folder
 HUB_API_SCOPES = [
     *("admin:users", "admin:servers", "access:servers", "tokens"),
@@ -32,12 +33,20 @@ class Value:
     reason: str
 
 
+@dataclass(frozen=True)
+class HubFiles:
+    """Texts out of the checkout's hub/: Python for hub.extraConfig."""
+
+    local_addresses: str
+
+
 def values(
     settings: Settings,
     secrets: Secrets,
     images: Mapping[str, str],
     server: Mapping[str, str],
     account: int = JOVYAN,
+    hub: HubFiles | None = None,
 ) -> list[Value]:
     """Return the values.
 
@@ -47,11 +56,15 @@ def values(
         images: what runs instead of the chart's own `hub`, `proxy`, `notebook`: REPOSITORY:TAG.
         server: what users' servers are told of S3, without the key, which is in a secret.
         account: the number of the account that owns the folder of PROJECT_PATH.
+        hub: what the checkout's hub/ has for a hub that is the chart's own.
     """
+    hub = hub or HubFiles("")
     return [
         *_images(images),
         *_kept(secrets),
         *_sign_in(settings, secrets),
+        *(() if settings.real_github else _fake_github(hub)),
+        *_pages(settings),
         *_suite(secrets),
         *_servers(settings, server),
         *_account(account),
@@ -91,10 +104,7 @@ def _sign_in(settings: Settings, secrets: Secrets) -> Iterator[Value]:
     callback = f"{public_url(settings)}/hub/oauth_callback"
     yield Value((*path, "oauth_callback_url"), callback, "The address on this machine.")
     if not real:
-        standin = f"http://127.0.0.1:{settings.port('github')}"
-        browser = "Where a browser on this machine finds the GitHub stand-in."
-        yield Value((*path, "github_url"), standin, browser)
-        pod = "Where the hub's pod finds the GitHub stand-in."
+        pod = "Where the hub's pod finds the fake GitHub."
         yield Value((*path, "github_api"), "http://github:8008/api/v3", pod)
         token = "http://github:8008/login/oauth/access_token"  # noqa: S105 (an address)
         yield Value((*path, "token_url"), token, pod)
@@ -104,6 +114,34 @@ def _sign_in(settings: Settings, secrets: Secrets) -> Iterator[Value]:
         found_in = list(settings.allowed_organizations)
         yield Value((*path, "allowed_organizations"), found_in, "Of HABARI_ALLOWED_ORGANIZATIONS.")
         yield Value((*path, "scope"), ["read:org"], "GitHub tells of memberships to this alone.")
+
+
+def _fake_github(hub: HubFiles) -> Iterator[Value]:
+    """Shown by the proxy at the address that people open, and back to that one: hub/habari_hub."""
+    browser = "Where a browser finds the fake GitHub: at whichever address Habari was opened."
+    page = f"{FAKE_GITHUB_PATH}/login/oauth/authorize"
+    yield Value(("hub", "config", "GitHubOAuthenticator", "authorize_url"), page, browser)
+    routes = {f"{FAKE_GITHUB_PATH}/": "http://github:8008"}
+    where = ("hub", "config", "ConfigurableHTTPProxy", "extra_routes")
+    yield Value(where, routes, "The proxy's way to the fake GitHub.")
+    back = "A sign-in ends at the address of this machine that it began at, localhost or another."
+    chosen = "c.JupyterHub.authenticator_class"
+    code = f"{hub.local_addresses}\n{chosen} = at_local_addresses({chosen})\n"
+    # The chart runs these in the order of their names: after production's own `signIn`.
+    yield Value(("hub", "extraConfig", "signInLocally"), code, back)
+
+
+def _pages(settings: Settings) -> Iterator[Value]:
+    """Habari's name and logo on the hub's pages: hub/templates, as docs/how-to has it for yours."""
+    why = "Habari's name and logo on the hub's pages."
+    volume = {"name": PAGES, "configMap": {"name": PAGES}}
+    yield Value(("hub", "extraVolumes"), [volume], why)
+    mount = {"name": PAGES, "mountPath": f"/srv/{PAGES}", "readOnly": True}
+    yield Value(("hub", "extraVolumeMounts"), [mount], why)
+    config = ("hub", "config", "JupyterHub")
+    yield Value((*config, "template_paths"), [f"/srv/{PAGES}"], why)
+    told = {"fake_github": not settings.real_github}
+    yield Value((*config, "template_vars"), told, "The sign-in page says so where GitHub is fake.")
 
 
 def _suite(secrets: Secrets) -> Iterator[Value]:
@@ -159,7 +197,7 @@ def _account(number: int) -> Iterator[Value]:
 
 def public_url(settings: Settings) -> str:
     """Return the address that people open, without a slash at its end."""
-    return f"http://127.0.0.1:{settings.port('hub')}"
+    return f"http://localhost:{settings.port('hub')}"
 
 
 def as_yaml(found: Sequence[Value]) -> str:

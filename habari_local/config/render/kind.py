@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from habari_local.config.render import compose
-from habari_local.config.render.helm import PROJECT
+from habari_local.config.render.helm import PAGES, PROJECT
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 
-HOST = "127.0.0.1"
+HOST, IPV6 = "127.0.0.1", "::1"
 # kind lets a control plane run people's pods where it is the only node; here each node does.
 FOR_ALL = "kind: InitConfiguration\nnodeRegistration: { taints: [] }\n"
 VOLUMES = "/var/local-path-provisioner"  # where kind's nodes, ours and upstream's, make volumes
@@ -22,11 +22,19 @@ NODE_PORTS = {"hub": 30080, "github": 30008, "s3": 30456}
 
 
 def cluster(
-    text: str, root: Path, settings: Settings, project: Path, services: Sequence[str], shared: str
+    text: str,
+    root: Path,
+    settings: Settings,
+    project: Path,
+    services: Sequence[str],
+    shared: str,
+    *,
+    ipv6: bool = False,
 ) -> str:
     """Return kind's configuration: kind/cluster.yaml with this checkout's ports and folders.
 
-    More nodes than one have `shared`, a folder of this machine, where volumes are made.
+    More nodes than one have `shared`, a folder of this machine, where volumes are made. With `ipv6`
+    what people open is at [::1] too: `localhost` is both.
     """
     from ruamel.yaml import YAML
 
@@ -37,10 +45,11 @@ def cluster(
         {
             "containerPort": port,
             "hostPort": settings.port(name),
-            "listenAddress": HOST,
+            "listenAddress": address,
             "protocol": "TCP",
         }
         for name, port in NODE_PORTS.items()
+        for address in ((HOST, IPV6) if ipv6 and name == "hub" else (HOST,))
         if name in services
     ]
     found["nodes"] += [{"role": "worker"} for _ in range(settings.nodes - 1)]
@@ -95,6 +104,12 @@ def secrets_of(
         }
         for name, values in (found[each] for each in names)
     ]
+
+
+def pages(folder: Path) -> Any:
+    """Return the object that holds the templates of the hub's pages."""
+    found = {each.name: each.read_text(encoding="utf-8") for each in sorted(folder.glob("*.html"))}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PAGES}, "data": found}
 
 
 def as_list(objects: Sequence[Any]) -> str:

@@ -35,10 +35,11 @@ def place(ctx: Context, mode: str, images: Mapping[str, str]) -> Place:
 
 
 def project(ctx: Context, mode: str) -> compose.Project:
-    """Return the Compose project."""
+    """Return the Compose project; with [::1] published where this machine has it."""
+    names = ("base", mode, *([f"{mode}-ipv6"] if processes.has_ipv6_loopback() else []))
     return compose.Project(
         name=f"habari-{ctx.checkout.id}-{mode}",
-        files=compose.files(ctx.checkout.root / "compose", ("base", mode)),
+        files=compose.files(ctx.checkout.root / "compose", names),
         env_file=ctx.checkout.of_mode(mode) / "compose.env",
         label=processes.label(ctx.checkout.id, mode),
     )

@@ -104,7 +104,8 @@ class KindMode(KeepingVolumes):
             registries.step(("push", "values", "leftovers")),
             steps.pulls(names, ("registries",)),
             beside.manifests(("cluster", "registries")),
-            helm_steps.release(beside.deployment, ("cluster", "registries")),
+            # The hub's pod mounts the pages: before they are there it would only be tried again.
+            helm_steps.release(beside.deployment, ("cluster", "registries", "manifests")),
         ]
         for name in self.services(ctx):
             if name == "registry":

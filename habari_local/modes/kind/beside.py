@@ -11,6 +11,7 @@ from habari_local.charts.chart import opened
 from habari_local.config.render import helm as values
 from habari_local.config.render import kind as render
 from habari_local.config.secrets import write_changed, write_private
+from habari_local.drivers import processes
 from habari_local.identity.users import people
 from habari_local.images import tools
 from habari_local.modes._compose import buckets
@@ -56,12 +57,23 @@ def render_all(ctx: Context) -> bool:
     server = buckets.environment(ctx, place.NAME)
     told = {name: text for name, text in server.items() if name not in KEY}
     own = {name: known[name] for name in CHART_IMAGES if name in known}
-    found = values.values(ctx.settings, ctx.secrets, own, told, account.number())
+    hub = values.HubFiles(
+        (root / "hub" / "habari_hub" / "local_addresses.py").read_text(encoding="utf-8")
+    )
+    found = values.values(ctx.settings, ctx.secrets, own, told, account.number(), hub)
     changed = write_changed(folder / "values.yaml", values.as_yaml(found))
     text = (root / "kind" / "cluster.yaml").read_text(encoding="utf-8")
     services = ["hub", *images(ctx)]
     shared = place.shared(ctx) if ctx.settings.nodes > 1 else ""
-    made = render.cluster(text, root, ctx.settings, ctx.project_path, services, shared)
+    made = render.cluster(
+        text,
+        root,
+        ctx.settings,
+        ctx.project_path,
+        services,
+        shared,
+        ipv6=processes.has_ipv6_loopback(),
+    )
     return write_changed(folder / "cluster.yaml", made) or changed
 
 
@@ -85,14 +97,14 @@ def manifests(after: tuple[str, ...]) -> Step:
         text = render.as_list(_objects(ctx, names))
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         cluster = place.cluster(ctx)
-        if not names or cluster.annotation(place.NAMESPACE, MANIFESTS) == digest:
+        if cluster.annotation(place.NAMESPACE, MANIFESTS) == digest:
             return SAME
         say("kubectl apply")
         file = ctx.checkout.of_mode(place.NAME) / "manifests.json"
         write_private(file, text)
         apply(ctx, str(file))
         cluster.annotate(place.NAMESPACE, MANIFESTS, digest)
-        return f"applied {', '.join(names)}"
+        return f"applied {', '.join([*names, 'pages'])}"
 
     return Step("manifests", "S3 and stand-in in the cluster", action, after)
 
@@ -102,7 +114,8 @@ def _objects(ctx: Context, names: Sequence[str]) -> list[object]:
     known = place.pushed(ctx, images(ctx))
     users = people(ctx.settings)
     secrets = render.secrets_of(ctx.settings, ctx.secrets, users, names)
-    return [*secrets, *render.manifests(folder, names, known)]
+    pages = render.pages(ctx.checkout.root / "hub" / "templates")
+    return [pages, *secrets, *render.manifests(folder, names, known)]
 
 
 def apply(ctx: Context, file: str) -> None:

@@ -53,7 +53,7 @@ class NohubMode(ComposeMode):
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is; what people open is the server itself."""
         s3 = buckets.endpoint(ctx, self.name)
-        url = self.url(ctx, "notebook")
+        url = f"http://localhost:{ctx.settings.port('notebook')}"
         addresses = {"notebook": Address(url, "http://notebook:8888")}
         if s3.endpoint_url:
             inside = buckets.target(ctx, inside=True).endpoint_url or s3.endpoint_url

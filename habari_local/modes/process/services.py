@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from habari_local.config.settings import FAKE_GITHUB_PATH
 from habari_local.drivers import npm
 from habari_local.identity.users import people
 from habari_local.modes.base import Context
@@ -18,6 +19,7 @@ NAME = service_environment.NAME
 HOST = "127.0.0.1"
 HUB_SOURCES = ("jupyterhub_config.py", "habari_hub", "requirements.txt")
 PROXY = "proxy/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+PRELOADED = ("end_cut_answers.cjs", "listen_on_ipv6_too.cjs")  # of images/proxy: each says why
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def github(ctx: Context) -> Service:
 def proxy(ctx: Context) -> Service:
     """The proxy that people's browsers talk to, apart from the hub so that it outlives one."""
     port, api = ctx.settings.port("hub"), ctx.settings.port("proxy_api")
-    locks = ctx.checkout.root / "images" / "proxy"
+    source = ctx.checkout.root / "images" / "proxy"
     return Service(
         "proxy",
         "proxy",
@@ -114,6 +116,7 @@ def proxy(ctx: Context) -> Service:
             *(
                 str(npm.node(_envs(ctx) / "proxy")),
                 "--max-semi-space-size=1",
+                *(f"--require={source / name}" for name in PRELOADED),
                 str(_envs(ctx) / PROXY),
             ),
             *("--ip", HOST, "--port", str(port), "--api-ip", HOST, "--api-port", str(api)),
@@ -124,8 +127,9 @@ def proxy(ctx: Context) -> Service:
         {
             **service_environment.of_service(ctx),
             "CONFIGPROXY_AUTH_TOKEN": ctx.secrets["proxy_token"],
+            "HABARI_HUB_PORT": str(port),
         },
-        (locks / "package-lock.json", locks / "requirements.txt"),
+        tuple(source / name for name in ("package-lock.json", "requirements.txt", *PRELOADED)),
     )
 
 
@@ -133,9 +137,6 @@ def hub(ctx: Context) -> Service:
     """JupyterHub, with the configuration that the Docker hub uses too."""
     root, settings, secrets = ctx.checkout.root, ctx.settings, ctx.secrets
     folder = root / ".habari" / NAME
-    standin = f"http://{HOST}:{settings.port('github')}"
-    real = settings.real_github
-    github_url = "https://github.com" if real else standin
     return Service(
         "hub",
         "JupyterHub",
@@ -157,12 +158,7 @@ def hub(ctx: Context) -> Service:
             "JUPYTERHUB_CRYPT_KEY": secrets["crypt_key"],
             "JPY_COOKIE_SECRET": secrets["cookie_secret"],
             "HABARI_SPAWNER": "process",
-            "HABARI_GITHUB_URL": github_url,
-            "HABARI_GITHUB_INTERNAL_URL": github_url,
-            "HABARI_GITHUB_API_URL": "https://api.github.com" if real else f"{standin}/api/v3",
-            "HABARI_GITHUB_CLIENT_ID": settings.github_client_id or secrets["github_client_id"],
-            "HABARI_GITHUB_CLIENT_SECRET": settings.github_client_secret.get_secret_value()
-            or secrets["github_client_secret"],
+            **_sign_in(ctx),
             "HABARI_ADMIN_USERS": ",".join(settings.admin_users),
             "HABARI_ALLOWED_USERS": ",".join(settings.allowed_users),
             "HABARI_ALLOWED_ORGANIZATIONS": ",".join(settings.allowed_organizations),
@@ -175,13 +171,30 @@ def hub(ctx: Context) -> Service:
             "HABARI_HOMES_DIR": str(folder / "homes"),
             "PROJECT_PATH": str(ctx.project_path),
         },
-        tuple(root / "hub" / name for name in HUB_SOURCES),
+        (
+            *(root / "hub" / name for name in HUB_SOURCES),
+            *sorted((root / "hub" / "templates").glob("*.html")),
+        ),
     )
+
+
+def _sign_in(ctx: Context) -> dict[str, str]:
+    settings, secrets, real = ctx.settings, ctx.secrets, ctx.settings.real_github
+    url = "https://github.com" if real else f"http://{HOST}:{settings.port('github')}"
+    return {
+        "HABARI_GITHUB_URL": url,
+        "HABARI_GITHUB_INTERNAL_URL": url,
+        "HABARI_GITHUB_PATH": "" if real else FAKE_GITHUB_PATH,
+        "HABARI_GITHUB_API_URL": "https://api.github.com" if real else f"{url}/api/v3",
+        "HABARI_GITHUB_CLIENT_ID": settings.github_client_id or secrets["github_client_id"],
+        "HABARI_GITHUB_CLIENT_SECRET": settings.github_client_secret.get_secret_value()
+        or secrets["github_client_secret"],
+    }
 
 
 def public_url(ctx: Context) -> str:
     """Return the address that people open, without a slash at its end."""
-    return f"http://{HOST}:{ctx.settings.port('hub')}"
+    return f"http://localhost:{ctx.settings.port('hub')}"
 
 
 def hub_url(ctx: Context) -> str:
