@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -124,7 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    result: Any = app(args=arguments, prog_name=app.info.name, standalone_mode=False)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    result: Any = _with(given[:1])(args=given, prog_name=app.info.name, standalone_mode=False)
     if result == INTERRUPTED:  # what Typer makes of Ctrl-C
         raise KeyboardInterrupt
     if not isinstance(result, Result):
@@ -141,6 +143,18 @@ def _run(arguments: Sequence[str] | None) -> int:
         render(result)
     sys.stdout.flush()
     return result.code
+
+
+def _with(verb: Sequence[str]) -> typer.Typer:
+    """Return the app with this verb alone, if it begins with one: Typer builds all that it has."""
+    small = copy(app)
+    small.registered_commands = [
+        each
+        for each in app.registered_commands
+        if [each.name or getattr(each.callback, "__name__", "")] == list(verb)
+    ]
+    small.registered_groups = [each for each in app.registered_groups if [each.name] == list(verb)]
+    return small if small.registered_commands or small.registered_groups else app
 
 
 def _stream(result: Result) -> None:

@@ -190,12 +190,18 @@ class LiveBoard:
 
 def board(titles: Sequence[str]) -> PlainBoard | LiveBoard:
     """Return the board that fits standard error: redrawn on a terminal, lines elsewhere."""
-    from rich.console import Console
+    if sys.stderr.isatty():
+        from rich.console import Console
 
-    console = Console(stderr=True, highlight=False)
-    if console.is_terminal and not console.is_dumb_terminal:
-        return LiveBoard(titles, console)
-    return PlainBoard(titles, lambda line: console.print(line, markup=False, soft_wrap=True))
+        console = Console(stderr=True, highlight=False)
+        if not console.is_dumb_terminal:
+            return LiveBoard(titles, console)
+    return PlainBoard(titles, _to_stderr)
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def unseen(titles: Sequence[str]) -> PlainBoard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -152,12 +152,18 @@ def _around(start: Path) -> Path | None:
 
 def _pyproject(folder: Path) -> dict[str, Any]:
     """Return what the folder's pyproject.toml says; nothing if it can't be read as one."""
-    import tomllib
-
     try:
-        return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        return _parsed((folder / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    """Return what a TOML text says, taken apart once: the same file is asked for ten times."""
+    import tomllib
+
+    return tomllib.loads(text)
 
 
 def _no_checkout(named: Path | None) -> HabariError:

@@ -62,7 +62,7 @@ class ProcessMode:
 
     def steps(self, ctx: Context) -> Sequence[Step]:
         """Return the bring-up."""
-        before = frozenset(f.process.pid for f in processes.find(ctx.checkout.id, self.name))
+        before = processes.find(ctx.checkout.id, self.name)
         if not (before and is_network_remembered(ctx)):
             remember_network(ctx)
         wanted = {each.name: each for each in services.all_of(ctx)}

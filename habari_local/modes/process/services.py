@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from habari_local.config.settings import FAKE_GITHUB_PATH
@@ -34,7 +35,7 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     sources: tuple[Path, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What a running process must carry to be this service as it should be now."""
         seen = hashlib.sha256(json.dumps([self.argv, sorted(self.env.items())]).encode())

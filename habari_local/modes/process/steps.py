@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -50,12 +50,13 @@ def environment(name: str, lock: str, title: str) -> Step:
     return Step(f"env-{name}", title, action)
 
 
-def service(wanted: Service, after: tuple[str, ...], before: frozenset[int]) -> Step:
-    """Return the step that has a service run as it should; `before` are pids from before `up`."""
+def service(wanted: Service, after: tuple[str, ...], before: Sequence[processes.Found]) -> Step:
+    """Return the step that has a service run as it should; `before` is what ran before `up`."""
 
     def action(ctx: Context, say: Say) -> str:
         digest = wanted.digest
-        running = of_service(ctx, wanted.name)
+        mine = [found for found in before if found.service == wanted.name]
+        running = [found for found in mine if processes.alive(found.process)]
         if [found.digest for found in running] == [digest] and _answers_soon(
             wanted, ctx, say, running[0].process
         ):
@@ -65,10 +66,11 @@ def service(wanted: Service, after: tuple[str, ...], before: frozenset[int]) -> 
         return "restarted" if running else "started"
 
     def undo(ctx: Context) -> None:
+        spared = {found.process.pid for found in before}
         processes.stop(
             found.process
             for found in of_service(ctx, wanted.name)
-            if found.process.pid not in before
+            if found.process.pid not in spared
         )
 
     return Step(wanted.name, wanted.title, action, after, undo)
@@ -164,8 +166,12 @@ def of_part(ctx: Context, part: str) -> list[psutil.Process]:
 
 def refuse_taken_ports(ctx: Context) -> None:
     """Raise PortTaken if a port that we need is held by something that is not ours."""
-    ours = {found.process.pid for found in processes.find(ctx.checkout.id, NAME)}
+    found = processes.find(ctx.checkout.id, NAME)
+    ours = {each.process.pid for each in found}
+    as_wanted = {(each.service, each.digest) for each in found}
     for wanted in services.all_of(ctx):
+        if (wanted.name, wanted.digest) in as_wanted:
+            continue  # it holds its ports
         for setting, port in wanted.ports.items():
             owner = processes.port_owner(port, spare=ours)
             if owner:
