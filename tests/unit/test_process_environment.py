@@ -23,20 +23,13 @@ PROXY = {"HTTPS_PROXY": "http://proxy.example:3128", "SSL_CERT_FILE": "/etc/comp
 
 
 def context(root: Path, environ: dict[str, str]) -> Context:
-    for source in ("hub/jupyterhub_config.py", "habari_local/identity/github.py"):
-        (root / source).parent.mkdir(parents=True, exist_ok=True)
-        (root / source).touch()
-    for lock in ("hub/requirements.txt", "images/s3/requirements-moto.txt"):
-        (root / lock).parent.mkdir(parents=True, exist_ok=True)
-        (root / lock).touch()
-    (root / "images/proxy").mkdir(exist_ok=True)
-    for lock in ("package-lock.json", "requirements.txt"):
-        (root / "images/proxy" / lock).touch()
-    (root / "hub/habari_hub").mkdir(exist_ok=True)
-    (root / "images/s3/habari_s3").mkdir(exist_ok=True)
     checkout = Checkout(root)
     settings = Settings().model_copy(update={"s3_backend": "moto"})
-    return Context(checkout, settings, load_secrets(checkout.state), environ)
+    ctx = Context(checkout, settings, load_secrets(checkout.state), environ)
+    for source in (path for each in services.all_of(ctx) for path in each.sources):
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.touch() if source.suffix else source.mkdir(exist_ok=True)
+    return ctx
 
 
 def digests(ctx: Context) -> dict[str, str]:
