@@ -55,3 +55,11 @@ def test_another_end_is_waited_on_again(spawner: Spawner) -> None:
     asyncio.run(spawner.poll())
     spawner.states = iter([ended("10:00"), {"Running": True}])
     assert asyncio.run(spawner.poll()) is None, "started again by the engine meanwhile"
+
+
+def test_no_two_names_that_github_gives_share_a_home(spawner: Spawner) -> None:
+    names = ("octo_corp", "octo-corp", "octo-5fcorp", "foo", "foo-", "a-b", "a--b", "x" * 39)
+    escaped = [spawner.escape(name) for name in names]
+    assert escaped[:2] == ["octo-5fcorp", "octo-2dcorp"]
+    assert escaped[4] == "foo-2d"
+    assert len(set(escaped)) == len(names)

@@ -59,6 +59,18 @@ def ask(policy: ModuleType) -> Any:
     return request
 
 
+@pytest.mark.parametrize("escaped", ["octo-5fcorp", "foo-2d", "a-2d-2db", "x" * 39])
+def test_names_as_github_gives_them_are_users_names(ask: Any, escaped: str) -> None:
+    """As DockerSpawner writes octo_corp, foo-, a--b and the longest: hub/tests has that half."""
+    name, home = f"habari-1-hub-user-{escaped}", f"habari-1-hub-home-{escaped}"
+    body = changed("HostConfig", "NetworkMode", to=name)
+    body["HostConfig"]["Binds"] = [f"{home}:/home/jovyan:rw"]
+    body["NetworkingConfig"] = {"EndpointsConfig": {name: {}}}
+    ask("POST", "/containers/create", body, [("name", name)])
+    ask("POST", "/volumes/create", {"Name": home, "Driver": "local"})
+    ask("POST", "/networks/create", {"Name": name, "Driver": "bridge", "Internal": True})
+
+
 def changed(*path: str, to: Any) -> dict[str, Any]:
     body = copy.deepcopy(SERVER)
     inner = body
