@@ -8,6 +8,7 @@ from typing import Any
 from habari_local.drivers.kubernetes import SECONDS, Cluster
 
 AGAIN = 4  # times that a kubelet looks for what is to be mounted, in some 4 s
+PULL = "Failed to pull image"
 STARTED = "Started"  # of a pod whose container runs
 
 
@@ -47,6 +48,12 @@ def not_found(cluster: Cluster, namespace: str, pod: str) -> str:
         if each.reason == "FailedMount" and "not found" in each.message and each.count >= AGAIN:
             return str(each)
     return ""
+
+
+def failed_pull(cluster: Cluster, namespace: str, pod: str) -> str:
+    """Return why an image could not be pulled last; "" where nothing is told of it."""
+    told = [each for each in of(cluster, namespace, pod) if PULL in each.message]
+    return told[-1].message if told else ""
 
 
 def _listed(cluster: Cluster, namespace: str, selector: str) -> list[Event]:

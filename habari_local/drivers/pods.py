@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 # Reasons of a waiting container after which waiting is of no use (Kubernetes: container states).
 HOPELESS = {
-    "ImagePullBackOff",
     "InvalidImageName",
     "ErrImageNeverPull",
     "CreateContainerConfigError",
@@ -17,6 +16,19 @@ HOPELESS = {
 }
 # A kubelet that has just begun has not heard of secrets yet: it asks again, and that passes.
 PASSING = re.compile(r"failed to sync (secret|configmap) cache")
+# What a registry answers that it will answer again, and what may be over a moment later.
+PULLING, BACK_OFF = {"ErrImagePull", "ImagePullBackOff"}, "ImagePullBackOff"
+REFUSED = re.compile(
+    r"not found|manifest unknown|denied|unauthorized|forbidden|insufficient_scope|: 40[134]\b", re.I
+)
+BUSY = re.compile(
+    r"\b(429|5\d\d) [A-Z]|too ?many ?requests|time-?out|timed out|deadline exceeded"
+    r"|connection reset|unexpected EOF|: EOF$|temporary failure",
+    re.I,
+)
+NAMES = re.compile(r'"[^"]*"|https?://\S+?(?=:? )')  # of images and addresses
+LIMITED = re.compile(r"\b429 |too ?many ?requests", re.I)
+ADVICE = "the registry limits how much you pull: log in there, or HABARI_IMAGE_MIRROR"
 CRASHES, ENOUGH = "CrashLoopBackOff", 2  # one crash may be another's fault: a database not up yet
 OOM = "OOMKilled"
 PATIENT = {"ContainerCreating", "PodInitializing"}  # a container that comes up
@@ -41,6 +53,7 @@ class Pod:
     told: str = ""  # what is said of it while it is not up; `failure`, or what may pass
     claims: tuple[str, ...] = ()  # volumes that it claims
     uid: str = ""
+    pull: str = ""  # why an image could not be pulled, where that may pass
 
     @property
     def title(self) -> str:
@@ -73,7 +86,43 @@ def described(pod: Any) -> Pod:
         told=failure or _told(containers, conditions),
         claims=tuple(each.claim_name for each in claims if each),
         uid=str(pod.metadata.uid),
+        pull="" if failure else _pull(containers),
     )
+
+
+def pull_verdict(said: str) -> Literal["final", "passing", "unknown"]:
+    """Judge what a registry, or the way to it, said of a pull; names are no words of theirs."""
+    words = NAMES.sub("", said)
+    if BUSY.search(words):
+        return "passing"
+    return "final" if REFUSED.search(words) else "unknown"
+
+
+def with_advice(said: str) -> str:
+    """Return why a pull failed, with what helps where the registry counts pulls."""
+    return f"{said} ({ADVICE})" if LIMITED.search(said) else said
+
+
+def _pull(containers: list[Any]) -> str:
+    waiting = [(each.name, each.state.waiting) for each in containers if each.state]
+    found = [f"{name}: {it.reason}, {it.message}" for name, it in waiting if _pulls(it)]
+    return found[0] if found else ""
+
+
+def _pulls(waiting: Any) -> bool:
+    return bool(waiting and waiting.reason in PULLING)
+
+
+def _cannot_pull(waiting: Any) -> bool:
+    """Whether a pull is refused for good, or was tried again for a reason that we don't know.
+
+    An older Kubernetes says why with the first try and in events, and no more while it backs off.
+    """
+    if not _pulls(waiting):
+        return False
+    verdict = pull_verdict(waiting.message or "")
+    tried = waiting.reason == BACK_OFF and ": " in (waiting.message or "")
+    return verdict == "final" or (verdict == "unknown" and tried)
 
 
 def _failure(containers: list[Any], conditions: dict[str, Any]) -> str:
@@ -85,7 +134,7 @@ def _failure(containers: list[Any], conditions: dict[str, Any]) -> str:
         crashing = waiting and waiting.reason == CRASHES and each.restart_count >= ENOUGH
         if waiting and PASSING.search(waiting.message or ""):
             continue
-        if waiting and (crashing or waiting.reason in HOPELESS):
+        if waiting and (crashing or waiting.reason in HOPELESS or _cannot_pull(waiting)):
             said = f", {waiting.message}" if waiting.message else ""
             return f"{each.name}: {waiting.reason}{said}"
     scheduled = conditions.get("PodScheduled")

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import time
+from collections.abc import Iterator
 
 import pytest
 
+from habari_local.config.settings import Settings
+from habari_local.drivers import node
+from habari_local.images.build import Images
+from habari_local.modes.kind.registries import CERTS
+from habari_local.paths import Checkout
 from tests.faults.clusters import KindPlatform, write_values
 from tests.faults.matrix import Recovery
+from tests.scratch import ROOT
 
 pytestmark = [pytest.mark.mode("kind"), pytest.mark.row(7), pytest.mark.timeout(300)]
 STANDIN = "kind/manifests/github.yaml"
 CONTAINERS = "      containers:\n"
+INIT = "      initContainers: [{name: first, image: 'IMAGE'}]\n"
+# A registry that is busy for a while after it was first asked, and then has no such image.
+BUSY = """
+import http.server, time
+began = []
+class Busy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        began.append(time.monotonic())
+        self.send_response(503 if time.monotonic() - began[0] < 12 else 404)
+        self.end_headers()
+    do_HEAD = do_GET
+http.server.HTTPServer(("", 5000), Busy).serve_forever()
+"""
 HOOK = """
 apiVersion: batch/v1
 kind: Job
@@ -74,6 +96,41 @@ def test_a_pod_that_cannot_come_up_is_told_with_its_events(
     assert "GitHub stand-in: " in done.stderr
     assert all(each in done.stderr for each in told), done.stderr
     assert "Try: habari-local logs github" in done.stderr
+
+
+def test_an_image_that_no_registry_has_is_told_at_once(in_kind: KindPlatform) -> None:
+    """The registry's own word ends it, at the first try."""
+    port = in_kind.scratch.offset + 5001
+    new = INIT.replace("IMAGE", f"localhost:{port}/nowhere:1") + CONTAINERS
+    with in_kind.changed(STANDIN, CONTAINERS, new):
+        done = in_kind.fails()
+    assert "first: ErrImagePull, " in done.stderr
+    assert f"localhost:{port}/nowhere:1: not found" in done.stderr
+
+
+@pytest.fixture
+def busy(in_kind: KindPlatform) -> Iterator[str]:
+    """The name of an image of a registry that is busy."""
+    name = f"busy-{in_kind.scratch.id}"
+    base = Images(Checkout(ROOT), Settings(images="packages"), dict(os.environ)).reference("base")
+    run = ["docker", "run", "-d", "--rm", f"--name={name}", "--network=kind", base]
+    subprocess.run([*run, "python3", "-c", BUSY], check=True, capture_output=True)
+    folder = f"{CERTS}/{name}:5000"
+    script = f"mkdir -p {folder} && echo '[host.\"http://{name}:5000\"]' >{folder}/hosts.toml"
+    for each in in_kind.nodes:
+        node.execute(each, ["sh", "-c", script])
+    yield f"{name}:5000/image:1"
+    subprocess.run(["docker", "rm", "-f", name], check=True, capture_output=True)
+
+
+def test_a_registry_that_is_busy_is_asked_again(in_kind: KindPlatform, busy: str) -> None:
+    """It is waited for, and told of, until it says that there is no such image."""
+    with in_kind.changed(STANDIN, CONTAINERS, INIT.replace("IMAGE", busy) + CONTAINERS):
+        began = time.monotonic()
+        done = in_kind.fails()
+    assert 12 < time.monotonic() - began < 90
+    assert f"{busy}: not found" in done.stderr
+    assert "503 Service Unavailable" in done.stderr + done.stdout
 
 
 def test_after_that_up_mends_it(in_kind: KindPlatform, recovery: Recovery) -> None:

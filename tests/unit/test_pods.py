@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kubernetes.client import V1Pod
 
-from habari_local.drivers.pods import Pod, described
+from habari_local.drivers.pods import Pod, described, pull_verdict, with_advice
 
 
 def pod(*containers: dict[str, Any], conditions: tuple[dict[str, Any], ...] = ()) -> Pod:
@@ -44,7 +44,7 @@ def waiting(reason: str, **more: Any) -> dict[str, Any]:
     [
         (waiting("ContainerCreating"), ""),
         (waiting("ErrImagePull"), ""),
-        (waiting("ImagePullBackOff"), "hub: ImagePullBackOff, why"),
+        (waiting("ImagePullBackOff"), ""),  # an older Kubernetes: its events say why
         (waiting("CreateContainerConfigError"), "hub: CreateContainerConfigError, why"),
         (waiting("CrashLoopBackOff", restartCount=1), ""),
         (waiting("CrashLoopBackOff", restartCount=2), "hub: CrashLoopBackOff, why"),
@@ -82,3 +82,45 @@ def test_a_pod_that_fits_on_no_node(message: str, hopeless: bool) -> None:
 def test_a_pod_that_is_ready() -> None:
     found = pod({"state": {}}, conditions=({"type": "Ready"},))
     assert (found.ready, found.failure, found.title) == (True, "", "hub")
+
+
+HEAD = 'failed to pull and unpack image "q.test/denied:429": failed to resolve "q.test/x": '
+ASKED = "unexpected status from HEAD request to https://q.test/v2/503/denied/manifests/1"
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("q.test/x:1: not found", "final"),
+        ("pull access denied, repository does not exist or may require authorization", "final"),
+        (f"{ASKED}: 403 Forbidden", "final"),
+        ("failed to authorize: failed to fetch oauth token: 401 Unauthorized", "final"),
+        (f"{ASKED}: 503 Service Unavailable", "passing"),
+        (f"{ASKED}: 500 Internal Server Error", "passing"),
+        (f"{ASKED}: 429 Too Many Requests - toomanyrequests: your pull rate limit", "passing"),
+        ('failed to do request: Head "https://q.test/v2/": dial tcp: i/o timeout', "passing"),
+        (
+            'failed to do request: Head "https://q.test/v2/": net/http: TLS handshake timeout',
+            "passing",
+        ),
+        ('failed to do request: Head "https://q.test/v2/": context deadline exceeded', "passing"),
+        ('failed to do request: Head "https://q.test/v2/": EOF', "passing"),
+        ("dial tcp: lookup q.test: Temporary failure in name resolution", "passing"),
+        ("dial tcp 127.0.0.1:1: connect: connection refused", "unknown"),
+        ("x509: certificate signed by unknown authority", "unknown"),
+    ],
+)
+def test_a_pull_that_failed_passes_or_does_not(said: str, verdict: str) -> None:
+    assert pull_verdict(HEAD + said) == verdict
+    first = {"state": {"waiting": {"reason": "ErrImagePull", "message": HEAD + said}}}
+    again = f'Back-off pulling image "q.test/x:1": ErrImagePull: {HEAD}{said}'
+    second = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": again}}}
+    assert bool(pod(first).failure) == (verdict == "final"), "told at once"
+    assert bool(pod(second).failure) == (verdict != "passing")
+    assert bool(pod(second).pull) == (verdict == "passing")
+    assert said in pod(second).told
+
+
+def test_a_registry_that_counts_pulls_comes_with_advice() -> None:
+    assert "HABARI_IMAGE_MIRROR" in with_advice("429 Too Many Requests")
+    assert with_advice("503 Service Unavailable") == "503 Service Unavailable"

@@ -10,10 +10,11 @@ import time
 from habari_local.drivers import events, pressure
 from habari_local.drivers.autoscaler import Autoscaler
 from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import UNSCHEDULABLE, Pod
+from habari_local.drivers.pods import UNSCHEDULABLE, Pod, pull_verdict, with_advice
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.drivers.rollout import Rollout
 
+PULL_SECONDS = 180.0  # how long a registry may be busy: a kubelet asks 5 times meanwhile
 ASK_SECONDS = 2.0  # between two questions for what no state of a pod tells
 
 
@@ -29,6 +30,7 @@ class Arrival:
         self._cluster, self._namespace, self._component = cluster, namespace, component
         self._rollout = Rollout(cluster, namespace, name)
         self._asked = time.monotonic()
+        self._pulling = 0.0  # since when the registry has been busy
         self._broken: Pod | None = None
         self._autoscaler = Autoscaler(cluster, namespace) if growing else None
 
@@ -39,7 +41,7 @@ class Arrival:
     def failed(self, following: PodWatch) -> str | None:
         """Return why its newest pod can't come up any more."""
         found = following.newest(self._component, self._rollout.template())
-        failure = found and (found.failure or self._asked_for(found))
+        failure = found and (found.failure or self._pull(found) or self._asked_for(found))
         if found and failure and self._autoscaler and failure.startswith(UNSCHEDULABLE):
             failure = self._autoscaler.refusal(found, failure)
         self._broken = found if failure else None
@@ -53,9 +55,27 @@ class Arrival:
         missing = events.not_found(self._cluster, self._namespace, pod.name)
         return missing or pressure.behind(self._cluster, pod.told)
 
+    def _pull(self, pod: Pod) -> str:
+        """Return why its image can't be pulled, once that was waited out or won't pass."""
+        if not pod.pull:
+            return ""
+        now = time.monotonic()
+        self._pulling = self._pulling or now
+        why = pod.pull
+        if pull_verdict(why) == "unknown" and now - self._asked >= ASK_SECONDS:
+            self._asked = now
+            why = events.failed_pull(self._cluster, self._namespace, pod.name) or why
+            if why != pod.pull and pull_verdict(why) != "passing":
+                return why
+        over = now - self._pulling
+        return f"{with_advice(why)}; after {over:.0f} s" if over >= PULL_SECONDS else ""
+
     def says(self, following: PodWatch) -> str:
         """Return in a few words how far it is."""
         word = self._autoscaler.says if self._autoscaler else ""
+        newest = following.newest(self._component, self._rollout.template())
+        if newest and newest.pull:
+            word = f"its image can't be pulled yet: {with_advice(newest.pull)}"
         return f"{following.says(self._component)}{word and f', {word}'}"
 
     def evidence(self, following: PodWatch) -> list[str]:

@@ -1,0 +1,82 @@
+"""How long a component's image is waited for, by what the registry says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.pods import Pod
+from habari_local.drivers.podwatch import PodWatch
+from habari_local.modes._helm import arrival
+from habari_local.modes._helm.arrival import Arrival
+
+BUSY = "hub: ErrImagePull, unexpected status from HEAD request to https://q.test/x: 429 Too Many"
+SILENT = 'hub: ImagePullBackOff, Back-off pulling image "q.test/x:1"'
+
+
+class Seen:
+    """A cluster whose newest pod waits for its image; `told` is what its events say of that."""
+
+    def __init__(self, pull: str, told: str = "") -> None:
+        self.pod = Pod(
+            "hub-1", "hub", "", "Pending", ready=False, since=None, failure="", pull=pull
+        )
+        self._told = told
+        self.api = SimpleNamespace(list_namespaced_event=self._events)
+
+    def attempt(self, ask: Callable[[], Any]) -> Any:
+        return ask()
+
+    def deployment(self, namespace: str, name: str) -> Any:
+        return None
+
+    def newest(self, component: str, template: str) -> Pod:
+        return self.pod
+
+    def says(self, component: str) -> str:
+        return "its pod is pending"
+
+    def _events(self, namespace: str, **_: object) -> Any:
+        event = SimpleNamespace(
+            involved_object=SimpleNamespace(name="hub-1"), reason="Failed", message=self._told,
+            type="Warning", count=1, series=None, event_time=None,
+            last_timestamp=datetime(2026, 11, 25, tzinfo=UTC),
+        )  # fmt: skip
+        return SimpleNamespace(items=[event] if self._told else [])
+
+
+def component(seen: Seen) -> tuple[Arrival, PodWatch]:
+    return Arrival(cast(Cluster, seen), "habari", "hub", "hub"), cast(PodWatch, seen)
+
+
+def test_a_busy_registry_is_waited_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, following = component(Seen(BUSY))
+    assert found.failed(following) is None
+    assert "429 Too Many" in found.says(following)
+    monkeypatch.setattr(arrival, "PULL_SECONDS", 0.0)
+    failure = found.failed(following)
+    assert failure
+    assert failure.startswith(BUSY)
+    assert "HABARI_IMAGE_MIRROR" in failure
+
+
+@pytest.mark.parametrize(
+    ("told", "ended"),
+    [
+        ('Failed to pull image "q.test/x:1": q.test/x:1: not found', True),
+        ('Failed to pull image "q.test/x:1": dial tcp: connection refused', True),
+        ('Failed to pull image "q.test/x:1": 503 Service Unavailable', False),
+        ("", False),
+    ],
+)
+def test_events_say_why_where_the_pod_does_not(
+    monkeypatch: pytest.MonkeyPatch, told: str, ended: bool
+) -> None:
+    monkeypatch.setattr(arrival, "ASK_SECONDS", 0.0)
+    found, following = component(Seen(SILENT, told))
+    assert found.failed(following) == (told if ended else None)
