@@ -22,6 +22,11 @@ from collections.abc import Iterable, Sequence
 FAILED, USAGE, MISSING_TOOL, NOT_READY, INTERRUPTED = 1, 2, 3, 4, 130
 
 
+def pasteable(*words: object) -> str:
+    """Return a command that can be pasted, whatever letters its paths have."""
+    return shlex.join(map(str, words))
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the one of `known` that a slip of the pen made into `name`; "" if none is near."""
     import difflib

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from habari_local.charts.values import parse
-from habari_local.errors import HabariError
+from habari_local.errors import HabariError, pasteable
 
 SCHEMA = "values.schema.json"
 
@@ -42,7 +43,7 @@ class Chart:
         if text is None:
             raise HabariError(
                 f"Chart {self.path}: no {SCHEMA} in it, one was expected.",
-                f"cd {self.path.parent} && python tools/generate-json-schema.py",
+                f"cd {shlex.quote(str(self.path.parent))} && python tools/generate-json-schema.py",
             )
         found: dict[str, Any] = json.loads(text)
         return found
@@ -83,5 +84,6 @@ def _read(path: Path, name: str) -> str | None:
 
 def _no_chart(path: Path, seen: str) -> HabariError:
     return HabariError(
-        f"Chart {path}: {seen}, a chart's folder or archive was expected.", f"ls -la {path}"
+        f"Chart {path}: {seen}, a chart's folder or archive was expected.",
+        pasteable("ls", "-la", path),
     )

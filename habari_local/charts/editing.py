@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from habari_local.charts.values import BadValues, Place, dotted, parse
-from habari_local.errors import HabariError
+from habari_local.errors import HabariError, pasteable
 
 Change = Callable[[Place, Any], Any]
 
@@ -51,7 +51,7 @@ def set_values(text: str, name: str, values: Mapping[Place, Any]) -> str:
             if not isinstance(node, dict):
                 raise HabariError(
                     f"{name}: {dotted(place[:depth])} is no map, one was expected.",
-                    f"habari-local config check {name}",
+                    pasteable("habari-local", "config", "check", name),
                 )
         node[place[-1]] = text_of(value) if isinstance(value, str) else value
     return _dumped(reader, tree)

@@ -20,7 +20,7 @@ from habari_local.commands.options import (
     cluster,
 )
 from habari_local.console import Result, Table, human_size
-from habari_local.errors import USAGE, HabariError
+from habari_local.errors import USAGE, HabariError, pasteable
 
 if TYPE_CHECKING:
     from habari_local.backups.folder import Backup
@@ -130,7 +130,7 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     with held(ctx.checkout.state, "backup restore"):
         most = None if overwrite else restoring.SHOWN
         found = list(restoring.in_the_way(backup, chosen, ctx, parts, most))
-        again = f"habari-local backup restore {folder} --overwrite"
+        again = pasteable("habari-local", "backup", "restore", folder, "--overwrite")
         if overwrite:
             confirm_deletion(_earlier(found), ctx.checkout.root, yes=yes, again=again)
         elif found:

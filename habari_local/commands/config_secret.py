@@ -12,7 +12,7 @@ import typer
 
 from habari_local.commands.options import AsJson
 from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError
+from habari_local.errors import USAGE, HabariError, pasteable
 
 app = typer.Typer(
     help="Production's secrets, encrypted as by sops.\n\nExample: habari-local config secret list",
@@ -105,7 +105,9 @@ def _read(path: Path) -> dict[str, Any]:
     data = read(path, path.name).data
     if not sops.is_encrypted(data):
         raise HabariError(
-            f"{path.name}: not encrypted, a file of sops was expected.", f"git log -- {path}", USAGE
+            f"{path.name}: not encrypted, a file of sops was expected.",
+            pasteable("git", "log", "--", path),
+            USAGE,
         )
     return data
 

@@ -96,13 +96,15 @@ def save(
 
 
 def _people(where: Endpoints, users: int | None) -> list[str]:
+    from habari_local.diagnostics import hints
+
     if not where.hub:
         return [where.users["allowed"][0]] if where.users["allowed"] else ["jovyan"]
     listed = list(dict.fromkeys([*where.users["allowed"], *where.users["admin"]]))
     if users is not None and users > len(listed):
         raise HabariError(
             f"{users} users: {len(listed)} are on the lists, as many were expected at most.",
-            "habari-local up --set HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5,u6,u7,u8",
+            hints.allow_more(where.users["allowed"], users - len(listed)),
             USAGE,
         )
     return listed[:users]

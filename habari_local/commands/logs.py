@@ -8,7 +8,7 @@ import typer
 
 from habari_local.commands.options import ContextName, ModeName, Namespace, cluster
 from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError, NotRunning
+from habari_local.errors import USAGE, HabariError, NotRunning, nearest
 
 
 def logs(
@@ -26,7 +26,6 @@ def logs(
     Example: habari-local logs -f hub
     """
     from habari_local import active
-    from habari_local.diagnostics.hints import near
 
     chosen, ctx = active.current(mode, cluster(mode, context, namespace))
     if not ctx.secrets:  # never up: there is no log yet
@@ -34,7 +33,7 @@ def logs(
     known = chosen.services(ctx)
     for name in services or ():
         if name not in known:
-            meant = near(name, known)
+            meant = nearest(name, known)
             asked = f"did you mean {meant}?" if meant else f"expected one of {', '.join(known)}."
             again = f"habari-local logs {meant or known[0]}"
             raise HabariError(f"Service {name}: not known, {asked}", again, USAGE)

@@ -74,7 +74,7 @@ def cluster(mode: str | None, context: str | None, namespace: str | None) -> dic
         raise HabariError(
             f"Mode {mode or 'not named'}: a context or namespace was given, which mode cluster"
             " alone has.",
-            "habari-local status --mode cluster --context NAME",
+            f"habari-local status --mode cluster --context {context or 'NAME'}",
             USAGE,
         )
     return given

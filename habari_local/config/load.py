@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def load(root: Path, flags: Mapping[str, str] | None = None) -> Loaded:
             values[name] = Value(text, "flag")
         else:
             problems.append(_unknown(name, "flag"))
-    settings = _validate(values, problems)
+    settings = _validate(values, problems, root / ".env")
     sources = {name: values[name].source if name in values else "default" for name in known}
     return Loaded(settings, sources)
 
@@ -94,7 +95,9 @@ def _dotenv(path: Path) -> tuple[dict[str, Value], list[str]]:
     except UnicodeDecodeError:
         return values, [f"{path.name}: not UTF-8 text"]
     for binding in parse_stream(io.StringIO(text)):
-        source = f"{path.name}:{binding.original.line}"
+        text = binding.original.string
+        blank = text[: len(text) - len(text.lstrip())].count("\n")  # lines before it are its own
+        source = f"{path.name}:{binding.original.line + blank}"
         if binding.error:
             problems.append(f"{source}: not a line NAME=value: {binding.original.string.strip()!r}")
         elif binding.key in known and binding.value is None:
@@ -127,16 +130,37 @@ def dotenv_names(path: Path) -> set[str]:
         return {each.key for each in parse_stream(file) if each.key}
 
 
-def _validate(values: Mapping[str, Value], problems: list[str]) -> Settings:
+def _validate(values: Mapping[str, Value], problems: list[str], dotenv: Path) -> Settings:
     known = fields_by_variable()
     aliases = {name: Settings.model_fields[field].alias or field for name, field in known.items()}
     try:
         settings = Settings.model_validate({aliases[n]: v.text for n, v in values.items()})
     except ValidationError as error:
-        raise ConfigError([*problems, *_sentences(error, values)]) from None
+        found = [*problems, *_sentences(error, values)]
+        raise ConfigError(found, _hint(found, dotenv)) from None
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, _hint(problems, dotenv))
     return settings
+
+
+def _hint(problems: Sequence[str], dotenv: Path) -> str:
+    """Return what to do about the first problem, by where it stands.
+
+    `config show` would meet the same problems: only what works with them is named.
+    """
+    source, _, rest = problems[0].partition(": ")
+    name = rest.partition("=")[0].split(" ")[0].rstrip(":")
+    if source == "environment":
+        return f"unset {name}"
+    if source == "flag":
+        return "habari-local config show"
+    place, _, line = source.partition(":")
+    if place == dotenv.name and name in fields_by_variable():
+        return f"habari-local config unset {name}"
+    if dotenv.is_file():
+        at = f"+{line} " if place == dotenv.name and line else ""
+        return f"${{EDITOR:-vi}} {at}{shlex.quote(str(dotenv))}"
+    return "env | grep -e ^HABARI_ -e ^PROJECT_PATH"
 
 
 def _sentences(error: ValidationError, values: Mapping[str, Value]) -> list[str]:

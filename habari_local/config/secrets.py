@@ -8,7 +8,7 @@ import secrets as random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from habari_local.errors import HabariError
+from habari_local.errors import HabariError, pasteable
 
 # Name → bytes of randomness; each is written in hexadecimal digits.
 MADE = {
@@ -47,7 +47,7 @@ def load_secrets(folder: Path) -> Secrets:
         except (ValueError, OSError) as error:
             raise HabariError(
                 f"{path}: not readable as JSON ({error}), the platform's secrets were expected.",
-                f"mv {path} {path}.broken && habari-local up",
+                f"{pasteable('mv', path, f'{path}.broken')} && habari-local up",
             ) from error
     missing = {name: random.token_hex(size) for name, size in MADE.items() if name not in kept}
     if missing:

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from habari_local.config import age
-from habari_local.errors import HabariError
+from habari_local.errors import HabariError, pasteable
 
 META = "sops"
 VERSION = "3.10.2"  # of the format
@@ -166,5 +166,6 @@ def _bytes(value: Any) -> bytes:
 
 def _broken(name: str, seen: str) -> HabariError:
     return HabariError(
-        f"{name}: {seen}, a file as sops made it was expected.", f"git log --patch -- {name}"
+        f"{name}: {seen}, a file as sops made it was expected.",
+        pasteable("git", "log", "--patch", "--", name),
     )

@@ -157,7 +157,7 @@ DISK = Requirement("disk space", "2 GB free", always("df -h ."), _disk)
 UV = Requirement(
     "uv",
     "0.9 or newer",
-    always("python3 -m pip install --upgrade uv"),
+    install(packages.UV),
     at_least(
         lambda env: (
             version_of(str(Path(sys.executable).with_name("uv")), "--version")(env)

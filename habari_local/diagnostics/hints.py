@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from habari_local.config.settings import Settings, fields_by_variable
 
 STEP = 100  # between the ports that are proposed: 8000, 8100, 8200
-
-
-def near(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that somebody may have meant."""
-    by_lower = {each.lower(): each for each in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, 1)
-    return by_lower[found[0]] if found else None
 
 
 def setting(variable: str, value: str, environ: Mapping[str, str]) -> str:
@@ -30,6 +23,13 @@ def allow(settings: Settings, user: str, environ: Mapping[str, str]) -> str:
     """Return the command that lets a user in, and keeps those who are let in now."""
     names = dict.fromkeys((*settings.allowed_users, user))
     return setting("HABARI_ALLOWED_USERS", ",".join(names), environ)
+
+
+def allow_more(allowed: Sequence[str], count: int) -> str:
+    """Return the command that lets in so many more users, of any names."""
+    some = (f"u{number}" for number in range(1, 10_000))
+    more = [name for name in islice(some, len(allowed) + count) if name not in allowed][:count]
+    return f"habari-local up --set HABARI_ALLOWED_USERS={','.join([*allowed, *more])}"
 
 
 def another_port(settings: Settings, variable: str, environ: Mapping[str, str]) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from habari_local.diagnostics.evidence import MARK
-from habari_local.diagnostics.hints import near
 from habari_local.diagnostics.ladder import BROKEN, GOOD, SKIPPED, Look, Rung, Scene
+from habari_local.errors import nearest
 
 if TYPE_CHECKING:
     import requests
@@ -139,7 +139,7 @@ def _listed(scene: Scene) -> Look:
     if scene.by_organization:
         return Look(f"{scene.user} is on no list; a membership may let them in", SKIPPED)
     seen = f"{scene.user} is on no list, so the hub answers 403"
-    meant = near(scene.user, scene.listed)
+    meant = nearest(scene.user, scene.listed)
     if meant:
         return Look(f"{seen}; did you mean {meant}?", BROKEN, f"habari-local why {meant}")
     return Look(seen, BROKEN, scene.allow(scene.user))

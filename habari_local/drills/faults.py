@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from habari_local.drills.ledger import Attempt
-from habari_local.errors import USAGE, HabariError
+from habari_local.errors import USAGE, HabariError, nearest
 from habari_local.modes.base import Breakable, Context, Mode
 from habari_local.wait import pause
 
@@ -66,10 +66,11 @@ def chosen(wanted: Sequence[str], mode: Mode, ctx: Context) -> list[str]:
         return []
     unknown = [name for name in wanted if name not in known]
     if unknown:
+        like = nearest(unknown[0], known) or next(iter(known), NONE)
         raise HabariError(
             f"Fault {', '.join(unknown)}: not known in mode {mode.name}, expected some of"
             f" {', '.join(known) or 'none at all'}.",
-            "habari-local drill save --fault s3-killed",
+            f"habari-local drill save --fault {like}",
             USAGE,
         )
     return list(wanted) or [name for name in DEFAULTS if name in known]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from habari_local.errors import HabariError
+from habari_local.errors import HabariError, pasteable
 from habari_local.run import run
 
 
@@ -25,7 +25,10 @@ def changed(root: Path, environ: Mapping[str, str]) -> list[str]:
         HabariError: there is no commit.
     """
     if not commit(root, environ):
-        raise HabariError(f"{root}: no commit of git, one was expected.", f"git -C {root} log")
+        raise HabariError(
+            f"{root}: no commit of git, one was expected.",
+            pasteable("git", "-C", root, "log"),
+        )
     # --no-optional-locks: looking must not stand in the way of somebody who commits.
     status = ["git", "--no-optional-locks", "status", "--porcelain", "--untracked-files=all"]
     lines = run(status, cwd=root, env=environ).output.splitlines()
@@ -38,7 +41,7 @@ def changed_since(root: Path, environ: Mapping[str, str], reference: str) -> lis
     Raises:
         HabariError: there is no such branch or commit.
     """
-    hint = f"git -C {root} fetch origin {reference}"
+    hint = pasteable("git", "-C", root, "fetch", "origin", reference)
     base = run(["git", "merge-base", reference, "HEAD"], cwd=root, env=environ, hint=hint)
     names = ["git", "diff", "--name-only", "--no-renames", base.output.strip()]
     listed = run(names, cwd=root, env=environ).output.splitlines()
@@ -52,7 +55,7 @@ def archive(root: Path, environ: Mapping[str, str], reference: str, target: Path
         CommandFailed: there is no such commit.
     """
     words = ["git", "archive", "--format=tar", f"--output={target}", reference]
-    run(words, cwd=root, env=environ, hint=f"git -C {root} log --oneline")
+    run(words, cwd=root, env=environ, hint=pasteable("git", "-C", root, "log", "--oneline"))
 
 
 def files(root: Path, environ: Mapping[str, str]) -> list[str]:

@@ -6,11 +6,12 @@ Its current context is not looked at: who means a cluster names it.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from habari_local.errors import USAGE, HabariError
+from habari_local.errors import USAGE, HabariError, pasteable
 
 TRY = "habari-local up --mode cluster --context"
 
@@ -52,7 +53,7 @@ def find(environ: Mapping[str, str], context: str) -> Path:
     if len(where) > 1:
         raise HabariError(
             f"Context {context}: in {' and '.join(map(str, where))}, one file was expected.",
-            f"KUBECONFIG={where[0]} {TRY} {context}",
+            f"KUBECONFIG={shlex.quote(str(where[0]))} {TRY} {context}",
             USAGE,
         )
     _whole(where[0], context)
@@ -66,7 +67,7 @@ def _whole(path: Path, context: str) -> None:
         if name not in _names(path, f"{part}s"):
             raise HabariError(
                 f"Context {context}: its {part} {name} is not in {path}, it was expected there.",
-                f"kubectl config view --kubeconfig {path}",
+                pasteable("kubectl", "config", "view", "--kubeconfig", path),
                 USAGE,
             )
 

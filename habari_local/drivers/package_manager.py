@@ -48,6 +48,9 @@ BUILDX = Package(
     apt="docker-buildx", dnf="docker-buildx", brew="docker-buildx", otherwise=DOCKER.otherwise
 )
 PYTHON = Package(apt="python3", dnf="python3", brew="python", otherwise="uv python install")
+UV = Package(  # not by pip: where Python is the system's own, that refuses
+    apt="", dnf="uv", brew="uv", otherwise="curl -LsSf https://astral.sh/uv/install.sh | sh"
+)
 CHROMIUM = Package(
     apt="chromium",
     ubuntu="chromium-browser",

@@ -10,7 +10,9 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from habari_local.drivers import package_manager
 from habari_local.drivers.install_errors import explainer
+from habari_local.drivers.package_manager import UV
 from habari_local.errors import HabariError, MissingTool
 from habari_local.run import run
 
@@ -29,7 +31,7 @@ def program(env: Mapping[str, str]) -> str:
             return candidate
     found = shutil.which("uv", path=env.get("PATH"))
     if not found:
-        raise MissingTool("uv", "to make the environments", "python3 -m pip install uv")
+        raise MissingTool("uv", "to make the environments", package_manager.install(UV, env))
     return found
 
 

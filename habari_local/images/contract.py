@@ -42,12 +42,13 @@ def check(images: Images, reference: str = "", max_size: int = 0) -> list[Row]:
     Raises:
         HabariError: the image is not there, or no container of it runs.
     """
-    reference = reference or images.reference("notebook")
+    ours = images.reference("notebook")
+    reference, ours_alone = reference or ours, reference in ("", ours)
     stored = docker.find(reference)
     if stored is None:
         raise HabariError(
             f"Image {reference}: not among the engine's images, expected there.",
-            "habari-local image build notebook",
+            "habari-local image build notebook" if ours_alone else f"docker pull {reference}",
         )
     root = images.checkout.root
     script, kernels = ((root / each).read_text(encoding="utf-8") for each in (PROBE, KERNELS))

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from habari_local.errors import HabariError
+from habari_local.errors import HabariError, pasteable
 from habari_local.images.catalogue import Catalogue, Image
 
 DIGITS = 12
@@ -74,7 +74,7 @@ def allowed(root: Path, image: Image) -> tuple[list[str], list[str]]:
         raise HabariError(
             f"{shown}: not a list of what is allowed, '*' and then lines '!NAME' and '**/PATTERN'"
             " were expected.",
-            f"git diff {shown}",
+            pasteable("git", "diff", shown),
         )
     return let_in, left_out
 

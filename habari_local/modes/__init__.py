@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from habari_local.errors import USAGE, HabariError
+from habari_local.errors import USAGE, HabariError, nearest
 
 if TYPE_CHECKING:  # what imports the names alone must stay fast: --help lists them
     from habari_local.modes.base import Mode
@@ -30,7 +30,7 @@ def get(name: str) -> Mode:
     if name not in names():
         raise HabariError(
             f"Mode {name}: not known, expected one of {', '.join(names())}.",
-            "habari-local up --help",
+            f"habari-local up --mode {nearest(name, names()) or names()[0]}",
             USAGE,
         )
     mode: Mode = import_module(f"habari_local.modes.{name}").MODE

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from habari_local.config.secrets import write_private
-from habari_local.errors import HabariError
+from habari_local.errors import HabariError, pasteable
 from habari_local.storage.target import S3Access
 
 ID, SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
@@ -62,7 +62,7 @@ class KeyFile:
             return Kept(making=making)
         raise HabariError(
             f"{self.path}: without {ID} and {SECRET}, a key was expected.",
-            f"mv {self.path} {self.path}.broken && habari-local s3 check",
+            f"{pasteable('mv', self.path, f'{self.path}.broken')} && habari-local s3 check",
         )
 
     def write(self, kept: Kept) -> None:

@@ -81,7 +81,7 @@ def _exists(s3: S3Client, name: str) -> bool:
             raise HabariError(
                 f"Bucket {name}: it is another account's or this key may not see it (403), a name"
                 " of your own was expected.",
-                "habari-local config set HABARI_LAKE_BUCKET NAME",
+                f"aws s3api head-bucket --bucket {name}",
             ) from error
         raise
     return True

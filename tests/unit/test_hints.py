@@ -14,9 +14,11 @@ import pytest
 import typer
 
 from habari_local.cli import app
+from habari_local.config.load import load
 from habari_local.config.settings import Settings, fields_by_variable
 from habari_local.diagnostics import hints, known
 from habari_local.diagnostics.probes import LADDER
+from habari_local.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "habari_local").rglob("*.py"))
@@ -47,10 +49,49 @@ def test_another_port_is_free_and_nobody_elses() -> None:
     assert hints.another_port(taken, "HABARI_HUB_PORT", {}).split()[-1] != "8100"
 
 
-def test_the_near_name_is_meant() -> None:
-    assert hints.near("grce", ["ada", "grace", "linus"]) == "grace"
-    assert hints.near("Grace", ["ada", "grace"]) == "grace"
-    assert hints.near("mallory", ["ada", "grace"]) is None
+def test_more_users_are_added_to_those_that_are_there() -> None:
+    found = hints.allow_more(["grace", "u1"], 2)
+    assert found == "habari-local up --set HABARI_ALLOWED_USERS=grace,u1,u2,u3"
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("HABARI_NODES=many", "habari-local config unset HABARI_NODES"),
+        ("\nHABARI_NODS=1", "${EDITOR:-vi} +2 "),
+        ("PROJECT_PATH=.\nthis is no line", "${EDITOR:-vi} +2 "),
+        ("HABARI_HUB_PORT=8001", "${EDITOR:-vi} "),
+    ],
+)
+def test_a_wrong_setting_is_answered_where_it_stands(tmp_path: Path, line: str, hint: str) -> None:
+    (tmp_path / ".env").write_text(f"{line}\n")
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path)
+    assert error.value.hint.startswith(hint)
+    if hint.startswith("$"):
+        assert shlex.split(error.value.hint)[-1] == str(tmp_path / ".env")
+
+
+def test_a_wrong_variable_is_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HABARI_NODES", "many")
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path)
+    assert error.value.hint == "unset HABARI_NODES"
+
+
+def test_paths_in_hints_are_quoted() -> None:
+    """A checkout's folder may have spaces and quotes in it."""
+    bare = re.compile(r"[ =]\{[^}]*\b(path|folder|root|parent|where\[0\])[^}]*\}")
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.JoinedStr)
+        and re.match(r"f.(mv|rm|ls|cd|git|cat|kubectl|KUBECONFIG)\b", ast.unparse(node))
+        and bare.search(ast.unparse(node))
+        and "quote" not in ast.unparse(node)
+    ]
+    assert not found
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -76,6 +117,11 @@ def texts() -> Iterator[tuple[str, str]]:
                     str(each.value) if isinstance(each, ast.Constant) else VALUE
                     for each in node.values
                 )
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pasteable":
+                words = (
+                    each.value if isinstance(each, ast.Constant) else VALUE for each in node.args
+                )
+                text = " ".join(map(str, words))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 text = node.value
             else:

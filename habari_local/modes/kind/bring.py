@@ -96,7 +96,7 @@ def _whole(ctx: Context, found: Sequence[node.Node], say: Say) -> bool:
         lambda: _succeeds(main[0], [*kubectl, "get", "--raw", "/readyz"]), "Kubernetes",
         seconds=START_SECONDS, cancel=ctx.cancel,
         tick=lambda: say("asking the cluster whether it is whole"),
-        hint="habari-local down --mode kind --wipe",
+        hint=f"docker logs {main[0].name}",
     )  # fmt: skip
     return _succeeds(main[0], [*kubectl, "get", "namespace", place.NAMESPACE])
 
