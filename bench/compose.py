@@ -14,14 +14,16 @@ from pathlib import Path
 from statistics import median
 
 from bench.client import Hub
-from bench.ours import Figures, timed
+from bench.ours import Figures, slowest, timed
 from tests.able import missing
 from tests.scratch import ROOT, Scratch, scratch_checkout
 
 ROWS = (
     ("hub_up", "`up --mode hub` → all answer", 9.0),
     ("hub_plain", "… plain `docker compose up --wait` of the same files", None),
-    ("hub_second_up", "… a second `up`", None),
+    ("hub_second_up", "… a second `up`", 1.0),
+    ("hub_shells", "… from ten shells, the slowest", 1.0),
+    ("hub_status", "`status` of it, one server running", 0.5),
     ("spawn", "spawn by DockerSpawner", 4.0),
     ("hub_down", "`down` of it, one server running", 8.0),
     ("nohub_up", "`up --mode nohub` → Lab answers", 5.0),
@@ -63,6 +65,8 @@ def of_hub(scratch: Scratch) -> Figures:
     hub.stop("grace")
     figures["spawn"] = hub.spawn("grace")
     figures["hub_second_up"] = timed(scratch, "up")
+    figures["hub_shells"] = slowest(scratch)
+    figures["hub_status"] = timed(scratch, "status")
     figures["hub_down"] = timed(scratch, "down")
     time.sleep(SETTLE)
     figures["hub_plain"] = plain(scratch, "hub")

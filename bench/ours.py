@@ -12,6 +12,7 @@ from statistics import median
 
 from bench.client import Hub
 from tests.scratch import ROOT, Scratch, free_offset, scratch_checkout
+from tests.shells import shells
 
 Figures = dict[str, float]
 
@@ -26,6 +27,16 @@ def timed(scratch: Scratch, *arguments: str) -> float:
     began = time.perf_counter()
     scratch.good(*arguments)
     return time.perf_counter() - began
+
+
+def slowest(scratch: Scratch) -> float:
+    """Return the seconds of the slowest `up` of ten shells, none of which has anything to do."""
+    seconds = []
+    for shell in shells(scratch).values():
+        began = time.perf_counter()
+        shell.run().check_returncode()
+        seconds.append(time.perf_counter() - began)
+    return max(seconds)
 
 
 def one_run(scratch: Scratch) -> Figures:
@@ -46,6 +57,8 @@ def one_run(scratch: Scratch) -> Figures:
     hub.stop("grace")
     figures["memory_idle"] = pss(scratch)
     figures["second_up"] = timed(scratch, "up")
+    figures["shells"] = slowest(scratch)
+    figures["status"] = timed(scratch, "status")
     figures["down"] = timed(scratch, "down")
     figures["left"] = float(len(scratch.found()) + len(scratch.listening()))
     return figures
