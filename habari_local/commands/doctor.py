@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from habari_local.commands.options import AsJson, ModeName
 from habari_local.console import Prose, Result, Table
-from habari_local.errors import MISSING_TOOL, ConfigError
+from habari_local.errors import FAILED, MISSING_TOOL, ConfigError
 
 if TYPE_CHECKING:
     from habari_local.diagnostics.checks import Finding, Requirement
 
 
-def doctor(mode: ModeName = None, as_json: AsJson = False) -> Result:
+Pull = Annotated[
+    bool, typer.Option("--pull", help="Ask each registry for the images too; nothing is pulled.")
+]
+
+
+def doctor(mode: ModeName = None, pull: Pull = False, as_json: AsJson = False) -> Result:
     """Check which modes this machine can run.
 
     The exit code is about the default mode, or the one that --mode names.
@@ -29,10 +36,19 @@ def doctor(mode: ModeName = None, as_json: AsJson = False) -> Result:
     rows = [settings] if settings else []
     rows += _checked(needs, environ)
     able = [_verdict(name, rows, default=name == default) for name in needs]
-    asked = next((each for each in able if each["mode"] == (mode or default)), None)
+    verdict = next((each for each in able if each["mode"] == (mode or default)), None)
     data = {"modes": able, "checks": [each.as_json() for each in rows]}
-    good = asked is not None and asked["good"]
+    good = verdict is not None and verdict["good"]
     shown = _shown(rows, able, tuple(needs))
+    if pull:
+        from habari_local.commands import doctor_registries
+        from habari_local.images.space import free_bytes
+
+        asked = doctor_registries.ask_registries(environ, tuple(needs))
+        data["images"] = [each.as_json() for each in asked]
+        shown += doctor_registries.shown(asked, free_bytes())
+        if any(each.problem for each in asked):
+            return Result(data, shown, FAILED, as_json=as_json)
     return Result(data, shown, 0 if good else MISSING_TOOL, as_json=as_json)
 
 

@@ -69,7 +69,8 @@ def build(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Re
 
     Example: habari-local image build notebook --set HABARI_IMAGES=packages
     """
-    return _make(images_of(sets), names or (), "build", as_json=as_json)
+    images = images_of(sets)
+    return _make(images, names or images.used(), "build", as_json=as_json)
 
 
 @app.command()
@@ -83,7 +84,8 @@ def pull(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Res
     from habari_local.images.catalogue import choose
 
     images = images_of(sets)
-    pulled = [each.name for each in choose(images.catalogue, names or ()) if each.pull]
+    wanted = choose(images.catalogue, names or images.used())
+    pulled = [each.name for each in wanted if each.pull]
     if not pulled:
         source = images.settings.images
         return Result({"images": {}}, [f"Nothing to pull with HABARI_IMAGES={source}."])
@@ -127,7 +129,7 @@ def prune(
 ) -> Result:
     """Remove images that nothing asks for any more.
 
-    Of those that this checkout built.
+    Of those that this checkout built; with --all those too that were pulled.
 
     Example: habari-local image prune
     """

@@ -2,25 +2,94 @@
 
 from __future__ import annotations
 
+import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-from habari_local.drivers import engine
+from habari_local.drivers import engine, registry
 from habari_local.drivers.docker import WITHOUT, told
-from habari_local.errors import Cancelled
+from habari_local.errors import Cancelled, HabariError
+
+SILENT_SECONDS = 0.3  # after which we ask a registry of which Docker says nothing
+TOLD_SECONDS = 4.5  # after which its refusal is told, though Docker waits still
 
 PLAIN_TO_TLS = "HTTP request to an HTTPS server"
 
 
-def pull(reference: str, say: Callable[[str], None], cancel: threading.Event | None) -> None:
-    """Fetch an image from its registry.
+def pull(
+    reference: str,
+    say: Callable[[str], None],
+    cancel: threading.Event | None,
+    ca: Path | None = None,
+) -> None:
+    """Fetch an image from its registry; `ca` is the file of certificates that we trust.
+
+    Docker waits a minute for a registry that takes a connection and is silent, and leaves out what
+    one says with a refusal: then we ask it ourselves.
 
     Raises:
-        HabariError: the registry has no such image, refuses, or is out of reach.
+        HabariError: the registry has no such image, refuses, or is out of reach; within 5 s.
+        Cancelled: `cancel` was set.
     """
-    with told(f"Image {reference}", WITHOUT):
-        _follow(engine.api().pull(reference, stream=True, decode=True), say, cancel)
+    events: queue.SimpleQueue[dict[str, Any] | Exception | None] = queue.SimpleQueue()
+    threading.Thread(target=_pulled, args=(reference, events), daemon=True).start()
+    silent = registry.Inquiry(reference, ca)
+    began = time.monotonic()
+    heard = False
+    while True:
+        if cancel is not None and cancel.is_set():
+            raise Cancelled
+        try:
+            event = events.get(timeout=0.1)
+        except queue.Empty:
+            waited = time.monotonic() - began
+            if not heard and waited > SILENT_SECONDS and _direct(reference):
+                silent.begin()
+                if silent.refusal and waited > TOLD_SECONDS:
+                    raise silent.refusal from None
+            continue
+        heard = True
+        if event is None:
+            return
+        if isinstance(event, Exception) or "error" in event:
+            raise _failed(reference, event, silent) from None
+        say(_progress(event))
+
+
+def _pulled(reference: str, events: queue.SimpleQueue[dict[str, Any] | Exception | None]) -> None:
+    try:
+        for event in engine.api().pull(reference, stream=True, decode=True):
+            events.put(event)
+        events.put(None)
+    except Exception as error:  # noqa: BLE001 (told by who waits)
+        events.put(error)
+
+
+def _direct(reference: str) -> bool:
+    """Whether the engine asks as we do: neither through a proxy nor through mirrors of its own."""
+    with told():
+        info = engine.api().info()
+    mirrors = (info.get("RegistryConfig") or {}).get("Mirrors")
+    hub = registry.parse(reference).registry == registry.HUB
+    return not (info.get("HttpsProxy") or info.get("HttpProxy") or (hub and mirrors))
+
+
+def _failed(
+    reference: str, event: dict[str, Any] | Exception, asked: registry.Inquiry
+) -> HabariError:
+    """Return why a pull failed: in the registry's words, where it has some, else in Docker's."""
+    if isinstance(event, HabariError):
+        return event
+    asked.begin()
+    asked.wait()
+    if asked.refusal and asked.answered:
+        return asked.refusal
+    said = str(getattr(event, "explanation", "") or event)
+    said = said if isinstance(event, Exception) else str(event["error"])
+    return HabariError(f"Image {reference}: {said.rstrip('.')}.", WITHOUT)
 
 
 def digest_there(target: str) -> str:
@@ -84,4 +153,8 @@ def _follow(
             raise Cancelled
         if "error" in event:
             raise docker.errors.DockerException(str(event["error"]))
-        say(" ".join(str(event.get(key, "")) for key in ("status", "progress")).strip())
+        say(_progress(event))
+
+
+def _progress(event: dict[str, Any]) -> str:
+    return " ".join(str(event.get(key, "")) for key in ("status", "progress")).strip()

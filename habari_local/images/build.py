@@ -17,6 +17,7 @@ from habari_local.drivers import distribution, docker, git, mmdebstrap, processe
 from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import mirrors, tags
 from habari_local.images.catalogue import Catalogue, Image, load, through, with_bases
+from habari_local.images.chart_images import chart_images
 from habari_local.images.failure import explain, shown
 from habari_local.paths import Checkout, private_folder
 
@@ -69,7 +70,17 @@ class Images:
         given = self.settings.notebook_image
         if given:
             images["notebook"] = replace(images["notebook"], pull=given, dockerfile="", base="")
+        if self.settings.images == "upstream":
+            found = chart_images(self.settings, self.checkout.root, self.environ)
+            images |= {each.name: each for each in found}
         return images
+
+    def used(self) -> list[str]:
+        """Name the images that some mode runs with these settings: of S3, the backend's alone."""
+        backend = self.settings.s3_backend
+        unused = set() if backend == "auto" else {"s3-moto", "s3-localstack"} - {f"s3-{backend}"}
+        unused |= {"github"} if self.settings.real_github else set()
+        return [name for name in self.catalogue if name not in unused]
 
     def reference(self, name: str) -> str:
         """Return what an image is called, whether it is there or not."""
@@ -77,6 +88,17 @@ class Images:
         found = tags.reference(self.checkout.root, self.catalogue, name, mirror)
         upstream = self.catalogue[name].pull and found != self.settings.notebook_image
         return through(found, self.settings.image_mirror) if upstream else found
+
+    def foreign(self, modes: Sequence[str]) -> dict[str, str]:
+        """Return what these modes have from registries: name → reference, as it is asked for."""
+        found = {}
+        for image in with_bases(self.catalogue, self.used()):
+            for_modes = image.modes or modes  # a base has none of its own
+            if image.pull and set(modes) & set(for_modes):
+                found[image.name] = self.reference(image.name)
+            elif image.base and image.base not in self.catalogue and set(modes) & set(for_modes):
+                found[image.name] = through(image.base, self.settings.image_mirror)
+        return found
 
     def tasks(self, names: Sequence[str]) -> list[Task]:
         """Return what to do so that these images are there, each after what it stands on.
@@ -129,7 +151,7 @@ class Images:
 
     def _make(self, image: Image, reference: str, say: Say, cancel: threading.Event | None) -> None:
         if image.pull:
-            distribution.pull(reference, say, cancel)
+            distribution.pull(reference, say, cancel, mirrors.ca_bundle(self.environ))
             return
         folder = private_folder(self.checkout.state / FOLDER)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f"{image.name}-") as made:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from habari_local.drivers import distribution, docker, git
 from habari_local.errors import USAGE, HabariError
@@ -113,20 +113,33 @@ def fetch(reference: str, say: Callable[[str], None]) -> str:
 def unasked(images: Images, *, every: bool = False) -> list[docker.Stored]:
     """Return what this checkout built and neither value of HABARI_IMAGES asks for.
 
-    With `every`, what they ask for too. What another checkout built is not among it.
+    With `every`, what they ask for too, built and pulled. What another checkout built is not among
+    it, nor a notebook image that the settings name: it may be the only one.
     """
-    wanted: set[str] = set()
-    for source in () if every else SOURCES:
-        of_source = Images(
-            images.checkout, images.settings.model_copy(update={"images": source}), images.environ
-        )
-        wanted |= {of_source.reference(name) for name in of_source.catalogue}
-    return [
+    known = [
+        Images(images.checkout, images.settings.model_copy(update={"images": each}), images.environ)
+        for each in SOURCES
+    ]
+    wanted = {each.reference(name) for each in known for name in each.catalogue}
+    built = [
         stored
         for stored in docker.ours()
         if stored.labels.get("dev.habari.checkout") == images.checkout.id
-        and not wanted.intersection(stored.tags or ())
+        and (every or not wanted.intersection(stored.tags or ()))
     ]
+    return [*built, *_pulled(known)] if every else built
+
+
+def _pulled(known: Sequence[Images]) -> list[docker.Stored]:
+    """Return what is there under a reference that is pulled; each by that reference alone."""
+    references = {
+        each.reference(name)
+        for each in known
+        for name, image in each.catalogue.items()
+        if image.pull
+    } - {each.settings.notebook_image for each in known}
+    found = {name: docker.find(name) for name in sorted(references)}
+    return [replace(stored, tags=(name,)) for name, stored in found.items() if stored]
 
 
 def prune(images: Images, *, every: bool = False) -> list[docker.Stored]:

@@ -16,6 +16,7 @@ from habari_local.drivers import compose, docker, engine, processes
 from habari_local.drivers.clearance import clear
 from habari_local.drivers.engine import Container
 from habari_local.errors import HabariError, PortTaken
+from habari_local.images import space
 from habari_local.modes._compose import buckets, images, place
 from habari_local.modes.base import Context, ServiceStatus, Stopped
 
@@ -26,12 +27,13 @@ class ComposeMode:
     """What `hub` and `nohub` have in common; each adds its steps and endpoints."""
 
     name = ""
+    s3_backend: str
     titles: Mapping[str, str]  # service → what a person calls it, in the order of the start
     ports: Mapping[str, str]  # service → the setting of the port that it publishes
 
     def requirements(self) -> Sequence[Requirement]:
         """Return what must be on the machine."""
-        return (*EVERY_MODE, *CONTAINERS)
+        return (*EVERY_MODE, *CONTAINERS, space.requirement(self.name, self.s3_backend))
 
     def services(self, ctx: Context) -> Sequence[str]:
         """Return the services that the settings ask for."""

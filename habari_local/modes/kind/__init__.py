@@ -16,7 +16,7 @@ from habari_local.drivers import processes
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.errors import PortTaken
 from habari_local.identity.users import kinds
-from habari_local.images import tools
+from habari_local.images import space, tools
 from habari_local.modes._compose import buckets
 from habari_local.modes._compose import images as compose_images
 from habari_local.modes._helm import steps as helm_steps
@@ -53,7 +53,7 @@ class KindMode(KeepingVolumes):
 
     def requirements(self) -> Sequence[Requirement]:
         """Return what must be on the machine."""
-        return (*EVERY_MODE, *CONTAINERS, *TOOLS)
+        return (*EVERY_MODE, *CONTAINERS, *TOOLS, space.requirement(self.name, self.s3_backend))
 
     def services(self, ctx: Context) -> Sequence[str]:
         """Return the services that the settings ask for."""

@@ -1,0 +1,158 @@
+"""What comes from registries: asked for, pulled, refused, compared with its record, removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from habari_local.config.settings import Settings
+from habari_local.drivers import distribution, docker, registry
+from habari_local.errors import HabariError
+from habari_local.images import transfer
+from habari_local.images.build import Images
+from habari_local.images.catalogue import Image
+from habari_local.images.upstream import Recorded, compare, configuration
+from habari_local.paths import Checkout
+from tests.fake_registry import fake_registry
+from tests.images.conftest import ROOT, Run
+from tests.images.registries import guarded, start
+
+WORDS = "you have reached your pull rate limit"
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    """The registry's own and a small one: this runs without the images of a cluster too."""
+    made = Images(Checkout(ROOT), Settings(images="packages"), dict(os.environ))
+    for task in made.tasks(["registry", "github"]):
+        task.perform(lambda _: None, None)
+    return made
+
+
+@pytest.fixture
+def there(images: Images, run: Run) -> Iterator[str]:
+    """A reference that a real registry has, and the engine has not."""
+    name = f"{start(images, run).address}/team/app:1"
+    run("tag", images.reference("github"), name)
+    run("push", name)
+    run("image", "rm", name)
+    yield name
+    run("image", "rm", "-f", name, check=False)
+
+
+def tool(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "habari_local", *arguments],
+        capture_output=True, text=True, cwd=ROOT, check=False, timeout=100,
+        env={**os.environ, **environ},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [
+        ({"status": 404}, "404 Not Found, manifest unknown"),
+        ({"status": 403, "code": "DENIED", "message": "it is ours"}, "403 Forbidden, it is ours"),
+        ({"status": 429, "code": "TOOMANYREQUESTS", "message": WORDS}, WORDS),
+        ({"status": 503, "message": "maintenance"}, "503 Service Unavailable, maintenance"),
+        ({"hang": threading.Event()}, "no answer within 4 s"),
+    ],
+    ids=["lacks it", "denies", "limits", "fails", "hangs"],
+)
+def test_a_pull_that_fails_is_told_in_five_seconds_with_the_registrys_reason(
+    images: Images, told: dict[str, Any], seen: str
+) -> None:
+    assert docker.find(images.reference("registry")), "the engine answers"
+    with fake_registry(**told) as found:
+        began = time.monotonic()
+        with pytest.raises(HabariError, match=seen) as refused:
+            distribution.pull(f"{found.address}/team/app:1", lambda _: None, None)
+        assert time.monotonic() - began <= 5
+    assert f"Image {found.address}/team/app:1: {found.address}: " in refused.value.message
+
+
+def test_doctor_asks_a_real_registry_and_pulls_nothing(images: Images, there: str) -> None:
+    given = {"HABARI_IMAGES": "packages", "HABARI_NOTEBOOK_IMAGE": there}
+    done = tool("doctor", "--pull", "--mode", "nohub", "--json", **given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (found,) = json.loads(done.stdout)["images"]
+    stored = docker.find(images.reference("github"))
+    assert stored
+    assert found["problem"] is None
+    assert 10e6 < found["download_bytes"] < stored.size
+    assert found["platforms"] == ["linux/amd64"]
+    assert docker.find(there) is None
+
+
+def test_doctor_tells_every_refusal_at_once(images: Images) -> None:
+    with fake_registry(status=429, message=WORDS) as found:
+        given = {"HABARI_IMAGES": "upstream", "HABARI_IMAGE_MIRROR": f"{found.address}/cache"}
+        done = tool("doctor", "--pull", "--mode", "kind", "--json", **given)
+    assert done.returncode == 1
+    asked = {each["image"]: each for each in json.loads(done.stdout)["images"]}
+    assert set(asked) == {"base", "notebook", "registry", "node", "chart-hub", "chart-proxy"}
+    assert all(WORDS in each["problem"] for each in asked.values())
+    where = asked["chart-hub"]["reference"]
+    assert where == f"{found.address}/cache/quay.io/jupyterhub/k8s-hub:4.4.0"
+
+
+def test_one_with_tls_and_a_password_is_asked_with_dockers_credentials(
+    images: Images, run: Run, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = guarded(images, run, tmp_path)
+    with pytest.raises(registry.Refusal, match="401 Unauthorized"):
+        registry.ask(f"{found.address}/x:1", "linux/amd64")
+    for name, value in found.environ.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(registry.Refusal, match="404 Not Found"):
+        registry.ask(f"{found.address}/x:1", "linux/amd64")
+
+
+def test_an_image_is_compared_with_its_record(images: Images, there: str) -> None:
+    distribution.pull(there, lambda _: None, None)
+    offer, seen = registry.ask(there, "linux/amd64"), configuration(there)
+    facts = {key: seen[key] for key in ("user", "entrypoint", "command", "volumes", "size_mb")}
+    facts |= {"healthcheck": [], "platforms": ["linux/amd64"], "env": {"LANG": "C.UTF-8"}}
+    facts["download_mb"] = round(offer.size / 1e6)
+    exact = Recorded("app", f"{there}@{offer.digest}", facts)
+    found = compare(exact, offer, seen)
+    assert (found.differences, found.unrecorded) == ([], [])
+    other = {**facts, "user": "root", "env": {"LANG": "de"}, "platforms": ["linux/s390x"]}
+    other["size_mb"] = facts["size_mb"] * 2
+    del other["command"]
+    wrong = compare(replace(exact, reference=f"{there}@sha256:0", facts=other), offer, seen)
+    subjects = {each.partition(":")[0] for each in wrong.differences}
+    assert subjects == {"user", "env LANG", "platforms", "size_mb", "digest"}
+    assert wrong.unrecorded == [f"command = {seen['command']!r}"]
+
+
+def test_prune_all_removes_what_was_pulled_and_nothing_else_of_that_image(
+    images: Images, there: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the very reference that we pull: a name of somebody else's for it stays."""
+    pulled = f"{there}@{registry.ask(there, 'linux/amd64').digest}"
+    distribution.pull(pulled, lambda _: None, None)
+    theirs = f"{there.rpartition(':')[0]}:theirs"
+    run("tag", pulled, theirs)
+    known = {"app": Image("app", "pulled as it is", pull=pulled)}
+    monkeypatch.setattr(docker, "ours", list)  # what is built here stays for other tests
+    monkeypatch.setattr(docker, "forget_sent", lambda: False)
+    monkeypatch.setattr(Images, "catalogue", known)
+    try:
+        assert transfer.prune(images) == []
+        named = replace(images, settings=Settings(images="packages", notebook_image=pulled))
+        assert transfer.prune(named, every=True) == [], "a notebook image that somebody named"
+        assert [each.tags for each in transfer.prune(images, every=True)] == [(pulled,)]
+        assert docker.find(pulled) is None
+        assert docker.find(theirs)
+    finally:
+        run("image", "rm", "-f", theirs, check=False)
