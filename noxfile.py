@@ -15,7 +15,7 @@ import nox
 
 from habari_local.drivers import uv
 from habari_local.errors import CommandFailed
-from habari_local.paths import Checkout
+from habari_local.paths import Checkout, private_folder
 from tests.able import chosen, missing
 
 ROOT = Path(__file__).resolve().parent
@@ -34,6 +34,7 @@ COMPONENTS = {
     "s3": ("images/s3/requirements-test.txt", "images/s3/tests", "images/s3"),
 }
 
+ACTIONLINT = "1.7.12"
 # LocalStack 4.14.0 needs it, whatever its metadata says.
 NEWER = "3.13"
 
@@ -48,13 +49,30 @@ def pytest_arguments(session: nox.Session) -> list[str]:
     return [each for each in session.posargs if each != "--strict"]
 
 
+def actionlint(session: nox.Session) -> None:
+    """Check the workflows; the program comes as a Go module, and from no index of Python's."""
+    folder = private_folder(ROOT / ".habari" / "tools" / f"actionlint-{ACTIONLINT}")
+    program = folder / "actionlint"
+    if not program.exists():
+        if shutil.which("go") is None:
+            session.log("actionlint was not run: it wants Go, and there is none here")
+            return
+        module = f"github.com/rhysd/actionlint/cmd/actionlint@v{ACTIONLINT}"
+        session.run("go", "install", module, env={"GOBIN": str(folder)}, external=True)
+    session.run(str(program), "-shellcheck=", "-pyflakes=", external=True)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, types, layers and conventions."""
+    """Style, types, layers, conventions, and the workflows."""
     python(session, "ruff", "check")
     python(session, "ruff", "format", "--check")
     python(session, "mypy")
     session.run(str(Path(sys.executable).with_name("lint-imports")), "--no-logo", external=True)
+    zizmor = str(Path(sys.executable).with_name("zizmor"))
+    options = ("--offline", "--quiet", "--no-progress", "--min-severity=medium")
+    session.run(zizmor, *options, ".github", external=True)
+    actionlint(session)
 
 
 @nox.session
@@ -155,6 +173,12 @@ def images(session: nox.Session) -> None:
     suite = ("habari_local", "e2e", "--mode", "nohub", *strict)
     image = built().reference("notebook")
     python(session, *suite, HABARI_IMAGES="packages", HABARI_NOTEBOOK_IMAGE=image)
+
+
+@nox.session
+def upstream(session: nox.Session) -> None:
+    """Upstream's images, pulled and compared with images/upstream.toml; needs their registries."""
+    python(session, "pytest", "tests/upstream", *pytest_arguments(session))
 
 
 @nox.session

@@ -1,0 +1,37 @@
+"""Each image of upstream is as images/upstream.toml has it; what that lacks is printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from habari_local.drivers import distribution, docker, registry
+from habari_local.images import mirrors
+from habari_local.images.upstream import Recorded, compare, configuration, load
+
+ROOT = Path(__file__).resolve().parents[2]
+PLATFORM = "linux/amd64"  # which recorded sizes are of
+
+
+@pytest.fixture(params=load(ROOT).values(), ids=lambda each: str(each.name))
+def recorded(request: pytest.FixtureRequest) -> Iterator[Recorded]:
+    """One image; it goes again, since a runner has no room for all of them."""
+    found: Recorded = request.param
+    before = docker.find(found.reference)
+    yield found
+    if before is None:
+        docker.remove(found.reference)
+
+
+@pytest.mark.timeout(1200)
+def test_it_is_what_is_recorded(recorded: Recorded) -> None:
+    offer = registry.ask(recorded.reference, PLATFORM, mirrors.ca_bundle(os.environ))
+    distribution.pull(recorded.reference, lambda _: None, None)
+    found = compare(recorded, offer, configuration(recorded.reference))
+    for each in found.unrecorded:
+        sys.stdout.write(f"[{recorded.name}] {each}\n")
+    assert found.differences == []
