@@ -70,6 +70,7 @@ def record(root: Path, identity: Identity) -> None:
         return
     file = root / ".habari" / NOTE
     part = file.with_name(f".{NOTE}.{os.getpid()}")
+    part.touch(mode=0o600)
     part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     part.replace(file)
 

@@ -134,6 +134,7 @@ def prune(
     Example: habari-local image prune
     """
     from habari_local.commands.meant import confirm_deletion
+    from habari_local.drivers import docker
     from habari_local.images import transfer
 
     images = images_of(None)
@@ -141,7 +142,7 @@ def prune(
         found = transfer.unasked(images, every=True)
         names = [name for each in found for name in each.tags or (each.id,)]
         again = "habari-local image prune --all"
-        things = [*(f"image {name}" for name in names), CACHE]
+        things = [*(f"image {name}" for name in names), *([CACHE] if docker.sent() else ())]
         confirm_deletion(things, images.checkout.root, yes=yes, again=again)
     removed = transfer.prune(images, every=every)
     size = human_size(sum(each.size for each in removed))

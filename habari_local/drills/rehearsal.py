@@ -45,6 +45,7 @@ def rehearsal(
         say("deleting the rehearsal's platform")
         with suppress(HabariError):
             second.be_working_tree()  # an older commit's may know no --yes
+        with suppress(HabariError):
             second.call("down", "--mode", mode, "--wipe", "--yes")
             shutil.rmtree(folder, ignore_errors=True)
 

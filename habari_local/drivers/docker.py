@@ -118,6 +118,12 @@ def remove(name: str) -> bool:
     return True
 
 
+def sent() -> bool:
+    """Whether anything was sent to local clusters and is kept."""
+    found = engine.api().volumes(filters={"name": REGISTRY})["Volumes"] or ()
+    return any(each["Name"] == REGISTRY for each in found)
+
+
 def forget_sent() -> bool:
     """Delete what was sent to local clusters; return False where there is none or one is up."""
     import docker

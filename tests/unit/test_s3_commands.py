@@ -40,7 +40,8 @@ def call(
         said = capsys.readouterr()
         code = ended.value.code
         assert isinstance(code, int)
-        return code, json.loads(said.out) if said.out else None, said.err
+        told = said.err.removeprefix(f"Checkout: {tmp_path}\n")
+        return code, json.loads(said.out) if said.out else None, told
 
     return calling
 
