@@ -10,12 +10,13 @@ import pytest
 
 from habari_local.charts.chart import opened
 from habari_local.charts.examine import examine
-from habari_local.charts.fill import filled
+from habari_local.charts.fill import QUESTIONS, filled
 from habari_local.charts.rules import RULES
 from habari_local.charts.rules.leftovers import PLACEHOLDER
 from habari_local.charts.rules.tree import leaves
 from habari_local.charts.values import dotted, parse
 from habari_local.cli import main
+from habari_local.config.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST = (ROOT / "config.dist.yaml").read_text(encoding="utf-8")
@@ -98,6 +99,21 @@ def over(good: Path, text: str) -> Path:
 
 def test_filled_in_it_is_good_for_chart_and_rules(good: Path) -> None:
     assert examine([good], ROOT, DOUBLE) == []
+
+
+def test_names_as_github_gives_them_are_good_answers_and_good_values(tmp_path: Path) -> None:
+    names = "octo_corp,foo-,a--b," + "x" * 39
+    assert re.fullmatch(QUESTIONS["admins"].pattern, names)
+    assert Settings.model_validate({"allowed_users": names}).allowed_users == tuple(
+        names.split(",")
+    )
+    for wrong in ("x" * 40, "-foo", "_foo", "a.b", "a b", "\u017f"):
+        assert not re.fullmatch(QUESTIONS["admins"].pattern, wrong)
+        with pytest.raises(ValueError, match="can't be a GitHub name"):
+            Settings.model_validate({"allowed_users": wrong})
+    path = tmp_path / "config.yaml"
+    path.write_text(filled(DIST, {**ANSWERS, "admins": names}), encoding="utf-8")
+    assert examine([path], ROOT, DOUBLE) == []
 
 
 @pytest.mark.parametrize(("rule", "text"), BROKEN, ids=lambda each: each.replace(" ", ""))
