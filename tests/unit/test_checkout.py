@@ -139,3 +139,23 @@ def test_the_option_wins_over_the_environment(
     with pytest.raises(SystemExit) as ended:
         main(["--checkout", str(clone), "config", "show"])
     assert ended.value.code == 0, capsys.readouterr().err
+
+
+def test_productions_values_are_checked_outside_of_any(
+    installed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As pre-commit does, in a repository that has nothing but values."""
+    from habari_local.cli import main
+
+    values = tmp_path / "values"
+    values.mkdir()
+    (values / "config.yaml").write_text("hub: {}\n")
+    monkeypatch.chdir(values)
+    with pytest.raises(SystemExit) as ended:
+        main(["config", "check", "config.yaml"])
+    assert ended.value.code == 1
+    assert "config.yaml" in capsys.readouterr().out
+    assert [each.name for each in values.iterdir()] == ["config.yaml"]
