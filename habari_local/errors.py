@@ -54,9 +54,7 @@ class ConfigError(HabariError):
 
     def __init__(self, problems: Sequence[str], hint: str = "cat .env.dist") -> None:
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
-        super().__init__(
-            f"Settings: {count} found, none expected.", hint, USAGE, [f"- {p}" for p in problems]
-        )
+        super().__init__(f"Settings: {count} found.", hint, USAGE, [f"- {p}" for p in problems])
         self.problems = tuple(problems)
 
 

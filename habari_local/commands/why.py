@@ -12,6 +12,8 @@ from habari_local.commands.options import AsJson, ContextName, ModeName, Namespa
 from habari_local.console import Prose, Result, Table
 from habari_local.errors import NOT_READY, HabariError
 
+WIDEST = 200  # letters of a line of a log that are shown
+
 if TYPE_CHECKING:
     from habari_local.diagnostics.ladder import Climb, Scene
     from habari_local.modes.base import Context, Endpoints, Mode, Orchestrated, Trouble
@@ -149,11 +151,14 @@ def _heads(where: Endpoints, backend: str) -> None:
 
 
 def _shown(found: Climb) -> list[str | Prose | Table]:
+    from habari_local.diagnostics.evidence import telling
+
     table = Table(["looked at", "state", "seen"], [(r.name, r.state, r.seen) for r in found.rungs])
     if found.broken is None:
         return [table, "Nothing is broken that can be seen from here."]
     broken = found.broken
-    lines: list[str | Prose | Table] = [table, *(f"  {line}" for line in found.log)]
+    lines: list[str | Prose | Table] = [table]
+    lines += [Prose(f"  {line[:WIDEST]}") for line in telling(found.log)]
     lines.append(Prose(f"{broken.name}: {broken.seen}. Expected: {broken.expected}."))
     if found.problem:
         lines.append(Prose(f"{found.problem.says} More: {found.problem.link}"))

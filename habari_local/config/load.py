@@ -22,6 +22,14 @@ from habari_local.paths import CHECKOUT
 NOT_SETTINGS = frozenset({"HABARI_LABEL", "HABARI_SERVICE", CHECKOUT, "HABARI_ENDPOINTS_FILE"})
 
 
+# What is wrong with a value, where pydantic's own words are for programmers.
+PLAIN = {
+    "int_parsing": "not a whole number",
+    "float_parsing": "not a number",
+    "string_pattern_mismatch": "not of the form that .env.dist shows",
+}
+
+
 @dataclass(frozen=True)
 class Value:
     """One setting as text, and where it comes from."""
@@ -166,7 +174,7 @@ def _hint(problems: Sequence[str], dotenv: Path) -> str:
 def _sentences(error: ValidationError, values: Mapping[str, Value]) -> list[str]:
     sentences = []
     for detail in error.errors(include_url=False):
-        message = detail["msg"].removeprefix("Value error, ")
+        message = PLAIN.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
         if not detail["loc"]:
             sentences += message.split("; ")
             continue

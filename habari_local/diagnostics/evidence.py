@@ -13,6 +13,12 @@ MARK = "habari-probe"
 # What no person asks for: those who do are `status`, `up`, Docker and Kubernetes.
 PROBES = re.compile(rf"{MARK}|/hub/health\b|/_chp_healthz\b|/_habari/health\b")
 SINCE = 120.0  # seconds that a log goes back from its last line: what came before is another story
+# Of the hub and of servers, of the proxy, of PostgreSQL and Kubernetes, of Python.
+BAD = re.compile(
+    r"\[[EWC] \d|\b(error|warn(ing)?|fatal|panic|critical|refused|failed)\b|Error\b|Traceback"
+    r"|exception| [45]\d\d (GET|POST|PUT|HEAD|DELETE|PATCH)\b",
+    re.IGNORECASE,
+)
 DAY = 86400.0
 DATED = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
 COMMON = re.compile(r"(\d\d/\w{3}/\d{4})[: ](\d\d:\d\d:\d\d)")  # of the Common Log Format
@@ -36,6 +42,23 @@ def since_the_fault(lines: Sequence[str]) -> list[str]:
         for line, age in zip(life, ages, strict=True)
         if age <= SINCE and not PROBES.search(line)
     ]
+
+
+def telling(lines: Sequence[str]) -> list[str]:
+    """Return the lines that a person wants to see: errors and warnings, with what belongs to them.
+
+    All that is there if none of them says that it is one, but then the last three are enough.
+    """
+    shown: list[str] = []
+    bad = False
+    for line in lines:
+        if _moment(line):
+            bad = bool(BAD.search(line))
+        elif BAD.search(line):
+            bad = True
+        if bad:
+            shown.append(line)
+    return shown or list(lines[-3:])
 
 
 def _ages(lines: Sequence[str]) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from habari_local.diagnostics.evidence import MARK, since_the_fault
+from habari_local.diagnostics.evidence import MARK, since_the_fault, telling
 
 LOCKED = "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database is locked"
 
@@ -60,3 +60,10 @@ def test_traces_of_probes_are_none(trace: str) -> None:
 
 def test_lines_without_any_time_are_all_kept() -> None:
     assert since_the_fault(["one", "two"]) == ["one", "two"]
+
+
+def test_errors_are_shown_rather_than_what_went_well() -> None:
+    good = "hub | [I 2026-11-30 02:11:08.538 JupyterHub log:192] 200 GET /hub/home"
+    trace = [hub("02:11:09", "Exception in request"), "hub |     Traceback", "hub |   in start"]
+    assert telling([good, *trace, good]) == trace
+    assert telling([good] * 9) == [good] * 3, "none says what it was"
