@@ -12,6 +12,7 @@ from habari_local import active, modes
 from habari_local.checkout_identity import NOTE, of_the_same_path
 from habari_local.config.secrets import Secrets, load_secrets
 from habari_local.config.settings import Settings
+from habari_local.drivers.node import Node
 from habari_local.errors import HabariError
 from habari_local.modes.base import Context
 from habari_local.paths import Checkout
@@ -100,6 +101,28 @@ def test_what_is_up_in_the_first_is_not_up_in_its_copy(
     copy = at(shutil.copytree(first.root, tmp_path / "copy"))
     assert active.active_mode(copy) is None
     assert active.active_mode(first) == "process"
+
+
+def test_a_cluster_that_runs_is_found_by_its_name(
+    first: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kind puts no label of ours on its nodes."""
+
+    def nodes(cluster: str) -> list[Node]:
+        name = f"habari-{first.id}"
+        found = Node("1", f"{name}-control-plane", "node", True, frozenset(), frozenset())
+        return [found] if cluster == name else []
+
+    monkeypatch.setattr("habari_local.drivers.engine.reachable", lambda: True)
+    monkeypatch.setattr("habari_local.drivers.engine.running_modes", lambda _: set())
+    monkeypatch.setattr("habari_local.drivers.engine.containers", lambda _: [])
+    monkeypatch.setattr("habari_local.drivers.node.find", nodes)
+    assert active.active_mode(first) == "kind"
+    ctx = Context(first, Settings(), Secrets(), {})
+    assert [row.title for row in active.without_notes(ctx, "kind")] == [
+        f"habari-{first.id}-control-plane"
+    ]
+    assert active.active_mode(Checkout(first.root.parent)) is None
 
 
 class TestEarlier:
