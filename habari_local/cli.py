@@ -29,6 +29,8 @@ from habari_local.commands.gate import gate
 from habari_local.commands.kubernetes import helm, kubectl
 from habari_local.commands.logs import logs
 from habari_local.commands.open import open_
+from habari_local.commands.restart import restart
+from habari_local.commands.shell import shell
 from habari_local.commands.status import status
 from habari_local.commands.up import up
 from habari_local.commands.why import why
@@ -52,6 +54,8 @@ for verb in (
     status,
     endpoints,
     logs,
+    restart,
+    shell,
     doctor,
     why,
     bundle,

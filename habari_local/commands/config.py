@@ -98,8 +98,9 @@ def get(name: SettingName, sets: Sets = None) -> Result:
     from habari_local.config.render.dist import as_text
     from habari_local.paths import find_checkout
 
+    root = find_checkout().root
     field = _field(name, f"habari-local config get {NAME}")
-    value = getattr(load(find_checkout().root, flags(sets)).settings, field)
+    value = getattr(load(root, flags(sets)).settings, field)
     text = value.get_secret_value() if isinstance(value, SecretStr) else as_text(value)
     return Result({name: text}, [text])
 

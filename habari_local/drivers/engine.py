@@ -149,21 +149,21 @@ def memory(container: str) -> int | None:
     return int(found["usage"] - cached) if "usage" in found else None
 
 
-def last_lines(container: str, count: int) -> list[str]:
-    """Return the last lines of a container's log."""
+def last_lines(container: str, count: int, since: float | None = None) -> list[str]:
+    """Return the last lines of a container's log, none older than `since` (epoch seconds)."""
     import docker
 
     try:
-        text: bytes = api().logs(container, tail=count)
+        text: bytes = api().logs(container, tail=count, since=since)
     except docker.errors.APIError:
         return []
     return text.decode(errors="replace").splitlines()
 
 
-def follow(container: str, count: int) -> Iterator[str]:
+def follow(container: str, count: int, since: float | None = None) -> Iterator[str]:
     """Yield the last lines of a container's log and then each new one, until it ends."""
     rest = b""
-    for chunk in api().logs(container, stream=True, follow=True, tail=count):
+    for chunk in api().logs(container, stream=True, follow=True, tail=count, since=since):
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
             yield line.decode(errors="replace")

@@ -6,6 +6,8 @@ Kubeconfig and context are always given: the user's own and its current context 
 from __future__ import annotations
 
 import base64
+import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,22 +135,31 @@ class Cluster:
         found: dict[str, Any] = json.loads(answer.data)
         return found
 
-    def last_lines(self, namespace: str, pod: str, count: int) -> list[str]:
+    def last_lines(
+        self, namespace: str, pod: str, count: int, since: float | None = None
+    ) -> list[str]:
         """Return the last lines of a pod's log, of the container before it if there is no other."""
         for previous in (False, True):
             text = self.attempt(
                 lambda before=previous: self.api.read_namespaced_pod_log(
-                    pod, namespace, tail_lines=count, previous=before, _request_timeout=SECONDS
+                    pod,
+                    namespace,
+                    tail_lines=count,
+                    previous=before,
+                    _request_timeout=SECONDS,
+                    **_age(since),
                 )
             )
             if text:
                 return str(text).splitlines()
         return []
 
-    def follow(self, namespace: str, pod: str, count: int) -> Iterator[str]:
+    def follow(
+        self, namespace: str, pod: str, count: int, since: float | None = None
+    ) -> Iterator[str]:
         """Yield the last lines of a pod's log and then each new one, until it ends."""
         answer = self.api.read_namespaced_pod_log(
-            pod, namespace, tail_lines=count, follow=True, _preload_content=False
+            pod, namespace, tail_lines=count, follow=True, _preload_content=False, **_age(since)
         )
         rest = b""
         for chunk in answer.stream(decode_content=True):
@@ -223,6 +234,11 @@ class Cluster:
         with _told():
             self.api.patch_namespaced_secret(name, namespace, body, **APPLY)
         return True
+
+
+def _age(since: float | None) -> dict[str, int]:
+    """Return how old a log line may be, as the API asks for it."""
+    return {} if since is None else {"since_seconds": max(1, math.ceil(time.time() - since))}
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import psutil
 
 from habari_local import wait
 from habari_local.drivers.tail import STARTED
-from habari_local.errors import MissingTool, NotReady
+from habari_local.errors import MissingTool, NotReady, NotRunning
 
 LABEL, SERVICE = "HABARI_LABEL", "HABARI_SERVICE"
 UMASK = 0o022  # of what we start and what that starts: a container's, whatever the caller's is
@@ -144,6 +144,19 @@ def inside(container: str, pid: int) -> psutil.Process | None:
     except (OSError, psutil.Error):
         pass
     return None
+
+
+def surroundings(process: psutil.Process) -> tuple[dict[str, str], Path]:
+    """Return the environment and the folder of a process, without what makes it one of ours.
+
+    Raises:
+        NotRunning: it has ended.
+    """
+    try:
+        environ, folder = process.environ(), Path(process.cwd())
+    except psutil.Error as error:
+        raise NotRunning(f"Process {process.pid}") from error
+    return {k: v for k, v in environ.items() if k not in (LABEL, SERVICE)}, folder
 
 
 def alive(process: psutil.Process) -> bool:

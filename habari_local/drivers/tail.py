@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from habari_local.wait import pause
@@ -20,12 +23,55 @@ def last_lines(path: Path, count: int) -> list[str]:
         return [line.rstrip("\n") for line in deque(file, maxlen=count)]
 
 
-def lines(paths: Mapping[str, Path], *, last: int, follow: bool) -> Iterator[str]:
-    """Yield the last lines of each log with its name before each; with `follow`, new ones too."""
+# How those that we run tell the time: by ISO 8601 (UTC with a Z), as web servers do, or no day.
+ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?(Z?)")
+WEB = re.compile(r"\[(\d\d/[A-Z][a-z]{2}/\d{4})[ :](\d\d:\d\d:\d\d)")
+CLOCK = re.compile(r"^\W*(\d\d:\d\d:\d\d)")
+
+
+def written_at(line: str) -> float | None:
+    """Return when a line says that it was written, in seconds since the epoch; None: it doesn't.
+
+    A time without a day is of the last 24 hours.
+    """
+    try:
+        if found := ISO.search(line):
+            said = datetime.fromisoformat(f"{found[1]}T{found[2]}")
+            return (said.replace(tzinfo=UTC) if found[3] else said).timestamp()
+        if found := WEB.search(line):
+            return datetime.strptime(f"{found[1]} {found[2]}", "%d/%b/%Y %H:%M:%S").timestamp()
+        if found := CLOCK.search(line):
+            moment = datetime.now().replace(microsecond=0)
+            said = datetime.combine(moment.date(), datetime.strptime(found[1], "%H:%M:%S").time())
+            late = 86400 if said.timestamp() > time.time() + 60 else 0
+            return said.timestamp() - late
+    except ValueError:  # digits that are no time
+        return None
+    return None
+
+
+def not_before(lines: Iterable[str], since: float | None) -> Iterator[str]:
+    """Leave out lines that are older; one that tells no time is as old as the one before it."""
+    kept = since is None
+    for line in lines:
+        if not kept and since is not None:
+            written = written_at(line)
+            kept = written is not None and written >= since
+        if kept:
+            yield line
+
+
+def lines(
+    paths: Mapping[str, Path], *, last: int, follow: bool, since: float | None = None
+) -> Iterator[str]:
+    """Yield the last lines of each log with its name before each; with `follow`, new ones too.
+
+    None is older than `since` (seconds since the epoch).
+    """
     width = max((len(name) for name in paths), default=0)
     seen = {name: path.stat().st_size if path.is_file() else 0 for name, path in paths.items()}
     for name, path in paths.items():
-        for line in last_lines(path, last):
+        for line in not_before(last_lines(path, last), since):
             yield f"{name:<{width}} | {line}"
     while follow:
         for name, path in paths.items():

@@ -15,6 +15,7 @@ from habari_local.diagnostics.checks import Requirement
 from habari_local.paths import Checkout
 
 Say = Callable[[str], None]
+SHELL = ("sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")  # the better one
 SAME = "already there"  # what a step returns that had nothing to do
 
 
@@ -181,9 +182,18 @@ class Mode(Protocol):
         """Return the names that `logs` takes."""
 
     def logs(
-        self, ctx: Context, services: Sequence[str], *, follow: bool, lines: int
+        self,
+        ctx: Context,
+        services: Sequence[str],
+        *,
+        follow: bool,
+        lines: int,
+        since: float | None = None,
     ) -> Iterator[str]:
-        """Yield log lines of the given services, each with the service's name before it."""
+        """Yield log lines of the given services and users' servers, its name before each.
+
+        At most the last `lines` of each, none older than `since` (seconds since the epoch).
+        """
 
     def data(self, ctx: Context) -> Sequence[str]:
         """Return what users have here, in words: what `down` keeps, and deletes with `wipe`."""
@@ -216,6 +226,37 @@ class Elsewhere(Protocol):
 
     def listed(self, ctx: Context) -> Sequence[str]:
         """Return the accounts that the deployment lets in by name."""
+
+
+@runtime_checkable
+class SupportsRestart(Protocol):
+    """A mode whose services can be stopped; `up` then starts what does not come by itself."""
+
+    def restart(self, ctx: Context, service: str) -> None:
+        """End a service as it likes to be ended, so that it starts anew."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program to run at this terminal: its words, its environment, the folder it begins in."""
+
+    argv: tuple[str, ...]
+    environ: Mapping[str, str]
+    folder: Path
+
+
+@runtime_checkable
+class SupportsShell(Protocol):
+    """A mode that lets one in where a service, or somebody's server, runs."""
+
+    def shell(
+        self, ctx: Context, service: str, user: str, command: Sequence[str], *, terminal: bool
+    ) -> Program:
+        """Return what runs a command, or a shell if it is empty, in a service or a user's server.
+
+        Raises:
+            HabariError: it does not run.
+        """
 
 
 @runtime_checkable

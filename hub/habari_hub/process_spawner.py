@@ -32,6 +32,7 @@ ENV_KEEP = [
 ]
 START_SLACK = 0.5  # seconds between two looks at when the same process started
 KNOCK_EVERY = 0.03  # seconds
+LOG_BYTES = 5_000_000  # of a log, after which the next start begins another
 
 
 class ServerFailedError(HTTPError):
@@ -39,7 +40,7 @@ class ServerFailedError(HTTPError):
 
     def __init__(self, user: str, seen: str) -> None:
         self.jupyterhub_message = (
-            f"{user}'s server: {seen}, it was expected to listen. Try: habari-local logs hub"
+            f"{user}'s server: {seen}, it was expected to listen. Try: habari-local logs {user}"
         )
         super().__init__(500, "%s", self.jupyterhub_message)
 
@@ -88,12 +89,26 @@ class ProcessSpawner(TakesOver, TakesTurns, SimpleLocalProcessSpawner):  # type:
             ServerFailedError: the server ended, or did not listen within `launch_timeout` seconds.
         """
         make_home(Path(self.home_dir), self.project_path)
-        self.popen_kwargs = {"cwd": self.home_dir}
         async with self.my_turn():
-            address: tuple[str, int] = await super().start()
+            log = self._log_file()
+            self.popen_kwargs = {"cwd": self.home_dir, "stdout": log, "stderr": log}
+            try:
+                address: tuple[str, int] = await super().start()
+            finally:
+                os.close(log)
+                self.popen_kwargs = {}
             self.started = since_boot(psutil.Process(self.pid))
             await self._listening(*address)
         return address
+
+    def _log_file(self) -> int:
+        """Open what the server writes to: a file for each user, beside the services' logs."""
+        folder = Path(self.homes_dir).parent / "logs"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        file = folder / f"server-{folder_for(self.user.name)}.log"
+        if file.is_file() and file.stat().st_size > LOG_BYTES:
+            file.replace(file.with_suffix(".log.1"))
+        return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     async def _listening(self, ip: str, port: int) -> None:
         """Knock at short intervals: JupyterHub's own, which grow and are random, cost a second."""

@@ -34,7 +34,7 @@ class Sixth:
         return Endpoints("sixth", "http://127.0.0.1:1/", "t", s3, users, None, at, None)
     def status(self, ctx): return [ServiceStatus("one", "running")]
     def services(self, ctx): return ["one"]
-    def logs(self, ctx, services, *, follow, lines): return iter(["one | a line"])
+    def logs(self, ctx, services, *, follow, lines, since=None): return iter(["one | a line"])
     def data(self, ctx): return ()
     def down(self, ctx, *, wipe): return Stopped((), ())
 

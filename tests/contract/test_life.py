@@ -107,7 +107,49 @@ def test_every_service_has_a_log(platform: tuple[str, Scratch]) -> None:
     assert all(text.startswith(name) for name, text in logs.items() if text)
     wrong = scratch.call("logs", "nothing")
     assert wrong.returncode == 2
-    assert "expected one of" in wrong.stderr
+    assert "neither a service nor a user" in wrong.stderr
+
+
+def test_logs_are_narrowed_for_people_and_told_to_programs(platform: tuple[str, Scratch]) -> None:
+    mode, scratch = platform
+    name = "notebook" if mode == "nohub" else "hub"
+    whole = scratch.good("logs", name, "--since", "1d").splitlines()
+    assert whole
+    assert "\x1b" not in "".join(whole)
+    word = "jupyterhub" if name == "hub" else "jupyter"
+    matching = scratch.good("logs", name, "--grep", word, "-n", "3").splitlines()
+    assert 1 <= len(matching) <= 3
+    assert all(word in line.lower() for line in matching)
+    told = [
+        json.loads(line) for line in scratch.good("logs", name, "--json", "-n", "50").splitlines()
+    ]
+    assert {each["name"] for each in told} == {name}
+    assert any(each["time"] for each in told)
+    assert scratch.good("logs", name, "--since", "1s", "--grep", "no such word") == ""
+    wrong = scratch.call("logs", "--since", "yesterday")
+    assert wrong.returncode == 2
+    assert "Try: habari-local logs --since 5m" in wrong.stderr
+
+
+def test_one_service_is_restarted_and_nothing_else(platform: tuple[str, Scratch]) -> None:
+    mode, scratch = platform
+    name = "notebook" if mode == "nohub" else "proxy"
+    before = {row["name"]: row["since"] for row in services(scratch)}
+    assert scratch.good("restart", name) == f"Restarted: {name}.\n"
+    after = {row["name"]: row["since"] for row in services(scratch)}
+    assert {each for each in before if after[each] != before[each]} == {name}
+    assert json.loads(scratch.good("status", "--json"))["good"]
+
+
+def test_a_shell_is_where_the_service_runs(platform: tuple[str, Scratch]) -> None:
+    mode, scratch = platform
+    for name in ("notebook", "s3") if mode == "nohub" else ("hub", "s3"):
+        done = scratch.call("shell", name, "--", "sh", "-c", "echo here: $PWD; exit 3")
+        assert done.returncode == 3, done.stderr
+        assert done.stdout.startswith("here: /")
+    wrong = scratch.call("shell", "hubb" if mode != "nohub" else "notebok", "--", "true")
+    assert wrong.returncode == 2
+    assert "did you mean" in wrong.stderr
 
 
 def test_only_loopback_is_listened_on(platform: tuple[str, Scratch]) -> None:

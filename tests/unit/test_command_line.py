@@ -6,7 +6,9 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from habari_local import console
 from habari_local.cli import app, main
 from habari_local.config.secrets import load_secrets
 from habari_local.console import Result, Table
+from habari_local.drivers import tail
 from tests.scratch import Scratch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +78,7 @@ def test_a_stream_ends_with_its_reader(scratch: Scratch) -> None:
 def test_logs_of_what_never_was_up_are_told_in_a_sentence(scratch: Scratch) -> None:
     done = scratch.call("logs", "hub")
     assert done.returncode == 1
-    assert done.stderr.endswith("Try: habari-local up\n")
+    assert done.stderr.endswith("Try: habari-local up --mode process\n")
     assert "Traceback" not in done.stderr
 
 
@@ -152,7 +155,7 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("typed", "said", "tried"),
     [
-        ("statsu", "Did you mean 'status'?", "habari-local status --help"),
+        ("statsu", "Did you mean 'status'", "habari-local status --help"),
         ("image bild", "Did you mean 'build'?", "habari-local image build --help"),
         ("up --mod hub", "Did you mean --mode", "habari-local up --help"),
         ("up --mode hubb", "did you mean hub?", "habari-local up --mode hub"),
@@ -219,3 +222,33 @@ def test_the_shell_completes(line: str, wanted: list[str]) -> None:
         assert done.stderr == ""
         found = re.findall(r'^(?:_arguments .*\(\()?"?([\w-]+)', done.stdout, re.MULTILINE)
         assert found == wanted, shell
+
+
+@pytest.mark.parametrize(
+    ("line", "moment"),
+    [
+        ("[I 2026-11-30 10:52:19.538 JupyterHub app:3652] Ad", datetime(2026, 11, 30, 10, 52, 19)),
+        ("2026-11-30T10:36:30.920Z [ConfigProxy] warn: 403",
+         datetime(2026, 11, 30, 10, 36, 30, tzinfo=UTC)),
+        ("127.0.0.1 - - [30/Nov/2026 10:21:34] GET /", datetime(2026, 11, 30, 10, 21, 34)),
+        ("Traceback (most recent call last):", None),
+        ("2026-99-99 10:00:00 is no day", None),
+    ],
+)  # fmt: skip
+def test_a_line_tells_when_it_was_written(line: str, moment: datetime | None) -> None:
+    assert tail.written_at(line) == (moment.timestamp() if moment else None)
+
+
+def test_a_time_without_a_day_is_of_the_last_24_hours() -> None:
+    for ago in (5, 3600, 80_000):
+        then = datetime.fromtimestamp(time.time() - ago)
+        written = tail.written_at(f"{then:%H:%M:%S} HEAD /habari-lake 200")
+        assert written is not None
+        assert abs(time.time() - ago - written) < 2
+
+
+def test_lines_without_a_time_are_as_old_as_the_one_before() -> None:
+    old, new = "2026-11-30T10:00:00Z one", "2026-11-30T11:00:00Z two"
+    since = datetime(2026, 11, 30, 10, 30, tzinfo=UTC).timestamp()
+    assert list(tail.not_before([old, " a", new, " b"], since)) == [new, " b"]
+    assert list(tail.not_before([old, " a"], None)) == [old, " a"]

@@ -15,10 +15,10 @@ from habari_local.diagnostics.docker import CONTAINERS, refuse
 from habari_local.drivers import compose, docker, engine, processes
 from habari_local.drivers.clearance import clear
 from habari_local.drivers.engine import Container
-from habari_local.errors import HabariError, PortTaken
+from habari_local.errors import HabariError, NotRunning, PortTaken
 from habari_local.images import space
 from habari_local.modes._compose import buckets, images, place
-from habari_local.modes.base import Context, ServiceStatus, Stopped
+from habari_local.modes.base import SHELL, Context, Program, ServiceStatus, Stopped
 
 LAST = ("s3", "db")  # stopped after the others, so that saves under way end
 
@@ -114,22 +114,49 @@ class ComposeMode:
         )
 
     def logs(
-        self, ctx: Context, services: Sequence[str], *, follow: bool, lines: int
+        self,
+        ctx: Context,
+        services: Sequence[str],
+        *,
+        follow: bool,
+        lines: int,
+        since: float | None = None,
     ) -> Iterator[str]:
         """Yield log lines, the newest `lines` of each service first, then users' servers."""
         wanted = set(services or self.services(ctx))
         found = [
             each
             for each in engine.containers(self.ours(ctx))
-            if each.service in wanted or (each.user and not services)
+            if each.service in wanted or (each.user and (not services or each.user in services))
         ]
         width = max((len(each.title) for each in found), default=0)
         if follow:
-            yield from _followed(found, width, lines)
+            yield from _followed(found, width, lines, since)
             return
         for each in found:
-            for line in engine.last_lines(each.id, lines):
+            for line in engine.last_lines(each.id, lines, since):
                 yield f"{each.title:<{width}} | {line}"
+
+    def restart(self, ctx: Context, service: str) -> None:
+        """Stop a service's container and start it again."""
+        for each in engine.containers(self.ours(ctx)):
+            if each.service == service:
+                engine.restart(each.id)
+
+    def shell(
+        self, ctx: Context, service: str, user: str, command: Sequence[str], *, terminal: bool
+    ) -> Program:
+        """Return what runs a command in a container."""
+        found = [
+            each
+            for each in engine.containers(self.ours(ctx))
+            if each.state == "running" and (each.user == user if user else each.service == service)
+        ]
+        if not found:
+            raise NotRunning(f"Server of {user}" if user else service)
+        options = ["--interactive", *(["--tty"] if terminal else [])]
+        argv = ("docker", "exec", *options, found[0].id, *(command or SHELL))
+        return Program(argv, ctx.environ, ctx.checkout.root)
 
     def running_images(self, ctx: Context) -> Mapping[str, str]:
         """Return the image of each service, and of users' servers, with its digest."""
@@ -186,12 +213,14 @@ class ComposeMode:
         return Stopped(names, (), volumes)
 
 
-def _followed(found: Sequence[Container], width: int, lines: int) -> Iterator[str]:
+def _followed(
+    found: Sequence[Container], width: int, lines: int, since: float | None
+) -> Iterator[str]:
     """Yield the lines of several logs as they come, until all of them end."""
     said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read(container: Container) -> None:
-        for line in engine.follow(container.id, lines):
+        for line in engine.follow(container.id, lines, since):
             said.put(f"{container.title:<{width}} | {line}")
         said.put(None)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from habari_local import wait
 from habari_local.drivers.kubernetes import Cluster
 from habari_local.drivers.pods import Pod
-from habari_local.modes.base import ServiceStatus
+from habari_local.errors import NotRunning
+from habari_local.modes.base import SHELL, ServiceStatus
 
 Reader = tuple[str, Iterator[str]]  # what a log is called, and its lines as they come
 
@@ -40,19 +42,53 @@ def servers(pods: Sequence[Pod], memory: Mapping[str, int]) -> list[ServiceStatu
     ]
 
 
-def lines(cluster: Cluster, namespace: str, titles: Mapping[str, str], count: int) -> Iterator[str]:
+def lines(
+    cluster: Cluster,
+    namespace: str,
+    titles: Mapping[str, str],
+    count: int,
+    since: float | None = None,
+) -> Iterator[str]:
     """Yield the last lines of pods' logs (pod → what it is called), one pod after the other."""
     width = max(map(len, titles.values()), default=0)
     for name, title in titles.items():
-        for line in cluster.last_lines(namespace, name, count):
+        for line in cluster.last_lines(namespace, name, count, since):
             yield f"{title:<{width}} | {line}"
 
 
 def readers(
-    cluster: Cluster, namespace: str, titles: Mapping[str, str], count: int
+    cluster: Cluster,
+    namespace: str,
+    titles: Mapping[str, str],
+    count: int,
+    since: float | None = None,
 ) -> list[Reader]:
     """Return what follows pods' logs."""
-    return [(title, cluster.follow(namespace, pod, count)) for pod, title in titles.items()]
+    follow = cluster.follow
+    return [(title, follow(namespace, pod, count, since)) for pod, title in titles.items()]
+
+
+def shell(
+    kubectl: Path,
+    cluster: Cluster,
+    namespace: str,
+    pods: Sequence[Pod],
+    command: Sequence[str],
+    *,
+    terminal: bool,
+) -> tuple[str, ...]:
+    """Return the call of kubectl that runs a command, or a shell, in the first pod that runs.
+
+    Raises:
+        NotRunning: none does.
+    """
+    running = [each for each in pods if each.phase == "Running"]
+    if not running:
+        raise NotRunning("Pod")
+    at = (f"--kubeconfig={cluster.kubeconfig}", f"--context={cluster.context}")
+    options = ("--stdin", *(("--tty",) if terminal else ()))
+    where = (f"--namespace={namespace}", running[0].name)
+    return (str(kubectl), *at, "exec", *options, *where, "--", *(command or SHELL))
 
 
 def merged(found: Sequence[Reader]) -> Iterator[str]:

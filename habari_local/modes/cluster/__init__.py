@@ -216,7 +216,13 @@ class ClusterMode(KeepingVolumes):
         return rows + life.servers(pods, {})
 
     def logs(
-        self, ctx: Context, services: Sequence[str], *, follow: bool, lines: int
+        self,
+        ctx: Context,
+        services: Sequence[str],
+        *,
+        follow: bool,
+        lines: int,
+        since: float | None = None,
     ) -> Iterator[str]:
         """Yield log lines, the newest `lines` of each service first, then users' servers."""
         cluster, namespace = place.cluster(ctx), place.namespace(ctx)
@@ -224,13 +230,13 @@ class ClusterMode(KeepingVolumes):
         found = [
             each
             for each in cluster.pods(namespace)
-            if each.component in wanted or (each.user and not services)
+            if each.component in wanted or (each.user and (not services or each.user in services))
         ]
         titles = {each.name: each.title for each in found}
         if follow:
-            yield from life.merged(life.readers(cluster, namespace, titles, lines))
+            yield from life.merged(life.readers(cluster, namespace, titles, lines, since))
         else:
-            yield from life.lines(cluster, namespace, titles, lines)
+            yield from life.lines(cluster, namespace, titles, lines, since)
 
     def data(self, ctx: Context) -> Sequence[str]:  # noqa: ARG002 (never any)
         """Return nothing: what is in a cluster is deleted by hand alone."""

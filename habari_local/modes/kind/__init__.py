@@ -12,13 +12,14 @@ from habari_local.diagnostics import hints
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement, refuse_lacking
 from habari_local.diagnostics.docker import CONTAINERS, refuse
 from habari_local.diagnostics.kubernetes import TOOLS
-from habari_local.drivers import processes
+from habari_local.drivers import engine, processes
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.errors import PortTaken
 from habari_local.identity.users import kinds
 from habari_local.images import space, tools
 from habari_local.modes._compose import buckets
 from habari_local.modes._compose import images as compose_images
+from habari_local.modes._helm import life as helm_life
 from habari_local.modes._helm import steps as helm_steps
 from habari_local.modes._helm import trouble
 from habari_local.modes._helm.keeping import KeepingVolumes, Kept
@@ -26,6 +27,7 @@ from habari_local.modes.base import (
     Address,
     Context,
     Endpoints,
+    Program,
     ServiceStatus,
     Step,
     Stopped,
@@ -177,10 +179,41 @@ class KindMode(KeepingVolumes):
         return life.status(ctx, pages)
 
     def logs(
-        self, ctx: Context, services: Sequence[str], *, follow: bool, lines: int
+        self,
+        ctx: Context,
+        services: Sequence[str],
+        *,
+        follow: bool,
+        lines: int,
+        since: float | None = None,
     ) -> Iterator[str]:
         """Yield log lines, the newest `lines` of each service first, then users' servers."""
-        yield from life.logs(ctx, services or self.services(ctx), not services, follow, lines)
+        yield from life.logs(ctx, self.services(ctx), services, follow, lines, since)
+
+    def restart(self, ctx: Context, service: str) -> None:
+        """Delete a service's pod: another takes its place."""
+        if service == place.REGISTRY:
+            for each in engine.containers(place.ours(ctx)):
+                engine.restart(each.id)
+            return
+        cluster, component = place.cluster(ctx), life.COMPONENTS.get(service, service)
+        for pod in cluster.pods(place.NAMESPACE):
+            if pod.component == component:
+                cluster.delete_pod(place.NAMESPACE, pod.name)
+
+    def shell(
+        self, ctx: Context, service: str, user: str, command: Sequence[str], *, terminal: bool
+    ) -> Program:
+        """Return what runs a command in a pod."""
+        cluster, component = place.cluster(ctx), life.COMPONENTS.get(service, service)
+        found = [
+            each
+            for each in cluster.pods(place.NAMESPACE)
+            if (each.user == user if user else each.component == component)
+        ]
+        kubectl = tools.program(place.images(ctx), "kubectl")
+        argv = helm_life.shell(kubectl, cluster, place.NAMESPACE, found, command, terminal=terminal)
+        return Program(argv, tools.environment(place.images(ctx)), ctx.checkout.root)
 
     def trouble(self, ctx: Context, service: str, user: str) -> Trouble | None:
         """Return what keeps a service's pod, or that of a user's server, from running."""

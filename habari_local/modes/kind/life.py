@@ -88,28 +88,34 @@ def _registry(ctx: Context, page: str, address: str) -> ServiceStatus:
 
 
 def logs(
-    ctx: Context, services: Sequence[str], servers: bool, follow: bool, lines: int
+    ctx: Context,
+    services: Sequence[str],
+    wanted: Sequence[str],
+    follow: bool,
+    lines: int,
+    since: float | None,
 ) -> Iterator[str]:
-    """Yield log lines of services, and of users' servers if wanted, each after its title."""
+    """Yield log lines of services and of users' servers (all if nothing is wanted)."""
     if not place.kubeconfig(ctx).is_file():
         return
-    cluster, wanted = place.cluster(ctx), {COMPONENTS.get(name, name) for name in services}
+    named = [name for name in services if not wanted or name in wanted]
+    cluster, labels = place.cluster(ctx), {COMPONENTS.get(name, name) for name in named}
     pods = [
         each
         for each in cluster.pods(place.NAMESPACE)
-        if each.component in wanted or (each.user and servers)
+        if each.component in labels or (each.user and (not wanted or each.user in wanted))
     ]
-    boxes = engine.containers(place.ours(ctx)) if place.REGISTRY in services else []
+    boxes = engine.containers(place.ours(ctx)) if place.REGISTRY in named else []
     titles = {each.name: _title(each) for each in pods}
     if follow:
-        found = shared.readers(cluster, place.NAMESPACE, titles, lines)
+        found = shared.readers(cluster, place.NAMESPACE, titles, lines, since)
         yield from shared.merged(
-            [*found, *((box.service, engine.follow(box.id, lines)) for box in boxes)]
+            [*found, *((box.service, engine.follow(box.id, lines, since)) for box in boxes)]
         )
         return
-    yield from shared.lines(cluster, place.NAMESPACE, titles, lines)
+    yield from shared.lines(cluster, place.NAMESPACE, titles, lines, since)
     for box in boxes:
-        for line in engine.last_lines(box.id, lines):
+        for line in engine.last_lines(box.id, lines, since):
             yield f"{box.service} | {line}"
 
 

@@ -6,13 +6,23 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
+from urllib.parse import unquote
 
 from habari_local import wait
 from habari_local.config.secrets import forget
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
 from habari_local.drivers import packing, processes, tail
+from habari_local.errors import NotRunning
 from habari_local.identity.users import kinds
-from habari_local.modes.base import Address, Context, Endpoints, ServiceStatus, Step, Stopped
+from habari_local.modes.base import (
+    Address,
+    Context,
+    Endpoints,
+    Program,
+    ServiceStatus,
+    Step,
+    Stopped,
+)
 from habari_local.modes.kept import Home
 from habari_local.modes.process import buckets, keeping, services
 from habari_local.modes.process.service_environment import (
@@ -38,6 +48,7 @@ DATA = (
     "s3-localstack",
     "jupyterhub.sqlite",
 )  # what people made; only `down --wipe` deletes it
+SERVER_LOG = "server-"  # before a user's name, as habari_hub/process_spawner.py writes it
 
 
 class ProcessMode:
@@ -130,11 +141,45 @@ class ProcessMode:
         return [each.name for each in services.all_of(ctx)]
 
     def logs(
-        self, ctx: Context, services: Sequence[str], *, follow: bool, lines: int
+        self,
+        ctx: Context,
+        services: Sequence[str],
+        *,
+        follow: bool,
+        lines: int,
+        since: float | None = None,
     ) -> Iterator[str]:
-        """Yield log lines, the newest `lines` of each service first."""
-        paths = {name: log_path(ctx, name) for name in services or self.services(ctx)}
-        return tail.lines(paths, last=lines, follow=follow)
+        """Yield log lines, the newest `lines` of each service first, then of users' servers."""
+        known = self.services(ctx)
+        paths = {name: log_path(ctx, name) for name in services or known if name in known}
+        for path in sorted(log_path(ctx, "hub").parent.glob(f"{SERVER_LOG}*.log")):
+            user = unquote(path.stem.removeprefix(SERVER_LOG))
+            if not services or user in services:
+                paths[f"server of {user}"] = path
+        return tail.lines(paths, last=lines, follow=follow, since=since)
+
+    def restart(self, ctx: Context, service: str) -> None:
+        """End a service's process; `up` starts it."""
+        processes.stop(found.process for found in of_service(ctx, service))
+
+    def shell(
+        self,
+        ctx: Context,
+        service: str,
+        user: str,
+        command: Sequence[str],
+        *,
+        terminal: bool,  # noqa: ARG002 (a container's needs to be told)
+    ) -> Program:
+        """Return what runs a command as the process runs: in its folder, with its environment."""
+        found = processes.find(ctx.checkout.id, self.name)
+        mine = [e for e in found if (e.user == user if user else e.service == service)]
+        if not mine:
+            raise NotRunning(f"Server of {user}" if user else service)
+        environ, folder = processes.surroundings(mine[0].process)
+        shell = ctx.environ.get("SHELL", "/bin/sh")
+        about = {name: ctx.environ[name] for name in ("TERM", "COLORTERM") if name in ctx.environ}
+        return Program(tuple(command) or (shell,), {**environ, **about}, folder)
 
     def lacking(self, ctx: Context) -> str:
         """Return which file that a user's server is started from is not there."""

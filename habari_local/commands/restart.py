@@ -1,0 +1,79 @@
+"""`habari-local restart`: a service, or a user's server, stopped and started again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from habari_local.commands.options import AsJson, ModeName
+from habari_local.commands.target import TargetName, resolve
+from habari_local.console import Result
+from habari_local.errors import USAGE, HabariError
+
+if TYPE_CHECKING:
+    from habari_local.modes.base import Endpoints
+
+STOP_SECONDS = 60.0  # for a user's server to end
+
+
+def restart(name: TargetName, mode: ModeName = None, as_json: AsJson = False) -> Result:
+    """Restart a service, or a user's server.
+
+    A user's kernels end with the server; what is saved stays. Nothing else is touched.
+
+    Example: habari-local restart hub
+    """
+    from habari_local import active, lifecycle
+    from habari_local.console import unseen
+    from habari_local.lock import held
+    from habari_local.modes.base import SupportsRestart
+
+    chosen, ctx = active.running(mode)
+    if not isinstance(chosen, SupportsRestart):
+        raise HabariError(
+            f"Mode {chosen.name}: nothing is restarted in an existing cluster from here.",
+            "kubectl rollout restart deployment/hub --context CONTEXT --namespace NAMESPACE",
+            USAGE,
+        )
+    (target,) = resolve(chosen, ctx, [name], "habari-local restart {name}")
+    where = chosen.endpoints(ctx)
+    if target.user and where.hub:
+        _server(where, target.user)
+    else:
+        with held(ctx.checkout.state, "restart"):
+            chosen.restart(ctx, target.service or "notebook")
+        lifecycle.up(chosen, ctx, keep=True, show=unseen)
+        if target.service == "proxy":
+            _routes(where)
+    data = {"service": target.service, "user": target.user}
+    return Result(data, [f"Restarted: {target.title}."], as_json=as_json)
+
+
+def _routes(where: Endpoints) -> None:
+    """Have the hub give a fresh proxy the routes to users' servers: it looks each 5 minutes."""
+    from habari_local.drills.people import Hub
+
+    hub = Hub(where)
+    try:
+        hub.ask("POST", "proxy")
+    finally:
+        hub.close()
+
+
+def _server(where: Endpoints, user: str) -> None:
+    """Have the hub stop a user's server and start it."""
+    from habari_local import wait
+    from habari_local.drills.people import Hub
+
+    hub = Hub(where)
+    try:
+        hub.ensure(user)
+        hub.stop(user)
+        wait.until(
+            lambda: not hub.runs(user),
+            f"Server of {user}",
+            seconds=STOP_SECONDS,
+            hint=f"habari-local why {user}",
+        )
+        hub.start(user)
+    finally:
+        hub.close()
