@@ -45,9 +45,9 @@ STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:
 form{padding:1rem 0;display:grid;gap:.6rem}button,input{font:inherit;padding:.5rem;border-radius:
 7px;border:1px solid #8889}h1{font-size:1.4em}button{display:flex;justify-content:space-between}"""
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-PAGE = f"""<!DOCTYPE html><html lang=en><meta charset=utf-8><title>GitHub stand-in</title>
-<meta name=viewport content="width=device-width"><style>{STYLE}</style><h1>GitHub stand-in of
-Habari local</h1><p>This is not GitHub: no password, nothing leaves this machine.</p>%s"""
+PAGE = f"""<!DOCTYPE html><html lang=en><meta charset=utf-8><title>Fake GitHub</title>
+<meta name=viewport content="width=device-width"><style>{STYLE}</style><h1>The fake GitHub
+of Habari local</h1><p>This is not GitHub: no password, nothing leaves this machine.</p>%s"""
 BUTTON = "<button name=login value='{0}'>{0}<small>{1}</small></button>"
 FORM = f"""<form method=post>%s</form><form method=post><label for=login>Or as anybody else</label>
 <input id=login name=login placeholder="GitHub login" autofocus required

@@ -36,7 +36,7 @@ def test_the_page_has_a_button_for_each_known_user_and_a_field_for_the_rest(
 ) -> None:
     page = requests.get(f"{github.url}/login/oauth/authorize?client_id=an-id", timeout=10)
     assert page.status_code == 200
-    assert "<h1>GitHub stand-in" in page.text
+    assert "<h1>The fake GitHub" in page.text
     assert "value='Ada'" in page.text
     assert "&lt;admin&gt;" in page.text
     assert "<input id=login name=login" in page.text
