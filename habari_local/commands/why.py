@@ -159,7 +159,9 @@ def _shown(found: Climb) -> list[str | Prose | Table]:
     broken = found.broken
     lines: list[str | Prose | Table] = [table]
     lines += [Prose(f"  {line[:WIDEST]}") for line in telling(found.log)]
-    lines.append(Prose(f"{broken.name}: {broken.seen}. Expected: {broken.expected}."))
+    seen = broken.seen.rstrip(".")
+    end = "" if seen.endswith("?") else "."
+    lines.append(Prose(f"{broken.name}: {seen}{end} Expected: {broken.expected}."))
     if found.problem:
         lines.append(Prose(f"{found.problem.says} More: {found.problem.link}"))
     lines.append(f"Try: {broken.hint}")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SECONDS = 2.0  # for an answer of the platform's own parts
 S3_SECONDS = 8.0  # for one that asks S3 in its turn: longer than a server waits for S3
+# Without it a hub that is asked for one user warns in its log that there are more.
+PAGES = "application/jupyterhub-pagination+json, */*"
 LEAST_DISK = 50_000_000  # bytes
 # A start that failed: in our spawner's words, else in JupyterHub's own.
 FAILED_START = (
@@ -35,7 +37,7 @@ def _ask(url: str, token: str = "", seconds: float = SECONDS, **more: Any) -> re
 
     with requests.Session() as session:
         session.trust_env = False
-        headers = {"Authorization": f"token {token}"} if token else {}
+        headers = {"Accept": PAGES, **({"Authorization": f"token {token}"} if token else {})}
         method = "POST" if "data" in more else "GET"
         return session.request(
             method,
