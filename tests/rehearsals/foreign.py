@@ -136,6 +136,12 @@ def trial_values(of: Foreign) -> dict[str, Any]:
     of.own.keep_secret("trial", "habari-s3", of.own.secret("habari", "habari-s3"))
     hub["extraEnv"] = {"GITHUB_CLIENT_SECRET": {"valueFrom": secret}}
     github["oauth_callback_url"] = f"{of.url}/hub/oauth_callback"
+    # What shows mode kind's fake GitHub and pages is of its own namespace.
+    for name in ("extraVolumes", "extraVolumeMounts"):
+        del hub[name]
+    for name in ("template_paths", "template_vars"):
+        del hub["config"]["JupyterHub"][name]
+    del github["authorize_url"], hub["extraConfig"]["signInLocally"]
     for name in ("ConfigurableHTTPProxy", "CryptKeeper"):
         del hub["config"][name]
     del hub["config"]["JupyterHub"]["cookie_secret"]
