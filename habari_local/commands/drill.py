@@ -90,8 +90,7 @@ def save(
     path.parent.mkdir(parents=True, exist_ok=True)
     title = f"drill save, mode {found.name}: {verdict.saved} saved, {len(verdict.lost)} lost"
     path.write_text(svg(title, attempts, faults), encoding="utf-8")
-    about = {"mode": found.name, "run": run, "plot": str(path)}
-    data = about | _data(verdict, attempts, faults)
+    data = {"mode": found.name, "run": run, "plot": str(path)} | _data(verdict, attempts, faults)
     return Result(data, _shown(data, verdict), 0 if verdict.good else FAILED, as_json=as_json)
 
 

@@ -67,12 +67,19 @@ def gate(
         "changed": changed,
         "checks": [asdict(each) for each in outcomes],
     }
-    rows = [(e.check.name, e.state, f"{e.seconds:.1f} s", e.why) for e in outcomes]
-    shown: list[str | Table] = [Table(["check", "state", "took", "why"], rows)]
-    if all(each.state == table.NOT_NEEDED for each in outcomes):
-        shown.append("Nothing had to be run: no check looks at what was changed.")
-    shown += [f"Verdict: {found}.", f"Report: {report / 'gate.html'}"]
+    told = [f"Verdict: {found}.", f"Report: {report / 'gate.html'}"]
+    shown = [*_shown(outcomes), *told]
     return Result(data, shown, 0 if found == table.GO else FAILED, as_json=as_json)
+
+
+def _shown(outcomes: list[Outcome]) -> list[str | Table]:
+    from habari_local.diagnostics.gate import NOT_NEEDED
+
+    rows = [(e.check.name, e.state, f"{e.seconds:.1f} s", e.why) for e in outcomes]
+    table = Table(["check", "state", "took", "why"], rows)
+    if all(each.state == NOT_NEEDED for each in outcomes):
+        return [table, "Nothing had to be run: no check looks at what was changed."]
+    return [table]
 
 
 def _plan(checks: list[Check], changed: list[str], since: str, *, as_json: bool) -> Result:
