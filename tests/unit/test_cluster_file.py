@@ -55,14 +55,12 @@ def test_what_the_tool_writes_keeps_the_mounts_wherever_kind_is_called() -> None
     assert [each["hostPort"] for each in node["extraPortMappings"]] == [8000]
 
 
-def test_with_ipv6_what_people_open_is_at_its_loopback_too() -> None:
+def test_ipv6_is_not_mapped_as_nothing_in_the_node_would_answer_it() -> None:
+    """A browser takes 127.0.0.1 for `localhost` where [::1] refuses, not where it cuts off."""
     text = (ROOT / "kind" / "cluster.yaml").read_text(encoding="utf-8")
-    names = ["hub", "github", "s3"]
-    made = kind.cluster(text, ROOT, Settings(), Path("/p"), names, "", ipv6=True)
+    made = kind.cluster(text, ROOT, Settings(), Path("/p"), ["hub", "github", "s3"], "")
     ports = YAML_.load(made)["nodes"][0]["extraPortMappings"]
-    found = [(each["listenAddress"], each["hostPort"]) for each in ports]
-    assert found[:2] == [("127.0.0.1", 8000), ("::1", 8000)]
-    assert {address for address, _ in found[2:]} == {"127.0.0.1"}
+    assert {each["listenAddress"] for each in ports} == {"127.0.0.1"}
 
 
 def test_more_nodes_share_the_folder_of_volumes() -> None:

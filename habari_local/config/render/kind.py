@@ -13,7 +13,9 @@ from habari_local.config.render.helm import PAGES, PROJECT
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 
-HOST, IPV6 = "127.0.0.1", "::1"
+# Not [::1] too: Docker takes it to the node's own IPv6 address, where Kubernetes publishes nothing;
+# a browser that tries it first for `localhost` would be cut off instead of taking 127.0.0.1.
+HOST = "127.0.0.1"
 # kind lets a control plane run people's pods where it is the only node; here each node does.
 FOR_ALL = "kind: InitConfiguration\nnodeRegistration: { taints: [] }\n"
 VOLUMES = "/var/local-path-provisioner"  # where kind's nodes, ours and upstream's, make volumes
@@ -28,13 +30,10 @@ def cluster(
     project: Path,
     services: Sequence[str],
     shared: str,
-    *,
-    ipv6: bool = False,
 ) -> str:
     """Return kind's configuration: kind/cluster.yaml with this checkout's ports and folders.
 
-    More nodes than one have `shared`, a folder of this machine, where volumes are made. With `ipv6`
-    what people open is at [::1] too: `localhost` is both.
+    More nodes than one have `shared`, a folder of this machine, where volumes are made.
     """
     from ruamel.yaml import YAML
 
@@ -45,11 +44,10 @@ def cluster(
         {
             "containerPort": port,
             "hostPort": settings.port(name),
-            "listenAddress": address,
+            "listenAddress": HOST,
             "protocol": "TCP",
         }
         for name, port in NODE_PORTS.items()
-        for address in ((HOST, IPV6) if ipv6 and name == "hub" else (HOST,))
         if name in services
     ]
     found["nodes"] += [{"role": "worker"} for _ in range(settings.nodes - 1)]

@@ -11,7 +11,6 @@ from habari_local.charts.chart import opened
 from habari_local.config.render import helm as values
 from habari_local.config.render import kind as render
 from habari_local.config.secrets import write_changed, write_private
-from habari_local.drivers import processes
 from habari_local.identity.users import people
 from habari_local.images import tools
 from habari_local.modes._compose import buckets
@@ -65,15 +64,7 @@ def render_all(ctx: Context) -> bool:
     text = (root / "kind" / "cluster.yaml").read_text(encoding="utf-8")
     services = ["hub", *images(ctx)]
     shared = place.shared(ctx) if ctx.settings.nodes > 1 else ""
-    made = render.cluster(
-        text,
-        root,
-        ctx.settings,
-        ctx.project_path,
-        services,
-        shared,
-        ipv6=processes.has_ipv6_loopback(),
-    )
+    made = render.cluster(text, root, ctx.settings, ctx.project_path, services, shared)
     return write_changed(folder / "cluster.yaml", made) or changed
 
 
