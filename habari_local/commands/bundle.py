@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -53,7 +54,8 @@ def bundle(
             entry.size, entry.mtime, entry.mode = len(data), int(time.time()), 0o600
             archive.addfile(entry, io.BytesIO(data))
             names.append(name)
-    shown = [f"Packed {path}: {', '.join(names)}", "Look into it before you send it: tar -xzf"]
+    look = f"tar -xzOf {shlex.quote(str(path))} | less"
+    shown = [f"Packed {path}: {', '.join(names)}", f"Look into it before you send it: {look}"]
     return Result({"path": str(path), "files": names}, shown)
 
 
@@ -73,6 +75,15 @@ def _parts(mode: Mode, ctx: Context) -> Iterator[tuple[str, str]]:
     services = mode.services(ctx) if ctx.secrets else ()
     for name in services:
         yield f"logs/{name}.log", _told(partial(_log, mode, ctx, name))
+    for user in _users(mode, ctx) if ctx.secrets else ():
+        yield f"logs/server-{user}.log", _told(partial(_log, mode, ctx, user))
+
+
+def _users(mode: Mode, ctx: Context) -> list[str]:
+    """Return whose servers run; nobody's where that can't be had, as status.json tells."""
+    with suppress(Exception):
+        return [row.user for row in mode.status(ctx) if row.user]
+    return []
 
 
 def _log(mode: Mode, ctx: Context, service: str) -> str:

@@ -51,7 +51,13 @@ def test_no_canary_is_in_the_bundle_in_a_log_or_in_a_command_line(scratch: Scrat
     found = texts(to)
     told = {name.partition("/")[2] for name in found}
     wanted = {"versions.json", "settings.json", "doctor.json", "status.json", "why.json"}
-    assert {*wanted, "logs/hub.log", "logs/proxy.log", "logs/s3.log"} <= told
+    assert {
+        *wanted,
+        "logs/server-grace.log",
+        "logs/hub.log",
+        "logs/proxy.log",
+        "logs/s3.log",
+    } <= told
     assert json.loads(found["habari-bundle/why.json"])["good"]
     argv = [" ".join(each.process.cmdline()) for each in scratch.found()]
     argv += [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]

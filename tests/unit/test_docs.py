@@ -20,6 +20,7 @@ import typer
 from habari_local.cli import app
 from habari_local.config.settings import fields_by_variable
 from habari_local.drivers import uv
+from habari_local.errors import HabariError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -96,6 +97,23 @@ def test_every_command_and_option_exists(page: Path) -> None:
             if word.startswith("-"):
                 name = word.partition("=")[0]
                 assert name in {*known, "--help", "-h"}, f"{' '.join(words)}: no option {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=identify)
+def test_every_command_parses(page: Path) -> None:
+    """With what stands for a word of the reader's taken as one: as it would be when pasted."""
+    for words in calls(page.read_text(encoding="utf-8"), "habari-local"):
+        if len(words) < 2 or PLACEHOLDER.search(words[0]) or any("…" in word for word in words):
+            continue
+        command, rest = command_of(words)
+        said = any(word.endswith(").") or word.startswith("[") for word in rest)  # of its output
+        if hasattr(command, "commands") or not rest or said or {"--help", "-h"} & set(rest):
+            continue
+        pasted = ["process" if word == "MODE" else word for word in rest]
+        try:
+            command.make_context(command.name, pasted)
+        except (typer.TyperException, HabariError) as error:
+            pytest.fail(f"{' '.join(words)}: {error}")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=identify)
