@@ -12,11 +12,13 @@ from habari_local.config.load import as_environment, environment, load
 from habari_local.config.secrets import Secrets, load_secrets, write_private
 from habari_local.config.settings import Settings, fields_by_variable
 from habari_local.drivers import engine, node, processes
+from habari_local.drivers import running as in_docker
 from habari_local.errors import USAGE, ConfigError, HabariError, NotRunning
 from habari_local.modes.base import Context, Elsewhere, Mode, ServiceStatus
 from habari_local.paths import Checkout, find_checkout
 
 SNAPSHOT = "settings.json"
+KEPT_IN_DOCKER = ("hub", "nohub", "kind")
 NOTELESS = "keys lost"  # how a service is whose keys were in a .habari that was deleted
 
 
@@ -48,10 +50,7 @@ def active_mode(checkout: Checkout) -> str | None:
 
 def running_modes(checkout: Checkout) -> list[str]:
     """Return the modes of which something runs here, found by its label alone."""
-    found = {each.mode for each in processes.find(checkout.id)}
-    if engine.reachable():
-        found |= engine.running_modes(checkout.id)
-        found |= {"kind"} if any(each.running for each in node.find(cluster(checkout))) else set()
+    found = {each.mode for each in processes.find(checkout.id)} | in_docker.modes(checkout.id)
     return [name for name in modes.names() if name in found]
 
 
@@ -67,7 +66,7 @@ def without_notes(ctx: Context, mode: str) -> list[ServiceStatus]:
         for each in processes.find(ctx.checkout.id, mode)
         if each.service or each.user
     ]
-    if engine.reachable():
+    if mode in KEPT_IN_DOCKER and engine.reachable():
         ours = engine.Ours(ctx.checkout.id, mode)
         rows += [
             ServiceStatus(each.service or "server", NOTELESS, "", each.since, None, each.user)
@@ -85,7 +84,7 @@ def earlier(mode: Mode, ctx: Context) -> dict[str, list[str]]:
     Those that were at this path, or where this one was before. Empty where this checkout has data
     of the mode itself; what is in use is left out.
     """
-    if mode.data(ctx) or not engine.reachable():
+    if mode.name not in KEPT_IN_DOCKER or mode.data(ctx) or not engine.reachable():
         return {}
     own = ctx.checkout.identity
     return {
@@ -93,7 +92,7 @@ def earlier(mode: Mode, ctx: Context) -> dict[str, list[str]]:
         for each, volumes in engine.volumes_by_checkout(mode.name).items()
         if each != own.id
         and (each == own.earlier or of_the_same_path(each, own.id))
-        and not engine.running_modes(each)
+        and not in_docker.modes(each)
     }
 
 

@@ -130,12 +130,6 @@ def _timestamp(text: str) -> float:
     return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00").timestamp()
 
 
-def running_modes(checkout: str) -> set[str]:
-    """Return the modes of which a container of this checkout runs."""
-    found = api().containers(filters={"label": [f"{CHECKOUT}={checkout}"]})
-    return {each["Labels"].get(MODE, "") for each in found}
-
-
 def memory(container: str) -> int | None:
     """Return the bytes that a running container takes, page cache left out; None if it's gone."""
     import docker

@@ -114,7 +114,9 @@ def test_a_cluster_that_runs_is_found_by_its_name(
         return [found] if cluster == name else []
 
     monkeypatch.setattr("habari_local.drivers.engine.reachable", lambda: True)
-    monkeypatch.setattr("habari_local.drivers.engine.running_modes", lambda _: set())
+    monkeypatch.setattr(
+        "habari_local.drivers.running.modes", lambda each: {"kind"} if each == first.id else set()
+    )
     monkeypatch.setattr("habari_local.drivers.engine.containers", lambda _: [])
     monkeypatch.setattr("habari_local.drivers.node.find", nodes)
     assert active.active_mode(first) == "kind"
@@ -136,7 +138,7 @@ class TestEarlier:
         kept = {first.id: ["habari-first"], checkout.id[:6] + "0000": ["habari-here"], "x": ["y"]}
         monkeypatch.setattr("habari_local.drivers.engine.reachable", lambda: True)
         monkeypatch.setattr("habari_local.drivers.engine.volumes_by_checkout", lambda _: kept)
-        monkeypatch.setattr("habari_local.drivers.engine.running_modes", lambda _: set())
+        monkeypatch.setattr("habari_local.drivers.running.modes", lambda _: set())
         monkeypatch.setattr("habari_local.drivers.node.find", lambda _: [])
         monkeypatch.setattr(modes.get("hub"), "data", lambda _: [])
         return Context(checkout, Settings(), load_secrets(checkout.state), {})
@@ -148,7 +150,7 @@ class TestEarlier:
     def test_what_is_in_use_is_left_out(
         self, ctx: Context, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("habari_local.drivers.engine.running_modes", lambda _: {"hub"})
+        monkeypatch.setattr("habari_local.drivers.running.modes", lambda _: {"hub"})
         assert active.earlier(modes.get("hub"), ctx) == {}
 
     def test_it_is_adopted(self, ctx: Context, first: Checkout) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.drivers import address, engine
+from habari_local.drivers import address, engine, running
 from habari_local.errors import HabariError
 
 
@@ -40,3 +40,14 @@ def test_a_socket_that_a_stopped_engine_left_is_told_and_left_closed(
 )
 def test_a_container_is_given_the_socket_that_is_one_inside(host: str, socket_path: str) -> None:
     assert address.socket({"DOCKER_HOST": host}) == socket_path
+
+
+def test_who_needs_no_docker_is_not_held_up_by_one_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "engine.sock"))
+        silent.listen()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+        monkeypatch.setattr(running, "SECONDS", 0.2)
+        assert running.modes("0123456789") == set()
