@@ -116,7 +116,8 @@ def busy(in_kind: KindPlatform) -> Iterator[str]:
     run = ["docker", "run", "-d", "--rm", f"--name={name}", "--network=kind", base]
     subprocess.run([*run, "python3", "-c", BUSY], check=True, capture_output=True)
     folder = f"{CERTS}/{name}:5000"
-    script = f"mkdir -p {folder} && echo '[host.\"http://{name}:5000\"]' >{folder}/hosts.toml"
+    told = f'server = "http://{name}:5000"\n[host]'
+    script = f"mkdir -p {folder} && echo '{told}' >{folder}/hosts.toml"
     for each in in_kind.nodes:
         node.execute(each, ["sh", "-c", script])
     yield f"{name}:5000/image:1"

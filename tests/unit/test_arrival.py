@@ -79,4 +79,4 @@ def test_events_say_why_where_the_pod_does_not(
 ) -> None:
     monkeypatch.setattr(arrival, "ASK_SECONDS", 0.0)
     found, following = component(Seen(SILENT, told))
-    assert found.failed(following) == (told if ended else None)
+    assert found.failed(following) == (f"{SILENT}: {told}" if ended else None)

@@ -49,15 +49,16 @@ def test_a_machines_proxy_is_not_between_nodes_and_their_registry(tmp_path: Path
 
 def test_nodes_are_told_of_the_mirror_and_of_what_this_machine_trusts() -> None:
     plain = registries.files("localhost:5001", "beside", "", b"")
-    assert plain == {"localhost:5001/hosts.toml": b'[host."http://beside:5000"]\n'}
+    beside = b'server = "http://beside:5000"\n[host]\n'
+    assert plain == {"localhost:5001/hosts.toml": beside}
     told = registries.files("localhost:5001", "beside", "m.test:5000/cache", b"authorities")
     assert told[registries.CA] == b"authorities"
     ca = f"{registries.CERTS}/{registries.CA}"
     assert tomllib.loads(told["_default/hosts.toml"].decode()) == {"ca": ca, "host": {}}
-    address, more = "https://m.test:5000/v2/cache/quay.io", {"override_path": True, "ca": ca}
     assert tomllib.loads(told["quay.io/hosts.toml"].decode()) == {
-        "server": address,
-        **more,
-        "host": {address: more},
+        "server": "https://m.test:5000/v2/cache/quay.io",
+        "override_path": True,
+        "ca": ca,
+        "host": {},
     }
     assert told["localhost:5001/hosts.toml"] == plain["localhost:5001/hosts.toml"]

@@ -10,7 +10,7 @@ import time
 from habari_local.drivers import events, pressure
 from habari_local.drivers.autoscaler import Autoscaler
 from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import UNSCHEDULABLE, Pod, pull_verdict, with_advice
+from habari_local.drivers.pods import BACK_OFF, UNSCHEDULABLE, Pod, pull_verdict, with_advice
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.drivers.rollout import Rollout
 
@@ -62,13 +62,20 @@ class Arrival:
         now = time.monotonic()
         self._pulling = self._pulling or now
         why = pod.pull
-        if pull_verdict(why) == "unknown" and now - self._asked >= ASK_SECONDS:
-            self._asked = now
-            why = events.failed_pull(self._cluster, self._namespace, pod.name) or why
-            if why != pod.pull and pull_verdict(why) != "passing":
+        if BACK_OFF in why and pull_verdict(why) == "unknown":
+            why = self._why(pod)
+            if pull_verdict(why) != "passing" and why != pod.pull:
                 return why
         over = now - self._pulling
         return f"{with_advice(why)}; after {over:.0f} s" if over >= PULL_SECONDS else ""
+
+    def _why(self, pod: Pod) -> str:
+        """Return what its events say of a pull that is not tried again yet, asked now and then."""
+        if time.monotonic() - self._asked < ASK_SECONDS:
+            return pod.pull
+        self._asked = time.monotonic()
+        said = events.failed_pull(self._cluster, self._namespace, pod.name)
+        return f"{pod.pull}: {said}" if said else pod.pull
 
     def says(self, following: PodWatch) -> str:
         """Return in a few words how far it is."""

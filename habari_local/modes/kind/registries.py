@@ -60,17 +60,17 @@ def files(registry: str, container: str, mirror: str, bundle: bytes) -> dict[str
     """
     # containerd 1 reads no file without a table `host`.
     trusting = f'ca = "{CERTS}/{CA}"\n' if bundle else ""
-    told = {registry: f'[host."http://{container}:5000"]\n'}
+    # As `server`, not as one host more: after that one the registry would be asked by its own name,
+    # and containerd tells of what was asked last.
+    told = {registry: f'server = "http://{container}:5000"\n[host]\n'}
     if trusting:
         told["_default"] = f"{trusting}[host]\n"
     if mirror:
         host, _, path = mirror.partition("/")
         scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
-        path_and_ca = f"override_path = true\n{trusting}"
         for each in UPSTREAM:
             address = "/".join(filter(None, (f"{scheme}://{host}/v2", path, each)))
-            # As server too: who has one asks the registry itself as well, and tells of that.
-            told[each] = f'server = "{address}"\n{path_and_ca}[host."{address}"]\n{path_and_ca}'
+            told[each] = f'server = "{address}"\noverride_path = true\n{trusting}[host]\n'
     written = {f"{name}/hosts.toml": text.encode() for name, text in told.items()}
     return {**written, **({CA: bundle} if bundle else {})}
 
