@@ -124,6 +124,15 @@ def find(checkout_id: str, mode: str | None = None) -> list[Found]:
     return sorted(found, key=lambda each: each.since)
 
 
+def mention(text: str) -> bool:
+    """Whether a command line of this machine has a text in it."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(text in word for word in process.cmdline()):
+                return True
+    return False
+
+
 def processor_time(process: psutil.Process) -> float:
     """Return the seconds that a process and those that it started have had of a processor."""
     total = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import Settings
 from habari_local.drivers import uv
 from habari_local.modes.base import Context
-from habari_local.modes.process import service_environment, services
+from habari_local.modes.process import service_environment, services, steps
 from habari_local.paths import Checkout
 
 SHELLS: tuple[dict[str, str], ...] = (
@@ -26,6 +27,9 @@ def context(root: Path, environ: dict[str, str]) -> Context:
     checkout = Checkout(root)
     settings = Settings().model_copy(update={"s3_backend": "moto"})
     ctx = Context(checkout, settings, load_secrets(checkout.state), environ)
+    for lock in services.LOCKS.values():
+        (root / lock).parent.mkdir(parents=True, exist_ok=True)
+        (root / lock).touch()
     for source in (path for each in services.all_of(ctx) for path in each.sources):
         source.parent.mkdir(parents=True, exist_ok=True)
         source.touch() if source.suffix else source.mkdir(exist_ok=True)
@@ -68,6 +72,28 @@ def test_a_lock_of_the_hub_is_a_source_of_the_hub(tmp_path: Path) -> None:
     (tmp_path / "hub/requirements.txt").write_text("jupyterhub==5.5.0\n")
     changed = {name for name, digest in digests(ctx).items() if digest != before[name]}
     assert changed == {"hub", "github"}
+
+
+def test_another_lock_makes_another_environment(tmp_path: Path) -> None:
+    """A server that runs keeps the packages that it was started with."""
+    ctx = context(tmp_path, {})
+    before = services.environment(ctx, "notebook"), services.environment(ctx, "hub")
+    (tmp_path / services.LOCKS["notebook"]).write_text("jupyterlab==4.6.0\n")
+    after = services.environment(ctx, "notebook"), services.environment(ctx, "hub")
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+
+
+def test_older_environments_go_when_nothing_runs_from_them(tmp_path: Path) -> None:
+    envs = tmp_path / "envs"
+    old, used, new = (envs / f"sample-{digit * 10}" for digit in "012")
+    for folder in (old, used, new, envs / "sample-docker", envs / "sample"):
+        (folder / "bin").mkdir(parents=True)
+    waits = [sys.executable, "-c", "input()", f"{used}/bin/python"]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE) as process:
+        steps._remove_unused(new, "sample")
+        process.communicate(b"\n")
+    assert {each.name for each in envs.iterdir()} == {used.name, new.name, "sample-docker"}
 
 
 def test_another_virtual_environment_of_the_same_python_makes_no_environment_anew(

@@ -79,14 +79,13 @@ class ProcessMode:
         wanted = {each.name: each for each in services.all_of(ctx)}
         steps = [
             make_folders(),
-            environment("hub", "hub/requirements.txt", "environment of the hub"),
-            environment("proxy", "images/proxy/requirements.txt", "environment of the proxy"),
-            environment("notebook", "jupyter/requirements.txt", "environment of notebooks"),
+            environment("hub", "environment of the hub"),
+            environment("proxy", "environment of the proxy"),
+            environment("notebook", "environment of notebooks"),
         ]
         if "s3" in wanted:
             name = services.s3_environment_name(ctx)
-            lock = f"images/s3/requirements-{ctx.settings.s3_backend}.txt"
-            steps.append(environment(name, lock, "environment of S3"))
+            steps.append(environment(name, "environment of S3"))
             steps.append(service(wanted["s3"], (f"env-{name}", "folders"), before))
         if "github" in wanted:
             steps.append(service(wanted["github"], ("env-hub", "folders"), before))
@@ -184,7 +183,7 @@ class ProcessMode:
     def lacking(self, ctx: Context) -> str:
         """Return which file that a user's server is started from is not there."""
         needed = (
-            ctx.checkout.environments / "notebook" / "bin" / "python",
+            services.environment(ctx, "notebook") / "bin" / "python",
             ctx.checkout.of_mode(self.name) / "server.env",
         )
         gone = [str(path) for path in needed if not path.is_file()]

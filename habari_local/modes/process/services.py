@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from habari_local.config.settings import FAKE_GITHUB_PATH
-from habari_local.drivers import npm
+from habari_local.drivers import npm, uv
 from habari_local.identity.users import people
 from habari_local.modes.base import Context
 from habari_local.modes.process import service_environment
@@ -19,8 +19,20 @@ from habari_local.modes.process import service_environment
 NAME = service_environment.NAME
 HOST = "127.0.0.1"
 HUB_SOURCES = ("jupyterhub_config.py", "habari_hub", "requirements.txt")
-PROXY = "proxy/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+PROXY = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
 PRELOADED = ("end_cut_answers.cjs", "listen_on_ipv6_too.cjs")  # of images/proxy: each says why
+
+
+# Component environment → the lock that it is made from.
+LOCKS = {
+    "hub": "hub/requirements.txt",
+    "proxy": "images/proxy/requirements.txt",
+    "notebook": "jupyter/requirements.txt",
+    "s3-moto": "images/s3/requirements-moto.txt",
+    "s3-localstack": "images/s3/requirements-localstack.txt",
+}
+# LocalStack 4.14.0 needs 3.13, whatever its metadata says; uv finds one or gets it.
+NEWER_PYTHON = {"s3-localstack": "3.13"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,16 @@ class Service:
             for path in sorted(source.rglob("*.py")) if source.is_dir() else [source]:
                 seen.update(path.read_bytes())
         return seen.hexdigest()[:16]
+
+
+def environment(ctx: Context, name: str) -> Path:
+    """Return the folder of a component's environment, called after what its lock says.
+
+    Another lock makes another folder: what runs keeps the packages that it was started with, in
+    this checkout and in those that share the folder of environments.
+    """
+    known = uv.digest(ctx.checkout.root / LOCKS[name], NEWER_PYTHON.get(name, ""))
+    return ctx.checkout.root / ".habari" / "envs" / f"{name}-{known[:10]}"
 
 
 def all_of(ctx: Context) -> list[Service]:
@@ -115,10 +137,10 @@ def proxy(ctx: Context) -> Service:
         "proxy",
         (
             *(
-                str(npm.node(_envs(ctx) / "proxy")),
+                str(npm.node(environment(ctx, "proxy"))),
                 "--max-semi-space-size=1",
                 *(f"--require={source / name}" for name in PRELOADED),
-                str(_envs(ctx) / PROXY),
+                str(environment(ctx, "proxy") / PROXY),
             ),
             *("--ip", HOST, "--port", str(port), "--api-ip", HOST, "--api-port", str(api)),
             *("--error-target", f"{hub_url(ctx)}/hub/error"),
@@ -203,9 +225,5 @@ def hub_url(ctx: Context) -> str:
     return f"http://{HOST}:{ctx.settings.port('hub_api')}"
 
 
-def _envs(ctx: Context) -> Path:
-    return ctx.checkout.root / ".habari" / "envs"
-
-
-def _program(ctx: Context, environment: str, name: str) -> str:
-    return str(_envs(ctx) / environment / "bin" / name)
+def _program(ctx: Context, component: str, name: str) -> str:
+    return str(environment(ctx, component) / "bin" / name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -19,8 +21,6 @@ from habari_local.modes.process import services
 from habari_local.modes.process.services import NAME, Service
 from habari_local.paths import private_folder, project_folder
 
-# LocalStack 4.14.0 needs 3.13, whatever its metadata says; uv finds one or gets it.
-NEWER_PYTHON = {"s3-localstack": "3.13"}
 HUNG_SECONDS = 10.0  # of doing nothing, after which a service that doesn't answer is restarted
 START_SECONDS = 60.0  # of doing nothing, after which `up` gives up on one that starts
 BUSY_SECONDS = 60.0  # that a running service may work without an answer: it may be in a loop
@@ -31,23 +31,37 @@ def log_path(ctx: Context, service: str) -> Path:
     return private_folder(ctx.checkout.of_mode(NAME) / "logs") / f"{service}.log"
 
 
-def environment(name: str, lock: str, title: str) -> Step:
+def environment(name: str, title: str) -> Step:
     """Return the step that makes a component environment from its lock."""
-    python = NEWER_PYTHON.get(name, "")
 
     def action(ctx: Context, say: Say) -> str:
-        folder = private_folder(ctx.checkout.environments) / name
-        path = ctx.checkout.root / lock
+        private_folder(ctx.checkout.environments)
+        folder = services.environment(ctx, name)
+        lock = ctx.checkout.root / services.LOCKS[name]
+        python = services.NEWER_PYTHON.get(name, "")
         with ctx.installing(title):
             changed = uv.sync(
-                folder, path, ctx.environ, python=python, on_line=say, cancel=ctx.cancel
+                folder, lock, ctx.environ, python=python, on_line=say, cancel=ctx.cancel
             )
             if name == "proxy":
-                source = path.parent
+                source = lock.parent
                 changed |= npm.install(source, folder, ctx.environ, on_line=say, cancel=ctx.cancel)
-        return "installed" if changed else SAME
+        if not changed:
+            return SAME
+        _remove_unused(folder, name)
+        return "installed"
 
     return Step(f"env-{name}", title, action)
+
+
+def _remove_unused(folder: Path, name: str) -> None:
+    """Delete environments of older locks from which nothing runs, in whatever checkout."""
+    for other in folder.parent.iterdir():
+        older = other != folder and re.fullmatch(
+            rf"{re.escape(name)}(-[0-9a-f]{{10}})?", other.name
+        )
+        if older and not processes.mention(f"/envs/{other.name}/"):
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def service(wanted: Service, after: tuple[str, ...], before: Sequence[processes.Found]) -> Step:
