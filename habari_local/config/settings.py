@@ -85,7 +85,7 @@ class Settings(BaseModel):
         pattern=r"^(\d+[KMGT])?$",
     )
     server_cpus: float = setting(
-        0, "Servers", "Processors that a user's server may take there; 0: no limit.", ge=0
+        0.0, "Servers", "Processors that a user's server may take there; 0: no limit.", ge=0
     )
 
     images: Literal["upstream", "packages"] = setting(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from habari_local.config.render.dist import as_text
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import FAKE_GITHUB_PATH, Settings
@@ -156,7 +157,7 @@ def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
         "HABARI_SERVER_IMAGE": place.images["notebook"],
         "HABARI_SERVER_USER": place.user,
         "HABARI_SERVER_MEMORY": settings.server_memory,
-        "HABARI_SERVER_CPUS": str(settings.server_cpus),
+        "HABARI_SERVER_CPUS": as_text(settings.server_cpus),
         "HABARI_SERVER_INTERNET": str(int(needs_internet(settings))),
         "HABARI_SERVER_PARTNERS": json.dumps(partners(settings, place)),
         "HABARI_SERVER_LABELS": json.dumps(labels),

@@ -25,6 +25,8 @@ def as_text(value: Any) -> str:
         return value.get_secret_value()
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, float):
+        return f"{value:g}"  # 0 as people write it, and as a default that was never read
     return str(value)
 
 
