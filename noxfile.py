@@ -20,7 +20,8 @@ from tests.able import chosen, missing
 
 ROOT = Path(__file__).resolve().parent
 nox.options.sessions = [
-    *("lint", "scan", "unit", "components", "contract", "images", "charts", "faults", "e2e")
+    *("lint", "scan", "unit", "components", "production_hub"),
+    *("contract", "images", "charts", "faults", "e2e"),
 ]
 nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
@@ -33,6 +34,9 @@ COMPONENTS = {
     "contents": ("jupyter/requirements-test.txt", f"{CONTENTS}/tests", CONTENTS),
     "s3": ("images/s3/requirements-test.txt", "images/s3/tests", "images/s3"),
 }
+# What production runs of the hub, on the versions and the Python that the chart's image has.
+K8S_HUB = ("hub/requirements-test-k8s-hub.txt", "3.12")
+K8S_HUB_TESTS = ("hub/tests/test_lists.py", "hub/tests/test_kube_spawner.py")
 
 ACTIONLINT = "1.7.12"
 # LocalStack 4.14.0 needs it, whatever its metadata says.
@@ -113,6 +117,24 @@ def components(session: nox.Session, component: str) -> None:
     source = str(Path(package) / checked)
     types = ("mypy", "--strict", "--python-executable", program, source)
     python(session, *types, MYPYPATH=package)
+
+
+@nox.session
+def production_hub(session: nox.Session) -> None:
+    """Tests of what production's hub runs, on the versions that its image k8s-hub:4.4.0 has."""
+    lock, version = K8S_HUB
+    folder = Checkout(ROOT).environments / "test-k8s-hub"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # pyenv hides all versions but the one that is chosen.
+    environ = {"PYENV_VERSION": version, **os.environ}
+    try:
+        uv.sync(folder, ROOT / lock, environ, python=version, on_line=session.log)
+    except CommandFailed:
+        session.warn(f"no Python {version} here: its packages run on that of this environment")
+        uv.sync(folder, ROOT / lock, environ, on_line=session.log)
+    arguments = (*K8S_HUB_TESTS, *pytest_arguments(session))
+    program = str(folder / "bin" / "python")
+    session.run(program, "-m", "pytest", *arguments, env={"PYTHONPATH": "hub"}, external=True)
 
 
 @nox.session
