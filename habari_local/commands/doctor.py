@@ -11,7 +11,7 @@ import typer
 
 from habari_local.commands.options import AsJson, ModeName
 from habari_local.console import Prose, Result, Table
-from habari_local.errors import FAILED, MISSING_TOOL, ConfigError
+from habari_local.errors import FAILED, MISSING_TOOL, ConfigError, HabariError
 
 if TYPE_CHECKING:
     from habari_local.diagnostics.checks import Finding, Requirement
@@ -31,7 +31,7 @@ def doctor(mode: ModeName = None, pull: Pull = False, as_json: AsJson = False) -
     """
     from habari_local import modes
 
-    settings, environ, default = _settings()
+    settings, environ, default = _settings(mode)
     needs = {name: modes.get(name).requirements() for name in ([mode] if mode else modes.names())}
     rows = [settings] if settings else []
     rows += _checked(needs, environ)
@@ -79,7 +79,7 @@ class Row:
         }
 
 
-def _settings() -> tuple[Row | None, dict[str, str], str]:
+def _settings(asked: str | None) -> tuple[Row | None, dict[str, str], str]:
     """Return what is wrong with the settings, the environment with them in it, the default mode.
 
     Settings that can't be used leave the environment and the defaults, as the machine is to be
@@ -105,18 +105,33 @@ def _settings() -> tuple[Row | None, dict[str, str], str]:
         every = tuple(modes.names())
         row = Row("settings", "wrong", found, "all usable", every, hint, details=problems)
     environ = environment() | ({} if problems else as_environment(settings))
-    return row, environ, active.active_mode(checkout) or settings.mode
+    # What is up is asked of the engine, whose own state is what may be asked for here.
+    up = None if asked else active.active_mode(checkout)
+    return row, environ, up or settings.mode
 
 
 def _checked(needs: Mapping[str, Sequence[Requirement]], environ: Mapping[str, str]) -> list[Row]:
     """Check every requirement once, side by side: most of them start a program."""
     wanted = {each.name: each for needed in needs.values() for each in needed}
     with ThreadPoolExecutor(max(1, len(wanted))) as pool:
-        findings = list(pool.map(lambda each: each.check(environ), wanted.values()))
+        findings = list(pool.map(lambda each: _look(each, environ), wanted.values()))
     return [
         _row(each, finding, environ, tuple(name for name in needs if each in needs[name]))
         for each, finding in zip(wanted.values(), findings, strict=True)
     ]
+
+
+def _look(requirement: Requirement, environ: Mapping[str, str]) -> Finding:
+    """Check one; a check that fails itself is a row too, and the others are still shown."""
+    from habari_local.diagnostics.checks import BROKEN, Finding
+
+    try:
+        return requirement.check(environ)
+    except HabariError as error:
+        return Finding("not known", good=False, mend=error.hint, state=BROKEN, detail=error.message)
+    except Exception as error:  # noqa: BLE001 (an engine or a program that answers otherwise)
+        told = f"{type(error).__name__}: {error}"
+        return Finding("not known", good=False, state=BROKEN, detail=told)
 
 
 def _row(

@@ -99,6 +99,7 @@ def test_an_engine_that_is_too_old_is_named_with_the_version_that_is_needed(
         done = scratch.call("doctor", "--mode", "hub", "--json", **named)
         server.shutdown()
     Path(path).unlink()
+    assert done.stdout, done.stderr
     row = next(r for r in json.loads(done.stdout)["checks"] if r["name"] == "Docker engine")
     assert done.returncode == 3
     assert row["state"] == "too old"

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from habari_local import paths
+from habari_local import modes, paths
 from habari_local.cli import app
 from habari_local.console import Result, render
+from habari_local.diagnostics.checks import PYTHON, Finding, Requirement, always
 from habari_local.drivers import cluster_tools, package_manager
 from habari_local.drivers.package_manager import CHROMIUM, COMPOSE, DOCKER, install
 from habari_local.paths import Checkout
@@ -153,3 +154,18 @@ def test_their_versions_are_those_that_our_image_is_made_of() -> None:
         "KIND": named["kind"],
         "HELM": named["helm"],
     }
+
+
+def test_a_check_that_fails_itself_is_a_row_among_the_others(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strange(_: object) -> Finding:
+        raise KeyError("DockerRootDir")
+
+    odd = Requirement("room", "some", always("df -h"), strange)
+    monkeypatch.setattr(modes.get("hub"), "requirements", lambda: (PYTHON, odd), raising=False)
+    rows = {row["name"]: row for row in doctor("--mode", "hub").data["checks"]}
+    assert rows["Python"]["state"] == "ok"
+    assert (rows["room"]["state"], rows["room"]["mend"]) == ("broken", "df -h")
+    assert "DockerRootDir" in rows["room"]["details"][0]
+    assert machine.is_dir()
