@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -170,9 +171,12 @@ def remove(found: Iterable[Container]) -> None:
 
 def _remove(container: str) -> None:
     import docker
+    import requests
 
     try:
-        api().stop(container, timeout=STOP_SECONDS)
+        # On a machine with too much to do the engine may not answer in time: the removal ends it.
+        with suppress(requests.Timeout):
+            api().stop(container, timeout=STOP_SECONDS)
         api().remove_container(container, force=True, v=True)
     except docker.errors.NotFound:
         return

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import requests
 
 from habari_local.drivers import address, engine, running
 from habari_local.errors import HabariError
@@ -51,3 +52,21 @@ def test_who_needs_no_docker_is_not_held_up_by_one_that_hangs(
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
         monkeypatch.setattr(running, "SECONDS", 0.2)
         assert running.modes("0123456789") == set()
+
+
+def test_a_container_whose_stop_is_not_answered_in_time_is_removed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A busy engine answered `stop` after its deadline, and `down` ended in a traceback."""
+    removed = []
+
+    class Busy:
+        def stop(self, _container: str, timeout: int) -> None:
+            raise requests.ReadTimeout(f"no answer after {timeout + 60} s")
+
+        def remove_container(self, container: str, **_options: bool) -> None:
+            removed.append(container)
+
+    monkeypatch.setattr(engine, "api", Busy)
+    engine._remove("c1")
+    assert removed == ["c1"]
