@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from habari_local.config.settings import Settings
 from habari_local.modes.base import Context
 from habari_local.paths import Checkout
 from tests.able import here
-from tests.scratch import must_be_able_to_run
+from tests.scratch import ROOT, must_be_able_to_run
 
 SKETCH = '''"""A sixth mode, sketched in one folder."""
 from habari_local.modes.base import Address, Endpoints, S3Endpoint, ServiceStatus, Step, Stopped
@@ -46,7 +47,12 @@ MODE = Sixth()
 @pytest.fixture
 def ctx(tmp_path: Path) -> Context:
     checkout = Checkout(tmp_path)
-    return Context(checkout, Settings(), load_secrets(checkout.state), {"PATH": "/usr/bin:/bin"})
+    for pattern in ("*/requirements*.txt", "images/*/requirements*.txt"):
+        for lock in ROOT.glob(pattern):  # environments are called after what they say
+            (tmp_path / lock.relative_to(ROOT).parent).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(lock, tmp_path / lock.relative_to(ROOT))
+    settings = Settings.model_validate({"s3_backend": "moto"})  # as `active` settles what is auto
+    return Context(checkout, settings, load_secrets(checkout.state), {"PATH": "/usr/bin:/bin"})
 
 
 @pytest.mark.parametrize("name", modes.names())
