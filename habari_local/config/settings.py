@@ -146,6 +146,13 @@ class Settings(BaseModel):
     )
 
     nodes: int = setting(1, "Kubernetes", "Nodes of the cluster of mode kind.", ge=1, le=9)
+    policy_enforcer: Literal["auto", "habari", "node"] = setting(
+        "auto",
+        "Kubernetes",
+        "Mode kind: what makes NetworkPolicies hold. node: whatever the node has; habari: a pod of"
+        " ours on each node; auto: that with upstream's node, which does not keep pods from the"
+        " node itself, and with packages the node's own, which does.",
+    )
 
     s3_backend: Literal["auto", "moto", "localstack", "aws"] = setting(
         "auto",

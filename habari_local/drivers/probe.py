@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
 
@@ -15,6 +15,7 @@ from habari_local.drivers.kubernetes import SECONDS, Cluster
 
 START_SECONDS = 120.0  # an image may have to be pulled
 PORT = 8888  # where servers listen
+NODE = "NODE"  # in an address: the node that the probe is on
 # What the chart's policies know a user's server by.
 LABELS = {
     "app": "jupyterhub",
@@ -25,7 +26,7 @@ LISTEN = ["python3", "-m", "http.server", str(PORT)]
 CONNECT = """
 import concurrent.futures, json, os, socket
 def seen(address):
-    host, port = address.rsplit(":", 1)
+    host, port = address.replace("NODE", os.environ["NODE"]).rsplit(":", 1)
     try:
         socket.create_connection((host, int(port)), timeout=3).close()
         return True
@@ -45,6 +46,7 @@ class Place:
     namespace: str
     image: str
     pull_secrets: Sequence[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)  # beside LABELS
 
 
 @contextmanager
@@ -65,7 +67,7 @@ def listening(where: Place) -> Iterator[str]:
 
 
 def connects(where: Place, targets: Sequence[str]) -> dict[str, bool]:
-    """Return which addresses (HOST:PORT) are open to a user's server there.
+    """Return which addresses (HOST:PORT, `NODE`:PORT) are open to a user's server there.
 
     Raises:
         NotReady: the probe did not come to an end.
@@ -92,13 +94,16 @@ def _pod(
         "name": "probe",
         "image": where.image,
         "command": list(command),
-        "env": [{"name": key, "value": text} for key, text in environ.items()],
+        "env": [
+            {"name": NODE, "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
+            *({"name": key, "value": text} for key, text in environ.items()),
+        ],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         **more,
     }
     body = {
-        "metadata": {"name": name, "labels": LABELS},
+        "metadata": {"name": name, "labels": {**LABELS, **where.labels}},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,

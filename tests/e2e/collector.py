@@ -58,6 +58,8 @@ class Collector:
         self._endpoints = endpoints
         self._source = source
         self._strict = strict
+        where = endpoints.kubernetes
+        self._enforcer = where.enforcer if where else None
         self._redact = Redaction(endpoints.secrets())
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.evidence = Evidence(folder / f"evidence-{endpoints.mode}", self._redact)
@@ -89,7 +91,7 @@ class Collector:
                 "Try: pytest tests/e2e --collect-only --quiet"
             )
         items.sort(key=lambda item: _rank(check_id(item.nodeid).partition("::")[0]))
-        mark(items, self.run.mode)
+        mark(items, self.run.mode, self._enforcer)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

@@ -60,11 +60,12 @@ class Service(_Part):
 
 
 class Kubernetes(_Part):
-    """The cluster it runs in: what opens it, and where in it the deployment is."""
+    """The cluster it runs in: what opens it, where the deployment is, what enforces policies."""
 
     kubeconfig: Path
     context: str
     namespace: str
+    enforcer: Literal["habari", "node"] | None = None
 
 
 class Endpoints(_Part):

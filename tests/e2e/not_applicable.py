@@ -18,6 +18,7 @@ class Listed:
 
     reasons: dict[str, str]
     checks: dict[str, dict[str, str]]
+    enforcer: dict[str, str]  # why a check needs our enforcer of NetworkPolicies
 
     def reason_for(self, check: str, mode: str) -> str | None:
         """Why *check* makes no sense in *mode*, or None if it does."""
@@ -29,11 +30,13 @@ class Listed:
 def listed() -> Listed:
     """The list, read once."""
     content = tomllib.loads(LIST.read_text(encoding="utf-8"))
-    reasons = {
-        key: entry["says"] + (f". Try: {entry['try']}" if "try" in entry else "")
-        for key, entry in content["reasons"].items()
-    }
-    return Listed(reasons, content["checks"])
+    reasons = {key: _said(entry) for key, entry in content["reasons"].items()}
+    enforcer = dict.fromkeys(content["enforcer"]["needed-by"], _said(content["enforcer"]))
+    return Listed(reasons, content["checks"], enforcer)
+
+
+def _said(entry: dict[str, str]) -> str:
+    return entry["says"] + (f". Try: {entry['try']}" if "try" in entry else "")
 
 
 def not_applicable(reason: str) -> NoReturn:
@@ -47,10 +50,13 @@ def check_id(node_id: str) -> str:
     return f"{Path(file).stem.removeprefix('test_')}::{test}"
 
 
-def mark(items: list[pytest.Item], mode: str) -> None:
-    """Skip what the list excludes in this mode."""
+def mark(items: list[pytest.Item], mode: str, enforcer: str | None = None) -> None:
+    """Skip what the list excludes in this mode, and with this enforcer of NetworkPolicies."""
     for item in items:
-        reason = listed().reason_for(check_id(item.nodeid).partition("[")[0], mode)
+        check = check_id(item.nodeid)
+        reason = listed().reason_for(check.partition("[")[0], mode)
+        if enforcer == "node":
+            reason = reason or listed().enforcer.get(check)
         if reason:
             item.add_marker(pytest.mark.skip(reason=PREFIX + reason))
 
@@ -61,6 +67,6 @@ def stale(items: list[pytest.Item]) -> list[str]:
     files = {check.partition("::")[0] for check in known}
     return [
         check
-        for check in listed().checks
+        for check in (*listed().checks, *(each.partition("[")[0] for each in listed().enforcer))
         if check.partition("::")[0] in files and check not in known and not check.endswith("::*")
     ]

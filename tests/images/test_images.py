@@ -24,8 +24,9 @@ from tests.images.conftest import ROOT, Run
 NAMES = list(catalogue.load("packages"))
 # Programs alone, without a system around them: they are copied out of, and nothing runs in them.
 PROGRAMS = ["tools", "kubernetes"]
-# A machine, not a service: its systemd, kubelet and containerd are root, in a privileged container.
-MACHINES = ["node"]
+# A machine, not a service: its systemd, kubelet and containerd are root, in a privileged container;
+# and what writes that machine's rules, with NET_ADMIN and no other right.
+MACHINES = ["node", "netpol"]
 SERVICES = [name for name in NAMES if name not in {"base", *PROGRAMS}]
 # Image → the lock that process mode makes the same environment from (what the image adds is known).
 LOCKED = {

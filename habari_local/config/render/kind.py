@@ -75,7 +75,7 @@ def manifests(folder: Path, names: Sequence[str], images: Mapping[str, str]) -> 
         for each in YAML(typ="safe").load_all(
             (folder / f"{name}.yaml").read_text(encoding="utf-8")
         ):
-            if each["kind"] == "Deployment":
+            if each["kind"] in ("Deployment", "DaemonSet"):
                 for container in each["spec"]["template"]["spec"]["containers"]:
                     container["image"] = images[container["name"]]
             made.append(each)

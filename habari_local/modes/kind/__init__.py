@@ -33,7 +33,16 @@ from habari_local.modes.base import (
     Stopped,
     Trouble,
 )
-from habari_local.modes.kind import beside, breaking, bring, life, place, registries, steps
+from habari_local.modes.kind import (
+    beside,
+    breaking,
+    bring,
+    life,
+    place,
+    policies,
+    registries,
+    steps,
+)
 
 TITLES: Mapping[str, str] = {
     "registry": "registry",
@@ -51,7 +60,10 @@ class KindMode(KeepingVolumes):
     name = place.NAME
     summary = "a local Kubernetes by kind, with Zero to JupyterHub's chart: what GKE will do"
     s3_backend = "localstack"
-    notes: Sequence[str] = ()
+
+    def __init__(self) -> None:
+        """Know of nothing that a person should be told; a bring-up may find something."""
+        self.notes: list[str] = []
 
     def requirements(self) -> Sequence[Requirement]:
         """Return what must be on the machine."""
@@ -124,6 +136,9 @@ class KindMode(KeepingVolumes):
                 )
             )
         made.append(beside.key(("s3", "cluster") if "s3" in names else ("cluster",)))
+        self.notes.clear()
+        made.append(policies.enforced(("cluster", "registries")))
+        made.append(policies.held(("enforcer", "hub"), self.notes.append))
         return made
 
     def page(self, ctx: Context, service: str) -> str:
@@ -168,6 +183,7 @@ class KindMode(KeepingVolumes):
                 "kubeconfig": str(cluster.kubeconfig),
                 "context": cluster.context,
                 "namespace": place.NAMESPACE,
+                "enforcer": policies.enforcer(settings),
             },
         )
 

@@ -16,7 +16,7 @@ from habari_local.images import tools
 from habari_local.modes._compose import buckets
 from habari_local.modes._helm.steps import Deployment
 from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.kind import place
+from habari_local.modes.kind import place, policies
 from habari_local.run import run
 
 MANIFESTS = "dev.habari/manifests"  # annotation of the namespace: what was applied
@@ -32,7 +32,8 @@ def images(ctx: Context) -> dict[str, str]:
     chart = CHART_IMAGES if ctx.settings.images == "packages" else ("notebook",)
     backend = {} if ctx.settings.s3_backend == "aws" else {"s3": f"s3-{ctx.settings.s3_backend}"}
     github = {} if ctx.settings.real_github else {"github": "github"}
-    return {**{name: name for name in chart}, **backend, **github}
+    enforcer = {policies.IMAGE: policies.IMAGE} if policies.ours(ctx.settings) else {}
+    return {**{name: name for name in chart}, **backend, **github, **enforcer}
 
 
 def files(after: tuple[str, ...]) -> Step:

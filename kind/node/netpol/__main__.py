@@ -1,4 +1,7 @@
-"""`python3 -m netpol`: follows the API, keeps the rules in force, answers the plugin netpol-cni."""
+"""`python3 -m netpol`: follows the API, keeps the rules in force, answers the plugin netpol-cni.
+
+With `--beside`, for a node that has a network of its own: only the rules, by what the API says.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,8 @@ def fail(thread: threading.ExceptHookArgs) -> None:
 def main() -> None:
     """Run until a thread fails: the rules stay, new pods wait, and the kubelet starts it anew."""
     connect()
-    state = Plugin.state = State(os.environ["NODE_NAME"])
+    beside = "--beside" in sys.argv
+    state = Plugin.state = State(os.environ["NODE_NAME"], routed=not beside)
     core, network = client.CoreV1Api(), client.NetworkingV1Api()
     listings = {
         "policies": network.list_network_policy_for_all_namespaces,
@@ -104,7 +108,8 @@ def main() -> None:
     for kind, listing in listings.items():
         threading.Thread(target=follow, args=(state, kind, listing), daemon=True).start()
     threading.excepthook = fail
-    threading.Thread(target=serve, daemon=True).start()
+    if not beside:
+        threading.Thread(target=serve, daemon=True).start()
     state.load_forever()
 
 

@@ -37,7 +37,8 @@ def script(verdicts: Verdicts, known: Iterable[str], subnet: str, gateway: str) 
 
     Args:
         verdicts: for pods of all nodes.
-        known: addresses of all pods. One of this node that is not among them is refused everything.
+        known: addresses of all pods. One of this node that is not among them is refused everything;
+            what it sends itself is lost, not refused: a pod that is not known yet tries again.
         subnet: the addresses of this node's pods.
         gateway: the node's own address in it.
     """
@@ -60,7 +61,7 @@ def script(verdicts: Verdicts, known: Iterable[str], subnet: str, gateway: str) 
     ]
     into.append(f"{gateway} : accept")
     vmap = [f"ip saddr vmap {{ {', '.join(out)} }}"] if out else []
-    lines += _chain("egress", [*vmap, *REFUSE])
+    lines += _chain("egress", [*vmap, "drop"])
     unknown = [f"ip daddr {subnet} {each}" for each in REFUSE]
     body = [f"ip daddr vmap {{ {', '.join(into)} }}", *unknown, "accept"]
     lines += _chain("ingress", body)

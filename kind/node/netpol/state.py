@@ -21,8 +21,8 @@ class State:
     what the API says of an address that was given to another pod since is old.
     """
 
-    def __init__(self, node: str) -> None:
-        self.node = node
+    def __init__(self, node: str, *, routed: bool = True) -> None:
+        self.node, self.routed = node, routed  # whether the ways to other nodes are ours to lay
         self.objects: dict[str, dict[Key, Any]] = {}
         self.given: dict[str, Key] = {}
         self.changed = threading.Condition()
@@ -67,7 +67,8 @@ class State:
             with self.changed:
                 self.changed.wait_for(lambda: self.loaded < self.wanted and self._complete())
                 wanted, text = self.wanted, self._script(self._subnet() or "")
-                ways = list(routes.to_others(self.node, self.objects["nodes"].values()))
+                nodes = self.objects["nodes"].values() if self.routed else ()
+                ways = list(routes.to_others(self.node, nodes))
             if (text, ways) != last:
                 subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
                 for way in ways:

@@ -1,0 +1,211 @@
+"""NetworkPolicies of the cluster: what makes them hold, and whether they do, by trying.
+
+Upstream's node keeps pods from each other and not from the node that they are on: its API server,
+its kubelet, its metadata address (docs/adr/0081).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from habari_local import wait
+from habari_local.config.render import kind as render
+from habari_local.config.secrets import write_private
+from habari_local.config.settings import Settings
+from habari_local.drivers import engine, node, probe
+from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.errors import CommandFailed, NotReady
+from habari_local.images import tools
+from habari_local.modes._helm.steps import DIGEST
+from habari_local.modes.base import SAME, Context, Say, Step
+from habari_local.modes.kind import place
+from habari_local.run import run
+
+IMAGE = "netpol"
+SYSTEM = "kube-system"
+DAEMON = "habari-netpol"
+OWN = "netpol"  # the DaemonSet of a node from packages
+TABLE = ("nft", "delete", "table", "inet", "habari_netpol")
+APPLIED = "dev.habari/enforcer"  # annotations of the namespace: what was applied,
+TRIED = "dev.habari/policies"  # and what was tried, on what
+START_SECONDS = 120.0
+# What the chart's policy denies a user's server on its own node, and what it allows it.
+DENIED = {"the API server": "kubernetes.default.svc:443", "the kubelet": f"{probe.NODE}:10250"}
+ALLOWED = "hub:8081"
+REMEDY = "habari-local config set HABARI_POLICY_ENFORCER habari"
+
+
+def ours(settings: Settings) -> bool:
+    """Whether a pod of ours on each node is to make them hold."""
+    by_default = "habari" if settings.images == "upstream" else "node"
+    chosen = settings.policy_enforcer
+    return (by_default if chosen == "auto" else chosen) == "habari"
+
+
+def enforcer(settings: Settings) -> str:
+    """Return what makes them hold: "habari", in a node or beside it, or upstream's "node"."""
+    return "habari" if ours(settings) or settings.images == "packages" else "node"
+
+
+def enforced(after: tuple[str, ...]) -> Step:
+    """Return the step that has our enforcer on each node, or takes it away."""
+
+    def action(ctx: Context, say: Say) -> str:
+        cluster = place.cluster(ctx)
+        wanted = _objects(ctx) if ours(ctx.settings) and not _has(cluster, OWN) else ""
+        digest = hashlib.sha256(wanted.encode()).hexdigest()[:16] if wanted else ""
+        if cluster.annotation(place.NAMESPACE, APPLIED) == digest and _has(cluster, DAEMON) == bool(
+            wanted
+        ):
+            return SAME
+        say("kubectl apply" if wanted else "kubectl delete")
+        cluster.annotate(place.NAMESPACE, APPLIED, "")
+        _kubectl(ctx, wanted or _objects(ctx), remove=not wanted)
+        if not wanted:
+            _open(place.nodes(ctx))
+            return "taken away"
+        if ctx.wait:
+            wait.until(
+                lambda: _up(cluster), "NetworkPolicies", seconds=START_SECONDS, cancel=ctx.cancel,
+                tick=lambda: say("waiting for the enforcer's pods"),
+                hint=f"habari-local kubectl -- --namespace {SYSTEM} describe pods -l app={DAEMON}",
+            )  # fmt: skip
+        cluster.annotate(place.NAMESPACE, APPLIED, digest)
+        return "our enforcer is on each node"
+
+    return Step("enforcer", "enforcer of NetworkPolicies", action, after)
+
+
+def held(after: tuple[str, ...], note: Callable[[str], None]) -> Step:
+    """Return the step that tries as a user's server what the policies deny it.
+
+    What is open is said as its outcome, and given to `note` at each call for who reads the end.
+    """
+
+    def action(ctx: Context, say: Say) -> str:
+        if not ctx.wait:
+            return "not tried"
+        cluster, on = place.cluster(ctx), _state(ctx)
+        before, _, known = cluster.annotation(place.NAMESPACE, TRIED).partition(" ")
+        if before == on:
+            if known:
+                note(known)
+            return SAME
+        say("trying what they deny a user's server")
+        outcome, warning = _outcome(cluster)
+        cluster.annotate(place.NAMESPACE, TRIED, f"{on} {warning}")
+        if warning:
+            note(warning)
+        return outcome
+
+    return Step("policies", "NetworkPolicies", action, after)
+
+
+def _outcome(cluster: Cluster) -> tuple[str, str]:
+    """Try it; return what is to be said of it, and what is to be said each time."""
+    try:
+        reached = _tried(cluster)
+    except NotReady as error:
+        why = f"Whether NetworkPolicies hold could not be tried: {error.message}"
+        return why, why
+    if not reached.get(ALLOWED):
+        why = f"Whether NetworkPolicies hold could not be tried: a probe does not reach {ALLOWED}"
+        return why, why
+    opened = " and ".join(name for name, address in DENIED.items() if reached[address])
+    if not opened:
+        return f"hold: a user's server reaches neither {' nor '.join(DENIED)}", ""
+    warning = (
+        f"NetworkPolicies are NOT enforced on this node for what is on the node itself: users'"
+        f" servers reach {opened}. Try: {REMEDY}"
+    )
+    return warning, warning
+
+
+def _tried(cluster: Cluster) -> dict[str, bool]:
+    """Return which places a pod reaches that the policies take for a user's server.
+
+    Raises:
+        NotReady: it could not be tried.
+    """
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        hub = cluster.apps.read_namespaced_deployment("hub", place.NAMESPACE)
+        pod = hub.spec.template.spec
+        secrets = [each.name for each in pod.image_pull_secrets or ()]
+        image, labels = pod.containers[0].image, _of_servers(cluster)
+        where = probe.Place(cluster, place.NAMESPACE, image, secrets, labels)
+        return probe.connects(where, [*DENIED.values(), ALLOWED])
+    except (ApiException, HTTPError, OSError, ValueError) as error:
+        raise NotReady("Probe", 0, type(error).__name__, [], "habari-local up") from error
+
+
+def _of_servers(cluster: Cluster) -> dict[str, str]:
+    """Return the labels by which the chart's policy knows a user's server: the release's too."""
+    from kubernetes import client
+
+    api: Any = client.NetworkingV1Api(cluster.api.api_client)
+    found = api.read_namespaced_network_policy("singleuser", place.NAMESPACE)
+    return dict(found.spec.pod_selector.match_labels)
+
+
+def _state(ctx: Context) -> str:
+    """Return what decides whether they hold: release, enforcer, and the nodes as they run now."""
+    cluster = place.cluster(ctx)
+    release = [cluster.annotation(place.NAMESPACE, each) for each in (DIGEST, APPLIED)]
+    since = [
+        (each.id, engine.api().inspect_container(each.id)["State"]["StartedAt"])
+        for each in place.nodes(ctx)
+    ]
+    return hashlib.sha256(json.dumps([*release, sorted(since)]).encode()).hexdigest()[:16]
+
+
+def _objects(ctx: Context) -> str:
+    folder: Path = ctx.checkout.root / "kind" / "manifests"
+    known = place.pushed(ctx, {IMAGE: IMAGE})
+    return render.as_list(render.manifests(folder, [IMAGE], known))
+
+
+def _kubectl(ctx: Context, objects: str, *, remove: bool) -> None:
+    file = ctx.checkout.of_mode(place.NAME) / "enforcer.json"
+    write_private(file, objects)
+    cluster = place.cluster(ctx)
+    program = tools.program(place.images(ctx), "kubectl")
+    argv = [str(program), "--kubeconfig", str(cluster.kubeconfig), "--context", cluster.context]
+    apply = ["apply", "--server-side", "--force-conflicts"]
+    argv += ["delete", "--ignore-not-found", "--wait"] if remove else apply
+    run([*argv, "--filename", str(file)], env=place.environ(ctx), cancel=ctx.cancel)
+
+
+def _open(nodes: Sequence[node.Node]) -> None:
+    """Take away the enforcer's rules: they outlive it, so that its restart is no gap."""
+    for each in nodes:
+        try:
+            node.execute(each, TABLE)
+        except CommandFailed as error:
+            if "No such file or directory" not in error.output:
+                raise
+
+
+def _daemon(cluster: Cluster, name: str) -> object:
+    ask = cluster.apps.read_namespaced_daemon_set
+    return cluster.attempt(lambda: ask(name, SYSTEM, _request_timeout=SECONDS))
+
+
+def _has(cluster: Cluster, name: str) -> bool:
+    return _daemon(cluster, name) is not None
+
+
+def _up(cluster: Cluster) -> bool:
+    found = _daemon(cluster, DAEMON)
+    status = getattr(found, "status", None)
+    if status is None or (status.observed_generation or 0) < found.metadata.generation:  # type: ignore[attr-defined]
+        return False
+    wanted = status.desired_number_scheduled or 0
+    counts = (status.updated_number_scheduled, status.number_ready)
+    return wanted > 0 and all((each or 0) == wanted for each in counts)
