@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,15 @@ def validator() -> Draft202012Validator:
 def printed(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     """What a mode would print once its buckets have a key."""
     checkout = Checkout(tmp_path)
+    for pattern in ("*/requirements*.txt", "images/*/requirements*.txt"):
+        for lock in ROOT.glob(pattern):  # environments are called after what they say
+            (tmp_path / lock.relative_to(ROOT).parent).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(lock, tmp_path / lock.relative_to(ROOT))
     key = {"s3_access_key_id": "AKIAEXAMPLE", "s3_secret_access_key": "example-secret-key"}
     key |= {f"{request.param}_{name}": value for name, value in key.items()}  # each has its own S3
     secrets = keep(checkout.state, key)
-    ctx = Context(checkout, Settings(), secrets, {"PATH": "/usr/bin:/bin"})
+    settings = Settings.model_validate({"s3_backend": "moto"})  # as `active` settles what is auto
+    ctx = Context(checkout, settings, secrets, {"PATH": "/usr/bin:/bin"})
     data: dict[str, Any] = json.loads(json.dumps(modes.get(request.param).endpoints(ctx).as_json()))
     return data
 
