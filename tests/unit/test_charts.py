@@ -128,17 +128,14 @@ def test_the_pinned_chart_is_got_once(
     assert [each.name for each in got.parent.iterdir()] == ["jupyterhub-4.4.0.tgz"]
 
 
-def test_offline_the_command_is_told_and_nothing_half_made_is_left(
+def test_offline_the_network_is_named_and_nothing_half_made_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(where, "REPOSITORY", "http://127.0.0.1:9/charts/")
     environ = {**with_helm(), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     with pytest.raises(HabariError) as caught:
         location(Settings(), tmp_path, environ)
-    assert caught.value.hint == (
-        "helm pull jupyterhub --repo http://127.0.0.1:9/charts/ --version 4.4.0"
-        f" --destination {where.cache(environ)}"
-    )
+    assert caught.value.hint.startswith("check the network")
     assert list(where.cache(environ).iterdir()) == []
 
 
