@@ -16,7 +16,6 @@ from habari_local.images.build import Images
 from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[1]
-IMAGES = os.environ.get("HABARI_IMAGES", "upstream")
 
 
 def with_helm() -> dict[str, str]:
@@ -33,7 +32,7 @@ def with_helm() -> dict[str, str]:
 def _copied() -> Path | None:
     if not engine.reachable():
         return None
-    images = Images(Checkout(ROOT), Settings.model_validate({"images": IMAGES}), os.environ)
+    images = Images(Checkout(ROOT), Settings.model_validate({"images": "packages"}), os.environ)
     reference = images.reference("tools")
     if docker.find(reference) is None:
         return None

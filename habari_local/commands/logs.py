@@ -91,7 +91,7 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
     except re.error as error:
         raise HabariError(
             f"--grep {text}: no regular expression ({error}).",
-            "habari-local logs --grep 'error|warning'",
+            "habari-local logs --grep error",
             USAGE,
         ) from error
 

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_who_is_not_root_is_told_of_what_gives_files_their_owners(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "mmdebstrap").touch(mode=0o755)
+    for program in ("mmdebstrap", "apt-get"):
+        (tmp_path / program).touch(mode=0o755)
     monkeypatch.setattr(os, "getuid", lambda: 1001)
     with pytest.raises(MissingTool, match="newuidmap: not found") as told:
         mmdebstrap.bootstrap(tmp_path, tmp_path, "trixie", "", {"PATH": str(tmp_path)})
