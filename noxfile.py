@@ -13,9 +13,9 @@ from pathlib import Path
 
 import nox
 
+from habari_local.core.errors import CommandFailed
+from habari_local.core.paths import Checkout, private_folder
 from habari_local.drivers import uv
-from habari_local.errors import CommandFailed
-from habari_local.paths import Checkout, private_folder
 from tests.able import chosen, missing
 
 ROOT = Path(__file__).resolve().parent

@@ -16,8 +16,8 @@ import requests
 
 from bench.client import Hub
 from bench.ours import Figures
+from habari_local.core.paths import Checkout
 from habari_local.drivers import uv
-from habari_local.paths import Checkout
 from tests.scratch import ROOT, free_offset
 
 CONFIG = """

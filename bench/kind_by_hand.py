@@ -12,9 +12,9 @@ from bench.client import Hub
 from habari_local.charts.chart import opened
 from habari_local.charts.location import location, production
 from habari_local.config.load import load
+from habari_local.core.paths import Checkout
 from habari_local.images import tools
 from habari_local.images.build import Images
-from habari_local.paths import Checkout
 from tests.e2e.endpoints import Endpoints, parse
 from tests.e2e.hub_client import HubError, sign_in
 from tests.e2e.sign_in import SignInError

@@ -15,7 +15,7 @@ def run() -> NoReturn:
         sys.pycache_prefix = f"{sys.prefix}/pycache"
         sys.dont_write_bytecode = False
     from habari_local.cli import main
-    from habari_local.console import outlive_readers
+    from habari_local.core.console import outlive_readers
 
     outlive_readers()
     main()

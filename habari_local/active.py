@@ -11,11 +11,11 @@ from habari_local.checkout_identity import of_the_same_path
 from habari_local.config.load import as_environment, environment, load
 from habari_local.config.secrets import Secrets, load_secrets, write_private
 from habari_local.config.settings import Settings, fields_by_variable
+from habari_local.core.errors import USAGE, ConfigError, HabariError, NotRunning
+from habari_local.core.paths import Checkout, find_checkout
 from habari_local.drivers import engine, node, processes
 from habari_local.drivers import running as in_docker
-from habari_local.errors import USAGE, ConfigError, HabariError, NotRunning
 from habari_local.modes.base import Context, Elsewhere, Mode, ServiceStatus
-from habari_local.paths import Checkout, find_checkout
 
 SNAPSHOT = "settings.json"
 KEPT_IN_DOCKER = ("hub", "nohub", "kind")

@@ -16,7 +16,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from habari_local import paths
 from habari_local.commands import backup, config, drill, image, s3, tenant
 from habari_local.commands.announce import announce
 from habari_local.commands.bundle import bundle
@@ -34,8 +33,9 @@ from habari_local.commands.shell import shell
 from habari_local.commands.status import status
 from habari_local.commands.up import up
 from habari_local.commands.why import why
-from habari_local.console import Result, reader_left, render
-from habari_local.errors import INTERRUPTED, HabariError
+from habari_local.core import paths
+from habari_local.core.console import Result, reader_left, render
+from habari_local.core.errors import INTERRUPTED, HabariError
 
 app = typer.Typer(
     name="habari-local",

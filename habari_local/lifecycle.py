@@ -8,9 +8,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from habari_local import active
-from habari_local.console import Board, LiveBoard, PlainBoard, board
-from habari_local.errors import Cancelled, HabariError
-from habari_local.lock import held
+from habari_local.core.checkout_lock import checkout_lock
+from habari_local.core.console import Board, LiveBoard, PlainBoard, board
+from habari_local.core.errors import Cancelled, HabariError
 from habari_local.modes.base import SAME, Context, Elsewhere, Mode, Step, Stopped
 
 Shown = Callable[[Sequence[str]], PlainBoard | LiveBoard]
@@ -26,7 +26,7 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
         HabariError: what kept it from coming up.
         KeyboardInterrupt: Ctrl-C, after the roll-back.
     """
-    with held(ctx.checkout.state, f"up --mode {mode.name}"):
+    with checkout_lock(ctx.checkout.state, f"up --mode {mode.name}"):
         remembered = not isinstance(mode, Elsewhere)
         if remembered:
             refuse_another(mode, ctx)
@@ -87,7 +87,7 @@ def refuse_another(mode: Mode, ctx: Context) -> None:
 
 def down(mode: Mode, ctx: Context, *, wipe: bool = False) -> Stopped:
     """Stop `mode`; with `wipe` delete its data too. Nothing to stop is no error."""
-    with held(ctx.checkout.state, f"down --mode {mode.name}"):
+    with checkout_lock(ctx.checkout.state, f"down --mode {mode.name}"):
         with _deaf():
             stopped = mode.down(ctx, wipe=wipe)
             active.forget(ctx.checkout, mode.name)

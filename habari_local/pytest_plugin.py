@@ -69,8 +69,8 @@ def habari_user(pytestconfig: pytest.Config, habari: Endpoints) -> Iterator[User
 
 def _choose_checkout(named: str | None) -> None:
     """Choose the checkout that is named or stood in; else the one that the project installed."""
-    from habari_local import paths
     from habari_local.config.load import named_checkout
+    from habari_local.core import paths
 
     paths.choose(Path(named) if named else named_checkout())
     if paths.chosen() is None and not paths.in_checkout():
@@ -89,7 +89,7 @@ def _platform(config: pytest.Config, mode: Mode, ctx: Context) -> Iterator[Conte
         HabariError: what kept it from coming up, or that another worker of xdist would end it.
     """
     from habari_local import active, lifecycle
-    from habari_local.errors import HabariError
+    from habari_local.core.errors import HabariError
 
     if "PYTEST_XDIST_WORKER" in ctx.environ:
         if active.active_mode(ctx.checkout) != mode.name:
@@ -110,7 +110,7 @@ def _platform(config: pytest.Config, mode: Mode, ctx: Context) -> Iterator[Conte
 @contextmanager
 def _told() -> Iterator[None]:
     """Fail with the sentence and what to try, as the command line does."""
-    from habari_local.errors import HabariError
+    from habari_local.core.errors import HabariError
 
     try:
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from habari_local.paths import Checkout
+from habari_local.core.paths import Checkout
 from scan import sbom, secrets, weaknesses
 from scan.locks import ROOT
 

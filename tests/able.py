@@ -9,9 +9,9 @@ from pathlib import Path
 from habari_local import modes
 from habari_local.charts.location import pinned
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.diagnostics.checks import described
 from habari_local.modes.base import Elsewhere
-from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = os.environ.get("HABARI_IMAGES", "upstream")

@@ -19,5 +19,5 @@ def marked(folder: Path) -> Path:
 def work_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the command line work on `folder`, as if this code were its own."""
     marked(folder)
-    monkeypatch.setattr("habari_local.paths.PACKAGE", folder / "habari_local")
+    monkeypatch.setattr("habari_local.core.paths.PACKAGE", folder / "habari_local")
     monkeypatch.setenv("HABARI_CHECKOUT", str(folder))

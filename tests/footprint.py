@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from habari_local import wait
+from habari_local.core import polling
 from habari_local.drivers import engine
 from tests.scratch import Scratch
 
@@ -28,7 +28,7 @@ def left_by(scratch: Scratch, *, volumes: bool = False) -> dict[str, list[str]]:
     """All that is left, by kind; only kinds of which something is. Data is kept but by wipe."""
     deadline = time.monotonic() + SETTLING
     while (found := _left(scratch, volumes=volumes)) and time.monotonic() < deadline:
-        wait.pause(0.1)
+        polling.pause(0.1)
     return found
 
 

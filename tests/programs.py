@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.drivers import docker, engine
 from habari_local.images import tools
 from habari_local.images.build import Images
-from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[1]
 

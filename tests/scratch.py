@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
+from habari_local.core.paths import Checkout
 from habari_local.drivers import engine, node, processes
-from habari_local.paths import Checkout
 from tests.able import CHART, IMAGES, missing
 
 ROOT = Path(__file__).resolve().parents[1]

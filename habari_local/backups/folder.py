@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from habari_local.aside import making
 from habari_local.config.secrets import write_private
-from habari_local.errors import HabariError
+from habari_local.core.atomic_dir import atomic_dir
+from habari_local.core.errors import HabariError
 
 MANIFEST, SCHEMA = "backup.json", 1
 DATABASE = "database"
@@ -101,7 +101,7 @@ def made(target: Path, mode: str) -> Iterator[Making]:
             "habari-local backup create",
         )
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with making(target.parent) as folder:
+    with atomic_dir(target.parent) as folder:
         part = folder / "backup"
         part.mkdir(mode=0o700)
         new = Making(part)

@@ -8,7 +8,7 @@ from itertools import islice
 
 from habari_local.backups.folder import DATABASE, PLACES, Backup
 from habari_local.backups.shelf import buckets
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from habari_local.modes.base import Context, Mode
 from habari_local.modes.kept import Home, Keeping
 from habari_local.storage import carried

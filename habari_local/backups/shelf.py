@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from habari_local.modes.base import Context, Mode
 from habari_local.storage.target import S3Target, s3_client
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from habari_local.charts.values import parse
-from habari_local.errors import HabariError, pasteable
+from habari_local.core.errors import HabariError, pasteable
 
 SCHEMA = "values.schema.json"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from habari_local.charts.values import BadValues, Place, dotted, parse
-from habari_local.errors import HabariError, pasteable
+from habari_local.core.errors import HabariError, pasteable
 
 Change = Callable[[Place, Any], Any]
 

@@ -11,7 +11,7 @@ from habari_local.charts.editing import changed, replace_items, text_of
 from habari_local.charts.rules.images import SERVER
 from habari_local.charts.values import Place
 from habari_local.config.settings import BUCKET_NAME, GITHUB_NAME
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.errors import USAGE, HabariError
 
 NAMES = rf"{GITHUB_NAME.pattern}(,{GITHUB_NAME.pattern})*"
 REGION: Place = ("singleuser", "extraEnv", "AWS_DEFAULT_REGION")

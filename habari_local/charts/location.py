@@ -6,12 +6,12 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from habari_local.aside import making
 from habari_local.charts.chart import opened
 from habari_local.config.settings import Settings
+from habari_local.core.atomic_dir import atomic_dir
+from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers import helm
 from habari_local.drivers.install_errors import cause
-from habari_local.errors import CommandFailed, HabariError
 
 # Zero to JupyterHub: what production runs too (config.dist.yaml). Another version: a commit.
 REPOSITORY, NAME, VERSION = "https://hub.jupyter.org/helm-chart/", "jupyterhub", "4.4.0"
@@ -61,7 +61,7 @@ def cache(environ: Mapping[str, str]) -> Path:
 
 def _get(archive: Path, environ: Mapping[str, str], cancel: threading.Event | None) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with making(archive.parent) as folder:  # however many calls get it at once
+    with atomic_dir(archive.parent) as folder:  # however many calls get it at once
         try:
             helm.pull(REPOSITORY, NAME, VERSION, folder, environ, cancel=cancel)
         except CommandFailed as error:

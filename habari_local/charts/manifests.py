@@ -16,8 +16,8 @@ from habari_local.charts.compare import ABSENT, Change, changes
 from habari_local.charts.differences import Difference, applied
 from habari_local.charts.trees import read, told
 from habari_local.charts.values import Data, Place
+from habari_local.core.errors import CommandFailed
 from habari_local.drivers import helm
-from habari_local.errors import CommandFailed
 
 KUBERNETES = "1.34.3"  # what the chart is rendered for: the version of the local cluster's node
 NAME = NAMESPACE = "habari"

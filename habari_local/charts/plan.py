@@ -11,7 +11,7 @@ from habari_local.charts.compare import ABSENT, Change, changes
 from habari_local.charts.report import arrow
 from habari_local.charts.trees import by_name, objects, told
 from habari_local.charts.values import Data, at, dotted
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 
 # What changes with every request, or is the cluster's own to say.
 NOISE = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")

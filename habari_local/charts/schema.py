@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from habari_local.charts.chart import Chart
 from habari_local.charts.problem import Problem, located
 from habari_local.charts.values import BadValues, Place, Values, layered, over_defaults, read
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from habari_local.charts.fill import check as checked
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.errors import USAGE, HabariError
 
 FOLDER, BASE, CONFIG, SECRETS, GUARDS = (
     *("tenants", "base.yaml", "config.yaml"),

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 
 Key = str | int
 Place = tuple[Key, ...]

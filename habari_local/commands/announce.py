@@ -42,7 +42,7 @@ def verbs(app: typer.Typer, before: str = "") -> Iterator[tuple[str, Any]]:
 def _announced(verb: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(verb)
     def named(*arguments: Any, **options: Any) -> Any:
-        from habari_local import paths
+        from habari_local.core import paths
 
         if paths.chosen() or paths.in_checkout():  # else the verb says whether it needs one
             sys.stderr.write(f"Checkout: {paths.find_checkout().root}\n")

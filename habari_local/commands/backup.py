@@ -19,8 +19,8 @@ from habari_local.commands.options import (
     Yes,
     cluster,
 )
-from habari_local.console import Result, Table, human_size
-from habari_local.errors import USAGE, HabariError, pasteable
+from habari_local.core.console import Result, Table, human_size
+from habari_local.core.errors import USAGE, HabariError, pasteable
 
 if TYPE_CHECKING:
     from habari_local.backups.folder import Backup
@@ -54,12 +54,12 @@ def create(
     Example: habari-local backup create --to /mnt/backups/monday
     """
     from habari_local.backups.creating import create as made
-    from habari_local.lock import held
+    from habari_local.core.checkout_lock import checkout_lock
 
     chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     target = to or ctx.checkout.state / "backups" / stamp
-    with held(ctx.checkout.state, "backup create"):
+    with checkout_lock(ctx.checkout.state, "backup create"):
         backup = made(chosen, ctx, target, _parts(only), _say)
     return _told(backup, [f"Backup: {target}"], as_json=as_json)
 
@@ -73,7 +73,7 @@ def list_(as_json: AsJson = False) -> Result:
     Example: habari-local backup list
     """
     from habari_local.backups.folder import look
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     folder = find_checkout().state / "backups"
     found: list[Backup] = []
@@ -118,8 +118,8 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     from habari_local.backups import restoring
     from habari_local.backups.folder import opened
     from habari_local.commands.meant import confirm_deletion
-    from habari_local.console import unseen
-    from habari_local.lock import held
+    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.console import unseen
     from habari_local.modes.base import Elsewhere
 
     parts = _parts(only)
@@ -127,7 +127,7 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     backup = opened(folder)
     restoring.refuse(backup, chosen, ctx)
     _mean(chosen, ctx, parts, meant)
-    with held(ctx.checkout.state, "backup restore"):
+    with checkout_lock(ctx.checkout.state, "backup restore"):
         most = None if overwrite else restoring.SHOWN
         found = list(restoring.in_the_way(backup, chosen, ctx, parts, most))
         again = pasteable("habari-local", "backup", "restore", folder, "--overwrite")

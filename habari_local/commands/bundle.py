@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from habari_local.commands.options import ModeName
-from habari_local.console import Result
-from habari_local.errors import HabariError
+from habari_local.core.console import Result
+from habari_local.core.errors import HabariError
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Context, Mode
@@ -131,7 +131,7 @@ def _secrets(ctx: Context) -> list[str]:
     from pydantic import SecretStr
 
     from habari_local.config.load import load
-    from habari_local.errors import ConfigError
+    from habari_local.core.errors import ConfigError
 
     settings = [ctx.settings]
     with suppress(ConfigError):

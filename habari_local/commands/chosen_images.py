@@ -24,9 +24,9 @@ def images_of(sets: list[str] | None) -> Images:
         MissingTool: no Docker here.
     """
     from habari_local.config.load import environment, load
+    from habari_local.core.paths import find_checkout
     from habari_local.drivers import docker
     from habari_local.images.build import Images
-    from habari_local.paths import find_checkout
 
     checkout, env = find_checkout(), environment()
     settings = load(checkout.root, flags(sets)).settings

@@ -8,8 +8,8 @@ import typer
 
 from habari_local.commands import completion, config_production, config_secret
 from habari_local.commands.options import AsJson, Sets, flags
-from habari_local.console import Result, Table
-from habari_local.errors import ConfigError, HabariError
+from habari_local.core.console import Result, Table
+from habari_local.core.errors import ConfigError, HabariError
 
 NAME = "NAME"
 SettingName = Annotated[str, typer.Argument(metavar=NAME, autocompletion=completion.setting_names)]
@@ -34,7 +34,7 @@ def show(sets: Sets = None, as_json: AsJson = False) -> Result:
     from habari_local.config.load import load
     from habari_local.config.render.dist import as_text
     from habari_local.config.settings import fields_by_variable
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     loaded = load(find_checkout().root, flags(sets))
     rows = []
@@ -75,7 +75,7 @@ def init(
         raise ConfigError(["flag: --with is for --production"], "habari-local config init --help")
     from habari_local.config.render.dist import env_dist
     from habari_local.config.secrets import write_private
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     path = find_checkout().root / ".env"
     if path.exists():
@@ -96,7 +96,7 @@ def get(name: SettingName, sets: Sets = None) -> Result:
 
     from habari_local.config.load import load
     from habari_local.config.render.dist import as_text
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     root = find_checkout().root
     field = _field(name, f"habari-local config get {NAME}")
@@ -119,7 +119,7 @@ def set_(
     from dotenv import set_key
 
     from habari_local.config.load import load
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     root = find_checkout().root
     _field(name, f"habari-local config set {NAME} {value}")
@@ -142,7 +142,7 @@ def unset(name: SettingName) -> Result:
     from dotenv import unset_key
 
     from habari_local.config.load import dotenv_names
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     path = find_checkout().root / ".env"
     _field(name, f"habari-local config unset {NAME}")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from habari_local.commands.options import AsJson, Sets, flags
-from habari_local.console import Result
-from habari_local.errors import ConfigError, HabariError
+from habari_local.core.console import Result
+from habari_local.core.errors import ConfigError, HabariError
 
 if TYPE_CHECKING:
     from habari_local.charts.chart import Chart
-    from habari_local.paths import Checkout
+    from habari_local.core.paths import Checkout
 
 NAME, DIST = "config.yaml", "config.dist.yaml"
 
@@ -26,7 +26,7 @@ def init_production(pairs: list[str] | None) -> Result:
     from habari_local.charts.fill import check as checked
     from habari_local.charts.fill import filled
     from habari_local.config.secrets import write_private
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     root = find_checkout().root
     path = root / NAME
@@ -93,7 +93,7 @@ def check(
     Example: habari-local config check config.yaml
     """
     from habari_local.charts.examine import examine
-    from habari_local.paths import checkout_or_folder
+    from habari_local.core.paths import checkout_or_folder
 
     checkout = checkout_or_folder()
     chart, unchecked = _chart(checkout, sets)

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from habari_local.commands.options import AsJson
-from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError, pasteable
+from habari_local.core.console import Result
+from habari_local.core.errors import USAGE, HabariError, pasteable
 
 app = typer.Typer(
     help="Production's secrets, encrypted as by sops.\n\nExample: habari-local config secret list",
@@ -93,7 +93,7 @@ def list_(file: File = None, as_json: AsJson = False) -> Result:
 
 
 def _path(file: Path | None) -> Path:
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     return file or find_checkout().root / NAME
 

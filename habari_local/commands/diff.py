@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from habari_local.commands.options import AsJson, Sets, flags
-from habari_local.console import Result
-from habari_local.errors import FAILED
+from habari_local.core.console import Result
+from habari_local.core.errors import FAILED
 
 More = Annotated[
     list[Path] | None,
@@ -36,9 +36,9 @@ def diff(
     from habari_local.charts.page import page
     from habari_local.charts.report import as_data, as_lines, compare
     from habari_local.config.load import environment, load
+    from habari_local.core.paths import find_checkout
     from habari_local.images import tools
     from habari_local.images.build import Images
-    from habari_local.paths import find_checkout
 
     checkout, settings = find_checkout(), load(find_checkout().root, flags(sets)).settings
     root, env = checkout.root, tools.environment(Images(checkout, settings, environment()))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from habari_local.commands.options import AsJson, ModeName
-from habari_local.console import Prose, Result, Table
-from habari_local.errors import FAILED, MISSING_TOOL, ConfigError, HabariError
+from habari_local.core.console import Prose, Result, Table
+from habari_local.core.errors import FAILED, MISSING_TOOL, ConfigError, HabariError
 
 if TYPE_CHECKING:
     from habari_local.diagnostics.checks import Finding, Requirement
@@ -88,7 +88,7 @@ def _settings(asked: str | None) -> tuple[Row | None, dict[str, str], str]:
     from habari_local import active, modes
     from habari_local.config.load import as_environment, environment, load
     from habari_local.config.settings import Settings
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     checkout = find_checkout()
     problems: tuple[str, ...] = ()

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from habari_local.console import Prose, Table, human_size
-from habari_local.errors import HabariError
+from habari_local.core.console import Prose, Table, human_size
+from habari_local.core.errors import HabariError
 
 if TYPE_CHECKING:
     from habari_local.images.build import Images
@@ -39,8 +39,8 @@ def ask_registries(environ: Mapping[str, str], modes: Sequence[str]) -> list[Ask
         HabariError: no engine answers, whose platform it is about.
     """
     from habari_local.config.load import load
+    from habari_local.core.paths import find_checkout
     from habari_local.images.build import Images
-    from habari_local.paths import find_checkout
 
     checkout = find_checkout()
     images = Images(checkout, load(checkout.root).settings, environ)

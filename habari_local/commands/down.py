@@ -15,8 +15,8 @@ from habari_local.commands.options import (
     Yes,
     cluster,
 )
-from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.console import Result
+from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Context, Mode
@@ -55,7 +55,7 @@ def _with_data() -> str | None:
         HabariError: nothing is up, and more than one has.
     """
     from habari_local import active, modes
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     up = active.active_mode(find_checkout())
     if up:

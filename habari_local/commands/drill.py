@@ -13,8 +13,8 @@ import typer
 
 from habari_local.commands import drill_restore, drill_upgrade
 from habari_local.commands.options import AsJson, ModeName
-from habari_local.console import Result, Table
-from habari_local.errors import FAILED, USAGE, HabariError
+from habari_local.core.console import Result, Table
+from habari_local.core.errors import FAILED, USAGE, HabariError
 
 if TYPE_CHECKING:
     from habari_local.drills.faults import Injected
@@ -114,7 +114,7 @@ def _drilled(
 ) -> tuple[list[Attempt], list[Injected]]:
     """Return every save and every fault."""
     from habari_local import active, lifecycle
-    from habari_local.console import unseen
+    from habari_local.core.console import unseen
     from habari_local.drills.faults import Clock, injected
     from habari_local.drills.saving import Desk, Office
 

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from habari_local.commands.options import AsJson, ModeName
-from habari_local.console import Result, Table
-from habari_local.errors import FAILED, HabariError
+from habari_local.core.console import Result, Table
+from habari_local.core.errors import FAILED, HabariError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

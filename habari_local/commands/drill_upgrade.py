@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from habari_local.commands.options import AsJson, ModeName
-from habari_local.console import Result, Table
-from habari_local.errors import FAILED
+from habari_local.core.console import Result, Table
+from habari_local.core.errors import FAILED
 
 if TYPE_CHECKING:
     from habari_local.drills.belongings import Compared

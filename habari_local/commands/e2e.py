@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from habari_local.commands.options import ContextName, ModeName, Namespace, Sets, cluster, flags
-from habari_local.console import Result
-from habari_local.errors import MissingTool
+from habari_local.core.console import Result
+from habari_local.core.errors import MissingTool
 
 
 def e2e(
@@ -36,8 +36,8 @@ def e2e(
 
     from habari_local import active, lifecycle
     from habari_local.config.secrets import write_private
+    from habari_local.core.subprocesses import run_attached
     from habari_local.modes.base import SupportsImages
-    from habari_local.run import attached
 
     if importlib.util.find_spec("pytest") is None:
         raise MissingTool("pytest", "to run the suite", _installer())
@@ -57,7 +57,7 @@ def e2e(
         command += ["--endpoints", str(file), "--report", str(ctx.checkout.report)]
         command += ["--strict"] if strict else []
         try:
-            code = attached([*command, *(arguments or ())], cwd=root, env=ctx.environ)
+            code = run_attached([*command, *(arguments or ())], cwd=root, env=ctx.environ)
         finally:
             file.unlink(missing_ok=True)
     return Result({"code": code}, [f"Report: {ctx.checkout.report / 'index.html'}"], code)
@@ -65,7 +65,7 @@ def e2e(
 
 def _installer() -> str:
     """Return what installs the test tools beside this tool."""
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     own = Path(".tools") / "bin" / "uv"
     program = own if (find_checkout().root / own).is_file() else "uv"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
-from habari_local.console import Result
+from habari_local.core.console import Result
 
 
 def endpoints(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from habari_local.commands.options import AsJson
-from habari_local.console import Result, Table
-from habari_local.errors import FAILED, HabariError
+from habari_local.core.console import Result, Table
+from habari_local.core.errors import FAILED, HabariError
 
 if TYPE_CHECKING:
     from habari_local.diagnostics.gate import Check, Outcome
@@ -37,9 +37,9 @@ def gate(
     """
     from habari_local.config.load import environment
     from habari_local.config.secrets import write_private
+    from habari_local.core.paths import find_checkout, private_folder
     from habari_local.diagnostics import gate as table
     from habari_local.drivers import git
-    from habari_local.paths import find_checkout, private_folder
 
     checkout, environ = find_checkout(), environment()
     changed = git.changed_since(checkout.root, environ, since)
@@ -99,9 +99,9 @@ def _one(
     environ: Mapping[str, str],
 ) -> Outcome:
     """Run a check if it is needed and possible here."""
+    from habari_local.core.errors import CommandFailed
+    from habari_local.core.subprocesses import run
     from habari_local.diagnostics import gate as table
-    from habari_local.errors import CommandFailed
-    from habari_local.run import run
 
     why = _asked(check, changed)
     if not why:
@@ -140,11 +140,11 @@ def _missing(check: Check, environ: Mapping[str, str]) -> Iterator[str]:
 
     from habari_local import modes
     from habari_local.config.load import load
+    from habari_local.core.paths import find_checkout
     from habari_local.diagnostics.checks import described
     from habari_local.drivers import helm
     from habari_local.images import tools
     from habari_local.images.build import Images
-    from habari_local.paths import find_checkout
 
     if check.command[0] == "e2e" and importlib.util.find_spec("pytest") is None:
         yield "the test tools are not installed (uv sync --inexact --group dev)"

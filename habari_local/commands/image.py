@@ -10,7 +10,7 @@ import typer
 from habari_local.commands import image_registry
 from habari_local.commands.chosen_images import Names, images_of
 from habari_local.commands.options import AsJson, Sets, Yes
-from habari_local.console import Result, Table, human_size
+from habari_local.core.console import Result, Table, human_size
 
 if TYPE_CHECKING:
     from habari_local.images.build import Images, Task
@@ -95,12 +95,12 @@ def pull(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Res
 def _make(images: Images, names: Sequence[str], verb: str, *, as_json: bool) -> Result:
     from habari_local import lifecycle
     from habari_local.config.secrets import Secrets
-    from habari_local.console import board
-    from habari_local.lock import held
+    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.console import board
     from habari_local.modes.base import Context
 
     ctx = Context(images.checkout, images.settings, Secrets(), images.environ)
-    with held(images.checkout.state, f"image {verb}"):
+    with checkout_lock(images.checkout.state, f"image {verb}"):
         tasks = images.tasks(names)
         with board([task.title for task in tasks]) as shown:
             outcomes = lifecycle.perform([_step(task) for task in tasks], ctx, shown)

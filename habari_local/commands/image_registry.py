@@ -11,8 +11,8 @@ import typer
 
 from habari_local.commands.chosen_images import Names, images_of
 from habari_local.commands.options import AsJson, Sets
-from habari_local.console import Result, Table
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.console import Result, Table
+from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from habari_local.charts.values import Place, Values
@@ -42,7 +42,7 @@ def push(
 
     Example: habari-local image push notebook --to europe-docker.pkg.dev/habari/images
     """
-    from habari_local.console import board
+    from habari_local.core.console import board
     from habari_local.images.transfer import push as send
 
     images = images_of(sets)
@@ -124,7 +124,7 @@ def verify(
 
     Example: habari-local image verify
     """
-    from habari_local.console import board
+    from habari_local.core.console import board
     from habari_local.images import contract
     from habari_local.images.transfer import fetch
 

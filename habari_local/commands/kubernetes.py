@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from habari_local.commands.options import ModeName
-from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.console import Result
+from habari_local.core.errors import USAGE, HabariError
 
 Arguments = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGUMENT]...")]
 
@@ -36,9 +36,9 @@ def helm(mode: ModeName = None, arguments: Arguments = None) -> Result:
 
 def _run(name: str, mode: str | None, arguments: list[str]) -> Result:
     from habari_local import active
+    from habari_local.core.subprocesses import run_attached
     from habari_local.images import tools
     from habari_local.images.build import Images
-    from habari_local.run import attached
 
     chosen, ctx = active.running(mode)
     where = chosen.endpoints(ctx).kubernetes
@@ -54,5 +54,5 @@ def _run(name: str, mode: str | None, arguments: list[str]) -> Result:
     # Before what was given: a namespace given by hand comes later and wins.
     at = [f"{option}={where['context']}", f"--namespace={where['namespace']}"]
     program = str(tools.program(known, name))
-    code = attached([program, *at, *arguments], cwd=Path.cwd(), env=environ)
+    code = run_attached([program, *at, *arguments], cwd=Path.cwd(), env=environ)
     return Result(lines=iter(()), code=code)

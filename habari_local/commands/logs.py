@@ -15,8 +15,8 @@ import typer
 from habari_local.commands import completion
 from habari_local.commands.options import ContextName, ModeName, Namespace, cluster
 from habari_local.commands.target import resolve
-from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.console import Result
+from habari_local.core.errors import USAGE, HabariError
 
 LINES = 50  # of each, where nobody says how many
 ALL = 10_000_000  # lines: more than any log has

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

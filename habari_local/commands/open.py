@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from habari_local.commands.options import ModeName, link
-from habari_local.console import Result
+from habari_local.core.console import Result
 
 
 def open_(mode: ModeName = None) -> Result:

@@ -8,7 +8,7 @@ import typer
 
 from habari_local import modes
 from habari_local.commands import completion
-from habari_local.errors import USAGE, ConfigError, HabariError, nearest
+from habari_local.core.errors import USAGE, ConfigError, HabariError, nearest
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Endpoints

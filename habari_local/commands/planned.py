@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from habari_local.commands.meant import confirm
-from habari_local.console import Result
+from habari_local.core.console import Result
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Context, Mode

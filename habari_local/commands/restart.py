@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from habari_local.commands.options import AsJson, ModeName
 from habari_local.commands.target import TargetName, resolve
-from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.console import Result
+from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Endpoints
@@ -23,8 +23,8 @@ def restart(name: TargetName, mode: ModeName = None, as_json: AsJson = False) ->
     Example: habari-local restart hub
     """
     from habari_local import active, lifecycle
-    from habari_local.console import unseen
-    from habari_local.lock import held
+    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.console import unseen
     from habari_local.modes.base import SupportsRestart
 
     chosen, ctx = active.running(mode)
@@ -39,7 +39,7 @@ def restart(name: TargetName, mode: ModeName = None, as_json: AsJson = False) ->
     if target.user and where.hub:
         _server(where, target.user)
     else:
-        with held(ctx.checkout.state, "restart"):
+        with checkout_lock(ctx.checkout.state, "restart"):
             chosen.restart(ctx, target.service or "notebook")
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
         if target.service == "proxy":
@@ -61,14 +61,14 @@ def _routes(where: Endpoints) -> None:
 
 def _server(where: Endpoints, user: str) -> None:
     """Have the hub stop a user's server and start it."""
-    from habari_local import wait
+    from habari_local.core import polling
     from habari_local.drills.people import Hub
 
     hub = Hub(where)
     try:
         hub.ensure(user)
         hub.stop(user)
-        wait.until(
+        polling.wait_until(
             lambda: not hub.runs(user),
             f"Server of {user}",
             seconds=STOP_SECONDS,

@@ -9,8 +9,8 @@ import typer
 
 from habari_local.commands import s3_production, s3_rotation
 from habari_local.commands.options import AsJson
-from habari_local.console import Result, Table
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.console import Result, Table
+from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from habari_local.commands.options import AsJson, Sets, flags
-from habari_local.console import Result, Table
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.console import Result, Table
+from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -49,7 +49,7 @@ def production(sets: list[str] | None, user: str, backend: str = "aws") -> Itera
     from botocore.exceptions import BotoCoreError, ClientError
 
     from habari_local.config.load import environment, load
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
     from habari_local.storage.administrator import administrator
     from habari_local.storage.key_file import KeyFile
     from habari_local.storage.production_key import Holder
@@ -89,10 +89,13 @@ def bootstrap(
 
     Example: habari-local s3 bootstrap --backend aws --plan
     """
-    from habari_local.lock import held
-    from habari_local.paths import find_checkout
+    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.paths import find_checkout
 
-    with held(find_checkout().state, "s3 bootstrap"), production(sets, user, backend) as its:
+    with (
+        checkout_lock(find_checkout().state, "s3 bootstrap"),
+        production(sets, user, backend) as its,
+    ):
         found = its.differences()
         for each in () if plan else found:
             each.cure()

@@ -9,8 +9,8 @@ import typer
 
 from habari_local.commands.options import AsJson, Sets
 from habari_local.commands.s3_production import User, production
-from habari_local.console import Result
-from habari_local.errors import NOT_READY, HabariError
+from habari_local.core.console import Result
+from habari_local.core.errors import NOT_READY, HabariError
 
 if TYPE_CHECKING:
     from habari_local.storage.key_in_cluster import KeyInCluster
@@ -53,15 +53,15 @@ def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line
 
     Example: habari-local s3 rotate-key --context NAME --wait 3600
     """
-    from habari_local.lock import held
-    from habari_local.paths import find_checkout
+    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.paths import find_checkout
     from habari_local.storage import production_key as key
 
     again = f"habari-local s3 rotate-key --user {user}"
     where = _in_cluster(context, namespace, kept_in) if context is not None else None
     state = find_checkout().state
     with production(sets, user) as its:
-        with held(state, "s3 rotate-key"):
+        with checkout_lock(state, "s3 rotate-key"):
             if retire and not its.holder.file.read().retiring:
                 raise HabariError("S3 key: none to retire, one under way was expected.", again)
             new, old = key.hand_over(its.holder)
@@ -74,7 +74,7 @@ def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line
         if retire and not where:
             _must_be_used(its.holder, new.access_key_id, f"{again} --retire")
         if where or retire:
-            with held(state, "s3 rotate-key"):
+            with checkout_lock(state, "s3 rotate-key"):
                 key.retire(its.holder, old)
     said = [f"{old} is deleted; servers have {new.access_key_id}."] if where or retire else [
         f"{new.access_key_id} is in {its.holder.file.path}; {old} is good still.",
@@ -101,11 +101,11 @@ def _in_cluster(context: str, namespace: str, secret: str) -> KeyInCluster:
 
 def _behind(where: KeyInCluster, key_id: str, seconds: float) -> list[str]:
     """Return who has another key after at most `seconds`: nothing tells when a server restarts."""
-    from habari_local import wait
+    from habari_local.core import polling
 
     end = time.monotonic() + seconds
     while (behind := where.without(key_id)) and time.monotonic() < end:
-        wait.pause(min(EVERY, max(0.0, end - time.monotonic())))
+        polling.pause(min(EVERY, max(0.0, end - time.monotonic())))
     return behind
 
 

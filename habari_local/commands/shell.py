@@ -9,8 +9,8 @@ import typer
 
 from habari_local.commands.options import ModeName
 from habari_local.commands.target import TargetName, resolve
-from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.console import Result
+from habari_local.core.errors import USAGE, HabariError
 
 
 def shell(
@@ -28,8 +28,8 @@ def shell(
     Example: habari-local shell grace -- ls
     """
     from habari_local import active
+    from habari_local.core.subprocesses import run_attached
     from habari_local.modes.base import SupportsShell
-    from habari_local.run import attached
 
     chosen, ctx = active.running(mode)
     if not isinstance(chosen, SupportsShell):
@@ -44,5 +44,5 @@ def shell(
         service, user = "notebook", ""
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     program = chosen.shell(ctx, service, user, command or (), terminal=terminal)
-    code = attached(program.argv, cwd=program.folder, env=program.environ)
+    code = run_attached(program.argv, cwd=program.folder, env=program.environ)
     return Result(lines=iter(()), code=code)

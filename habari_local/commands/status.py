@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
 from habari_local.commands.planned import again
-from habari_local.console import Result, Table, human_size
-from habari_local.errors import NOT_READY, NotRunning
+from habari_local.core.console import Result, Table, human_size
+from habari_local.core.errors import NOT_READY, NotRunning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from habari_local.commands import completion
-from habari_local.errors import USAGE, HabariError, NotRunning, nearest
+from habari_local.core.errors import USAGE, HabariError, NotRunning, nearest
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Context, Mode

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from habari_local.commands.options import AsJson, Meant, Sets, flags
-from habari_local.console import Result, Table
-from habari_local.errors import FAILED, USAGE, ConfigError, HabariError
+from habari_local.core.console import Result, Table
+from habari_local.core.errors import FAILED, USAGE, ConfigError, HabariError
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Context, Mode
@@ -50,7 +50,7 @@ def add(
 
     from habari_local.charts import tenants
     from habari_local.config.secrets import write_private
-    from habari_local.paths import find_checkout
+    from habari_local.core.paths import find_checkout
 
     wrong = [
         f"flag: --with {pair}: expected NAME=VALUE" for pair in answers or () if "=" not in pair
@@ -88,8 +88,8 @@ def list_(as_json: AsJson = False) -> Result:
     from habari_local.charts import tenants
     from habari_local.charts.values import layered, read
     from habari_local.config.load import load
+    from habari_local.core.paths import find_checkout
     from habari_local.modes.cluster import facts
-    from habari_local.paths import find_checkout
 
     root = find_checkout().root
     prefix = load(root).settings.kube_namespace
@@ -163,8 +163,8 @@ def check(
     Example: habari-local tenant check --all --context NAME
     """
     from habari_local.charts import tenants
+    from habari_local.core.paths import find_checkout
     from habari_local.modes.cluster.isolation import findings
-    from habari_local.paths import find_checkout
 
     if bool(name) == everyone:
         raise HabariError(

@@ -21,8 +21,8 @@ from habari_local.commands.options import (
     flags,
     link,
 )
-from habari_local.console import Result
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.console import Result
+from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from habari_local.modes.base import Context, Endpoints, Mode

@@ -9,8 +9,8 @@ import typer
 
 from habari_local.commands import completion
 from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
-from habari_local.console import Prose, Result, Table
-from habari_local.errors import NOT_READY, HabariError
+from habari_local.core.console import Prose, Result, Table
+from habari_local.core.errors import NOT_READY, HabariError
 
 WIDEST = 200  # letters of a line of a log that are shown
 

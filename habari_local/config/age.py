@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from habari_local.config.secrets import write_private
-from habari_local.errors import USAGE, HabariError
-from habari_local.paths import private_folder
+from habari_local.core.errors import USAGE, HabariError
+from habari_local.core.paths import private_folder
 
 SECRET = re.compile(r"^AGE-SECRET-KEY-1[A-Z0-9]+$", re.MULTILINE)
 HINT = "habari-local config secret key"

@@ -14,8 +14,8 @@ from pydantic import SecretStr, ValidationError
 
 from habari_local.config.render.dist import as_text
 from habari_local.config.settings import Settings, fields_by_variable, variable
-from habari_local.errors import ConfigError, nearest
-from habari_local.paths import CHECKOUT
+from habari_local.core.errors import ConfigError, nearest
+from habari_local.core.paths import CHECKOUT
 
 # Variables that begin with HABARI_ and are none of the settings: which checkout is meant, what the
 # tool gives to processes that it starts, and where its own tests look for things.

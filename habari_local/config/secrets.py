@@ -8,7 +8,7 @@ import secrets as random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from habari_local.errors import HabariError, pasteable
+from habari_local.core.errors import HabariError, pasteable
 
 # Name → bytes of randomness; each is written in hexadecimal digits.
 MADE = {

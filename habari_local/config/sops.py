@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from habari_local.config import age
-from habari_local.errors import HabariError, pasteable
+from habari_local.core.errors import HabariError, pasteable
 
 META = "sops"
 VERSION = "3.10.2"  # of the format

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from habari_local.core.errors import MISSING_TOOL, HabariError
+from habari_local.core.subprocesses import run
 from habari_local.drivers import package_manager as packages
-from habari_local.errors import MISSING_TOOL, HabariError
-from habari_local.run import run
 
 MISSING, TOO_OLD, TOO_LITTLE, NOT_RUNNING, BROKEN = (
     "missing",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 
+from habari_local.core.errors import HabariError
 from habari_local.diagnostics.checks import (
     BROKEN,
     NOT_RUNNING,
@@ -18,7 +19,6 @@ from habari_local.diagnostics.checks import (
 )
 from habari_local.drivers import engine, mmdebstrap, package_manager
 from habari_local.drivers.docker import program
-from habari_local.errors import HabariError
 
 # The first engine and Compose that know the start interval of health checks.
 ENGINE, COMPOSE, BUILDX = (25, 0), (2, 21), (0, 12)

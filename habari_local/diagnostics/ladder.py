@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from habari_local.core.errors import HabariError
 from habari_local.diagnostics.evidence import since_the_fault
 from habari_local.diagnostics.known import Problem, matching
-from habari_local.errors import HabariError
 
 GOOD, BROKEN, SKIPPED = "ok", "broken", "skipped"
 LOG_SHOWN = 10

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from habari_local.core.errors import nearest
 from habari_local.diagnostics.evidence import MARK
 from habari_local.diagnostics.ladder import BROKEN, GOOD, SKIPPED, Look, Rung, Scene
-from habari_local.errors import nearest
 
 if TYPE_CHECKING:
     import requests

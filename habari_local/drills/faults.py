@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from habari_local.core.errors import USAGE, HabariError, nearest
+from habari_local.core.polling import pause
 from habari_local.drills.ledger import Attempt
-from habari_local.errors import USAGE, HabariError, nearest
 from habari_local.modes.base import Breakable, Context, Mode
-from habari_local.wait import pause
 
 # Seconds that a part is left broken: a frozen one for longer than a save waits for S3's answer.
 AWAY = {"killed": 3.0, "frozen": 9.0}

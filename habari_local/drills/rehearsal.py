@@ -10,10 +10,10 @@ from pathlib import Path
 from habari_local.config.load import environment, load
 from habari_local.config.render.dist import as_text
 from habari_local.config.settings import fields_by_variable
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import find_checkout
 from habari_local.drills.people import Hub, Person
 from habari_local.drills.second_checkout import SecondCheckout
-from habari_local.errors import HabariError
-from habari_local.paths import find_checkout
 
 OFFSET = 3100  # added to this checkout's ports: both may be up at once
 Up = Callable[[], None]

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
+from habari_local.core.errors import HabariError
 from habari_local.drills.documents import text_of
 from habari_local.drills.faults import Clock
 from habari_local.drills.ledger import Attempt
 from habari_local.drills.people import Person
-from habari_local.errors import HabariError
 from habari_local.modes.base import Endpoints
 
 STARTS = 4  # servers started at once

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from habari_local.core.subprocesses import run
 from habari_local.drivers import git
 from habari_local.modes.base import Address, Endpoints, S3Endpoint
-from habari_local.run import run
 
 STATE = ".habari"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from habari_local.errors import MISSING_TOOL, HabariError
+from habari_local.core.errors import MISSING_TOOL, HabariError
 
 SOCKET = "/var/run/docker.sock"
 DESKTOP = "/.docker/desktop/"  # https://docs.docker.com/desktop/setup/install/linux/

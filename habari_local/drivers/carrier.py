@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import IO, Any, Literal
 
-from habari_local import wait
+from habari_local.core import polling
 from habari_local.drivers import events, packing
 from habari_local.drivers.execution import Pod, execute
 from habari_local.drivers.kubernetes import SECONDS, Cluster
@@ -72,7 +72,7 @@ def _carrier(volume: Volume, image: Image) -> Iterator[Pod]:
         def seen() -> Any:
             return cluster.api.read_namespaced_pod(name, namespace, _request_timeout=SECONDS)
 
-        wait.until(
+        polling.wait_until(
             lambda: described(seen()).ready,
             f"Carrier of {volume.claim}",
             seconds=START_SECONDS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from habari_local import wait
+from habari_local.core import polling
 from habari_local.drivers import engine
 from habari_local.drivers.engine import Ours
 
@@ -37,7 +37,7 @@ def clear(ours: Ours, *, but: Collection[str] = (), interrupted: bool = False) -
             return False
         return not interrupted or time.monotonic() - last >= QUIET
 
-    wait.until(
+    polling.wait_until(
         none_left,
         f"Docker: removing what mode {ours.mode} had",
         seconds=SECONDS,

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from habari_local.core.errors import Cancelled, CommandFailed
 from habari_local.drivers import processes
-from habari_local.errors import Cancelled, CommandFailed
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
+from habari_local.core.errors import CommandFailed
 from habari_local.drivers import engine
 from habari_local.drivers.docker import told
-from habari_local.errors import CommandFailed
 
 CHUNK = 1 << 16  # bytes
 MOUNT = "/carried"

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from habari_local.core.errors import Cancelled, HabariError
 from habari_local.drivers import engine, registry
 from habari_local.drivers.docker import WITHOUT, told
-from habari_local.errors import Cancelled, HabariError
 
 SILENT_SECONDS = 0.3  # after which we ask a registry of which Docker says nothing
 TOLD_SECONDS = 4.5  # after which its refusal is told, though Docker waits still

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from habari_local.core.errors import HabariError, MissingTool
+from habari_local.core.subprocesses import run
 from habari_local.drivers import engine, package_manager
-from habari_local.errors import HabariError, MissingTool
-from habari_local.run import run
 
 LABEL, COMMIT = "dev.habari.image", "org.opencontainers.image.revision"
 REGISTRY = "habari-registry"  # the volume of what was sent to local clusters, by all checkouts

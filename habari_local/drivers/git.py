@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from habari_local.errors import HabariError, pasteable
-from habari_local.run import run
+from habari_local.core.errors import HabariError, pasteable
+from habari_local.core.subprocesses import run
 
 
 def commit(root: Path, environ: Mapping[str, str]) -> str:

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from habari_local.core.errors import MissingTool
+from habari_local.core.subprocesses import run
 from habari_local.drivers import cluster_tools
-from habari_local.errors import MissingTool
-from habari_local.run import run
 
 
 def program(environ: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from habari_local.run import run
+from habari_local.core.subprocesses import run
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from habari_local.errors import USAGE, HabariError, pasteable
+from habari_local.core.errors import USAGE, HabariError, pasteable
 
 TRY = "habari-local up --mode cluster --context"
 

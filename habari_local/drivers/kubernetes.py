@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import private_folder
 from habari_local.drivers.pods import Pod, described
-from habari_local.errors import HabariError
-from habari_local.paths import private_folder
 
 SECONDS = 10  # for one answer of the API server
 # As `kubectl apply --server-side`: what is not there is made.

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from habari_local.core.errors import MissingTool
+from habari_local.core.subprocesses import run
 from habari_local.drivers.install_errors import explainer
 from habari_local.drivers.package_manager import MMDEBSTRAP, install
-from habari_local.errors import MissingTool
-from habari_local.run import run
 
 # What gives who is not root the numbers that files of an image belong to.
 MAPPER = "newuidmap"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from habari_local.core.errors import Cancelled, CommandFailed
 from habari_local.drivers import engine
-from habari_local.errors import Cancelled, CommandFailed
 
 CLUSTER = "io.x-k8s.kind.cluster"  # kind's own label, with the cluster's name
 RESTARTED: Any = {"Name": "on-failure", "MaximumRetryCount": 1}  # as kind makes nodes

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from habari_local.core.errors import MissingTool, pasteable
+from habari_local.core.subprocesses import run
 from habari_local.drivers.install_errors import explainer
 from habari_local.drivers.uv import present
-from habari_local.errors import MissingTool, pasteable
-from habari_local.run import run
 
 MARKER = ".habari-lock"
 

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from habari_local.core.errors import HabariError
 from habari_local.drivers.kubernetes import SECONDS, Cluster
-from habari_local.errors import HabariError
 
 Manifest = Mapping[str, Any]
 APPLY = "application/apply-patch+yaml"

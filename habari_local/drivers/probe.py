@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
 
-from habari_local import wait
+from habari_local.core import polling
 from habari_local.drivers import events
 from habari_local.drivers.kubernetes import SECONDS, Cluster
 
@@ -62,7 +62,7 @@ def listening(where: Place) -> Iterator[str]:
                 for each in found.status.conditions or ()
             )
 
-        wait.until(up, f"Probe in {where.namespace}", seconds=START_SECONDS)
+        polling.wait_until(up, f"Probe in {where.namespace}", seconds=START_SECONDS)
         yield f"{_read(where, name).status.pod_ip}:{PORT}"
 
 
@@ -74,7 +74,7 @@ def connects(where: Place, targets: Sequence[str]) -> dict[str, bool]:
     """
     command = ["python3", "-c", CONNECT]
     with _pod(where, command, {"TARGETS": json.dumps(list(targets))}, {}) as name:
-        wait.until(
+        polling.wait_until(
             lambda: _read(where, name).status.phase in ("Succeeded", "Failed"),
             f"Probe in {where.namespace}",
             seconds=START_SECONDS,

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from habari_local import wait
+from habari_local.core import polling
+from habari_local.core.errors import MissingTool, NotReady, NotRunning
 from habari_local.drivers.tail import STARTED
-from habari_local.errors import MissingTool, NotReady, NotRunning
 
 LABEL, SERVICE = "HABARI_LABEL", "HABARI_SERVICE"
 UMASK = 0o022  # of what we start and what that starts: a container's, whatever the caller's is
@@ -221,7 +221,7 @@ def _outlasting(processes: Iterable[psutil.Process], seconds: float) -> list[psu
         return not left
 
     with suppress(NotReady):
-        wait.until(over, "processes", seconds=seconds)
+        polling.wait_until(over, "processes", seconds=seconds)
     return left
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from habari_local.core.errors import HabariError
 from habari_local.drivers.docker import WITHOUT
-from habari_local.errors import HabariError
 
 if TYPE_CHECKING:
     import requests

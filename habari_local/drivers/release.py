@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from habari_local.core.errors import CommandFailed
+from habari_local.core.subprocesses import Completed, run
 from habari_local.drivers.helm import files, program, without_cluster
-from habari_local.errors import CommandFailed
-from habari_local.run import Completed, run
 
 HISTORY = 5  # revisions that a release keeps in its cluster
 OnLine = Callable[[str], None]

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from habari_local.config.load import environment
+from habari_local.core.errors import HabariError
 from habari_local.drivers import address
 from habari_local.drivers.engine import CHECKOUT, MODE
 from habari_local.drivers.node import CLUSTER
 from habari_local.drivers.unreachable import silent
-from habari_local.errors import HabariError
 
 if TYPE_CHECKING:
     import docker

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from habari_local.wait import pause
+from habari_local.core.polling import pause
 
 # Begins the line before what a process writes, where it appends to the log of the one before it.
 STARTED = "--- started "

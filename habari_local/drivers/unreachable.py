@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from urllib.parse import urlsplit
 
+from habari_local.core.errors import HabariError
 from habari_local.drivers.address import SOCKET
-from habari_local.errors import HabariError
 
 
 def silent(address: str) -> str:

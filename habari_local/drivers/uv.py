@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from habari_local.core.errors import HabariError, MissingTool
+from habari_local.core.subprocesses import run
 from habari_local.drivers import package_manager
 from habari_local.drivers.install_errors import explainer
 from habari_local.drivers.package_manager import UV
-from habari_local.errors import HabariError, MissingTool
-from habari_local.run import run
 
 MARKER = ".habari-lock"
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from habari_local.core.errors import HabariError
 from habari_local.drivers import engine
 from habari_local.drivers.docker import Finished, told
-from habari_local.errors import HabariError
 
 MOUNT = "/volume"
 SECONDS = 120  # for thousands of files on a cold disk

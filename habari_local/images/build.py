@@ -12,14 +12,14 @@ from pathlib import Path
 
 from habari_local.config.secrets import write_private
 from habari_local.config.settings import Settings
+from habari_local.core.errors import CommandFailed, HabariError
+from habari_local.core.paths import Checkout, private_folder
 from habari_local.diagnostics.docker import refuse_build
 from habari_local.drivers import distribution, docker, git, mmdebstrap, processes
-from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import mirrors, tags
 from habari_local.images.catalogue import Catalogue, Image, load, through, with_bases
 from habari_local.images.chart_images import chart_images
 from habari_local.images.failure import explain, shown
-from habari_local.paths import Checkout, private_folder
 
 Say = Callable[[str], None]
 THERE = "already there"  # what a task returns that had nothing to do, as every step of a mode does

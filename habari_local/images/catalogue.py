@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.errors import USAGE, HabariError
 
 Source = Literal["upstream", "packages"]
 SOURCES: tuple[Source, ...] = ("upstream", "packages")

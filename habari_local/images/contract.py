@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import Checkout
 from habari_local.drivers import docker
-from habari_local.errors import HabariError
 from habari_local.images.build import Images
-from habari_local.paths import Checkout
 
 PROBE, KERNELS = "images/check/probe.py", "images/check/kernels.py"
 ANOTHER = "1999:100"  # somebody whose account has another number, of the group users

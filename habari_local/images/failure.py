@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from habari_local.config.load import environment
+from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers.docker import WITHOUT
 from habari_local.drivers.install_errors import NETWORK, network_hint
-from habari_local.errors import CommandFailed, HabariError
 
 TAIL = 20
 # The footer of a failed build: `Dockerfile:7`, a rule, and the step's lines marked `>>>`.

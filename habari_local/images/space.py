@@ -8,14 +8,14 @@ from pathlib import Path
 
 from habari_local.config.load import load
 from habari_local.config.settings import Settings
+from habari_local.core.errors import ConfigError, HabariError
+from habari_local.core.paths import find_checkout
 from habari_local.diagnostics.checks import TOO_LITTLE, Finding, Requirement, always
 from habari_local.drivers import docker, engine, node
-from habari_local.errors import ConfigError, HabariError
 from habari_local.images.build import Images
 from habari_local.images.catalogue import Image
 from habari_local.images.upstream import Recorded
 from habari_local.images.upstream import load as recorded
-from habari_local.paths import find_checkout
 
 SERVERS_OWN = 1_000_000_000  # bytes beside images: volumes, logs, what a build keeps
 # Of what a local cluster runs: unpacked on each node, compressed in the registry beside it

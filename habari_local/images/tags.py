@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from habari_local.errors import HabariError, pasteable
+from habari_local.core.errors import HabariError, pasteable
 from habari_local.images.catalogue import Catalogue, Image
 
 DIGITS = 12

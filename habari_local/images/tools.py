@@ -8,11 +8,11 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from habari_local.aside import making
+from habari_local.core.atomic_dir import atomic_dir
+from habari_local.core.errors import MissingTool
+from habari_local.core.paths import private_folder
 from habari_local.drivers import cluster_tools, docker
-from habari_local.errors import MissingTool
 from habari_local.images.build import Images
-from habari_local.paths import private_folder
 
 IMAGE = "tools"
 NAMES = ("kind", "helm", "kubectl")
@@ -58,7 +58,7 @@ def unpack(images: Images) -> bool:
     if all((target / name).is_file() for name in NAMES):
         return False
     private_folder(target)
-    with making(target) as part:
+    with atomic_dir(target) as part:
         for name in NAMES:
             packed = io.BytesIO(docker.read(images.reference(IMAGE), f"/{name}"))
             with tarfile.open(fileobj=packed) as tar:

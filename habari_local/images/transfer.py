@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from habari_local.core.errors import USAGE, HabariError
 from habari_local.drivers import distribution, docker, git
-from habari_local.errors import USAGE, HabariError
 from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, choose
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from habari_local.errors import USAGE, HabariError, nearest
+from habari_local.core.errors import USAGE, HabariError, nearest
 
 if TYPE_CHECKING:  # what imports the names alone must stay fast: --help lists them
     from habari_local.modes.base import Mode

@@ -11,8 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.diagnostics.checks import Requirement
-from habari_local.paths import Checkout
 
 Say = Callable[[str], None]
 SHELL = ("sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")  # the better one

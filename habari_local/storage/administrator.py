@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.errors import USAGE, HabariError
 from habari_local.storage.target import S3Target
 
 ID, SECRET, TOKEN, PROFILE = (

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from habari_local.storage import policy, samples
 from habari_local.storage.target import Buckets, S3Access, S3Target, iam_client, s3_client
 

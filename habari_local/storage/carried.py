@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from habari_local.storage.bootstrap import MISSING, error_code
 
 if TYPE_CHECKING:

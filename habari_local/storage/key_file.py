@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from habari_local.config.secrets import write_private
-from habari_local.errors import HabariError, pasteable
+from habari_local.core.errors import HabariError, pasteable
 from habari_local.storage.target import S3Access
 
 ID, SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.errors import USAGE, HabariError
 from habari_local.storage.target import Buckets
 
 if TYPE_CHECKING:

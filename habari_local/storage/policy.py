@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from habari_local.storage.target import Buckets
 
 if TYPE_CHECKING:

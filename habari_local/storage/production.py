@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from habari_local.storage.bootstrap import MISSING, error_code
 from habari_local.storage.target import Buckets
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from habari_local.storage import policy
 from habari_local.storage.bootstrap import KEYS_OF_A_USER, MISSING, POLICY, USER, error_code
 from habari_local.storage.key_file import Kept, KeyFile, Making

@@ -13,8 +13,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from habari_local.charts.chart import Chart, opened
+from habari_local.core.paths import Checkout
 from habari_local.drivers import helm, uv
-from habari_local.paths import Checkout
 from tests.programs import with_helm
 
 ROOT = Path(__file__).resolve().parents[2]

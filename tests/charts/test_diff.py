@@ -14,7 +14,7 @@ from habari_local.charts.page import page
 from habari_local.charts.report import Report, as_data, as_lines, compare
 from habari_local.charts.values import dotted
 from habari_local.commands.diff import diff
-from habari_local.errors import CommandFailed, HabariError
+from habari_local.core.errors import CommandFailed, HabariError
 from tests.charts.rendering import DOUBLE, ROOT, SAMPLE, charts
 from tests.programs import with_helm
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from habari_local import modes
 from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.modes.base import Context
-from habari_local.paths import Checkout
 from tests.able import here
 from tests.scratch import ROOT, must_be_able_to_run
 

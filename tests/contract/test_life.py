@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from habari_local import wait
+from habari_local.core import polling
 from habari_local.drivers import engine, node
 from tests.able import here
 from tests.footprint import left_by
@@ -55,7 +55,7 @@ def test_every_health_check_holds(platform: tuple[str, Scratch]) -> None:
     def states() -> set[str]:
         return {each.health for each in scratch.containers(mode) if each.service}
 
-    wait.until(lambda: "starting" not in states(), "health checks", seconds=60)
+    polling.wait_until(lambda: "starting" not in states(), "health checks", seconds=60)
     assert states() <= {"", "healthy"}
 
 

@@ -9,8 +9,8 @@ from typing import cast
 from habari_local import modes
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.modes.base import Breakable, Context
-from habari_local.paths import Checkout
 from tests.e2e.endpoints import Endpoints, parse
 from tests.e2e.hub_client import sign_in
 from tests.e2e.server_client import Server, ServerError

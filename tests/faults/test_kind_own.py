@@ -13,8 +13,8 @@ from contextlib import suppress
 
 import pytest
 
+from habari_local.core.errors import HabariError
 from habari_local.drivers import node
-from habari_local.errors import HabariError
 from tests.e2e.server_client import Server
 from tests.e2e.waiting import until
 from tests.faults.clusters import at

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.images.build import Images
-from habari_local.paths import Checkout
 from tests.scratch import ROOT, Scratch, must_be_able_to_run
 
 pytestmark = [pytest.mark.mode("kind"), pytest.mark.long, pytest.mark.timeout(600)]

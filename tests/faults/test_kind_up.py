@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.drivers import node
 from habari_local.images.build import Images
 from habari_local.modes.kind.registries import CERTS
-from habari_local.paths import Checkout
 from tests.faults.clusters import KindPlatform, write_values
 from tests.faults.matrix import Recovery
 from tests.scratch import ROOT

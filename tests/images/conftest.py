@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.drivers import engine
 from habari_local.images.build import Images
-from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from habari_local.core.paths import Checkout
 from habari_local.drivers import docker
 from habari_local.images import catalogue, transfer
 from habari_local.images.build import Images
 from habari_local.images.mirrors import ca_bundle
-from habari_local.paths import Checkout
 from tests.images.conftest import ROOT, Run
 
 NAMES = list(catalogue.load("packages"))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from habari_local.core.errors import CommandFailed
 from habari_local.drivers import engine
 from habari_local.drivers.node import Node, execute
-from habari_local.errors import CommandFailed
 from habari_local.images.build import Images
 from habari_local.modes.kind import registries
 from tests.images.conftest import Run

@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from habari_local.config.settings import Settings
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import Checkout
 from habari_local.drivers import distribution, docker, registry
-from habari_local.errors import HabariError
 from habari_local.images import transfer
 from habari_local.images.build import Images
 from habari_local.images.catalogue import Image
 from habari_local.images.upstream import Recorded, compare, configuration
-from habari_local.paths import Checkout
 from tests.fake_registry import fake_registry
 from tests.images.conftest import ROOT, Run
 from tests.images.registries import guarded, start

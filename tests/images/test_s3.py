@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from habari_local import wait
+from habari_local.core import polling
 from habari_local.drivers import engine
 from habari_local.images.build import Images
 from habari_local.storage.target import S3Target, s3_client
@@ -25,7 +25,7 @@ def test_requests_leave_nothing_in_memory(images: Images, run: Run, backend: str
     reference = images.reference(f"s3-{backend}")
     box = run("run", "--detach", "--publish=127.0.0.1::4566", *given, reference).stdout.strip()
     url = f"http://{run('port', box, '4566').stdout.split()[0]}"
-    wait.until(lambda: wait.answers(f"{url}/_habari/health"), "S3", seconds=60)
+    polling.wait_until(lambda: polling.http_ok(f"{url}/_habari/health"), "S3", seconds=60)
     client = s3_client(S3Target(url, "us-east-1", *KEY, backend))
     client.create_bucket(Bucket="lake")
     ask(client, 50)  # what is loaded with the first of a kind is no leak

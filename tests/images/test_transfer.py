@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from habari_local.config.settings import Settings
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import Checkout
 from habari_local.drivers import distribution, docker
-from habari_local.errors import HabariError
 from habari_local.images import transfer
 from habari_local.images.build import Images
-from habari_local.paths import Checkout
 from tests.images.conftest import ROOT, Run
 from tests.images.registries import Registry, guarded, start, wait
 

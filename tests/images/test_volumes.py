@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import requests
 
-from habari_local import wait
 from habari_local.config.settings import Settings
+from habari_local.core import polling
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import Checkout
 from habari_local.drivers import contents, engine
 from habari_local.drivers.volumes import Owner, keep_cache
-from habari_local.errors import HabariError
 from habari_local.images.build import Images
 from habari_local.modes.hub.database import COLLATION
-from habari_local.paths import Checkout
 from habari_local.storage.target import S3Target, s3_client
 from tests.images.conftest import ROOT, Run
 from tests.images.test_postgres import sql, wait_until_it_answers
@@ -115,7 +115,7 @@ def registry(run: Run, volume: str, image: str, user: str = "--user=1000:100") -
     given = [*LIMITS, mount, "--publish=127.0.0.1::5000", user]
     box = run("run", "-d", *given, image).stdout.strip()
     url = f"http://{run('port', box, '5000').stdout.split()[0]}"
-    wait.until(lambda: wait.answers(f"{url}/v2/"), "Registry", seconds=30)
+    polling.wait_until(lambda: polling.http_ok(f"{url}/v2/"), "Registry", seconds=30)
     return url
 
 
@@ -202,7 +202,7 @@ def s3(run: Run, volume: str, image: str) -> tuple[str, Any]:
     given += [*LIMITS, "--publish=127.0.0.1::4566", f"--volume={volume}:/data"]
     box = run("run", "-d", *given, image).stdout.strip()
     url = f"http://{run('port', box, '4566').stdout.split()[0]}"
-    wait.until(lambda: wait.answers(f"{url}/_habari/health"), "S3", seconds=60)
+    polling.wait_until(lambda: polling.http_ok(f"{url}/_habari/health"), "S3", seconds=60)
     return box, s3_client(S3Target(url, "us-east-1", *KEY, "moto"))
 
 

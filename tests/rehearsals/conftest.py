@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from habari_local import wait
+from habari_local.core import polling
 from tests.rehearsals.foreign import READS, Foreign, foreign, leading_to, trial_values, uids, write
 from tests.scratch import Scratch
 
@@ -37,4 +37,4 @@ def trial(cluster: Foreign, shared: Scratch) -> Iterator[Scratch]:
     ]
     assert uids(cluster, "habari") == others
     cluster.release("trial").uninstall()
-    wait.until(lambda: not uids(cluster, "trial"), "No pod of the trial", seconds=60)
+    polling.wait_until(lambda: not uids(cluster, "trial"), "No pod of the trial", seconds=60)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from habari_local import wait
+from habari_local.core import polling
 from tests.rehearsals.foreign import Foreign, call, good, read, words, write
 from tests.scratch import Scratch
 
@@ -86,7 +86,7 @@ def pod_without_room(of: Foreign) -> dict[str, str]:
         ]
         return bool(found)
 
-    wait.until(there, "A pod without room", seconds=90)
+    polling.wait_until(there, "A pod without room", seconds=90)
     about = found[0].metadata
     return {"kind": "Pod", "namespace": "trial", "name": about.name, "uid": about.uid}
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from habari_local import wait
+from habari_local.core import polling
 from habari_local.drills import belongings
 from habari_local.drills.people import Hub, Person
 from habari_local.drills.second_checkout import read
@@ -51,7 +51,9 @@ def test_a_home_and_an_account_come_back(cluster: Foreign, trial: Scratch) -> No
 
 
 def no_server(of: Foreign) -> None:
-    wait.until(lambda: not [p for p in of.own.pods("trial") if p.user], "No server", seconds=60)
+    polling.wait_until(
+        lambda: not [p for p in of.own.pods("trial") if p.user], "No server", seconds=60
+    )
 
 
 def gone(of: Foreign, hub: Hub, name: str) -> None:
@@ -63,4 +65,4 @@ def gone(of: Foreign, hub: Hub, name: str) -> None:
     for claim in of.own.claims("trial"):
         if claim != "hub-db-dir":
             of.own.api.delete_namespaced_persistent_volume_claim(claim, "trial")
-    wait.until(lambda: of.own.claims("trial") == ["hub-db-dir"], "No claim", seconds=60)
+    polling.wait_until(lambda: of.own.claims("trial") == ["hub-db-dir"], "No claim", seconds=60)

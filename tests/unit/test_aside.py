@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.aside import making
+from habari_local.core.atomic_dir import atomic_dir
 
 MAKER = """
 import sys
 from pathlib import Path
-from habari_local.aside import making
+from habari_local.core.atomic_dir import making
 with making(Path(sys.argv[1])) as folder:
     (folder / "half").touch()
     print(folder, flush=True)
@@ -34,14 +34,14 @@ def test_the_next_maker_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     killed.kill()
     killed.communicate(timeout=10)
     assert (left / "half").exists()
-    with making(tmp_path) as folder:
+    with atomic_dir(tmp_path) as folder:
         assert list(tmp_path.iterdir()) == [folder]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_whoever_is_at_work_is_left_alone(tmp_path: Path) -> None:
     other, theirs = maker(tmp_path)
-    with making(tmp_path):
+    with atomic_dir(tmp_path):
         assert (theirs / "half").exists()
     other.communicate("", timeout=10)
     assert other.returncode == 0
@@ -49,6 +49,6 @@ def test_whoever_is_at_work_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_of_what_failed(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="no room"), making(tmp_path):
+    with pytest.raises(OSError, match="no room"), atomic_dir(tmp_path):
         raise OSError("no room")
     assert list(tmp_path.iterdir()) == []

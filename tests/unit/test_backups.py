@@ -16,10 +16,10 @@ from habari_local.backups import restoring
 from habari_local.backups.creating import create
 from habari_local.backups.folder import MANIFEST, Backup, made, opened
 from habari_local.commands.backup import list_
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import Checkout
 from habari_local.modes.base import ServiceStatus
 from habari_local.modes.kept import Home
-from habari_local.paths import Checkout
 from habari_local.storage import carried
 from tests.unit.test_storage import BUCKETS, S3, s3
 
@@ -91,7 +91,7 @@ def test_a_backup_is_private_and_whole_or_not_there(tmp_path: Path) -> None:
 def test_backups_are_listed_the_newest_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("habari_local.paths.find_checkout", lambda: Checkout(tmp_path))
+    monkeypatch.setattr("habari_local.core.paths.find_checkout", lambda: Checkout(tmp_path))
     assert "habari-local backup create" in str(list_().shown)
     for name in ("2026-01-01T00-00-00Z", "2026-02-01T00-00-00Z"):
         some_backup(Checkout(tmp_path).state / "backups" / name)

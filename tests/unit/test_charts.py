@@ -18,7 +18,7 @@ from habari_local.charts.location import location
 from habari_local.charts.schema import check, problems
 from habari_local.charts.values import BadValues, dotted, layered, over_defaults, parse, read
 from habari_local.config.settings import Settings
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from tests.programs import with_helm
 
 TAKES = {

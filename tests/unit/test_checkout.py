@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from habari_local import paths
-from habari_local.errors import HabariError
-from habari_local.paths import find_checkout
+from habari_local.core import paths
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import find_checkout
 from tests.checkouts import MARKED, marked, work_on
 
 

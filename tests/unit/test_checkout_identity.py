@@ -12,10 +12,10 @@ from habari_local import active, modes
 from habari_local.checkout_identity import NOTE, of_the_same_path
 from habari_local.config.secrets import Secrets, load_secrets
 from habari_local.config.settings import Settings
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import Checkout
 from habari_local.drivers.node import Node
-from habari_local.errors import HabariError
 from habari_local.modes.base import Context
-from habari_local.paths import Checkout
 
 
 @pytest.fixture

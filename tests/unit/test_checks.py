@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from habari_local.core.errors import HabariError
 from habari_local.diagnostics.checks import BROWSER
 from habari_local.diagnostics.docker import refuse_build
-from habari_local.errors import HabariError
 
 
 @pytest.mark.parametrize("name", ["chromium", "google-chrome"])

@@ -14,8 +14,8 @@ import pytest
 from habari_local.charts.plan import as_data, as_lines, plan
 from habari_local.cli import app
 from habari_local.commands.meant import confirm
+from habari_local.core.errors import HabariError
 from habari_local.drivers import kubeconfig
-from habari_local.errors import HabariError
 from habari_local.modes.base import Plan
 from habari_local.modes.cluster import facts
 
@@ -183,7 +183,7 @@ from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.modes.base import Context
 from habari_local.modes.cluster import layers
-from habari_local.paths import Checkout
+from habari_local.core.paths import Checkout
 settings = Settings.model_validate({"values_from": ["hub.secret=SOME_SECRET"]})
 given = {**environment(), "SOME_SECRET": "canary"}
 with layers.opened(Context(Checkout(Path(sys.argv[1])), settings, Secrets(), given)):

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import typer
 
-from habari_local import console
 from habari_local.cli import app, main
 from habari_local.config.secrets import load_secrets
-from habari_local.console import Result, Table
+from habari_local.core import console
+from habari_local.core.console import Result, Table
 from habari_local.drivers import tail
 from tests.scratch import Scratch
 
@@ -86,7 +86,7 @@ def test_what_is_said_beside_a_reader_that_left_ends_nothing(tmp_path: Path) -> 
     """Progress on standard error, `2>&1 | head -1`: the work behind it goes on."""
     done = tmp_path / "done"
     program = (
-        "import pathlib, sys; from habari_local.console import board, outlive_readers\n"
+        "import pathlib, sys; from habari_local.core.console import board, outlive_readers\n"
         "outlive_readers()\n"
         "with board(['one']) as shown:\n"
         "    shown.ends(0, 'good', good=True)\n"

@@ -16,7 +16,7 @@ from habari_local.charts.editing import set_values
 from habari_local.charts.fill import QUESTIONS, filled
 from habari_local.charts.values import at, parse
 from habari_local.cli import main
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from tests.checkouts import work_on
 from tests.unit.test_config_check import ANSWERS, DIST, ROOT
 
@@ -106,8 +106,8 @@ def test_on_a_terminal_what_is_not_known_is_asked_for(checkout: Path) -> None:
     controller, terminal = pty.openpty()
     answers = ["Ov23li", "not a name!", "ada", "", "", "", "", ""]
     os.write(controller, "".join(f"{each}\n" for each in answers).encode())
-    script = "import habari_local.paths, sys, pathlib; from habari_local.cli import main;"
-    script += f"habari_local.paths.PACKAGE = pathlib.Path({str(checkout / 'x')!r});"
+    script = "import habari_local.core.paths, sys, pathlib; from habari_local.cli import main;"
+    script += f"habari_local.core.paths.PACKAGE = pathlib.Path({str(checkout / 'x')!r});"
     script += f"main(['config', 'init', '--production', '--with', 'host={ANSWERS['host']}'])"
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -22,7 +22,7 @@ PRODUCT = [path for path in FILES if not {"tests", "bench", "scan"} & set(path.p
 # One owner each (design): module → what it alone may touch.
 OWNERS = {
     "os.environ": ("habari_local/config/load.py",),
-    "time.sleep": ("habari_local/wait.py",),
+    "time.sleep": ("habari_local/core/polling.py",),
     "sys.exit": ("habari_local/cli.py",),
     "print": (),
 }

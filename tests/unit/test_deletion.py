@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from habari_local import modes, paths
+from habari_local import modes
 from habari_local.cli import main
+from habari_local.core import paths
 from tests.checkouts import work_on
 
 Call = Callable[..., tuple[int, str]]

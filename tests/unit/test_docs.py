@@ -19,8 +19,8 @@ import typer
 
 from habari_local.cli import app
 from habari_local.config.settings import fields_by_variable
+from habari_local.core.errors import HabariError
 from habari_local.drivers import uv
-from habari_local.errors import HabariError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from habari_local import modes, paths
+from habari_local import modes
 from habari_local.cli import app
-from habari_local.console import Result, render
+from habari_local.core import paths
+from habari_local.core.console import Result, render
+from habari_local.core.paths import Checkout
 from habari_local.diagnostics.checks import PYTHON, Finding, Requirement, always
 from habari_local.drivers import cluster_tools, package_manager
 from habari_local.drivers.package_manager import CHROMIUM, COMPOSE, DOCKER, install
-from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,15 +11,15 @@ import pytest
 
 from habari_local.config.secrets import MADE, Secrets
 from habari_local.config.settings import Settings
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import Checkout
 from habari_local.drills.documents import notebook_of, text_of, version_in
 from habari_local.drills.faults import DEFAULTS, Injected, back_after, chosen
 from habari_local.drills.ledger import Attempt, Outcome, judged
 from habari_local.drills.plot import svg
 from habari_local.drills.saving import at_work
-from habari_local.errors import HabariError
 from habari_local.modes import get
 from habari_local.modes.base import Context
-from habari_local.paths import Checkout
 
 NAME = "drill-1/grace-00001.ipynb"
 

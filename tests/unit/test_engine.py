@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from habari_local.core.errors import HabariError
 from habari_local.drivers import address, engine, running
-from habari_local.errors import HabariError
 
 
 @pytest.mark.filterwarnings("error")

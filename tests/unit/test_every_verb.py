@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import typer
 
-from habari_local import paths
 from habari_local.cli import app, main
 from habari_local.commands.announce import READS, verbs
+from habari_local.core import paths
 from tests.checkouts import marked, work_on
 
 VERBS = [name for name, _ in verbs(app)]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from websocket import WebSocketTimeoutException
 
+from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers import execution
 from habari_local.drivers.execution import CHUNK, Pod, execute
 from habari_local.drivers.kubernetes import Cluster
-from habari_local.errors import CommandFailed, HabariError
 
 POD = Pod(Cluster(Path("none"), "trial"), "habari", "carrier", "carrier")
 GOOD = b"\3" + json.dumps({"status": "Success"}).encode()

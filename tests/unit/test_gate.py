@@ -11,10 +11,10 @@ import pytest
 
 from habari_local import modes
 from habari_local.commands import gate as command
+from habari_local.core.errors import HabariError
 from habari_local.diagnostics import gate
 from habari_local.diagnostics.gate import Check, Outcome, checks, page, verdict
 from habari_local.drivers import git
-from habari_local.errors import HabariError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -116,7 +116,9 @@ def test_checks_are_run_and_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     unasked = Check("unasked", ("image", "list"), ("nowhere/",))
     monkeypatch.setattr(gate, "checks", lambda: [good, broken, elsewhere, unasked])
     monkeypatch.setattr(git, "changed_since", lambda *_: ["README.md"])
-    monkeypatch.setattr("habari_local.paths.Checkout.report", property(lambda _: tmp_path / "r"))
+    monkeypatch.setattr(
+        "habari_local.core.paths.Checkout.report", property(lambda _: tmp_path / "r")
+    )
     done = command.gate(as_json=True)
     assert done.code == 1
     assert done.data["verdict"] == "no-go"

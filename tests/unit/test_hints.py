@@ -16,9 +16,9 @@ import typer
 from habari_local.cli import app
 from habari_local.config.load import load
 from habari_local.config.settings import Settings, fields_by_variable
+from habari_local.core.errors import ConfigError
 from habari_local.diagnostics import hints, known
 from habari_local.diagnostics.probes import LADDER
-from habari_local.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "habari_local").rglob("*.py"))

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from habari_local.config.settings import Settings
+from habari_local.core.errors import CommandFailed, HabariError
+from habari_local.core.paths import Checkout
 from habari_local.drivers import docker
 from habari_local.drivers.cluster_tools import VERSIONS
-from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import build, catalogue, failure, mirrors, tags
 from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, Source
-from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 MIRROR = "http://deb.debian.org/debian"

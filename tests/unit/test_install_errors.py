@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from habari_local.cli import main
+from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers import uv
 from habari_local.drivers.install_errors import cause
-from habari_local.errors import CommandFailed, HabariError
 from habari_local.images import failure
 
 PINNED = f"six==1.17.0 \\\n    --hash=sha256:{'0' * 64}\n"

@@ -10,10 +10,10 @@ import pytest
 
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.drivers.node import Node
 from habari_local.modes.base import Context
 from habari_local.modes.kind import bring, place, registries
-from habari_local.paths import Checkout
 
 
 def test_a_node_that_came_late_is_no_cluster(

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from habari_local.config.settings import Settings
-from habari_local.errors import NotReady
+from habari_local.core.errors import NotReady
 from habari_local.modes.base import SAME, Context
 from habari_local.modes.kind import place, policies
 from tests.e2e import not_applicable

@@ -12,13 +12,13 @@ import pytest
 from habari_local import active, lifecycle
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
-from habari_local.errors import Busy, Cancelled, HabariError
+from habari_local.core.checkout_lock import checkout_lock
+from habari_local.core.errors import Busy, Cancelled, HabariError
+from habari_local.core.paths import Checkout
 from habari_local.images.build import Task
 from habari_local.images.catalogue import Image
-from habari_local.lock import held
 from habari_local.modes._compose import images
 from habari_local.modes.base import SAME, Context, Mode, Say, Step, Stopped
-from habari_local.paths import Checkout
 
 
 class Sketch:
@@ -129,7 +129,7 @@ def test_a_bug_in_a_step_is_raised_as_it_is(ctx: Context) -> None:
 
 def test_the_second_at_once_is_told_who_is_at_work(ctx: Context) -> None:
     with (
-        held(ctx.checkout.state, "up --mode process"),
+        checkout_lock(ctx.checkout.state, "up --mode process"),
         pytest.raises(Busy, match=r"habari-local up --mode process \(pid \d+\)"),
     ):
         lifecycle.up(as_mode(Sketch([])), ctx)
@@ -145,10 +145,10 @@ def test_another_mode_must_go_down_first(ctx: Context) -> None:
 
 
 def test_a_step_that_waits_ends_soon_after_a_failure(ctx: Context) -> None:
-    from habari_local import wait
+    from habari_local.core import polling
 
     def endless(ctx: Context) -> str:
-        wait.until(lambda: False, "it", seconds=60, cancel=ctx.cancel)
+        polling.wait_until(lambda: False, "it", seconds=60, cancel=ctx.cancel)
         return "never"
 
     def fail(_: Context) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from habari_local.core.errors import MissingTool
 from habari_local.drivers import mmdebstrap
-from habari_local.errors import MissingTool
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ from habari_local.config.load import as_environment, load
 from habari_local.config.render.dist import generated
 from habari_local.config.secrets import MADE, load_secrets
 from habari_local.config.settings import Settings
-from habari_local.errors import ConfigError, HabariError
+from habari_local.core.errors import ConfigError, HabariError
 
 ROOT = Path(__file__).resolve().parents[2]
 

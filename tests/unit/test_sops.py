@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from habari_local.cli import main
 from habari_local.config import age, sops
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 
 VALUES: dict[str, Any] = {
     "hub": {"config": {"GitHubOAuthenticator": {"client_secret": "s3cr3t", "n": 7, "on": True}}},

@@ -14,8 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from habari_local.config.load import environment
+from habari_local.core.errors import HabariError
 from habari_local.drivers import uv
-from habari_local.errors import HabariError
 from habari_local.storage import objects, policy, samples
 from habari_local.storage.bootstrap import KEYS_OF_A_USER, MARKER, USER, bootstrap
 from habari_local.storage.target import Buckets, S3Access, S3Target, iam_client, s3_client

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from habari_local.storage import production, production_key
 from habari_local.storage.key_file import Kept, KeyFile
 from habari_local.storage.production import Difference

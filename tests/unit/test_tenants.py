@@ -12,7 +12,7 @@ from habari_local.charts import tenants
 from habari_local.charts.examine import examine
 from habari_local.charts.trees import objects
 from habari_local.charts.values import layered, read
-from habari_local.errors import HabariError
+from habari_local.core.errors import HabariError
 from habari_local.modes.cluster import facts
 
 ROOT = Path(__file__).resolve().parents[2]

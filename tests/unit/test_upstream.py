@@ -12,12 +12,12 @@ import pytest
 
 from habari_local.charts.location import VERSION
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.drivers import cluster_tools, docker, node
 from habari_local.images import space
 from habari_local.images.build import Images
 from habari_local.images.catalogue import load
 from habari_local.images.chart_images import chart_images
-from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = tomllib.loads((ROOT / "images" / "upstream.toml").read_text(encoding="utf-8"))

@@ -11,15 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from habari_local import wait
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
+from habari_local.core import polling
+from habari_local.core.errors import NotReady
+from habari_local.core.paths import Checkout
 from habari_local.drivers import processes
-from habari_local.errors import NotReady
 from habari_local.modes.base import Context
 from habari_local.modes.process.services import Service
 from habari_local.modes.process.steps import await_answer
-from habari_local.paths import Checkout
 from tests.scratch import free_offset
 
 QUIET = 1.5  # seconds without work that are too many here
@@ -40,8 +40,8 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds for what takes a minute: less work counts, and is looked for more often."""
-    monkeypatch.setattr(wait, "WORK", 0.05)
-    monkeypatch.setattr(wait, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(polling, "WORK", 0.05)
+    monkeypatch.setattr(polling, "LOOK_EVERY", 0.1)
 
 
 @pytest.fixture
@@ -146,5 +146,5 @@ def test_what_answers_wrongly_has_started_and_gets_no_more_time(
 
 def test_a_change_of_what_is_seen_is_one_step_on() -> None:
     seen = iter(["pulling", "pulling", "starting", "starting"])
-    changed = wait.changes(lambda: next(seen))
+    changed = polling.changes(lambda: next(seen))
     assert [changed(), changed(), changed()] == [False, True, False]

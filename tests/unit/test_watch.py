@@ -9,11 +9,11 @@ import watchfiles
 
 from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import Settings
+from habari_local.core.errors import HabariError
+from habari_local.core.paths import Checkout
 from habari_local.drivers.engine import Ours
-from habari_local.errors import HabariError
 from habari_local.modes.base import Context
 from habari_local.modes.nohub.watch import watched
-from habari_local.paths import Checkout
 
 
 def test_a_broken_edit_is_told_and_the_next_one_counts(

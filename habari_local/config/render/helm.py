@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from habari_local.account import JOVYAN, USERS
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import FAKE_GITHUB_PATH, Settings
+from habari_local.core.container_user import JOVYAN, USERS
 
 PAGES = "habari-pages"  # the map of files that holds hub/templates
 PROJECT = "/habari/project"  # where a node has the project's folder

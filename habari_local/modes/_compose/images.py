@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from habari_local.errors import Cancelled
+from habari_local.core.errors import Cancelled
 from habari_local.images.build import Images, Task
 from habari_local.modes.base import SAME, Context, Say, Step
 

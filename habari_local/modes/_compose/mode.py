@@ -6,16 +6,16 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
-from habari_local import wait
 from habari_local.config.secrets import forget
 from habari_local.config.settings import variable
+from habari_local.core import polling
+from habari_local.core.errors import HabariError, NotRunning, PortTaken
 from habari_local.diagnostics import hints
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
 from habari_local.diagnostics.docker import CONTAINERS, refuse
 from habari_local.drivers import compose, docker, engine, processes
 from habari_local.drivers.clearance import clear
 from habari_local.drivers.engine import Container
-from habari_local.errors import HabariError, NotRunning, PortTaken
 from habari_local.images import space
 from habari_local.modes._compose import buckets, images, place
 from habari_local.modes.base import SHELL, Context, Program, ServiceStatus, Stopped
@@ -107,7 +107,7 @@ class ComposeMode:
         if found is None or found.state != "running":
             return ServiceStatus(service, "stopped", address)
         page = self.health(ctx, service)
-        good = wait.answers(page) if page else found.health != "unhealthy"
+        good = polling.http_ok(page) if page else found.health != "unhealthy"
         state = "running" if good else "not answering"
         return ServiceStatus(
             service, state, address, found.since, memory.get(found.id), pid=found.pid

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from habari_local import account
 from habari_local.config.render.compose import Place
+from habari_local.core import container_user
 from habari_local.drivers import address, compose, processes
 from habari_local.drivers.engine import Ours
 from habari_local.modes.base import Context
@@ -27,7 +27,7 @@ def place(ctx: Context, mode: str, images: Mapping[str, str]) -> Place:
         checkout=ctx.checkout.id,
         folder=ctx.checkout.of_mode(mode),
         project_path=ctx.project_path,
-        user=f"{account.number()}:{account.USERS}",
+        user=f"{container_user.uid()}:{container_user.USERS}",
         docker_socket=socket,
         docker_group=socket.stat().st_gid if socket.exists() else 0,
         images=images,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from habari_local import account, wait
 from habari_local.config.secrets import write_changed
+from habari_local.core import container_user, polling
+from habari_local.core.paths import private_folder, project_folder
 from habari_local.drivers import engine, processes
 from habari_local.drivers.clearance import clear
 from habari_local.drivers.engine import Container, Ours
 from habari_local.drivers.watch import Watch
 from habari_local.modes._compose import applied, place
 from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.paths import private_folder, project_folder
 
 START_SECONDS = 90.0  # of doing nothing, after which `up` gives up on a service
 
@@ -57,10 +57,10 @@ def folders(mode: str) -> Step:
     def action(ctx: Context, say: Say) -> str:
         say("making folders")
         server = private_folder(ctx.checkout.of_mode(mode) / place.SERVER_FOLDER)
-        account.give(server)
+        container_user.chown(server)
         if not project_folder(ctx.project_path):
             return SAME
-        account.give(ctx.project_path)
+        container_user.chown(ctx.project_path)
         return f"made {ctx.project_path}"
 
     return Step("folders", "folders", action)
@@ -151,17 +151,17 @@ def service(
         # One look for what was healthy before we began to follow; the events tell the rest. Looking
         # again and again took a third of the time that the containers need for themselves.
         seen = not page and container is not None and container.health == "healthy"
-        if name in bringup.same and (seen or (page and wait.answers(page))):
+        if name in bringup.same and (seen or (page and polling.http_ok(page))):
             return SAME
         watch = bringup.follow()
-        effort = wait.Effort(lambda: _processor_time(container))
+        effort = polling.Effort(lambda: _processor_time(container))
 
         def works() -> bool:
-            started = page and wait.answers(page, accept=range(100, 600))
+            started = page and polling.http_ok(page, accept=range(100, 600))
             return bool(ctx.installs) or (not started and effort.grown())
 
-        wait.until(
-            lambda: wait.answers(page) if page else seen or watch.healthy(name),
+        polling.wait_until(
+            lambda: polling.http_ok(page) if page else seen or watch.healthy(name),
             title,
             seconds=START_SECONDS,
             failed=lambda: watch.failure(name),

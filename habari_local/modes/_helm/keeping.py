@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-from habari_local import wait
-from habari_local.account import JOVYAN, USERS
+from habari_local.core import polling
+from habari_local.core.container_user import JOVYAN, USERS
+from habari_local.core.errors import HabariError, NotRunning
 from habari_local.drivers.carrier import Image, Volume, carry
 from habari_local.drivers.kubernetes import SECONDS, Cluster
 from habari_local.drivers.rollout import Rollout
-from habari_local.errors import HabariError, NotRunning
 from habari_local.modes.base import Context
 from habari_local.modes.kept import Home
 
@@ -79,11 +79,11 @@ class Kept:
         """Have no hub run meanwhile, and wait until it does again."""
         self._scale(0)
         try:
-            wait.until(self._gone, "JupyterHub", seconds=ROLL_SECONDS)
+            polling.wait_until(self._gone, "JupyterHub", seconds=ROLL_SECONDS)
             yield
         finally:
             self._scale(1)
-        wait.until(
+        polling.wait_until(
             Rollout(self.cluster, self.namespace, "hub").done,
             "JupyterHub",
             seconds=ROLL_SECONDS,

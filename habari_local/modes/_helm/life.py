@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from habari_local import wait
+from habari_local.core import polling
+from habari_local.core.errors import NotRunning
 from habari_local.drivers.kubernetes import Cluster
 from habari_local.drivers.pods import Pod
-from habari_local.errors import NotRunning
 from habari_local.modes.base import SHELL, ServiceStatus
 
 Reader = tuple[str, Iterator[str]]  # what a log is called, and its lines as they come
@@ -23,7 +23,7 @@ def service(name: str, page: str, pods: Sequence[Pod], memory: Mapping[str, int]
         return ServiceStatus(name, "stopped", address)
     # Beside the one that works there may be one that was evicted, or that can't follow it.
     pod = max(pods, key=lambda each: (each.ready, each.created))
-    state = "running" if pod.ready and wait.answers(page) else "not answering"
+    state = "running" if pod.ready and polling.http_ok(page) else "not answering"
     return ServiceStatus(name, state, address, pod.since, memory.get(pod.name))
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from habari_local import wait
+from habari_local.core import polling
+from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers.kubernetes import Cluster
 from habari_local.drivers.podwatch import PodWatch
 from habari_local.drivers.release import Release
-from habari_local.errors import CommandFailed, HabariError
 from habari_local.modes._helm.arrival import Arrival, failures
 from habari_local.modes.base import SAME, Context, Say, Step
 
@@ -83,16 +83,16 @@ def pod(
 
     def action(ctx: Context, say: Say) -> str:
         arrival = Arrival(cluster, namespace, name, component)
-        if wait.answers(page) and arrival.complete():
+        if polling.http_ok(page) and arrival.complete():
             return SAME
         if not ctx.wait and name != "s3":
             return "not waited for"
         following = watch(ctx)
-        wait.until(
-            lambda: wait.answers(page) and arrival.complete(),
+        polling.wait_until(
+            lambda: polling.http_ok(page) and arrival.complete(),
             title,
             seconds=START_SECONDS,
-            works=wait.changes(lambda: arrival.says(following)),
+            works=polling.changes(lambda: arrival.says(following)),
             failed=lambda: arrival.failed(following),
             log=lambda: arrival.evidence(following),
             tick=lambda: say(arrival.says(following)),

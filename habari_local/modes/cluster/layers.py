@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from habari_local.aside import making
 from habari_local.charts import location
 from habari_local.charts.values import read
 from habari_local.config import sops
-from habari_local.errors import ConfigError
+from habari_local.core.atomic_dir import atomic_dir
+from habari_local.core.errors import ConfigError
 from habari_local.modes.base import Context
 from habari_local.modes.cluster import place
 
@@ -34,7 +34,7 @@ def files(ctx: Context) -> list[Path]:
 def closed(ctx: Context) -> Iterator[list[Path]]:
     """Give the files for those who look at values: no secret is in them that was not before."""
     wanted = _wanted(ctx)
-    with making(ctx.checkout.of_mode(place.NAME)) as folder:
+    with atomic_dir(ctx.checkout.of_mode(place.NAME)) as folder:
         yield [*files(ctx), *_of_environment(folder, dict.fromkeys(wanted, HIDDEN))]
 
 
@@ -51,7 +51,7 @@ def opened(ctx: Context) -> Iterator[list[Path]]:
     if lacking:
         raise ConfigError([f"HABARI_VALUES_FROM: {each} is not set" for each in lacking])
     found = {where: ctx.environ[name] for where, name in wanted.items()}
-    with making(ctx.checkout.of_mode(place.NAME)) as folder:
+    with atomic_dir(ctx.checkout.of_mode(place.NAME)) as folder:
         made = [
             _open(path, folder / f"{number}.yaml", ctx.environ)
             for number, path in enumerate(files(ctx))

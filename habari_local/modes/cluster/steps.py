@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from habari_local import wait
 from habari_local.charts import plan as plans
 from habari_local.charts import trees
 from habari_local.charts.chart import opened
 from habari_local.charts.examine import examine
 from habari_local.charts.rules import RULES
+from habari_local.core import polling
+from habari_local.core.errors import USAGE, ConfigError, HabariError, NotReady
 from habari_local.drivers.objects import Objects
 from habari_local.drivers.podwatch import PodWatch
-from habari_local.errors import USAGE, ConfigError, HabariError, NotReady
 from habari_local.modes._helm.arrival import Arrival
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.cluster import layers, needed, place
@@ -142,7 +142,7 @@ def rollout(
             return "not waited for"
         following = watch(ctx)
         try:
-            wait.until(
+            polling.wait_until(
                 arrival.complete, title, seconds=SECONDS,
                 failed=lambda: arrival.failed(following), log=lambda: arrival.evidence(following),
                 tick=lambda: say(arrival.says(following)), cancel=ctx.cancel,

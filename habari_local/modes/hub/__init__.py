@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from habari_local import account, wait
 from habari_local.config.render import compose as render
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_changed
+from habari_local.core import container_user, polling
 from habari_local.identity.users import kinds, people
 from habari_local.modes._compose import buckets, images, place
 from habari_local.modes._compose.mode import ComposeMode
@@ -68,12 +68,12 @@ class HubMode(ComposeMode, KeepingCompose):
     def _routes(self, after: tuple[str, ...]) -> Step:
         def action(ctx: Context, say: Say) -> str:
             page = f"{render.public_url(ctx.settings)}/hub/health"
-            if wait.answers(page):
+            if polling.http_ok(page):
                 return SAME
             if not ctx.wait:
                 return "not waited for"
-            wait.until(
-                lambda: wait.answers(page),
+            polling.wait_until(
+                lambda: polling.http_ok(page),
                 "Habari",
                 seconds=START_SECONDS,
                 tick=lambda: say(f"waiting for {page}"),
@@ -131,8 +131,8 @@ def _tell_servers(ctx: Context, environment: dict[str, str]) -> bool:
     """Write what servers are told of S3 where the hub reads it at each spawn."""
     file = ctx.checkout.of_mode(HubMode.name) / place.SERVER_FOLDER / "server.env"
     changed = write_changed(file, as_dotenv(environment))
-    if file.stat().st_uid != account.number():
-        account.give(file)
+    if file.stat().st_uid != container_user.uid():
+        container_user.chown(file)
     return changed
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from habari_local.core.errors import NotRunning
 from habari_local.drivers import contents, engine
-from habari_local.errors import NotRunning
 from habari_local.modes._compose import place
 from habari_local.modes._compose.steps import Bringup
 from habari_local.modes.base import SAME, Context, Say, Step

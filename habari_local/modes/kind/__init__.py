@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from habari_local import account
 from habari_local.charts import location
 from habari_local.config.render import helm as render
 from habari_local.config.settings import variable
+from habari_local.core import container_user
+from habari_local.core.errors import PortTaken
 from habari_local.diagnostics import hints
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement, refuse_lacking
 from habari_local.diagnostics.docker import CONTAINERS, refuse
 from habari_local.diagnostics.kubernetes import TOOLS
 from habari_local.drivers import engine, processes
 from habari_local.drivers.podwatch import PodWatch
-from habari_local.errors import PortTaken
 from habari_local.identity.users import kinds
 from habari_local.images import space, tools
 from habari_local.modes._compose import buckets
@@ -255,7 +255,7 @@ class KindMode(KeepingVolumes):
 
     def kept(self, ctx: Context) -> Kept:
         """Return the release's volumes."""
-        return Kept(place.cluster(ctx), place.NAMESPACE, account.number())
+        return Kept(place.cluster(ctx), place.NAMESPACE, container_user.uid())
 
     def data(self, ctx: Context) -> Sequence[str]:
         """Return the cluster, in which all data is, and the volumes of its nodes."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from habari_local import account
 from habari_local.charts import location, schema
 from habari_local.charts.chart import opened
 from habari_local.config.render import helm as values
 from habari_local.config.render import kind as render
 from habari_local.config.secrets import write_changed, write_private
+from habari_local.core import container_user
+from habari_local.core.subprocesses import run
 from habari_local.identity.users import people
 from habari_local.images import tools
 from habari_local.modes._compose import buckets
 from habari_local.modes._helm.steps import Deployment
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import place, policies
-from habari_local.run import run
 
 MANIFESTS = "dev.habari/manifests"  # annotation of the namespace: what was applied
 KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")  # these alone are in the secret
@@ -60,7 +60,7 @@ def render_all(ctx: Context) -> bool:
     hub = values.HubFiles(
         (root / "hub" / "habari_hub" / "local_addresses.py").read_text(encoding="utf-8")
     )
-    found = values.values(ctx.settings, ctx.secrets, own, told, account.number(), hub)
+    found = values.values(ctx.settings, ctx.secrets, own, told, container_user.uid(), hub)
     changed = write_changed(folder / "values.yaml", values.as_yaml(found))
     text = (root / "kind" / "cluster.yaml").read_text(encoding="utf-8")
     services = ["hub", *images(ctx)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from habari_local import wait
+from habari_local.core import polling
+from habari_local.core.errors import HabariError
 from habari_local.drivers import node
-from habari_local.errors import HabariError
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import place
 
@@ -43,7 +43,7 @@ def cluster(after: tuple[str, ...]) -> Step:
     def action(ctx: Context, say: Say) -> str:
         outcome = _bring(ctx, say, made)
         seen = place.cluster(ctx)
-        wait.until(
+        polling.wait_until(
             seen.answers, "Kubernetes", seconds=START_SECONDS, cancel=ctx.cancel,
             tick=lambda: say("waiting for the API server"),
             hint=f"docker logs {place.name(ctx)}-control-plane",
@@ -92,7 +92,7 @@ def _whole(ctx: Context, found: Sequence[node.Node], say: Say) -> bool:
     if not main or not _succeeds(main[0], ["test", "-s", WRITTEN]):
         return False
     kubectl = ["kubectl", "--kubeconfig", ADMIN]
-    wait.until(
+    polling.wait_until(
         lambda: _succeeds(main[0], [*kubectl, "get", "--raw", "/readyz"]), "Kubernetes",
         seconds=START_SECONDS, cancel=ctx.cancel,
         tick=lambda: say("asking the cluster whether it is whole"),

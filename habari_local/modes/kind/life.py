@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
-from habari_local import wait
 from habari_local.config.secrets import forget
+from habari_local.core import polling
+from habari_local.core.errors import HabariError
 from habari_local.diagnostics import hints
 from habari_local.drivers import engine, node
 from habari_local.drivers.clearance import clear
 from habari_local.drivers.pods import Pod
-from habari_local.errors import HabariError
 from habari_local.modes._compose import buckets
 from habari_local.modes._helm import life as shared
 from habari_local.modes.base import Context, ServiceStatus, Stopped
@@ -82,7 +82,7 @@ def _registry(ctx: Context, page: str, address: str) -> ServiceStatus:
     found = [e for e in engine.containers(place.ours(ctx)) if e.state == "running"]
     if not found:
         return ServiceStatus(place.REGISTRY, "stopped", address)
-    state = "running" if wait.answers(page) else "not answering"
+    state = "running" if polling.http_ok(page) else "not answering"
     used = engine.memory(found[0].id)
     return ServiceStatus(place.REGISTRY, state, address, found[0].since, used, pid=found[0].pid)
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from habari_local.config.render.helm import PROJECT
+from habari_local.core.errors import HabariError
 from habari_local.drivers import compose, engine, node, processes
 from habari_local.drivers.engine import Ours
 from habari_local.drivers.kind import Kind
 from habari_local.drivers.kubernetes import Cluster
 from habari_local.drivers.release import Release
-from habari_local.errors import HabariError
 from habari_local.images import tools
 from habari_local.images.build import Images
 from habari_local.modes.base import Context

@@ -12,18 +12,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from habari_local import wait
 from habari_local.config.render import kind as render
 from habari_local.config.secrets import write_private
 from habari_local.config.settings import Settings
+from habari_local.core import polling
+from habari_local.core.errors import CommandFailed, NotReady
+from habari_local.core.subprocesses import run
 from habari_local.drivers import engine, node, probe
 from habari_local.drivers.kubernetes import SECONDS, Cluster
-from habari_local.errors import CommandFailed, NotReady
 from habari_local.images import tools
 from habari_local.modes._helm.steps import DIGEST
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import place
-from habari_local.run import run
 
 IMAGE = "netpol"
 SYSTEM = "kube-system"
@@ -69,7 +69,7 @@ def enforced(after: tuple[str, ...]) -> Step:
             _open(place.nodes(ctx))
             return "taken away"
         if ctx.wait:
-            wait.until(
+            polling.wait_until(
                 lambda: _up(cluster), "NetworkPolicies", seconds=START_SECONDS, cancel=ctx.cancel,
                 tick=lambda: say("waiting for the enforcer's pods"),
                 hint=f"habari-local kubectl -- --namespace {SYSTEM} describe pods -l app={DAEMON}",

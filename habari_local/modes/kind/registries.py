@@ -11,9 +11,9 @@ import io
 import tarfile
 from collections.abc import Mapping
 
-from habari_local import wait
+from habari_local.core import polling
+from habari_local.core.errors import HabariError
 from habari_local.drivers import engine, node
-from habari_local.errors import HabariError
 from habari_local.images.mirrors import ca_bundle
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import bring, place
@@ -30,7 +30,7 @@ def step(after: tuple[str, ...]) -> Step:
     """Return the step that tells the nodes, as soon as they run, where images are."""
 
     def action(ctx: Context, say: Say) -> str:
-        wait.until(
+        polling.wait_until(
             lambda: _containerd_answers(ctx), "Nodes",
             seconds=bring.START_SECONDS, cancel=ctx.cancel,
             tick=lambda: say("waiting for the nodes' containerd"),

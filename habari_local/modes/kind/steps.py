@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from habari_local import account, wait
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_private
+from habari_local.core import container_user, polling
+from habari_local.core.paths import private_folder, project_folder
 from habari_local.drivers import distribution, docker, engine, node
 from habari_local.drivers.clearance import clear
 from habari_local.drivers.volumes import Owner, keep_cache
@@ -16,7 +17,6 @@ from habari_local.images import tools
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import place
 from habari_local.modes.kind.registries import CERTS
-from habari_local.paths import private_folder, project_folder
 
 REGISTRY_OWNER = Owner(1000, 100)  # as compose/kind.yml has it, whichever image it is
 CTR = ("ctr", "--namespace", "k8s.io", "images")  # where the kubelet finds what is pulled
@@ -31,7 +31,7 @@ def folders() -> Step:
         place.project(ctx).end_leftovers()  # what a killed habari-local left at work
         if not project_folder(ctx.project_path):
             return SAME
-        account.give(ctx.project_path)
+        container_user.chown(ctx.project_path)
         return f"made {ctx.project_path}"
 
     return Step("folders", "folders", action)
@@ -68,8 +68,8 @@ def registry(after: tuple[str, ...]) -> Step:
         labels = {docker.LABEL: "registry"}
         done = "" if before else keep_cache(docker.REGISTRY, labels, reference, REGISTRY_OWNER)
         project.up((), cancel=ctx.cancel)
-        wait.until(
-            lambda: wait.answers(page), "Registry", seconds=30, cancel=ctx.cancel,
+        polling.wait_until(
+            lambda: polling.http_ok(page), "Registry", seconds=30, cancel=ctx.cancel,
             hint="habari-local logs registry",
         )  # fmt: skip
         now = {each.id for each in engine.containers(place.ours(ctx))}
@@ -115,7 +115,7 @@ def push(names: Mapping[str, str], after: tuple[str, ...]) -> Step:
 def _has(ctx: Context, reference: str) -> bool:
     repository, _, tag = reference.rpartition(":")
     port = ctx.settings.port("registry")
-    return wait.answers(f"http://127.0.0.1:{port}/v2/{repository}/manifests/{tag}")
+    return polling.http_ok(f"http://127.0.0.1:{port}/v2/{repository}/manifests/{tag}")
 
 
 def pulls(names: Mapping[str, str], after: tuple[str, ...]) -> Step:

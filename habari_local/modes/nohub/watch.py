@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from habari_local import wait
+from habari_local.core import polling
+from habari_local.core.errors import HabariError
 from habari_local.drivers import engine
 from habari_local.drivers.engine import Ours
-from habari_local.errors import HabariError
 from habari_local.modes.base import Context
 
 START_SECONDS = 60.0
@@ -49,4 +49,4 @@ def _restart(ours: Ours, page: str) -> None:
     for container in engine.containers(ours):
         if container.service == "notebook":
             engine.restart(container.id)
-    wait.until(lambda: wait.answers(page), "notebook server", seconds=START_SECONDS)
+    polling.wait_until(lambda: polling.http_ok(page), "notebook server", seconds=START_SECONDS)

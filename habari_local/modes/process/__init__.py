@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
 
-from habari_local import wait
 from habari_local.config.secrets import forget
+from habari_local.core import polling
+from habari_local.core.errors import NotRunning
+from habari_local.core.paths import private_folder
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
 from habari_local.drivers import packing, processes, tail
-from habari_local.errors import NotRunning
 from habari_local.identity.users import kinds
 from habari_local.modes.base import (
     Address,
@@ -40,7 +41,6 @@ from habari_local.modes.process.steps import (
     refuse_taken_ports,
     service,
 )
-from habari_local.paths import private_folder
 
 DATA = (
     "homes",
@@ -265,7 +265,7 @@ def _status(wanted: services.Service, found: list[processes.Found]) -> ServiceSt
     mine = [each for each in found if each.service == wanted.name]
     if not mine:
         return ServiceStatus(wanted.name, "stopped", address)
-    good = wait.answers(wanted.health, accept=range(200, 500))
+    good = polling.http_ok(wanted.health, accept=range(200, 500))
     state = "running" if good else "not answering"
     memory = sum(each.memory() for each in mine)
     return ServiceStatus(wanted.name, state, address, mine[0].since, memory, pid=mine[0].pid)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from habari_local.core.errors import HabariError
 from habari_local.drivers import packing
-from habari_local.errors import HabariError
 from habari_local.modes.base import Context
 from habari_local.modes.kept import Home
 from habari_local.modes.process.services import NAME

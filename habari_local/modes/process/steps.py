@@ -11,15 +11,15 @@ from pathlib import Path
 
 import psutil
 
-from habari_local import wait
+from habari_local.core import polling
+from habari_local.core.errors import NotReady, PortTaken
+from habari_local.core.paths import private_folder, project_folder
 from habari_local.diagnostics import hints
 from habari_local.drivers import npm, processes, uv
 from habari_local.drivers.tail import last_lines
-from habari_local.errors import NotReady, PortTaken
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.process import services
 from habari_local.modes.process.services import NAME, Service
-from habari_local.paths import private_folder, project_folder
 
 HUNG_SECONDS = 10.0  # of doing nothing, after which a service that doesn't answer is restarted
 START_SECONDS = 60.0  # of doing nothing, after which `up` gives up on one that starts
@@ -141,18 +141,18 @@ def await_answer(
         NotReady: it ended, did nothing for so many seconds, or `gone_on` gave a reason.
     """
     log = log_path(ctx, wanted.name)
-    effort = wait.Effort(
+    effort = polling.Effort(
         lambda: processes.processor_time(process),
         lambda: log.stat().st_size if log.is_file() else 0,
     )
 
     def works() -> bool:
         # What answers, if wrongly, has started: its work and its log are of our own questions.
-        started = wait.answers(wanted.health, accept=range(100, 600))
+        started = polling.http_ok(wanted.health, accept=range(100, 600))
         return bool(ctx.installs) or (not started and effort.grown())
 
-    wait.until(
-        lambda: wait.answers(wanted.health, accept=range(200, 500)),
+    polling.wait_until(
+        lambda: polling.http_ok(wanted.health, accept=range(200, 500)),
         wanted.title,
         seconds=seconds,
         failed=lambda: gone_on() if processes.alive(process) else "its process ended",
@@ -214,7 +214,7 @@ def reconnect_proxy(after: tuple[str, ...]) -> Step:
 
     def action(ctx: Context, say: Say) -> str:
         url = f"{services.public_url(ctx)}/hub/health"
-        if wait.answers(url):
+        if polling.http_ok(url):
             return SAME
         if not ctx.wait:
             return "not waited for"
@@ -227,8 +227,8 @@ def reconnect_proxy(after: tuple[str, ...]) -> Step:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request, timeout=10):
             pass
-        wait.until(
-            lambda: wait.answers(url),
+        polling.wait_until(
+            lambda: polling.http_ok(url),
             "Habari",
             seconds=START_SECONDS,
             tick=lambda: say(f"waiting for {url}"),

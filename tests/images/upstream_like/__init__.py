@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 
 from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
 from habari_local.images.build import Images
 from habari_local.images.catalogue import Catalogue, Image, load
-from habari_local.paths import Checkout
 
 ROOT = Path(__file__).resolve().parents[3]
 BASE = "upstream-like"

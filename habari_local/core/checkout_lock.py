@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from habari_local.errors import Busy
+from habari_local.core.errors import Busy
 
 
 @contextmanager
-def held(folder: Path, doing: str) -> Iterator[None]:
+def checkout_lock(folder: Path, doing: str) -> Iterator[None]:
     """Hold the lock of `folder` for the block; the file says who holds it and why.
 
     The lock is flock(2)'s: killing the holder frees it, so a stale one can't exist.

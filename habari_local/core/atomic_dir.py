@@ -14,7 +14,7 @@ PREFIX = ".making-"
 
 
 @contextmanager
-def making(place: Path) -> Iterator[Path]:
+def atomic_dir(place: Path) -> Iterator[Path]:
     """Give an empty folder in `place`, on its file system, that is gone after the block.
 
     A killed maker can't remove its own: the next one does. Each holds flock(2) on its folder, which

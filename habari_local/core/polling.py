@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from habari_local.errors import Cancelled, NotReady
+from habari_local.core.errors import Cancelled, NotReady
 
 INTERVAL = 0.02  # seconds between two probes: below what a person notices, above what costs CPU
 LOOK_EVERY = 1.0  # seconds between two looks at whether something works
 WORK = 0.5  # seconds of a processor, or bytes of output: more than what idles takes in a minute
 
 
-def until(  # noqa: PLR0913 (all by keyword, all but one with a default)
+def wait_until(  # noqa: PLR0913 (all by keyword, all but one with a default)
     ready: Callable[[], bool],
     what: str,
     *,
@@ -95,7 +95,7 @@ def changes(seen: Callable[[], object]) -> Callable[[], bool]:
     return changed
 
 
-def answers(url: str, *, timeout: float = 1.0, accept: range = range(200, 400)) -> bool:
+def http_ok(url: str, *, timeout: float = 1.0, accept: range = range(200, 400)) -> bool:
     """Whether a GET of `url` is answered with a code in `accept`."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection

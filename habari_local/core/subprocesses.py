@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from habari_local.errors import Cancelled, CommandFailed, MissingTool
+from habari_local.core.errors import Cancelled, CommandFailed, MissingTool
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def run(
     with tempfile.TemporaryFile("w+", errors="replace") if apart else nullcontext() as errors:
         process = _started(argv, cwd, env, errors or subprocess.STDOUT)
         lines: list[str] = []
-        with _ended_on(cancel, process):
+        with _terminate_on(cancel, process):
             for line in process.stdout or ():
                 lines.append(line)
                 if on_line:
@@ -107,7 +107,7 @@ def _started(
         raise MissingTool(argv[0], "to go on", "habari-local doctor") from error
 
 
-def attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+def run_attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
     """Run `argv` with this process's own terminal; return its exit code.
 
     Ctrl-C reaches the program too; it is given the time to end in its own way.
@@ -120,7 +120,7 @@ def attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
             raise
 
 
-class _ended_on:  # noqa: N801 (reads as a with-statement)
+class _terminate_on:  # noqa: N801 (reads as a with-statement)
     """End the process group of `process` when `cancel` is set, and never leave it behind."""
 
     def __init__(self, cancel: threading.Event | None, process: subprocess.Popen[str]) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 from habari_local import checkout_identity
 from habari_local.checkout_identity import Identity
-from habari_local.errors import USAGE, HabariError
+from habari_local.core.errors import USAGE, HabariError
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 CHECKOUT = "HABARI_CHECKOUT"  # the variable that names the checkout to work on, as --checkout
 MARKER = "habari-local"  # the table of [tool] in pyproject.toml that makes a folder a checkout
 

@@ -1,0 +1,1 @@
+"""What everything stands on: errors, console, paths, polling, subprocesses, locks."""
