@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from habari_local.drivers import engine, node
+from habari_local.drivers import kind_nodes
+from habari_local.drivers.docker import client as docker_client
 from tests.e2e.cluster import Cluster
 from tests.e2e.endpoints import parse
 from tests.scratch import Scratch
@@ -37,7 +38,7 @@ def spent(scratch: Scratch, mode: str) -> Effort:
             inside.add(process.pid)
             found[part] += _of(process)
     for container in scratch.containers(mode):
-        pid = engine.api().inspect_container(container.id)["State"]["Pid"]
+        pid = docker_client.api().inspect_container(container.id)["State"]["Pid"]
         part = SERVERS if container.user else container.service
         found[part] += _tree(psutil.Process(pid))
     for process in psutil.process_iter(["name"]):
@@ -56,8 +57,8 @@ def _of_pods(scratch: Scratch) -> Iterator[tuple[str, psutil.Process]]:
         part = pod.metadata.labels.get("component") or pod.metadata.labels["app"]
         named = {"singleuser-server": SERVERS}.get(part, part.removeprefix("habari-"))
         parts[pod.metadata.uid] = named
-    for each in node.find(f"habari-{scratch.id}"):
-        init = psutil.Process(engine.api().inspect_container(each.id)["State"]["Pid"])
+    for each in kind_nodes.find(f"habari-{scratch.id}"):
+        init = psutil.Process(docker_client.api().inspect_container(each.id)["State"]["Pid"])
         for process in (init, *init.children(recursive=True)):
             yield parts.get(_pod(process), KUBERNETES), process
 

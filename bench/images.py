@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from habari_local.drivers import engine
+from habari_local.drivers.docker import client as docker_client
 from habari_local.images.catalogue import load
 from tests.images.upstream_like import built
 from tests.scratch import ROOT
@@ -111,12 +111,12 @@ def idle_percent(reference: str, options: Sequence[str]) -> float:
         time.sleep(IDLE_SECONDS)
         return (_spent(made) - before) / (time.monotonic() - began) * 100
     finally:
-        engine.api().remove_container(made, force=True, v=True)
+        docker_client.api().remove_container(made, force=True, v=True)
 
 
 def _spent(container: str) -> float:
     """Return the seconds of processor time of all that ever ran in a container."""
-    seen = engine.api().stats(container, stream=False)
+    seen = docker_client.api().stats(container, stream=False)
     return float(seen["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 
 

@@ -13,8 +13,9 @@ from habari_local.config.secrets import Secrets, load_secrets, write_private
 from habari_local.config.settings import Settings, fields_by_variable
 from habari_local.core.errors import USAGE, ConfigError, HabariError, NotRunning
 from habari_local.core.paths import Checkout, find_checkout
-from habari_local.drivers import engine, node, processes
-from habari_local.drivers import running as in_docker
+from habari_local.drivers import kind_nodes, processes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import running_modes as in_docker
 from habari_local.modes.base import Context, Elsewhere, Mode, ServiceStatus
 
 SNAPSHOT = "settings.json"
@@ -66,14 +67,14 @@ def without_notes(ctx: Context, mode: str) -> list[ServiceStatus]:
         for each in processes.find(ctx.checkout.id, mode)
         if each.service or each.user
     ]
-    if mode in KEPT_IN_DOCKER and engine.reachable():
-        ours = engine.Ours(ctx.checkout.id, mode)
+    if mode in KEPT_IN_DOCKER and docker_client.reachable():
+        ours = docker_client.ResourceLabels(ctx.checkout.id, mode)
         rows += [
             ServiceStatus(each.service or "server", NOTELESS, "", each.since, None, each.user)
-            for each in engine.containers(ours)
+            for each in docker_client.containers(ours)
             if each.state == "running"
         ]
-        nodes = node.find(cluster(ctx.checkout)) if mode == "kind" else []
+        nodes = kind_nodes.find(cluster(ctx.checkout)) if mode == "kind" else []
         rows += [ServiceStatus(each.name, NOTELESS) for each in nodes if each.running]
     return list({(row.name, row.user): row for row in rows}.values())
 
@@ -84,12 +85,12 @@ def earlier(mode: Mode, ctx: Context) -> dict[str, list[str]]:
     Those that were at this path, or where this one was before. Empty where this checkout has data
     of the mode itself; what is in use is left out.
     """
-    if mode.name not in KEPT_IN_DOCKER or mode.data(ctx) or not engine.reachable():
+    if mode.name not in KEPT_IN_DOCKER or mode.data(ctx) or not docker_client.reachable():
         return {}
     own = ctx.checkout.identity
     return {
         each: volumes
-        for each, volumes in engine.volumes_by_checkout(mode.name).items()
+        for each, volumes in docker_client.volumes_by_checkout(mode.name).items()
         if each != own.id
         and (each == own.earlier or of_the_same_path(each, own.id))
         and not in_docker.modes(each)
@@ -108,7 +109,7 @@ def adopt(mode: Mode, ctx: Context, wanted: str) -> None:
         raise HabariError(
             f"{wanted}: nothing of mode {mode.name} that is not in use is kept under this id,"
             " or this checkout has data of its own there.",
-            f"docker volume ls --filter label={engine.MODE}={mode.name}",
+            f"docker volume ls --filter label={docker_client.MODE}={mode.name}",
             USAGE,
         )
     checkout_identity.record(ctx.checkout.root, checkout_identity.Identity(wanted))

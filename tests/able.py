@@ -62,9 +62,9 @@ def chosen(arguments: list[str], told: Callable[[str], object]) -> list[str]:
 
 
 def _has_images(mode: str) -> bool:
-    from habari_local.drivers import docker
+    from habari_local.drivers.docker import images as docker_images
     from habari_local.images.build import Images
 
     images = Images(Checkout(ROOT), Settings.model_validate({"images": IMAGES}), os.environ)
     wanted = [image.name for image in images.catalogue.values() if mode in image.modes]
-    return all(docker.find(images.reference(name)) is not None for name in wanted)
+    return all(docker_images.find(images.reference(name)) is not None for name in wanted)

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from habari_local.core import polling
-from habari_local.drivers import engine
+from habari_local.drivers.docker import client as docker_client
 from tests.scratch import Scratch
 
 NODE = "io.x-k8s.kind.cluster"  # kind's label
@@ -40,7 +40,7 @@ def _left(scratch: Scratch, *, volumes: bool) -> dict[str, list[str]]:
         "temporary files": map(str, scratch.temporary.iterdir()),
     }
     ids: set[str] = set()
-    if engine.reachable():
+    if docker_client.reachable():
         kinds |= _of_engine(scratch, volumes=volumes)
         ids = _once_of_engine(scratch)
     marks = {str(scratch.root), scratch.id, *ids}
@@ -73,7 +73,7 @@ def _unix_sockets(scratch: Scratch) -> Iterator[str]:
 
 
 def _of_engine(scratch: Scratch, *, volumes: bool) -> dict[str, Iterable[str]]:
-    api = engine.api()
+    api = docker_client.api()
     containers = [
         each["Names"][0]
         for each in api.containers(all=True)
@@ -88,7 +88,7 @@ def _of_engine(scratch: Scratch, *, volumes: bool) -> dict[str, Iterable[str]]:
 
 def _once_of_engine(scratch: Scratch) -> set[str]:
     """The ids of all networks and containers that were this checkout's at any time."""
-    events = engine.api().events(
+    events = docker_client.api().events(
         since=int(scratch.made),
         until=int(time.time()) + 1,
         filters={"type": ["network", "container"], "event": "create"},

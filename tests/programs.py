@@ -11,7 +11,8 @@ import pytest
 
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.drivers import docker, engine
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import images as docker_images
 from habari_local.images import tools
 from habari_local.images.build import Images
 
@@ -30,11 +31,11 @@ def with_helm() -> dict[str, str]:
 
 @cache
 def _copied() -> Path | None:
-    if not engine.reachable():
+    if not docker_client.reachable():
         return None
     images = Images(Checkout(ROOT), Settings.model_validate({"images": "packages"}), os.environ)
     reference = images.reference("tools")
-    if docker.find(reference) is None:
+    if docker_images.find(reference) is None:
         return None
     tools.unpack(images)
     return tools.folder(images)

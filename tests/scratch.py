@@ -19,7 +19,8 @@ import psutil
 import pytest
 
 from habari_local.core.paths import Checkout
-from habari_local.drivers import engine, node, processes
+from habari_local.drivers import kind_nodes, processes
+from habari_local.drivers.docker import client as docker_client
 from tests.able import CHART, IMAGES, missing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,7 +133,7 @@ class Scratch:
         loaded: dict[str, Any] = json.loads(self.good("endpoints"))
         return loaded
 
-    def found(self) -> list[processes.Found]:
+    def found(self) -> list[processes.ManagedProcess]:
         """Every process that belongs to this checkout."""
         return processes.find(self.id)
 
@@ -140,16 +141,16 @@ class Scratch:
         """The process of one service."""
         return next(found.process for found in self.found() if found.service == name)
 
-    def containers(self, mode: str) -> list[engine.Container]:
+    def containers(self, mode: str) -> list[docker_client.Container]:
         """Every container that belongs to this checkout."""
-        if not engine.reachable():
+        if not docker_client.reachable():
             return []
-        return engine.containers(engine.Ours(self.id, mode))
+        return docker_client.containers(docker_client.ResourceLabels(self.id, mode))
 
     def running(self, mode: str) -> set[tuple[object, float | None]]:
         """All that runs, and since when: what a call that does nothing must leave alone."""
         processes_here = {(found.process.pid, found.since) for found in self.found()}
-        nodes = node.find(f"habari-{self.id}") if engine.reachable() else []
+        nodes = kind_nodes.find(f"habari-{self.id}") if docker_client.reachable() else []
         return {
             *processes_here,
             *((each.id, each.since) for each in self.containers(mode)),
@@ -214,10 +215,10 @@ def scratch_checkout(folder: Path) -> Iterator[Scratch]:
     finally:
         _GIVEN.difference_update(scratch.ports)
         processes.stop(found.process for found in scratch.found())
-        for mode in ("hub", "nohub", "kind") if engine.reachable() else ():
-            for each in node.find(f"habari-{scratch.id}"):
-                engine.api().remove_container(each.id, force=True, v=True)
-            ours = engine.Ours(scratch.id, mode)
-            engine.remove(engine.containers(ours))
-            engine.remove_networks(ours)
-            engine.remove_volumes(engine.volumes(ours))
+        for mode in ("hub", "nohub", "kind") if docker_client.reachable() else ():
+            for each in kind_nodes.find(f"habari-{scratch.id}"):
+                docker_client.api().remove_container(each.id, force=True, v=True)
+            ours = docker_client.ResourceLabels(scratch.id, mode)
+            docker_client.remove(docker_client.containers(ours))
+            docker_client.remove_networks(ours)
+            docker_client.remove_volumes(docker_client.volumes(ours))

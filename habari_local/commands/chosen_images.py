@@ -25,10 +25,10 @@ def images_of(sets: list[str] | None) -> Images:
     """
     from habari_local.config.load import environment, load
     from habari_local.core.paths import find_checkout
-    from habari_local.drivers import docker
+    from habari_local.drivers.docker import images as docker_images
     from habari_local.images.build import Images
 
     checkout, env = find_checkout(), environment()
     settings = load(checkout.root, flags(sets)).settings
-    docker.program(env)
+    docker_images.program(env)
     return Images(checkout, settings, env)

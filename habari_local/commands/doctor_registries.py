@@ -51,11 +51,11 @@ def ask_registries(environ: Mapping[str, str], modes: Sequence[str]) -> list[Ask
 
 
 def _platform() -> str:
-    from habari_local.drivers import engine
-    from habari_local.drivers.docker import told
+    from habari_local.drivers.docker import client as docker_client
+    from habari_local.drivers.docker.images import translate_errors
 
-    with told():
-        found = engine.api().version()
+    with translate_errors():
+        found = docker_client.api().version()
     return f"{found['Os']}/{found['Arch']}"
 
 

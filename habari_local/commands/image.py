@@ -34,14 +34,14 @@ def list_(sets: Sets = None, as_json: AsJson = False) -> Result:
 
     Example: habari-local image list --set HABARI_IMAGES=packages
     """
-    from habari_local.drivers import docker
+    from habari_local.drivers.docker import images as docker_images
 
     images = images_of(sets)
     rows: list[dict[str, Any]] = []
     shown = []
     for image in images.catalogue.values():
         reference = images.reference(image.name)
-        stored = docker.find(reference)
+        stored = docker_images.find(reference)
         state = "there" if stored else ("not pulled" if image.pull else "not built")
         size = stored.size if stored else None
         rows.append(
@@ -53,7 +53,7 @@ def list_(sets: Sets = None, as_json: AsJson = False) -> Result:
                 "from": image.origin,
                 "modes": list(image.modes),
                 "size_bytes": size,
-                "commit": stored.labels.get(docker.COMMIT, "") if stored else "",
+                "commit": stored.labels.get(docker_images.COMMIT, "") if stored else "",
             }
         )
         shown.append((image.name, state, human_size(size), reference, image.about))
@@ -134,7 +134,7 @@ def prune(
     Example: habari-local image prune
     """
     from habari_local.commands.meant import confirm_deletion
-    from habari_local.drivers import docker
+    from habari_local.drivers.docker import images as docker_images
     from habari_local.images import transfer
 
     images = images_of(None)
@@ -142,7 +142,7 @@ def prune(
         found = transfer.unasked(images, every=True)
         names = [name for each in found for name in each.tags or (each.id,)]
         again = "habari-local image prune --all"
-        things = [*(f"image {name}" for name in names), *([CACHE] if docker.sent() else ())]
+        things = [*(f"image {name}" for name in names), *([CACHE] if docker_images.sent() else ())]
         confirm_deletion(things, images.checkout.root, yes=yes, again=again)
     removed = transfer.prune(images, every=every)
     size = human_size(sum(each.size for each in removed))

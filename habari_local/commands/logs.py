@@ -126,7 +126,7 @@ def _last(lines: Iterable[str], count: int) -> Iterator[str]:
 def _json(line: str) -> str:
     from datetime import UTC, datetime
 
-    from habari_local.drivers.tail import written_at
+    from habari_local.drivers.log_files import written_at
 
     name, _, text = line.partition(" | ")
     written = written_at(text)

@@ -85,8 +85,8 @@ def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line
 
 def _in_cluster(context: str, namespace: str, secret: str) -> KeyInCluster:
     from habari_local.config.load import environment
-    from habari_local.drivers import kubeconfig
-    from habari_local.drivers.kubernetes import Cluster
+    from habari_local.drivers.kubernetes import kubeconfig
+    from habari_local.drivers.kubernetes.cluster import Cluster
     from habari_local.storage.key_in_cluster import KeyInCluster
 
     cluster = Cluster(kubeconfig.find(environment(), context), context)

@@ -17,8 +17,9 @@ from habari_local.diagnostics.checks import (
     refuse_lacking,
     version_of,
 )
-from habari_local.drivers import engine, mmdebstrap, package_manager
-from habari_local.drivers.docker import program
+from habari_local.drivers import mmdebstrap, package_manager
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.images import program
 
 # The first engine and Compose that know the start interval of health checks.
 ENGINE, COMPOSE, BUILDX = (25, 0), (2, 21), (0, 12)
@@ -35,7 +36,7 @@ def _engine(env: Mapping[str, str]) -> Finding:
     if shutil.which("docker", path=env.get("PATH")) is None:
         return Finding("not found", good=False)
     try:
-        version = str(engine.api().version()["Version"])
+        version = str(docker_client.api().version()["Version"])
     except HabariError as error:
         seen = error.message.removeprefix("Docker: ").rpartition(", ")[0]
         return Finding("no answer", good=False, mend=error.hint, state=NOT_RUNNING, detail=seen)

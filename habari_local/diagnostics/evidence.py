@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from habari_local.drivers.tail import STARTED
+from habari_local.drivers.log_files import STARTED
 
 # In the query of each request that `why` sends, and so in the line that a service logs of it.
 MARK = "habari-probe"

@@ -20,14 +20,14 @@ import psutil
 
 from habari_local.core import polling
 from habari_local.core.errors import MissingTool, NotReady, NotRunning
-from habari_local.drivers.tail import STARTED
+from habari_local.drivers.log_files import STARTED
 
 LABEL, SERVICE = "HABARI_LABEL", "HABARI_SERVICE"
 UMASK = 0o022  # of what we start and what that starts: a container's, whatever the caller's is
 
 
 @dataclass(frozen=True)
-class Found:
+class ManagedProcess:
     """A running process of ours: `service` and `digest` are empty for a descendant of one."""
 
     process: psutil.Process
@@ -99,7 +99,7 @@ def start(
     return psutil.Process(started.pid)
 
 
-def find(checkout_id: str, mode: str | None = None) -> list[Found]:
+def find(checkout_id: str, mode: str | None = None) -> list[ManagedProcess]:
     """Return the running processes of a checkout, oldest first, sparing our own ancestors."""
     myself = psutil.Process()
     spared = {myself.pid, *(parent.pid for parent in myself.parents())}
@@ -120,7 +120,7 @@ def find(checkout_id: str, mode: str | None = None) -> list[Found]:
         service, _, digest = environ.get(SERVICE, "").partition("@")
         user = environ.get("JUPYTERHUB_USER", "")
         if mode in (None, of_mode):
-            found.append(Found(process, of_mode, service, digest, user))
+            found.append(ManagedProcess(process, of_mode, service, digest, user))
     return sorted(found, key=lambda each: each.since)
 
 
@@ -193,7 +193,7 @@ def stop(processes: Iterable[psutil.Process], *, seconds: float = 5.0) -> None:
             asked.append(process)
         except psutil.Error:
             continue
-    kill(_outlasting(asked, seconds), seconds=seconds)
+    kill(_wait_for_exit(asked, seconds), seconds=seconds)
 
 
 def kill(processes: Iterable[psutil.Process], *, seconds: float = 5.0) -> None:
@@ -205,10 +205,10 @@ def kill(processes: Iterable[psutil.Process], *, seconds: float = 5.0) -> None:
             hit.append(process)
         except psutil.Error:
             continue
-    _outlasting(hit, seconds)
+    _wait_for_exit(hit, seconds)
 
 
-def _outlasting(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+def _wait_for_exit(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Wait until all have ended, at most `seconds`; return those that run still.
 
     A zombie has ended: what it held is free. psutil's own wait lasts until somebody reaps it, and

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from habari_local.core.errors import HabariError
-from habari_local.drivers.docker import WITHOUT
+from habari_local.drivers.docker.images import WITHOUT
 
 if TYPE_CHECKING:
     import requests

@@ -15,7 +15,9 @@ from habari_local.config.settings import Settings
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.core.paths import Checkout, private_folder
 from habari_local.diagnostics.docker import refuse_build
-from habari_local.drivers import distribution, docker, git, mmdebstrap, processes
+from habari_local.drivers import git, mmdebstrap, processes
+from habari_local.drivers.docker import images as docker_images
+from habari_local.drivers.docker import registry as docker_registry
 from habari_local.images import mirrors, tags
 from habari_local.images.catalogue import Catalogue, Image, load, through, with_bases
 from habari_local.images.chart_images import chart_images
@@ -108,11 +110,11 @@ class Images:
         Raises:
             HabariError: a name that the catalogue lacks; no engine answers.
         """
-        docker.program(self.environ)
+        docker_images.program(self.environ)
         self._sweep()
         wanted = with_bases(self.catalogue, names)
         references = {image.name: self.reference(image.name) for image in wanted}
-        lacking = {n for n in references if docker.find(references[n]) is None}
+        lacking = {n for n in references if docker_images.find(references[n]) is None}
         needed = set(names or self.catalogue)
         for image in reversed(wanted):
             if image.name in needed & lacking:
@@ -138,7 +140,7 @@ class Images:
             if image.name not in lacking:
                 return THERE
             self._make(image, reference, say, cancel)
-            stored = docker.find(reference)
+            stored = docker_images.find(reference)
             if stored is None:
                 raise HabariError(
                     f"Image {image.name}: built and not among the engine's images, {reference} was"
@@ -151,7 +153,7 @@ class Images:
 
     def _make(self, image: Image, reference: str, say: Say, cancel: threading.Event | None) -> None:
         if image.pull:
-            distribution.pull(reference, say, cancel, mirrors.ca_bundle(self.environ))
+            docker_registry.pull(reference, say, cancel, mirrors.ca_bundle(self.environ))
             return
         folder = private_folder(self.checkout.state / FOLDER)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f"{image.name}-") as made:
@@ -171,7 +173,7 @@ class Images:
             script, tar, image.suite, mirror, self._labelled, on_line=say, cancel=cancel
         )
         labels = [f'LABEL {name}="{value}"' for name, value in self._labels(image).items()]
-        docker.import_tar(tar, reference, [*BASE_ENVIRONMENT, *labels])
+        docker_images.import_tar(tar, reference, [*BASE_ENVIRONMENT, *labels])
 
     def _build(
         self, image: Image, reference: str, folder: Path, say: Say, cancel: threading.Event | None
@@ -191,7 +193,9 @@ class Images:
                 argv += ["--build-arg", name]
         argv += [*self._secrets(folder), str(root / image.context)]
         try:
-            docker.build(argv, self._labelled, on_line=lambda line: say(shown(line)), cancel=cancel)
+            docker_images.build(
+                argv, self._labelled, on_line=lambda line: say(shown(line)), cancel=cancel
+            )
         except CommandFailed as error:
             raise explain(image.name, image.dockerfile, error) from error
 
@@ -202,9 +206,9 @@ class Images:
     def _labels(self, image: Image) -> dict[str, str]:
         commit = git.commit(self.checkout.root, self.environ)
         return {
-            docker.LABEL: image.name,
+            docker_images.LABEL: image.name,
             "dev.habari.checkout": self.checkout.id,
-            docker.COMMIT: commit,
+            docker_images.COMMIT: commit,
         }
 
     def _secrets(self, folder: Path) -> list[str]:

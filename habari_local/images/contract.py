@@ -10,7 +10,7 @@ from typing import Any
 
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drivers import docker
+from habari_local.drivers.docker import images as docker_images
 from habari_local.images.build import Images
 
 PROBE, KERNELS = "images/check/probe.py", "images/check/kernels.py"
@@ -44,7 +44,7 @@ def check(images: Images, reference: str = "", max_size: int = 0) -> list[Row]:
     """
     ours = images.reference("notebook")
     reference, ours_alone = reference or ours, reference in ("", ours)
-    stored = docker.find(reference)
+    stored = docker_images.find(reference)
     if stored is None:
         raise HabariError(
             f"Image {reference}: not among the engine's images, expected there.",
@@ -72,10 +72,10 @@ def hub_version(checkout: Checkout) -> str:
 
 def _run(reference: str, script: Sequence[str], user: str = "") -> dict[str, Any]:
     """Run the probe through the image's own entrypoint; return what it found."""
-    finished = docker.run_once(
+    finished = docker_images.run_once(
         reference,
         ["python3", "-c", *script],
-        labels={docker.LABEL: "check"},
+        labels={docker_images.LABEL: "check"},
         seconds=LIMIT_SECONDS,
         user=user,
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from habari_local.config.load import environment
 from habari_local.core.errors import CommandFailed, HabariError
-from habari_local.drivers.docker import WITHOUT
+from habari_local.drivers.docker.images import WITHOUT
 from habari_local.drivers.install_errors import NETWORK, network_hint
 
 TAIL = 20

@@ -11,7 +11,9 @@ from habari_local.config.settings import Settings
 from habari_local.core.errors import ConfigError, HabariError
 from habari_local.core.paths import find_checkout
 from habari_local.diagnostics.checks import TOO_LITTLE, Finding, Requirement, always
-from habari_local.drivers import docker, engine, node
+from habari_local.drivers import kind_nodes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import images as docker_images
 from habari_local.images.build import Images
 from habari_local.images.catalogue import Image
 from habari_local.images.upstream import Recorded
@@ -57,9 +59,9 @@ def needed_bytes(images: Images, mode: str, backend: str) -> int:
         for name, image in images.catalogue.items()
         if mode in image.modes and (not name.startswith("s3-") or name == f"s3-{s3}")
     }
-    lacking = {name for name in sizes if docker.find(images.reference(name)) is None}
+    lacking = {name for name in sizes if docker_images.find(images.reference(name)) is None}
     needed = sum(sizes[name] for name in lacking if not name.startswith("chart-"))
-    if mode == KIND and not node.find(f"habari-{images.checkout.id}"):
+    if mode == KIND and not kind_nodes.find(f"habari-{images.checkout.id}"):
         chart = [name for name in sizes if name.startswith("chart-")]
         own = [name for name in sizes if name in ON_NODES and not (chart and name in OF_CHART)]
         on_node = sum(sizes[name] for name in (*own, *chart))
@@ -79,8 +81,8 @@ def free_bytes() -> int | None:
     Raises:
         HabariError: no engine answers.
     """
-    with docker.told():
-        info = engine.api().info()
+    with docker_images.translate_errors():
+        info = docker_client.api().info()
     root = Path(info["DockerRootDir"])
     if "Docker Desktop" in info.get("OperatingSystem", "") or not _is_here(root):
         return None

@@ -11,7 +11,8 @@ from pathlib import Path
 from habari_local.core.atomic_dir import atomic_dir
 from habari_local.core.errors import MissingTool
 from habari_local.core.paths import private_folder
-from habari_local.drivers import cluster_tools, docker
+from habari_local.drivers import cluster_tools
+from habari_local.drivers.docker import images as docker_images
 from habari_local.images.build import Images
 
 IMAGE = "tools"
@@ -60,7 +61,7 @@ def unpack(images: Images) -> bool:
     private_folder(target)
     with atomic_dir(target) as part:
         for name in NAMES:
-            packed = io.BytesIO(docker.read(images.reference(IMAGE), f"/{name}"))
+            packed = io.BytesIO(docker_images.read(images.reference(IMAGE), f"/{name}"))
             with tarfile.open(fileobj=packed) as tar:
                 content = tar.extractfile(name)
                 (part / name).write_bytes(content.read() if content else b"")

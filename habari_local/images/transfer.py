@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from habari_local.core.errors import USAGE, HabariError
-from habari_local.drivers import distribution, docker, git
+from habari_local.drivers import git
+from habari_local.drivers.docker import images as docker_images
+from habari_local.drivers.docker import registry as docker_registry
 from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, choose
 
@@ -57,13 +59,13 @@ def push(
     sent = []
     for image in chosen:
         reference = images.reference(image.name)
-        stored = docker.find(reference)
+        stored = docker_images.find(reference)
         if stored is None:
             raise HabariError(
                 f"Image {image.name}: not built, {reference} was expected here.",
                 f"habari-local image build {image.name}",
             )
-        if stored.labels.get(docker.COMMIT, "").endswith(DIRTY) and not dirty:
+        if stored.labels.get(docker_images.COMMIT, "").endswith(DIRTY) and not dirty:
             raise HabariError(
                 f"Image {reference}: built before all was committed, as its label says; one of a"
                 " commit was expected.",
@@ -72,9 +74,11 @@ def push(
         plain = reference.partition("@")[0].rpartition("/")[2]
         target = f"{registry.rstrip('/')}/{plain}"
         say(target)
-        there = distribution.digest_there(target)
+        there = docker_registry.digest_there(target)
         sent.append(
-            Sent(image.name, target, there or distribution.push(reference, target, say), not there)
+            Sent(
+                image.name, target, there or docker_registry.push(reference, target, say), not there
+            )
         )
     return sent
 
@@ -106,11 +110,11 @@ def fetch(reference: str, say: Callable[[str], None]) -> str:
             USAGE,
         )
     exact = f"{found[1]}{found[3]}"
-    distribution.pull(exact, say, None)
+    docker_registry.pull(exact, say, None)
     return exact
 
 
-def unasked(images: Images, *, every: bool = False) -> list[docker.Stored]:
+def unasked(images: Images, *, every: bool = False) -> list[docker_images.LocalImage]:
     """Return what this checkout built and neither value of HABARI_IMAGES asks for.
 
     With `every`, what they ask for too, built and pulled. What another checkout built is not among
@@ -123,14 +127,14 @@ def unasked(images: Images, *, every: bool = False) -> list[docker.Stored]:
     wanted = {each.reference(name) for each in known for name in each.catalogue}
     built = [
         stored
-        for stored in docker.ours()
+        for stored in docker_images.habari_images()
         if stored.labels.get("dev.habari.checkout") == images.checkout.id
         and (every or not wanted.intersection(stored.tags or ()))
     ]
     return [*built, *_pulled(known)] if every else built
 
 
-def _pulled(known: Sequence[Images]) -> list[docker.Stored]:
+def _pulled(known: Sequence[Images]) -> list[docker_images.LocalImage]:
     """Return what is there under a reference that is pulled; each by that reference alone."""
     references = {
         each.reference(name)
@@ -138,20 +142,20 @@ def _pulled(known: Sequence[Images]) -> list[docker.Stored]:
         for name, image in each.catalogue.items()
         if image.pull
     } - {each.settings.notebook_image for each in known}
-    found = {name: docker.find(name) for name in sorted(references)}
+    found = {name: docker_images.find(name) for name in sorted(references)}
     return [replace(stored, tags=(name,)) for name, stored in found.items() if stored]
 
 
-def prune(images: Images, *, every: bool = False) -> list[docker.Stored]:
+def prune(images: Images, *, every: bool = False) -> list[docker_images.LocalImage]:
     """Remove what `unasked` returns; return what is gone. What a container uses stays.
 
     With `every`, what was sent to local clusters goes too.
     """
     if every:
-        docker.forget_sent()
+        docker_images.remove_pushed_names()
     removed = []
     for stored in unasked(images, every=every):
-        outcomes = [docker.remove(name) for name in stored.tags or (stored.id,)]
+        outcomes = [docker_images.remove(name) for name in stored.tags or (stored.id,)]
         if all(outcomes):
             removed.append(stored)
     return removed

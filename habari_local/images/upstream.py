@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from habari_local.drivers import engine
-from habari_local.drivers.docker import told
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.images import translate_errors
 from habari_local.drivers.registry import Offer, parse
 
 FILE = "images/upstream.toml"
@@ -55,8 +55,8 @@ def configuration(reference: str) -> dict[str, Any]:
     Raises:
         HabariError: the engine has none of that name.
     """
-    with told(f"Image {reference}"):
-        found = engine.api().inspect_image(reference)  # type: ignore[no-untyped-call]
+    with translate_errors(f"Image {reference}"):
+        found = docker_client.api().inspect_image(reference)  # type: ignore[no-untyped-call]
     config = found["Config"]
     seen: dict[str, Any] = {key: config.get(name) for key, name in CONFIGURED.items()}
     seen = {key: value or ("" if key == "user" else []) for key, value in seen.items()}

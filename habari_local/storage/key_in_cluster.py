@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from habari_local.core.errors import USAGE, HabariError
-from habari_local.drivers.execution import Pod, execute
-from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
+from habari_local.drivers.kubernetes.pod_exec import Pod, execute
 from habari_local.storage.key_file import ID, SECRET
 from habari_local.storage.target import S3Access
 

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from habari_local.core import polling
-from habari_local.drivers import engine, node
+from habari_local.drivers import kind_nodes
+from habari_local.drivers.docker import client as docker_client
 from tests.able import here
 from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run
@@ -211,8 +212,8 @@ def test_down_leaves_nothing_and_says_what_it_kept(platform: tuple[str, Scratch]
     assert "Kept" in said
     if mode == "kind":  # the one that is kept as containers
         policies = [
-            engine.api().inspect_container(each.id)["HostConfig"]["RestartPolicy"]["Name"]
-            for each in node.find(f"habari-{scratch.id}")
+            docker_client.api().inspect_container(each.id)["HostConfig"]["RestartPolicy"]["Name"]
+            for each in kind_nodes.find(f"habari-{scratch.id}")
         ]
         assert policies == ["no"], "an engine that starts anew starts none of them"
     assert left_by(scratch) == {}

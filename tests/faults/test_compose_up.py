@@ -17,8 +17,8 @@ from threading import Event
 import pytest
 import requests
 
-from habari_local.drivers import engine
-from habari_local.drivers.clearance import clear
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.cleanup import remove_all
 from tests.footprint import left_by
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
 from tests.waiting import wait_for
@@ -44,7 +44,7 @@ def second(scratch: Scratch, tmp_path: Path) -> Iterator[Scratch]:
 @pytest.fixture
 def image() -> str:
     """Any of ours that has a shell."""
-    found = engine.api().images(filters={"reference": "habari-socket"})
+    found = docker_client.api().images(filters={"reference": "habari-socket"})
     return str(found[0]["Id"])
 
 
@@ -177,7 +177,7 @@ def test_what_the_engine_is_still_making_when_it_begins_is_taken_away_too(
     scratch: Scratch, image: str
 ) -> None:
     """What a killed Compose asked for comes when the first look is over."""
-    ours, api = engine.Ours(scratch.id, "nohub"), engine.api()
+    ours, api = docker_client.ResourceLabels(scratch.id, "nohub"), docker_client.api()
     slow = ["sh", "-c", "trap 'sleep 1; exit' TERM; sleep 60 & wait"]
     first = api.create_container(image, slow, labels=ours.labels, entrypoint=[])["Id"]
     api.start(first)
@@ -193,31 +193,31 @@ def test_what_the_engine_is_still_making_when_it_begins_is_taken_away_too(
 
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(late)
-        clear(ours)
+        remove_all(ours)
         coming.result(10)
     stops.close()
     assert left_by(scratch) == {}
 
 
 def test_what_comes_when_nothing_is_there_yet_is_taken_away_too(scratch: Scratch) -> None:
-    ours = engine.Ours(scratch.id, "nohub")
+    ours = docker_client.ResourceLabels(scratch.id, "nohub")
 
     def late() -> None:
         Event().wait(0.5)  # the moment: the first look is over
-        engine.api().create_network(f"habari-{scratch.id}-late", labels=ours.labels)
+        docker_client.api().create_network(f"habari-{scratch.id}-late", labels=ours.labels)
 
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(late)
-        clear(ours, interrupted=True)
+        remove_all(ours, interrupted=True)
         coming.result(10)
     assert left_by(scratch) == {}
 
 
 def test_a_stray_container_with_our_label_is_found_and_removed(scratch: Scratch) -> None:
     scratch.good("up", "--mode", "nohub")
-    image = engine.api().inspect_container(scratch.containers("nohub")[0].id)["Image"]
-    ours = engine.Ours(scratch.id, "nohub")
-    engine.api().create_container(image, name=f"stray-{scratch.id}", labels=ours.labels)
+    image = docker_client.api().inspect_container(scratch.containers("nohub")[0].id)["Image"]
+    ours = docker_client.ResourceLabels(scratch.id, "nohub")
+    docker_client.api().create_container(image, name=f"stray-{scratch.id}", labels=ours.labels)
     said = scratch.good("down")
     assert re.search(rf"stray-{scratch.id}", said)
     assert left_by(scratch) == {}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from habari_local.drivers import engine
+from habari_local.drivers.docker import client as docker_client
 from tests.e2e.waiting import until
 from tests.faults.parts import Platform
 from tests.scratch import Scratch
@@ -24,11 +24,11 @@ def platform(platform_of: Callable[[str], Platform]) -> Scratch:
 )
 def test_a_paused_container_is_named(platform: Scratch, service: str, rung: str) -> None:
     container = next(each for each in platform.containers("hub") if each.service == service)
-    engine.api().pause(container.id)
+    docker_client.api().pause(container.id)
     try:
         told = platform.call("why", "--json")
     finally:
-        engine.api().unpause(container.id)
+        docker_client.api().unpause(container.id)
         until("healthy again", lambda: platform.call("status").returncode == 0, 60)
     assert told.returncode == 4
     assert json.loads(told.stdout)["broken"] == rung

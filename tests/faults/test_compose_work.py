@@ -14,8 +14,8 @@ import psutil
 import pytest
 import requests
 
-from habari_local.drivers import engine
-from habari_local.drivers.engine import Container
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.client import Container
 from tests.e2e.endpoints import Endpoints, parse
 from tests.e2e.hub_client import HubError
 from tests.e2e.s3_client import Bucket, connect
@@ -75,15 +75,17 @@ def container(platform: Scratch, name: str) -> Container:
 
 
 def addresses(each: Container) -> list[str]:
-    networks = engine.api().inspect_container(each.id)["NetworkSettings"]["Networks"].values()
+    networks = (
+        docker_client.api().inspect_container(each.id)["NetworkSettings"]["Networks"].values()
+    )
     return [ip for network in networks for ip in (network["IPAddress"], network["Gateway"]) if ip]
 
 
 def reached(each: Container, targets: list[tuple[str, int]]) -> list[list[object]]:
     """Which of the addresses take a connection from inside a container."""
     command = ["/opt/habari/bin/python", "-c", KNOCK, json.dumps(targets)]
-    made = engine.api().exec_create(each.id, command)
-    answer: list[list[object]] = json.loads(engine.api().exec_start(made["Id"]))
+    made = docker_client.api().exec_create(each.id, command)
+    answer: list[list[object]] = json.loads(docker_client.api().exec_start(made["Id"]))
     return answer
 
 
@@ -107,7 +109,7 @@ def test_a_user_reaches_s3_the_hub_and_the_public_proxy_and_nothing_else(
 
 
 def test_a_users_server_has_no_power_over_its_container(platform: Scratch, server: Server) -> None:
-    inspected = engine.api().inspect_container(container(platform, "grace").id)
+    inspected = docker_client.api().inspect_container(container(platform, "grace").id)
     assert inspected["Config"]["User"].split(":")[0] not in {"", "0"}
     host = inspected["HostConfig"]
     assert host["CapDrop"] == ["ALL"]
@@ -122,7 +124,7 @@ def test_the_kernel_says_that_no_container_has_any_power(platform: Scratch, serv
     found = platform.containers(MODE)
     assert {"hub", "db", "proxy", "s3", "socket", "github"} < {each.service for each in found}
     for each in found:
-        state = engine.api().inspect_container(each.id)["State"]
+        state = docker_client.api().inspect_container(each.id)["State"]
         first = psutil.Process(state["Pid"])
         for process in (first, *first.children(recursive=True)):
             told = about(process.pid)
@@ -143,7 +145,7 @@ def test_only_the_socket_proxy_has_the_engines_socket(platform: Scratch) -> None
         for each in platform.containers(MODE)
         if any(
             "docker.sock" in mount.get("Source", "")
-            for mount in engine.api().inspect_container(each.id)["Mounts"]
+            for mount in docker_client.api().inspect_container(each.id)["Mounts"]
         )
     ]
     assert holders == ["socket"]
@@ -160,7 +162,7 @@ def test_a_crashed_service_comes_back_by_itself_and_servers_go_on(
     server.save_text(f"notebooks/before-{service}.txt", "acknowledged")
     mine = container(platform, "grace")
     crashed = container(platform, service)
-    psutil.Process(engine.api().inspect_container(crashed.id)["State"]["Pid"]).kill()
+    psutil.Process(docker_client.api().inspect_container(crashed.id)["State"]["Pid"]).kill()
     with recovery():  # by the engine alone
         wait_for(lambda: container(platform, service).since not in (None, crashed.since))
         wait_for(lambda: platform.call("status").returncode == 0)
@@ -175,7 +177,7 @@ def test_a_crashed_service_comes_back_by_itself_and_servers_go_on(
 def test_a_stopped_service_is_seen_and_mended_by_up(
     platform: Scratch, endpoints: Endpoints, server: Server, service: str
 ) -> None:
-    engine.api().stop(container(platform, service).id, timeout=1)
+    docker_client.api().stop(container(platform, service).id, timeout=1)
     shown = platform.call("status", "--json")
     assert shown.returncode == 4
     states = {row["name"]: row["state"] for row in json.loads(shown.stdout)["services"]}
@@ -187,7 +189,7 @@ def test_a_stopped_service_is_seen_and_mended_by_up(
 def test_a_service_made_anew_joins_the_users_who_are_at_work(
     platform: Scratch, server: Server
 ) -> None:
-    engine.remove([container(platform, name) for name in ("proxy", "s3")])
+    docker_client.remove([container(platform, name) for name in ("proxy", "s3")])
     platform.good("up")
     wait_for(lambda: server.status().ok)
     assert server.save_text("notebooks/after-anew.txt", "works")
@@ -198,7 +200,7 @@ def test_everything_restarted_at_once_as_by_the_engine_comes_back(
 ) -> None:
     server.save_text("at-home.txt", "kept")
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(engine.restart, [each.id for each in platform.containers(MODE)]))
+        list(pool.map(docker_client.restart, [each.id for each in platform.containers(MODE)]))
     wait_for(lambda: platform.call("status").returncode == 0)
     again = back_at_work(endpoints, "grace")
     assert again.read("at-home.txt")["content"] == "kept"
@@ -211,7 +213,7 @@ def test_down_and_up_and_killing_all_keep_what_was_saved(
     server.save_notebook("notebooks/kept.ipynb", notebook)
     server.save_text("at-home.txt", "kept too")
     for each in platform.containers(MODE):
-        os.kill(engine.api().inspect_container(each.id)["State"]["Pid"], signal.SIGKILL)
+        os.kill(docker_client.api().inspect_container(each.id)["State"]["Pid"], signal.SIGKILL)
     platform.good("down")
     assert left_by(platform) == {}
     platform.good("up")

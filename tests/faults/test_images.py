@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.drivers import engine
+from habari_local.drivers.docker import client as docker_client
 from tests.scratch import Scratch
 
 PACKAGES = {"HABARI_IMAGES": "packages"}
-needs_docker = pytest.mark.skipif(not engine.reachable(), reason="no Docker engine answers here")
+needs_docker = pytest.mark.skipif(
+    not docker_client.reachable(), reason="no Docker engine answers here"
+)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts an engine")
 
 

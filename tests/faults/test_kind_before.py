@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from habari_local.drivers import cluster_tools, engine, node
+from habari_local.drivers import cluster_tools, kind_nodes
+from habari_local.drivers.docker import client as docker_client
 from tests.footprint import left_by
 from tests.programs import with_helm
 from tests.scratch import Scratch, must_be_able_to_run
@@ -94,13 +95,13 @@ def test_a_taken_port_is_named_with_its_owner(scratch: Scratch) -> None:
 def foreign(scratch: Scratch) -> Iterator[dict[str, Any]]:
     """Somebody's cluster, of the name that ours would have."""
     name = f"habari-{scratch.id}"
-    image = engine.api().images(filters={"label": "dev.habari.image"})[0]["Id"]
-    labels = {node.CLUSTER: name, "io.x-k8s.kind.role": "control-plane"}
-    made = engine.api().create_container(
+    image = docker_client.api().images(filters={"label": "dev.habari.image"})[0]["Id"]
+    labels = {kind_nodes.CLUSTER: name, "io.x-k8s.kind.role": "control-plane"}
+    made = docker_client.api().create_container(
         image, ["none"], name=f"{name}-control-plane", labels=labels
     )
-    yield engine.api().inspect_container(made["Id"])
-    engine.api().remove_container(made["Id"], force=True, v=True)
+    yield docker_client.api().inspect_container(made["Id"])
+    docker_client.api().remove_container(made["Id"], force=True, v=True)
 
 
 @pytest.mark.parametrize("command", [UP, ("down", "--mode", "kind", "--wipe", "--yes")])
@@ -111,7 +112,7 @@ def test_a_cluster_of_that_name_that_is_not_ours_is_left_as_it_is(
     assert done.returncode == 1
     assert f"Cluster habari-{scratch.id}" in done.stderr
     assert "was not made by habari-local" in done.stderr
-    assert engine.api().inspect_container(foreign["Id"]) == foreign
+    assert docker_client.api().inspect_container(foreign["Id"]) == foreign
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_values_that_the_chart_does_not_take_are_told_with_their_line(
     done = scratch.call(*UP)
     assert done.returncode == 2
     assert told in done.stderr
-    assert not node.find(f"habari-{scratch.id}")
+    assert not kind_nodes.find(f"habari-{scratch.id}")
     assert left_by(scratch) == {}
 
 
@@ -146,7 +147,7 @@ def test_a_chart_out_of_reach_is_told_with_the_command_that_gets_it(
     command = "Try: helm pull jupyterhub --repo https://hub.jupyter.org/helm-chart/ --version 4.4.0"
     assert f"{command} --destination {folder}" in done.stderr
     assert list(folder.iterdir()) == []
-    assert not node.find(f"habari-{scratch.id}")
+    assert not kind_nodes.find(f"habari-{scratch.id}")
     assert left_by(scratch) == {}
 
 

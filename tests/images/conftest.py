@@ -12,7 +12,7 @@ import pytest
 
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.drivers import engine
+from habari_local.drivers.docker import client as docker_client
 from habari_local.images.build import Images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +22,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def images() -> Images:
     """The catalogue's images with HABARI_IMAGES=packages, every one of them there."""
-    if not engine.reachable():
+    if not docker_client.reachable():
         pytest.skip("no Docker engine answers here")
     made = Images(Checkout(ROOT), Settings(images="packages"), dict(os.environ))
     for task in made.tasks(()):  # nothing to do after `nox -s images`, which builds side by side

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from habari_local.core.paths import Checkout
-from habari_local.drivers import docker
+from habari_local.drivers.docker import images as docker_images
 from habari_local.images import catalogue, transfer
 from habari_local.images.build import Images
 from habari_local.images.mirrors import ca_bundle
@@ -52,18 +52,18 @@ def freeze(python: Path) -> str:
 
 @pytest.mark.parametrize("name", [*SERVICES, *PROGRAMS])
 def test_it_is_within_its_size(images: Images, name: str) -> None:
-    stored = docker.find(images.reference(name))
+    stored = docker_images.find(images.reference(name))
     assert stored
     assert stored.size <= images.catalogue[name].limit_mb * 1e6
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_labels_say_whose_it_is_and_of_which_commit(images: Images, name: str) -> None:
-    stored = docker.find(images.reference(name))
+    stored = docker_images.find(images.reference(name))
     assert stored
-    assert stored.labels[docker.LABEL] == name
+    assert stored.labels[docker_images.LABEL] == name
     # No commit: a scratch checkout of another test, which is no clone, was the first to need it.
-    assert re.fullmatch(r"([0-9a-f]{40}(-dirty)?)?", stored.labels[docker.COMMIT])
+    assert re.fullmatch(r"([0-9a-f]{40}(-dirty)?)?", stored.labels[docker_images.COMMIT])
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name not in MACHINES])
@@ -149,9 +149,9 @@ def test_what_a_build_is_given_reaches_its_steps_and_no_layer(
         run("save", "-o", str(saved), task.reference)
         assert word.encode() not in saved.read_bytes()
         assert word not in run("history", "--no-trunc", task.reference).stdout
-        stored = docker.find(task.reference)
+        stored = docker_images.find(task.reference)
         assert stored
-        assert re.fullmatch(r"[0-9a-f]{40}-dirty", stored.labels[docker.COMMIT])
+        assert re.fullmatch(r"[0-9a-f]{40}-dirty", stored.labels[docker_images.COMMIT])
         assert [each.tags for each in transfer.prune(clone)] == []
         assert (task.reference,) in [each.tags for each in transfer.prune(clone, every=True)]
     finally:

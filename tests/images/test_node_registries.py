@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from habari_local.core.errors import CommandFailed
-from habari_local.drivers import engine
-from habari_local.drivers.node import Node, execute
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.kind_nodes import Node, execute
 from habari_local.images.build import Images
 from habari_local.modes.kind import registries
 from tests.images.conftest import Run
@@ -27,11 +27,11 @@ PULL = ("ctr", "--namespace", "k8s.io", "images", "pull", "--hosts-dir", registr
 @pytest.fixture
 def network() -> Iterator[str]:
     name = f"habari-test-{uuid.uuid4().hex[:8]}"
-    engine.api().create_network(name, internal=True)
+    docker_client.api().create_network(name, internal=True)
     yield name
-    for each in engine.api().inspect_network(name)["Containers"]:
-        engine.api().disconnect_container_from_network(each, name, force=True)
-    engine.api().remove_network(name)
+    for each in docker_client.api().inspect_network(name)["Containers"]:
+        docker_client.api().disconnect_container_from_network(each, name, force=True)
+    docker_client.api().remove_network(name)
 
 
 @pytest.fixture
@@ -78,9 +78,13 @@ def test_a_node_pulls_upstreams_images_through_the_mirror(
     settings = ["--env=REGISTRY_HTTP_TLS_CERTIFICATE=/given/tls.crt"]
     settings += ["--env=REGISTRY_HTTP_TLS_KEY=/given/tls.key", f"--volume={tmp_path}:/given:ro"]
     mirror = start(images, run, *settings, scheme="https")
-    engine.api().connect_container_to_network(mirror.container, network, aliases=["mirror.test"])
+    docker_client.api().connect_container_to_network(
+        mirror.container, network, aliases=["mirror.test"]
+    )
     held = f"{mirror.address}/cache/{UPSTREAM}"
-    engine.api().import_image_from_data(an_image(), repository=held.rpartition(":")[0], tag="4.4.0")
+    docker_client.api().import_image_from_data(
+        an_image(), repository=held.rpartition(":")[0], tag="4.4.0"
+    )
     try:
         run("push", held)
     finally:

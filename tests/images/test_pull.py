@@ -20,7 +20,9 @@ import pytest
 from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drivers import distribution, docker, registry
+from habari_local.drivers import registry
+from habari_local.drivers.docker import images as docker_images
+from habari_local.drivers.docker import registry as docker_registry
 from habari_local.images import transfer
 from habari_local.images.build import Images
 from habari_local.images.catalogue import Image
@@ -81,11 +83,11 @@ def tool(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_a_pull_that_fails_is_told_in_five_seconds_with_the_registrys_reason(
     images: Images, told: dict[str, Any], seen: str
 ) -> None:
-    assert docker.find(images.reference("registry")), "the engine answers"
+    assert docker_images.find(images.reference("registry")), "the engine answers"
     with fake_registry(**told) as found:
         began = time.monotonic()
         with pytest.raises(HabariError, match=seen) as refused:
-            distribution.pull(f"{found.address}/team/app:1", lambda _: None, None)
+            docker_registry.pull(f"{found.address}/team/app:1", lambda _: None, None)
         assert time.monotonic() - began <= 5
     assert f"Image {found.address}/team/app:1: {found.address}: " in refused.value.message
 
@@ -98,7 +100,7 @@ def test_doctor_asks_a_real_registry_and_pulls_nothing(images: Images, there: st
     assert found["problem"] is None
     assert 1e6 < found["download_bytes"] < 1.1e6
     assert found["platforms"] == ["linux/amd64"]
-    assert docker.find(there) is None
+    assert docker_images.find(there) is None
 
 
 def test_doctor_tells_every_refusal_at_once(images: Images) -> None:
@@ -126,7 +128,7 @@ def test_one_with_tls_and_a_password_is_asked_with_dockers_credentials(
 
 
 def test_an_image_is_compared_with_its_record(images: Images, there: str) -> None:
-    distribution.pull(there, lambda _: None, None)
+    docker_registry.pull(there, lambda _: None, None)
     offer, seen = registry.ask(there, "linux/amd64"), configuration(there)
     facts = {key: seen[key] for key in ("user", "entrypoint", "command", "volumes", "size_mb")}
     facts |= {"healthcheck": [], "platforms": ["linux/amd64"], "env": {"LANG": "C.UTF-8"}}
@@ -148,19 +150,19 @@ def test_prune_all_removes_what_was_pulled_and_nothing_else_of_that_image(
 ) -> None:
     """By the very reference that we pull: a name of somebody else's for it stays."""
     pulled = f"{there}@{registry.ask(there, 'linux/amd64').digest}"
-    distribution.pull(pulled, lambda _: None, None)
+    docker_registry.pull(pulled, lambda _: None, None)
     theirs = f"{there.rpartition(':')[0]}:theirs"
     run("tag", pulled, theirs)
     known = {"app": Image("app", "pulled as it is", pull=pulled)}
-    monkeypatch.setattr(docker, "ours", list)  # what is built here stays for other tests
-    monkeypatch.setattr(docker, "forget_sent", lambda: False)
+    monkeypatch.setattr(docker_images, "ours", list)  # what is built here stays for other tests
+    monkeypatch.setattr(docker_images, "forget_sent", lambda: False)
     monkeypatch.setattr(Images, "catalogue", known)
     try:
         assert transfer.prune(images) == []
         named = replace(images, settings=Settings(images="packages", notebook_image=pulled))
         assert transfer.prune(named, every=True) == [], "a notebook image that somebody named"
         assert [each.tags for each in transfer.prune(images, every=True)] == [(pulled,)]
-        assert docker.find(pulled) is None
-        assert docker.find(theirs)
+        assert docker_images.find(pulled) is None
+        assert docker_images.find(theirs)
     finally:
         run("image", "rm", "-f", theirs, check=False)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from habari_local.core import polling
-from habari_local.drivers import engine
+from habari_local.drivers.docker import client as docker_client
 from habari_local.images.build import Images
 from habari_local.storage.target import S3Target, s3_client
 from tests.images.conftest import Run
@@ -29,9 +29,9 @@ def test_requests_leave_nothing_in_memory(images: Images, run: Run, backend: str
     client = s3_client(S3Target(url, "us-east-1", *KEY, backend))
     client.create_bucket(Bucket="lake")
     ask(client, 50)  # what is loaded with the first of a kind is no leak
-    before = engine.memory(box)
+    before = docker_client.memory(box)
     ask(client, REQUESTS)
-    after = engine.memory(box)
+    after = docker_client.memory(box)
     assert before
     assert after
     assert (after - before) / 1e6 < REQUESTS * 0.1, json.dumps({"before": before, "after": after})

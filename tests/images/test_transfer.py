@@ -14,7 +14,8 @@ import pytest
 from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drivers import distribution, docker
+from habari_local.drivers.docker import images as docker_images
+from habari_local.drivers.docker import registry as docker_registry
 from habari_local.images import transfer
 from habari_local.images.build import Images
 from tests.images.conftest import ROOT, Run
@@ -68,7 +69,7 @@ def test_pushed_with_password_and_tls_written_down_and_verified_by_digest(
         found = json.loads(done.stdout)["images"]["notebook"]
         assert found["sent"] is sent
     name, _, tag = f"{registry.address}/team/{images.reference('notebook')}".rpartition(":")
-    assert docker.find(f"{name}:{tag}") is None, "the name was for the way alone"
+    assert docker_images.find(f"{name}:{tag}") is None, "the name was for the way alone"
     assert values.read_text() == VALUES.replace(
         "REGISTRY.EXAMPLE.ORG/habari-jupyter", name
     ).replace("TAG", f"{tag}@{found['digest']}", 1)
@@ -84,7 +85,7 @@ def test_pushed_with_password_and_tls_written_down_and_verified_by_digest(
 def test_what_was_pushed_is_pulled_as_the_same_image(
     images: Images, registry: Registry, run: Run
 ) -> None:
-    here = docker.find(images.reference("github"))
+    here = docker_images.find(images.reference("github"))
     assert here
     done = image("push", "github", "--to", f"{registry.address}/team", "--json", "--dirty")
     assert done.returncode == 0, done.stderr
@@ -94,7 +95,7 @@ def test_what_was_pushed_is_pulled_as_the_same_image(
     pulled = image("pull", "notebook", "--set", f"HABARI_NOTEBOOK_IMAGE={there}", "--json")
     assert pulled.returncode == 0, pulled.stderr
     assert json.loads(pulled.stdout)["images"]["notebook"]["reference"] == there
-    again = docker.find(there)
+    again = docker_images.find(there)
     run("image", "rm", there)
     assert again
     assert again.id == here.id
@@ -119,7 +120,7 @@ def test_a_registry_that_dies_midway_is_told_and_the_next_push_ends_it(
     for new in (True, False):
         (sent,) = transfer.push(images, ["github"], registry.address, lambda _: None, dirty=True)
         assert sent.new is new
-    assert distribution.digest_there(sent.target) == sent.digest
+    assert docker_registry.digest_there(sent.target) == sent.digest
 
 
 def test_what_no_commit_has_is_not_pushed(
@@ -131,7 +132,7 @@ def test_what_no_commit_has_is_not_pushed(
 
     def push(label: str) -> list[transfer.Sent]:
         made = f"habari-test-{tmp_path.name}".lower()
-        text = f"FROM {images.reference('github')}\nLABEL {docker.COMMIT}={label}\n"
+        text = f"FROM {images.reference('github')}\nLABEL {docker_images.COMMIT}={label}\n"
         (folder / "Dockerfile").write_text(text)
         run("build", "-q", "-t", f"{made}:1", str(folder))
         try:
@@ -174,7 +175,7 @@ def test_a_registry_that_nobody_runs_is_named(images: Images) -> None:
     done = image("push", "github", "--to", "127.0.0.1:9", "--dirty")
     assert done.returncode == 1
     assert re.search(r"Image 127\.0\.0\.1:9/habari-github:\w+: .*connection refused", done.stderr)
-    assert docker.find(f"127.0.0.1:9/{images.reference('github')}") is None
+    assert docker_images.find(f"127.0.0.1:9/{images.reference('github')}") is None
 
 
 def test_an_image_that_the_registry_lacks_is_named(registry: Registry) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.drivers import engine
+from habari_local.drivers.docker import client as docker_client
 from habari_local.images import contract
 from habari_local.images.build import Images
 from tests.images.conftest import Run
@@ -48,7 +48,7 @@ except OSError:
 
 @pytest.fixture(scope="session")
 def upstream_like() -> UpstreamLike:
-    if not engine.reachable():
+    if not docker_client.reachable():
         pytest.skip("no Docker engine answers here")
     return built()
 

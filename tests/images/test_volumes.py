@@ -16,8 +16,9 @@ from habari_local.config.settings import Settings
 from habari_local.core import polling
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drivers import contents, engine
-from habari_local.drivers.volumes import Owner, keep_cache
+from habari_local.drivers.docker import archive as docker_archive
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.volumes import Owner, keep_cache
 from habari_local.images.build import Images
 from habari_local.modes.hub.database import COLLATION
 from habari_local.storage.target import S3Target, s3_client
@@ -35,7 +36,7 @@ Make = Callable[[str, str], str]
 @pytest.fixture(scope="module")
 def images() -> Images:
     """Those that have volumes, and no others: this runs without the images of a cluster too."""
-    if not engine.reachable():
+    if not docker_client.reachable():
         pytest.skip("no Docker engine answers here")
     made = Images(Checkout(ROOT), Settings(images="packages"), dict(os.environ))
     for task in made.tasks(["postgres", "registry", "notebook", "s3-moto"]):
@@ -102,7 +103,7 @@ def test_indexes_that_another_c_library_sorted_are_built_again(
     for _ in range(3):
         ask = "SELECT relfilenode FROM pg_class WHERE relname = 'sorted'"
         files.append(sql(run, box, ask))
-        contents.feed(box, psql, iter([COLLATION.encode()]))
+        docker_archive.feed(box, psql, iter([COLLATION.encode()]))
     version = sql(run, box, "SELECT datcollversion FROM pg_database WHERE datname = 'hub'")
     assert version not in ("", "1.0")
     assert files[0] != files[1], "built again"
@@ -163,7 +164,7 @@ def test_a_cache_that_cannot_be_given_away_is_recreated_and_told(images: Images,
     finally:
         found = run("ps", "-aq", "--filter", f"volume={volume}").stdout.split()
         run("rm", "-f", *found)
-        engine.remove_volumes([volume])
+        docker_client.remove_volumes([volume])
 
 
 def test_a_cache_in_use_that_cannot_be_given_away_is_left_and_told(
@@ -192,7 +193,7 @@ def test_a_home_changes_hands(
         change = "cat ~/made ~/work/deep && echo three >>~/made && rm ~/work/deep && ls -A ~"
         seen = run("run", "--rm", *options, second, "sh", "-c", change).stdout.split()
         assert seen[:2] == ["one", "two"]
-    engine.remove_volumes([f"{volume}-1000", f"{volume}-1999"])
+    docker_client.remove_volumes([f"{volume}-1000", f"{volume}-1999"])
 
 
 def s3(run: Run, volume: str, image: str) -> tuple[str, Any]:

@@ -15,9 +15,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from habari_local.drivers import engine, node
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.release import Release
+from habari_local.drivers import kind_nodes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.helm_release import Release
+from habari_local.drivers.kubernetes.cluster import Cluster
 from tests.programs import with_helm
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
 
@@ -39,12 +40,12 @@ class Foreign:
     maker: Scratch
     kubeconfig: Path
     own: Cluster
-    node: node.Node
+    node: kind_nodes.Node
 
     @property
     def url(self) -> str:
         """Where a node's port is reached."""
-        about = engine.api().inspect_container(self.node.id)
+        about = docker_client.api().inspect_container(self.node.id)
         return f"http://{about['NetworkSettings']['Networks']['kind']['IPAddress']}:{PORT}"
 
     def release(self, namespace: str, context: str = "trial") -> Release:
@@ -70,7 +71,7 @@ def foreign(folder: Path) -> Iterator[Foreign]:
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(json.dumps(_two_contexts(own)))
         kubeconfig.chmod(0o600)
-        (found,) = node.find(f"habari-{maker.id}")
+        (found,) = kind_nodes.find(f"habari-{maker.id}")
         yield Foreign(maker, kubeconfig, own, found)
         maker.good("down", "--wipe", "--yes")
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import Pod
-from habari_local.drivers.podwatch import PodWatch
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.pod_watch import PodWatch
+from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.modes._helm import arrival
 from habari_local.modes._helm.arrival import Arrival
 

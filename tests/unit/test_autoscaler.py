@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from habari_local.drivers import autoscaler
-from habari_local.drivers.autoscaler import Autoscaler
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import Pod
-from habari_local.drivers.podwatch import PodWatch
+from habari_local.drivers.kubernetes import cluster_autoscaler
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.cluster_autoscaler import Autoscaler
+from habari_local.drivers.kubernetes.pod_watch import PodWatch
+from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.modes._helm.arrival import Arrival
 
 FULL = "Unschedulable, 0/3 nodes are available: 3 Insufficient memory."
@@ -71,7 +71,7 @@ def test_who_adds_none_ends_the_wait_in_its_own_words() -> None:
 
 def test_silence_is_waited_out_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(("FailedScheduling", "no room")) == ""
-    monkeypatch.setattr(autoscaler, "WORD_SECONDS", 0)
+    monkeypatch.setattr(cluster_autoscaler, "WORD_SECONDS", 0)
     assert asked(("FailedScheduling", "no room")).startswith(f"{FULL}; no autoscaler")
 
 

@@ -14,7 +14,7 @@ from habari_local.config.secrets import Secrets, load_secrets
 from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drivers.node import Node
+from habari_local.drivers.kind_nodes import Node
 from habari_local.modes.base import Context
 
 
@@ -96,7 +96,7 @@ def test_a_note_that_cannot_be_read_is_none(first: Checkout, text: str) -> None:
 def test_what_is_up_in_the_first_is_not_up_in_its_copy(
     first: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("habari_local.drivers.engine.reachable", lambda: False)
+    monkeypatch.setattr("habari_local.drivers.docker.client.reachable", lambda: False)
     active.remember(Context(first, Settings(), Secrets(), {}), "process")
     copy = at(shutil.copytree(first.root, tmp_path / "copy"))
     assert active.active_mode(copy) is None
@@ -113,12 +113,13 @@ def test_a_cluster_that_runs_is_found_by_its_name(
         found = Node("1", f"{name}-control-plane", "node", True, frozenset(), frozenset())
         return [found] if cluster == name else []
 
-    monkeypatch.setattr("habari_local.drivers.engine.reachable", lambda: True)
+    monkeypatch.setattr("habari_local.drivers.docker.client.reachable", lambda: True)
     monkeypatch.setattr(
-        "habari_local.drivers.running.modes", lambda each: {"kind"} if each == first.id else set()
+        "habari_local.drivers.docker.running_modes.modes",
+        lambda each: {"kind"} if each == first.id else set(),
     )
-    monkeypatch.setattr("habari_local.drivers.engine.containers", lambda _: [])
-    monkeypatch.setattr("habari_local.drivers.node.find", nodes)
+    monkeypatch.setattr("habari_local.drivers.docker.client.containers", lambda _: [])
+    monkeypatch.setattr("habari_local.drivers.kind_nodes.find", nodes)
     assert active.active_mode(first) == "kind"
     ctx = Context(first, Settings(), Secrets(), {})
     assert [row.title for row in active.without_notes(ctx, "kind")] == [
@@ -136,10 +137,12 @@ class TestEarlier:
         shutil.rmtree(first.root)
         checkout = at(tmp_path / "moved")
         kept = {first.id: ["habari-first"], checkout.id[:6] + "0000": ["habari-here"], "x": ["y"]}
-        monkeypatch.setattr("habari_local.drivers.engine.reachable", lambda: True)
-        monkeypatch.setattr("habari_local.drivers.engine.volumes_by_checkout", lambda _: kept)
-        monkeypatch.setattr("habari_local.drivers.running.modes", lambda _: set())
-        monkeypatch.setattr("habari_local.drivers.node.find", lambda _: [])
+        monkeypatch.setattr("habari_local.drivers.docker.client.reachable", lambda: True)
+        monkeypatch.setattr(
+            "habari_local.drivers.docker.client.volumes_by_checkout", lambda _: kept
+        )
+        monkeypatch.setattr("habari_local.drivers.docker.running_modes.modes", lambda _: set())
+        monkeypatch.setattr("habari_local.drivers.kind_nodes.find", lambda _: [])
         monkeypatch.setattr(modes.get("hub"), "data", lambda _: [])
         return Context(checkout, Settings(), load_secrets(checkout.state), {})
 
@@ -150,7 +153,7 @@ class TestEarlier:
     def test_what_is_in_use_is_left_out(
         self, ctx: Context, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("habari_local.drivers.running.modes", lambda _: {"hub"})
+        monkeypatch.setattr("habari_local.drivers.docker.running_modes.modes", lambda _: {"hub"})
         assert active.earlier(modes.get("hub"), ctx) == {}
 
     def test_it_is_adopted(self, ctx: Context, first: Checkout) -> None:

@@ -15,7 +15,7 @@ from habari_local.charts.plan import as_data, as_lines, plan
 from habari_local.cli import app
 from habari_local.commands.meant import confirm
 from habari_local.core.errors import HabariError
-from habari_local.drivers import kubeconfig
+from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.modes.base import Plan
 from habari_local.modes.cluster import facts
 

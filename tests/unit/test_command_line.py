@@ -19,7 +19,7 @@ from habari_local.cli import app, main
 from habari_local.config.secrets import load_secrets
 from habari_local.core import console
 from habari_local.core.console import Result, Table
-from habari_local.drivers import tail
+from habari_local.drivers import log_files
 from tests.scratch import Scratch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -236,13 +236,13 @@ def test_the_shell_completes(line: str, wanted: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_a_line_tells_when_it_was_written(line: str, moment: datetime | None) -> None:
-    assert tail.written_at(line) == (moment.timestamp() if moment else None)
+    assert log_files.written_at(line) == (moment.timestamp() if moment else None)
 
 
 def test_a_time_without_a_day_is_of_the_last_24_hours() -> None:
     for ago in (5, 3600, 80_000):
         then = datetime.fromtimestamp(time.time() - ago)
-        written = tail.written_at(f"{then:%H:%M:%S} HEAD /habari-lake 200")
+        written = log_files.written_at(f"{then:%H:%M:%S} HEAD /habari-lake 200")
         assert written is not None
         assert abs(time.time() - ago - written) < 2
 
@@ -250,5 +250,5 @@ def test_a_time_without_a_day_is_of_the_last_24_hours() -> None:
 def test_lines_without_a_time_are_as_old_as_the_one_before() -> None:
     old, new = "2026-11-30T10:00:00Z one", "2026-11-30T11:00:00Z two"
     since = datetime(2026, 11, 30, 10, 30, tzinfo=UTC).timestamp()
-    assert list(tail.not_before([old, " a", new, " b"], since)) == [new, " b"]
-    assert list(tail.not_before([old, " a"], None)) == [old, " a"]
+    assert list(log_files.not_before([old, " a", new, " b"], since)) == [new, " b"]
+    assert list(log_files.not_before([old, " a"], None)) == [old, " a"]

@@ -25,7 +25,7 @@ def call(
     """Call the command line in a checkout that is down; nothing of Docker is there."""
     work_on(tmp_path, monkeypatch)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    monkeypatch.setattr("habari_local.drivers.engine.reachable", lambda: False)
+    monkeypatch.setattr("habari_local.drivers.docker.client.reachable", lambda: False)
 
     def calling(*words: str) -> tuple[int, str]:
         with pytest.raises(SystemExit) as ended:

@@ -10,7 +10,9 @@ import pytest
 import requests
 
 from habari_local.core.errors import HabariError
-from habari_local.drivers import address, engine, running
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import endpoint as docker_endpoint
+from habari_local.drivers.docker import running_modes
 
 
 @pytest.mark.filterwarnings("error")
@@ -21,14 +23,14 @@ def test_a_socket_that_a_stopped_engine_left_is_told_and_left_closed(
     with socket.socket(socket.AF_UNIX) as gone:
         gone.bind(str(left))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{left}")
-    engine.api.cache_clear()
+    docker_client.api.cache_clear()
     try:
-        assert not engine.reachable()
+        assert not docker_client.reachable()
         with pytest.raises(HabariError, match="no engine answers"):
-            engine.api()
+            docker_client.api()
         gc.collect()
     finally:
-        engine.api.cache_clear()
+        docker_client.api.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def test_a_socket_that_a_stopped_engine_left_is_told_and_left_closed(
     ],
 )
 def test_a_container_is_given_the_socket_that_is_one_inside(host: str, socket_path: str) -> None:
-    assert address.socket({"DOCKER_HOST": host}) == socket_path
+    assert docker_endpoint.socket_path({"DOCKER_HOST": host}) == socket_path
 
 
 def test_who_needs_no_docker_is_not_held_up_by_one_that_hangs(
@@ -50,8 +52,8 @@ def test_who_needs_no_docker_is_not_held_up_by_one_that_hangs(
         silent.bind(str(tmp_path / "engine.sock"))
         silent.listen()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
-        monkeypatch.setattr(running, "SECONDS", 0.2)
-        assert running.modes("0123456789") == set()
+        monkeypatch.setattr(running_modes, "SECONDS", 0.2)
+        assert running_modes.modes("0123456789") == set()
 
 
 def test_a_container_whose_stop_is_not_answered_in_time_is_removed_all_the_same(
@@ -67,6 +69,6 @@ def test_a_container_whose_stop_is_not_answered_in_time_is_removed_all_the_same(
         def remove_container(self, container: str, **_options: bool) -> None:
             removed.append(container)
 
-    monkeypatch.setattr(engine, "api", Busy)
-    engine._remove("c1")
+    monkeypatch.setattr(docker_client, "api", Busy)
+    docker_client._remove("c1")
     assert removed == ["c1"]

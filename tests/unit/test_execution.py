@@ -12,9 +12,9 @@ import pytest
 from websocket import WebSocketTimeoutException
 
 from habari_local.core.errors import CommandFailed, HabariError
-from habari_local.drivers import execution
-from habari_local.drivers.execution import CHUNK, Pod, execute
-from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.kubernetes import pod_exec
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.pod_exec import CHUNK, Pod, execute
 
 POD = Pod(Cluster(Path("none"), "trial"), "habari", "carrier", "carrier")
 GOOD = b"\3" + json.dumps({"status": "Success"}).encode()
@@ -43,7 +43,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch, *frames: tuple[int, bytes], source: bytes | None = None
 ) -> tuple[Socket, bytes]:
     socket, out = Socket(*frames), io.BytesIO()
-    monkeypatch.setattr(execution, "_opened", lambda *_: socket)
+    monkeypatch.setattr(pod_exec, "_opened", lambda *_: socket)
     try:
         given = None if source is None else io.BytesIO(source)
         execute(POD, ["tool", "secret"], source=given, into=out)

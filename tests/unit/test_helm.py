@@ -16,7 +16,7 @@ import pytest
 
 from habari_local.core.errors import CommandFailed, MissingTool
 from habari_local.drivers.helm import program
-from habari_local.drivers.release import Release
+from habari_local.drivers.helm_release import Release
 from tests.programs import with_helm
 
 LONG_AGO = "2026-11-24T10:00:00.123456789Z"

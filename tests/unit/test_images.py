@@ -12,8 +12,8 @@ import pytest
 from habari_local.config.settings import Settings
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drivers import docker
 from habari_local.drivers.cluster_tools import VERSIONS
+from habari_local.drivers.docker import images as docker_images
 from habari_local.images import build, catalogue, failure, mirrors, tags
 from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, Source
@@ -166,7 +166,7 @@ def test_builds_from_upstream_bases_get_both_mirrors(
 ) -> None:
     seen: list[str] = []
     monkeypatch.setattr(build, "refuse_build", lambda _: None)
-    monkeypatch.setattr(docker, "build", lambda argv, *_, **__: seen.extend(argv))
+    monkeypatch.setattr(docker_images, "build", lambda argv, *_, **__: seen.extend(argv))
     images = of(image_mirror="m.test", debian_mirror="http://d.test/debian")
     images._build(images.catalogue["base"], "base:1", tmp_path, lambda _: None, None)
     python = images.catalogue["base"].base

@@ -11,7 +11,7 @@ import pytest
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.drivers.node import Node
+from habari_local.drivers.kind_nodes import Node
 from habari_local.modes.base import Context
 from habari_local.modes.kind import bring, place, registries
 

@@ -6,7 +6,7 @@ import base64
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.kubernetes.cluster import Cluster
 
 KUBECONFIG = """\
 apiVersion: v1

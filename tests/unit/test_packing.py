@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from habari_local.drivers import packing
+from habari_local.drivers import tar_stream
 
 
 def packed(folder: Path) -> io.BytesIO:
     out = io.BytesIO()
-    packing.pack(str(folder), out)
+    tar_stream.pack(str(folder), out)
     return io.BytesIO(out.getvalue())
 
 
@@ -39,7 +39,7 @@ def test_a_folder_comes_back_as_it_was(tmp_path: Path) -> None:
     back = tmp_path / "back"
     back.mkdir()
     (back / "mine").write_text("stays")
-    packing.unpack(str(back), stream)
+    tar_stream.unpack(str(back), stream)
     names = {str(each.relative_to(back)) for each in back.rglob("*")}
     inside = {"deep", "deep/empty", "deep/ünïcode\nname.ipynb", "run.sh", "link", "again"}
     assert names == {*inside, "mine"}
@@ -60,7 +60,7 @@ def test_a_file_that_shrinks_meanwhile_spoils_nothing_after_it(tmp_path: Path) -
 
     out = Shrinking()
     (tmp_path / "0").write_bytes(b"0" * 50_000)
-    packing.pack(str(tmp_path), out)
+    tar_stream.pack(str(tmp_path), out)
     with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
         last = tar.extractfile("b")
         assert last
@@ -78,7 +78,7 @@ def test_nothing_is_written_outside_of_the_folder(tmp_path: Path) -> None:
         with tarfile.open(fileobj=out, mode="w") as tar:
             tar.addfile(member)
         with pytest.raises(tarfile.OutsideDestinationError):
-            packing.unpack(str(tmp_path / "home"), io.BytesIO(out.getvalue()))
+            tar_stream.unpack(str(tmp_path / "home"), io.BytesIO(out.getvalue()))
     assert sorted(each.name for each in tmp_path.rglob("*")) == ["home", "link", "secret"]
 
 
@@ -92,14 +92,14 @@ def test_a_link_that_is_there_is_replaced_and_not_followed(tmp_path: Path) -> No
     (made / "folder" / "inner").write_text("mine")
     (home / "link").symlink_to(outside)
     (home / "file").symlink_to(outside / "file")
-    packing.unpack(str(home), packed(made))
+    tar_stream.unpack(str(home), packed(made))
     assert (home / "link").readlink() == outside
     assert (home / "file").read_text() == "mine"
     assert (outside / "file").read_text() == "theirs"
     (home / "folder" / "inner").unlink()
     (home / "folder").rmdir()
     (home / "folder").symlink_to(outside)
-    packing.unpack(str(home), packed(made))
+    tar_stream.unpack(str(home), packed(made))
     assert not (outside / "inner").exists()
     assert (home / "folder" / "inner").read_text() == "mine"
 
@@ -107,7 +107,7 @@ def test_a_link_that_is_there_is_replaced_and_not_followed(tmp_path: Path) -> No
 def test_a_database_is_taken_while_it_is_written_to(tmp_path: Path) -> None:
     """As the program that pods run: its source alone, over its standard streams."""
     file = tmp_path / "hub.sqlite"
-    argv = [sys.executable, "-c", Path(packing.__file__).read_text(encoding="utf-8")]
+    argv = [sys.executable, "-c", Path(tar_stream.__file__).read_text(encoding="utf-8")]
     with closing(sqlite3.connect(file, isolation_level=None)) as hub:
         hub.execute("pragma journal_mode=wal")
         hub.execute("create table users (name)")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kubernetes.client import V1Pod
 
-from habari_local.drivers.pods import Pod, described, pull_verdict, with_advice
+from habari_local.drivers.kubernetes.pods import Pod, described, pull_verdict, with_advice
 
 
 def pod(*containers: dict[str, Any], conditions: tuple[dict[str, Any], ...] = ()) -> Pod:

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 from kubernetes import client
 
-from habari_local.drivers import rollout
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.rollout import Rollout
+from habari_local.drivers.kubernetes import rollout
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.rollout import Rollout
 
 
 def template(image: str, **labels: str) -> dict[str, Any]:

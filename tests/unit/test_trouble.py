@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import Pod
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.modes._helm import trouble
 from habari_local.modes.base import Trouble
 

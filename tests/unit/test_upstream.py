@@ -13,7 +13,8 @@ import pytest
 from habari_local.charts.location import VERSION
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.drivers import cluster_tools, docker, node
+from habari_local.drivers import cluster_tools, kind_nodes
+from habari_local.drivers.docker import images as docker_images
 from habari_local.images import space
 from habari_local.images.build import Images
 from habari_local.images.catalogue import load
@@ -77,9 +78,9 @@ def test_room_is_asked_for_what_is_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there: set[str] = set()
-    stored = docker.Stored("id", (), 1)
-    monkeypatch.setattr(docker, "find", lambda name: stored if name in there else None)
-    monkeypatch.setattr(node, "find", lambda _: [])
+    stored = docker_images.LocalImage("id", (), 1)
+    monkeypatch.setattr(docker_images, "find", lambda name: stored if name in there else None)
+    monkeypatch.setattr(kind_nodes, "find", lambda _: [])
     known = images(tmp_path, s3_backend="moto")
     sizes = {name: each.limit_mb * 1_000_000 for name, each in known.catalogue.items()}
     names = ("notebook", "hub", "proxy", "socket", "github", "postgres", "s3-moto")
@@ -89,7 +90,7 @@ def test_room_is_asked_for_what_is_not_there(
     assert cluster > hub + sizes["notebook"], "each node has a copy"
     there |= {known.reference(name) for name in names}
     assert space.needed_bytes(known, "hub", "localstack") == 0
-    monkeypatch.setattr(node, "find", lambda _: [object()])
+    monkeypatch.setattr(kind_nodes, "find", lambda _: [object()])
     assert space.needed_bytes(known, "kind", "localstack") < 3e9, "node and registry alone"
 
 

@@ -11,7 +11,7 @@ from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drivers.engine import Ours
+from habari_local.drivers.docker.client import ResourceLabels
 from habari_local.modes.base import Context
 from habari_local.modes.nohub.watch import watched
 
@@ -29,7 +29,7 @@ def test_a_broken_edit_is_told_and_the_next_one_counts(
         if failures:
             raise failures.pop()
 
-    said = list(watched(ctx, Ours(checkout.id, "nohub"), "http://127.0.0.1:1/", bring_up))
+    said = list(watched(ctx, ResourceLabels(checkout.id, "nohub"), "http://127.0.0.1:1/", bring_up))
     assert "its log" in said
     assert "Dockerfile: not in force. Image notebook: line 3 failed, 0 was expected." in said
     assert said[-1].startswith("Dockerfile: in force after")

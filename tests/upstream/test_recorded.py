@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.drivers import distribution, docker, registry
+from habari_local.drivers import registry
+from habari_local.drivers.docker import images as docker_images
+from habari_local.drivers.docker import registry as docker_registry
 from habari_local.images import mirrors
 from habari_local.images.upstream import Recorded, compare, configuration, load
 
@@ -21,16 +23,16 @@ PLATFORM = "linux/amd64"  # which recorded sizes are of
 def recorded(request: pytest.FixtureRequest) -> Iterator[Recorded]:
     """One image; it goes again, since a runner has no room for all of them."""
     found: Recorded = request.param
-    before = docker.find(found.reference)
+    before = docker_images.find(found.reference)
     yield found
     if before is None:
-        docker.remove(found.reference)
+        docker_images.remove(found.reference)
 
 
 @pytest.mark.timeout(1200)
 def test_it_is_what_is_recorded(recorded: Recorded) -> None:
     offer = registry.ask(recorded.reference, PLATFORM, mirrors.ca_bundle(os.environ))
-    distribution.pull(recorded.reference, lambda _: None, None)
+    docker_registry.pull(recorded.reference, lambda _: None, None)
     found = compare(recorded, offer, configuration(recorded.reference))
     for each in found.unrecorded:
         sys.stdout.write(f"[{recorded.name}] {each}\n")

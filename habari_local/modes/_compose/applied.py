@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from habari_local.config.secrets import write_changed
-from habari_local.drivers.compose import Project
-from habari_local.drivers.engine import Container
+from habari_local.drivers.docker.client import Container
+from habari_local.drivers.docker.compose import Project
 
 
 def holds(project: Project, now: Sequence[Container]) -> bool:

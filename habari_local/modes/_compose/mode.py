@@ -13,9 +13,12 @@ from habari_local.core.errors import HabariError, NotRunning, PortTaken
 from habari_local.diagnostics import hints
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
 from habari_local.diagnostics.docker import CONTAINERS, refuse
-from habari_local.drivers import compose, docker, engine, processes
-from habari_local.drivers.clearance import clear
-from habari_local.drivers.engine import Container
+from habari_local.drivers import processes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import compose
+from habari_local.drivers.docker import images as docker_images
+from habari_local.drivers.docker.cleanup import remove_all
+from habari_local.drivers.docker.client import Container
 from habari_local.images import space
 from habari_local.modes._compose import buckets, images, place
 from habari_local.modes.base import SHELL, Context, Program, ServiceStatus, Stopped
@@ -43,9 +46,9 @@ class ComposeMode:
 
     def check(self, ctx: Context) -> None:
         """Refuse a machine without Docker, and a taken port, before anything starts."""
-        docker.program(ctx.environ)
+        docker_images.program(ctx.environ)
         try:
-            found = engine.containers(self.ours(ctx))
+            found = docker_client.containers(self.ours(ctx))
         except HabariError:
             refuse(ctx.environ)
             raise
@@ -62,7 +65,7 @@ class ComposeMode:
                 hint = hints.another_port(ctx.settings, variable(f"{field}_port"), ctx.environ)
                 raise PortTaken(ctx.settings.port(field), self.titles[service], owner, hint)
 
-    def ours(self, ctx: Context) -> engine.Ours:
+    def ours(self, ctx: Context) -> docker_client.ResourceLabels:
         """Return what is this mode's in the engine."""
         return place.ours(ctx, self.name)
 
@@ -82,10 +85,12 @@ class ComposeMode:
         """Return each service and each user's server."""
         if not ctx.secrets:
             return []
-        found = engine.containers(self.ours(ctx))
+        found = docker_client.containers(self.ours(ctx))
         memory: dict[str, int | None] = {}
         running = [each.id for each in found if each.state == "running"]
-        engine.each_of(lambda each: memory.update({each: engine.memory(each)}), running)
+        docker_client.in_parallel(
+            lambda each: memory.update({each: docker_client.memory(each)}), running
+        )
         by_service = {each.service: each for each in found if each.service}
         rows = [self._row(ctx, n, by_service.get(n), memory) for n in self.services(ctx)]
         servers = [each for each in found if each.user]
@@ -126,7 +131,7 @@ class ComposeMode:
         wanted = set(services or self.services(ctx))
         found = [
             each
-            for each in engine.containers(self.ours(ctx))
+            for each in docker_client.containers(self.ours(ctx))
             if each.service in wanted or (each.user and (not services or each.user in services))
         ]
         width = max((len(each.title) for each in found), default=0)
@@ -134,14 +139,14 @@ class ComposeMode:
             yield from _followed(found, width, lines, since)
             return
         for each in found:
-            for line in engine.last_lines(each.id, lines, since):
+            for line in docker_client.last_lines(each.id, lines, since):
                 yield f"{each.title:<{width}} | {line}"
 
     def restart(self, ctx: Context, service: str) -> None:
         """Stop a service's container and start it again."""
-        for each in engine.containers(self.ours(ctx)):
+        for each in docker_client.containers(self.ours(ctx)):
             if each.service == service:
-                engine.restart(each.id)
+                docker_client.restart(each.id)
 
     def shell(
         self, ctx: Context, service: str, user: str, command: Sequence[str], *, terminal: bool
@@ -149,7 +154,7 @@ class ComposeMode:
         """Return what runs a command in a container."""
         found = [
             each
-            for each in engine.containers(self.ours(ctx))
+            for each in docker_client.containers(self.ours(ctx))
             if each.state == "running" and (each.user == user if user else each.service == service)
         ]
         if not found:
@@ -162,7 +167,7 @@ class ComposeMode:
         """Return the image of each service, and of users' servers, with its digest."""
         services = dict.fromkeys([*self.services(ctx), "notebook"])
         names = images.references(ctx, [each for each in services if each != "db"])
-        found = {service: docker.find(name) for service, name in names.items()}
+        found = {service: docker_images.find(name) for service, name in names.items()}
         return {
             service: f"{names[service]} {image.id}" for service, image in found.items() if image
         }
@@ -170,42 +175,42 @@ class ComposeMode:
     def lacking(self, ctx: Context) -> str:
         """Return that the image of users' servers is not in the engine."""
         reference = images.references(ctx, ["notebook"])["notebook"]
-        return "" if docker.find(reference) else f"image {reference}: not in the engine"
+        return "" if docker_images.find(reference) else f"image {reference}: not in the engine"
 
     def kill(self, ctx: Context, part: str) -> None:
         """End a part at once; the engine takes it for stopped by hand and leaves it to `up`."""
-        engine.hurt("kill", self._of_part(ctx, part, "running"))
+        docker_client.signal_containers("kill", self._of_part(ctx, part, "running"))
 
     def freeze(self, ctx: Context, part: str) -> None:
         """Stop a part where it is."""
-        engine.hurt("pause", self._of_part(ctx, part, "running"))
+        docker_client.signal_containers("pause", self._of_part(ctx, part, "running"))
 
     def thaw(self, ctx: Context, part: str) -> None:
         """Let a frozen part go on."""
-        engine.hurt("unpause", self._of_part(ctx, part, "paused"))
+        docker_client.signal_containers("unpause", self._of_part(ctx, part, "paused"))
 
     def _of_part(self, ctx: Context, part: str, state: str) -> list[str]:
-        found = [each for each in engine.containers(self.ours(ctx)) if each.state == state]
+        found = [each for each in docker_client.containers(self.ours(ctx)) if each.state == state]
         mine = [each.id for each in found if (each.service or (each.user and "server")) == part]
         return mine[:1]
 
     def data(self, ctx: Context) -> Sequence[str]:
         """Return the volumes; none where no engine answers."""
-        found = engine.volumes(self.ours(ctx)) if engine.reachable() else ()
+        found = docker_client.volumes(self.ours(ctx)) if docker_client.reachable() else ()
         return [f"volume {name}" for name in found]
 
     def down(self, ctx: Context, *, wipe: bool) -> Stopped:
         """Stop and remove what carries our labels: users' servers and hub first, then S3."""
         interrupted = place.project(ctx, self.name).end_leftovers()
         ours = self.ours(ctx)
-        found = engine.containers(ours)
-        engine.remove(each for each in found if each.service not in LAST)
-        clear(ours, interrupted=interrupted)
+        found = docker_client.containers(ours)
+        docker_client.remove(each for each in found if each.service not in LAST)
+        remove_all(ours, interrupted=interrupted)
         names = tuple(dict.fromkeys(each.title for each in found))
         volumes = tuple(self.data(ctx))
         if not wipe:
             return Stopped(names, volumes)
-        engine.remove_volumes(engine.volumes(ours))
+        docker_client.remove_volumes(docker_client.volumes(ours))
         folder = ctx.checkout.root / ".habari" / self.name
         (folder / place.SERVER_FOLDER / "server.env").unlink(missing_ok=True)
         (folder / "notebook.env").unlink(missing_ok=True)
@@ -220,7 +225,7 @@ def _followed(
     said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read(container: Container) -> None:
-        for line in engine.follow(container.id, lines, since):
+        for line in docker_client.follow(container.id, lines, since):
             said.put(f"{container.title:<{width}} | {line}")
         said.put(None)
 

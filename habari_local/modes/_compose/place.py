@@ -7,16 +7,18 @@ from pathlib import Path
 
 from habari_local.config.render.compose import Place
 from habari_local.core import container_user
-from habari_local.drivers import address, compose, processes
-from habari_local.drivers.engine import Ours
+from habari_local.drivers import processes
+from habari_local.drivers.docker import compose
+from habari_local.drivers.docker import endpoint as docker_endpoint
+from habari_local.drivers.docker.client import ResourceLabels
 from habari_local.modes.base import Context
 
 SERVER_FOLDER = "server"  # what the hub sees of the rendered files
 
 
-def ours(ctx: Context, mode: str) -> Ours:
+def ours(ctx: Context, mode: str) -> ResourceLabels:
     """Return whose things in the engine are this mode's."""
-    return Ours(ctx.checkout.id, mode)
+    return ResourceLabels(ctx.checkout.id, mode)
 
 
 def place(ctx: Context, mode: str, images: Mapping[str, str]) -> Place:
@@ -47,4 +49,4 @@ def project(ctx: Context, mode: str) -> compose.Project:
 
 def engine_socket(ctx: Context) -> Path:
     """Return the engine's socket on this machine."""
-    return Path(address.socket(ctx.environ))
+    return Path(docker_endpoint.socket_path(ctx.environ))

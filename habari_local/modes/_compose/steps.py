@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from habari_local.config.secrets import write_changed
 from habari_local.core import container_user, polling
 from habari_local.core.paths import private_folder, project_folder
-from habari_local.drivers import engine, processes
-from habari_local.drivers.clearance import clear
-from habari_local.drivers.engine import Container, Ours
-from habari_local.drivers.watch import Watch
+from habari_local.drivers import processes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.cleanup import remove_all
+from habari_local.drivers.docker.client import Container, ResourceLabels
+from habari_local.drivers.docker.events import ContainerEvents
 from habari_local.modes._compose import applied, place
 from habari_local.modes.base import SAME, Context, Say, Step
 
@@ -25,8 +26,8 @@ class Bringup:
     The engine is asked once where nothing has changed: the steps after `containers` read `now`.
     """
 
-    ours: Ours
-    watch: Watch | None = None
+    ours: ResourceLabels
+    watch: ContainerEvents | None = None
     before: frozenset[str] = frozenset()
     same: set[str] = field(default_factory=set)
     now: Sequence[Container] = ()
@@ -38,12 +39,12 @@ class Bringup:
 
     def look(self) -> dict[str, float | None]:
         """Look at what is there now; return since when each service runs."""
-        self.now = engine.containers(self.ours)
+        self.now = docker_client.containers(self.ours)
         return {each.service: each.since for each in self.now if each.service}
 
-    def follow(self) -> Watch:
+    def follow(self) -> ContainerEvents:
         """Follow what happens from here on; return what tells of it."""
-        self.watch = self.watch or Watch(self.ours)
+        self.watch = self.watch or ContainerEvents(self.ours)
         return self.watch
 
     def container(self, service: str) -> Container | None:
@@ -108,7 +109,7 @@ def containers(
 
     def undo(ctx: Context) -> None:
         place.project(ctx, mode).end_leftovers()
-        clear(bringup.ours, but=bringup.before, interrupted=bringup.watch is not None)
+        remove_all(bringup.ours, but=bringup.before, interrupted=bringup.watch is not None)
 
     return Step("containers", "containers", action, after, undo)
 
@@ -165,7 +166,7 @@ def service(
             title,
             seconds=START_SECONDS,
             failed=lambda: watch.failure(name),
-            log=lambda: engine.last_lines(container.id, 20) if container else [],
+            log=lambda: docker_client.last_lines(container.id, 20) if container else [],
             tick=lambda: say(f"waiting for {page or 'its health check'}{ctx.beside}"),
             cancel=ctx.cancel,
             hint=f"habari-local logs {name}",
@@ -196,8 +197,8 @@ def networks(bringup: Bringup, partners: Callable[[Context], Mapping[str, str]])
 
 
 def _networks_of_users(bringup: Bringup) -> list[str]:
-    found = engine.networks(bringup.ours)
-    return [each["Name"] for each in found if engine.USER in (each["Labels"] or {})]
+    found = docker_client.networks(bringup.ours)
+    return [each["Name"] for each in found if docker_client.USER in (each["Labels"] or {})]
 
 
 def _join(bringup: Bringup, partners: Mapping[str, str]) -> int:
@@ -210,5 +211,5 @@ def _join(bringup: Bringup, partners: Mapping[str, str]) -> int:
         if container in found and network not in found[container]
     ]
     for each in missing:
-        engine.connect(*each)
+        docker_client.connect(*each)
     return len(missing)

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import time
 
-from habari_local.drivers import events, pressure
-from habari_local.drivers.autoscaler import Autoscaler
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import BACK_OFF, UNSCHEDULABLE, Pod, pull_verdict, with_advice
-from habari_local.drivers.podwatch import PodWatch
-from habari_local.drivers.rollout import Rollout
+from habari_local.drivers.kubernetes import events as k8s_events
+from habari_local.drivers.kubernetes import node_pressure
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.cluster_autoscaler import Autoscaler
+from habari_local.drivers.kubernetes.pod_watch import PodWatch
+from habari_local.drivers.kubernetes.pods import (
+    BACK_OFF,
+    UNSCHEDULABLE,
+    Pod,
+    pull_verdict,
+    with_advice,
+)
+from habari_local.drivers.kubernetes.rollout import Rollout
 
 PULL_SECONDS = 180.0  # how long a registry may be busy: a kubelet asks 5 times meanwhile
 ASK_SECONDS = 2.0  # between two questions for what no state of a pod tells
@@ -52,8 +59,8 @@ class Arrival:
         if pod.phase != "Pending" or time.monotonic() - self._asked < ASK_SECONDS:
             return ""
         self._asked = time.monotonic()
-        missing = events.not_found(self._cluster, self._namespace, pod.name)
-        return missing or pressure.behind(self._cluster, pod.told)
+        missing = k8s_events.not_found(self._cluster, self._namespace, pod.name)
+        return missing or node_pressure.explain_taint(self._cluster, pod.told)
 
     def _pull(self, pod: Pod) -> str:
         """Return why its image can't be pulled, once that was waited out or won't pass."""
@@ -74,7 +81,7 @@ class Arrival:
         if time.monotonic() - self._asked < ASK_SECONDS:
             return pod.pull
         self._asked = time.monotonic()
-        said = events.failed_pull(self._cluster, self._namespace, pod.name)
+        said = k8s_events.failed_pull(self._cluster, self._namespace, pod.name)
         return f"{pod.pull}: {said}" if said else pod.pull
 
     def says(self, following: PodWatch) -> str:
@@ -100,6 +107,6 @@ def failures(cluster: Cluster, namespace: str) -> list[str]:
 
 def evidence(cluster: Cluster, namespace: str, found: Pod) -> list[str]:
     """Return a pod's last events and log lines, for a person to see why."""
-    happened = events.of(cluster, namespace, found.name)[-8:]
+    happened = k8s_events.of(cluster, namespace, found.name)[-8:]
     told = [f"{found.name}: {each}" for each in happened]
     return told + cluster.last_lines(namespace, found.name, 12)

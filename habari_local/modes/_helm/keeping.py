@@ -10,9 +10,9 @@ from typing import IO, Any
 from habari_local.core import polling
 from habari_local.core.container_user import JOVYAN, USERS
 from habari_local.core.errors import HabariError, NotRunning
-from habari_local.drivers.carrier import Image, Volume, carry
-from habari_local.drivers.kubernetes import SECONDS, Cluster
-from habari_local.drivers.rollout import Rollout
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
+from habari_local.drivers.kubernetes.rollout import Rollout
+from habari_local.drivers.kubernetes.volume_pod import PodImage, Volume, run_in_pod
 from habari_local.modes.base import Context
 from habari_local.modes.kept import Home
 
@@ -40,7 +40,7 @@ class Kept:
 
     def take_home(self, home: Home, into: IO[bytes]) -> None:
         """Write all that is in a home's volume."""
-        carry(self._volume(home), self._image(), "pack", into=into)
+        run_in_pod(self._volume(home), self._image(), "pack", into=into)
 
     def put_home(self, home: Home, source: IO[bytes]) -> None:
         """Make the claim as KubeSpawner did unless it is there, and unpack into its volume."""
@@ -49,13 +49,13 @@ class Kept:
             self.cluster.api.create_namespaced_persistent_volume_claim(
                 self.namespace, {**claim}, _request_timeout=SECONDS
             )
-        carry(self._volume(home), self._image(), "unpack", source=source)
+        run_in_pod(self._volume(home), self._image(), "unpack", source=source)
 
     def take_database(self, into: IO[bytes]) -> bool:
         """Write the hub's database, if it is the chart's own."""
         if not self._has_database():
             return False
-        carry(self._database(), self._image(), "pack-database", file=FILE, into=into)
+        run_in_pod(self._database(), self._image(), "pack-database", file=FILE, into=into)
         return True
 
     def put_database(self, source: IO[bytes]) -> None:
@@ -72,7 +72,7 @@ class Kept:
             )
         image = self._image()
         with self._without_hub():
-            carry(self._database(), image, "unpack-database", file=FILE, source=source)
+            run_in_pod(self._database(), image, "unpack-database", file=FILE, source=source)
 
     @contextmanager
     def _without_hub(self) -> Iterator[None]:
@@ -107,13 +107,15 @@ class Kept:
         name = home.about["metadata"]["name"]
         return Volume(self.cluster, self.namespace, name, self.account, USERS)
 
-    def _image(self) -> Image:
+    def _image(self) -> PodImage:
         """Return the hub's: every node that pulls it may, and it has Python."""
         found = self.cluster.deployment(self.namespace, "hub")
         if found is None:
             raise NotRunning(f"JupyterHub in {self.namespace}")
         pod = found.spec.template.spec
-        return Image(pod.containers[0].image, [each.name for each in pod.image_pull_secrets or ()])
+        return PodImage(
+            pod.containers[0].image, [each.name for each in pod.image_pull_secrets or ()]
+        )
 
 
 class KeepingVolumes:

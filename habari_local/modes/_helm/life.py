@@ -9,8 +9,8 @@ from pathlib import Path
 
 from habari_local.core import polling
 from habari_local.core.errors import NotRunning
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import Pod
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.modes.base import SHELL, ServiceStatus
 
 Reader = tuple[str, Iterator[str]]  # what a log is called, and its lines as they come

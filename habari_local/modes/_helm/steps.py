@@ -9,9 +9,9 @@ from pathlib import Path
 
 from habari_local.core import polling
 from habari_local.core.errors import CommandFailed, HabariError
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.podwatch import PodWatch
-from habari_local.drivers.release import Release
+from habari_local.drivers.helm_release import Release
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.modes._helm.arrival import Arrival, failures
 from habari_local.modes.base import SAME, Context, Say, Step
 

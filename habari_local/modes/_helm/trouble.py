@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from habari_local.drivers import events, pressure
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import Pod
+from habari_local.drivers.kubernetes import events as k8s_events
+from habari_local.drivers.kubernetes import node_pressure
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.modes._helm.arrival import evidence
 from habari_local.modes.base import Trouble
 
@@ -31,8 +32,8 @@ def of_user(cluster: Cluster, namespace: str, user: str) -> Trouble | None:
     found = [each for each in cluster.pods(namespace) if each.user == user]
     if found:
         return _of(cluster, namespace, _newest(found))
-    happened = events.of_pods(cluster, namespace, f"jupyter-{user}")
-    since = [n for n, each in enumerate(happened) if each.reason == events.STARTED]
+    happened = k8s_events.of_pods(cluster, namespace, f"jupyter-{user}")
+    since = [n for n, each in enumerate(happened) if each.reason == k8s_events.STARTED]
     after = happened[since[-1] + 1 :] if since else happened
     failed = [str(each) for each in after if each.warning and GOING not in each.message]
     return Trouble(_rung(failed[-1]), failed[-1], [str(each) for each in after]) if failed else None
@@ -45,12 +46,12 @@ def _newest(found: Sequence[Pod]) -> Pod:
 def _of(cluster: Cluster, namespace: str, pod: Pod) -> Trouble | None:
     if pod.ready:
         return None
-    claimed = [each for name in pod.claims for each in events.of(cluster, namespace, name)]
+    claimed = [each for name in pod.claims for each in k8s_events.of(cluster, namespace, name)]
     unbound = [str(each) for each in claimed if each.warning]
-    seen = pressure.behind(cluster, pod.told) or pod.told
+    seen = node_pressure.explain_taint(cluster, pod.told) or pod.told
     if unbound and (not seen or _rung(seen) == "volume"):
         seen = f"Unschedulable, PersistentVolumeClaim: {unbound[-1]}"
-    seen = seen or events.not_found(cluster, namespace, pod.name)
+    seen = seen or k8s_events.not_found(cluster, namespace, pod.name)
     return Trouble(_rung(seen), seen, evidence(cluster, namespace, pod)) if seen else None
 
 

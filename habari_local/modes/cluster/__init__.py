@@ -10,8 +10,8 @@ from habari_local.charts import plan as plans
 from habari_local.core.errors import USAGE, HabariError, NotRunning
 from habari_local.diagnostics.checks import PYTHON, Finding, Requirement
 from habari_local.diagnostics.kubernetes import TOOLS
-from habari_local.drivers import kubeconfig
-from habari_local.drivers.podwatch import PodWatch
+from habari_local.drivers.kubernetes import kubeconfig
+from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.modes._helm import life
 from habari_local.modes._helm.keeping import KeepingVolumes, Kept
 from habari_local.modes.base import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from habari_local.charts.rules.tree import map_at, text_at, texts_at
 from habari_local.charts.values import Data
-from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.kubernetes.cluster import Cluster
 
 CALLBACK = "/hub/oauth_callback"
 SERVICE = "habari-local"  # the hub's service whose token the suite gets

@@ -10,8 +10,8 @@ from typing import Any
 
 from habari_local.charts.rules.tree import text_at
 from habari_local.charts.values import Data
-from habari_local.drivers import probe
-from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.drivers.kubernetes import probe_pod
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.modes.base import Context, Endpoints
 from habari_local.modes.cluster import place
 
@@ -52,11 +52,11 @@ class Party:
         """Its namespace."""
         return place.namespace(self.ctx)
 
-    def probe(self) -> probe.Place:
+    def probe(self) -> probe_pod.ProbeTarget:
         """Return where its probes run."""
         image = (text_at(self.values, "singleuser", "image", key) for key in ("name", "tag"))
         secrets = [str(each) for each in self.values.get("imagePullSecrets") or ()]
-        return probe.Place(self.cluster, self.namespace, ":".join(image), secrets)
+        return probe_pod.ProbeTarget(self.cluster, self.namespace, ":".join(image), secrets)
 
     def addresses(self) -> dict[str, str]:
         """Return what others must not get to: the hub's and the proxy's own interfaces."""
@@ -93,7 +93,7 @@ def findings(parties: Sequence[Party], buckets: Callable[[Party, Party], str]) -
 def _network(parties: Sequence[Party]) -> Iterator[Finding]:
     with ExitStack() as stack:
         servers = {
-            each.name: stack.enter_context(probe.listening(each.probe())) for each in parties
+            each.name: stack.enter_context(probe_pod.listener(each.probe())) for each in parties
         }
         for one in parties:
             targets = {("", "own hub"): one.addresses()["service hub"]}
@@ -101,7 +101,7 @@ def _network(parties: Sequence[Party]) -> Iterator[Finding]:
                 if other is not one:
                     theirs = {**other.addresses(), "server": servers[other.name]}
                     targets |= {(other.name, what): at for what, at in theirs.items()}
-            seen = probe.connects(one.probe(), list(targets.values()))
+            seen = probe_pod.can_connect(one.probe(), list(targets.values()))
             for (name, what), address in targets.items():
                 is_open = seen.get(address)
                 told = {True: "open", False: "closed", None: "not told"}[is_open]

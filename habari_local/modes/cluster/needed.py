@@ -8,7 +8,7 @@ from typing import Any
 
 from habari_local.charts.values import at, layered, read
 from habari_local.core.errors import HabariError
-from habari_local.drivers.objects import Objects
+from habari_local.drivers.kubernetes.objects import Objects
 from habari_local.modes.base import Context
 from habari_local.modes.cluster import layers, place
 

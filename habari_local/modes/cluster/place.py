@@ -8,9 +8,9 @@ from pathlib import Path
 
 from habari_local.charts import location
 from habari_local.charts.tenants import Tenant
-from habari_local.drivers import kubeconfig
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.release import Release
+from habari_local.drivers.helm_release import Release
+from habari_local.drivers.kubernetes import kubeconfig
+from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.images import tools
 from habari_local.images.build import Images
 from habari_local.modes.base import Context

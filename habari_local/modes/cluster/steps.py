@@ -12,8 +12,8 @@ from habari_local.charts.examine import examine
 from habari_local.charts.rules import RULES
 from habari_local.core import polling
 from habari_local.core.errors import USAGE, ConfigError, HabariError, NotReady
-from habari_local.drivers.objects import Objects
-from habari_local.drivers.podwatch import PodWatch
+from habari_local.drivers.kubernetes.objects import Objects
+from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.modes._helm.arrival import Arrival
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.cluster import layers, needed, place

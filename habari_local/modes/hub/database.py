@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from habari_local.core.errors import NotRunning
-from habari_local.drivers import contents, engine
+from habari_local.drivers.docker import archive as docker_archive
+from habari_local.drivers.docker import client as docker_client
 from habari_local.modes._compose import place
 from habari_local.modes._compose.steps import Bringup
 from habari_local.modes.base import SAME, Context, Say, Step
@@ -33,7 +34,7 @@ def container(ctx: Context) -> str:
     Raises:
         NotRunning: it does not run.
     """
-    for each in engine.containers(place.ours(ctx, NAME)):
+    for each in docker_client.containers(place.ours(ctx, NAME)):
         if each.service == SERVICE and each.state == "running":
             return each.id
     raise NotRunning(SERVICE)
@@ -54,7 +55,7 @@ def password(bringup: Bringup) -> Step:
         quoted = ctx.secrets["database_password"].replace("'", "''")
         # By standard input: what is in argv can be read by everybody.
         order = f"ALTER USER {USER} PASSWORD '{quoted}';\n".encode()
-        contents.feed(container(ctx), PSQL, iter([order, COLLATION.encode()]))
+        docker_archive.feed(container(ctx), PSQL, iter([order, COLLATION.encode()]))
         return "told"
 
     return Step("password", "the database's password", action, (SERVICE,))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from habari_local.drivers import contents, engine
+from habari_local.drivers.docker import archive as docker_archive
+from habari_local.drivers.docker import client as docker_client
 from habari_local.modes._compose import images, place
 from habari_local.modes.base import Context
 from habari_local.modes.hub.database import DATABASE, NAME, PSQL, USER, container
@@ -21,41 +22,43 @@ class KeepingCompose:
 
     def homes(self, ctx: Context) -> Sequence[Home]:
         """Return the homes that are there, by their volumes' labels."""
-        ours = engine.Ours(ctx.checkout.id, NAME)
-        found = engine.api().volumes(filters=ours.filters)["Volumes"] or ()
+        ours = docker_client.ResourceLabels(ctx.checkout.id, NAME)
+        found = docker_client.api().volumes(filters=ours.filters)["Volumes"] or ()
         labelled = {each["Name"]: each.get("Labels") or {} for each in found}
         return [
-            Home(labels[engine.USER], {"volume": name, "labels": labels})
+            Home(labels[docker_client.USER], {"volume": name, "labels": labels})
             for name, labels in sorted(labelled.items())
-            if engine.USER in labels
+            if docker_client.USER in labels
         ]
 
     def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
         """Write all that is in a home."""
-        contents.pack(home.about["volume"], _image(ctx), _labels(ctx), into)
+        docker_archive.pack(home.about["volume"], _image(ctx), _labels(ctx), into)
 
     def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
         """Make a home unless it is there, and lay what was taken over what is in it."""
         labels = {**home.about["labels"], **_labels(ctx)}
         name = f"habari-{ctx.checkout.id}-{NAME}-home-{home.about['volume'].partition('-home-')[2]}"
-        engine.keep_volume(name, labels)
-        contents.unpack(name, _image(ctx), _labels(ctx), source)
+        docker_client.ensure_volume(name, labels)
+        docker_archive.unpack(name, _image(ctx), _labels(ctx), source)
 
     def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
         """Write the hub's database, as SQL."""
-        contents.output(container(ctx), DUMP, into)
+        docker_archive.output(container(ctx), DUMP, into)
         return True
 
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
         """Put a database in the place of the hub's, which is removed for it: `up` makes it anew."""
-        hubs = [each for each in engine.containers(place.ours(ctx, NAME)) if each.service == NAME]
-        engine.remove(hubs)
-        contents.feed(container(ctx), LOAD, _emptied(source))
+        hubs = [
+            each for each in docker_client.containers(place.ours(ctx, NAME)) if each.service == NAME
+        ]
+        docker_client.remove(hubs)
+        docker_archive.feed(container(ctx), LOAD, _emptied(source))
 
 
 def _emptied(source: IO[bytes]) -> Iterator[bytes]:
     yield EMPTY
-    while chunk := source.read(contents.CHUNK):
+    while chunk := source.read(docker_archive.CHUNK):
         yield chunk
 
 

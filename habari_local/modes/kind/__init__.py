@@ -13,8 +13,9 @@ from habari_local.diagnostics import hints
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement, refuse_lacking
 from habari_local.diagnostics.docker import CONTAINERS, refuse
 from habari_local.diagnostics.kubernetes import TOOLS
-from habari_local.drivers import engine, processes
-from habari_local.drivers.podwatch import PodWatch
+from habari_local.drivers import processes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.identity.users import kinds
 from habari_local.images import space, tools
 from habari_local.modes._compose import buckets
@@ -209,8 +210,8 @@ class KindMode(KeepingVolumes):
     def restart(self, ctx: Context, service: str) -> None:
         """Delete a service's pod: another takes its place."""
         if service == place.REGISTRY:
-            for each in engine.containers(place.ours(ctx)):
-                engine.restart(each.id)
+            for each in docker_client.containers(place.ours(ctx)):
+                docker_client.restart(each.id)
             return
         cluster, component = place.cluster(ctx), life.COMPONENTS.get(service, service)
         for pod in cluster.pods(place.NAMESPACE):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from habari_local.drivers import engine, node
-from habari_local.drivers.pods import Pod
+from habari_local.drivers import kind_nodes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.modes.base import Context
 from habari_local.modes.kind import life, place
 
@@ -21,7 +22,7 @@ grep -l "pod$pod" /proc/[0-9]*/cgroup 2>/dev/null | cut -d/ -f3 | xargs -r kill 
 def kill(ctx: Context, part: str) -> None:
     """Take a part's pod away at once, as a machine that goes away does."""
     if part == place.REGISTRY:
-        engine.hurt("kill", _registry(ctx, "running"))
+        docker_client.signal_containers("kill", _registry(ctx, "running"))
         return
     cluster = place.cluster(ctx)
     for each in _pods(ctx, part):
@@ -31,21 +32,21 @@ def kill(ctx: Context, part: str) -> None:
 def freeze(ctx: Context, part: str) -> None:
     """Stop a part's processes where they are."""
     if part == place.REGISTRY:
-        engine.hurt("pause", _registry(ctx, "running"))
+        docker_client.signal_containers("pause", _registry(ctx, "running"))
     _signal(ctx, part, "STOP")
 
 
 def thaw(ctx: Context, part: str) -> None:
     """Let a part's processes go on."""
     if part == place.REGISTRY:
-        engine.hurt("unpause", _registry(ctx, "paused"))
+        docker_client.signal_containers("unpause", _registry(ctx, "paused"))
     _signal(ctx, part, "CONT")
 
 
 def _signal(ctx: Context, part: str, name: str) -> None:
     for pod in _pods(ctx, part):
         for each in place.nodes(ctx):
-            node.execute(each, ["sh", "-c", SIGNAL, "sh", name, pod.uid])
+            kind_nodes.execute(each, ["sh", "-c", SIGNAL, "sh", name, pod.uid])
 
 
 def _pods(ctx: Context, part: str) -> Sequence[Pod]:
@@ -57,4 +58,4 @@ def _pods(ctx: Context, part: str) -> Sequence[Pod]:
 
 
 def _registry(ctx: Context, state: str) -> list[str]:
-    return [each.id for each in engine.containers(place.ours(ctx)) if each.state == state]
+    return [each.id for each in docker_client.containers(place.ours(ctx)) if each.state == state]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from habari_local.core import polling
 from habari_local.core.errors import HabariError
-from habari_local.drivers import node
+from habari_local.drivers import kind_nodes
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import place
 
@@ -24,7 +24,7 @@ def leftovers(after: tuple[str, ...]) -> Step:
         found = place.nodes(ctx)
         if not found or place.kubeconfig(ctx).is_file():
             return SAME
-        node.start([each for each in found if not each.running])
+        kind_nodes.start([each for each in found if not each.running])
         if _whole(ctx, found, say):
             place.kind(ctx).export()
             place.kubeconfig(ctx).chmod(0o600)
@@ -55,7 +55,7 @@ def cluster(after: tuple[str, ...]) -> Step:
         if "created" in made:
             place.kind(ctx).delete()
         elif made:
-            node.stop(place.nodes(ctx))
+            kind_nodes.stop(place.nodes(ctx))
 
     return Step("cluster", "cluster", action, after, undo)
 
@@ -71,7 +71,7 @@ def _bring(ctx: Context, say: Say, made: list[str]) -> str:
     if stopped:
         made.append("started")
         say("starting the nodes")
-        node.start(stopped)
+        kind_nodes.start(stopped)
     if found:
         return "started again" if stopped else SAME
     made.append("created")
@@ -82,7 +82,7 @@ def _bring(ctx: Context, say: Say, made: list[str]) -> str:
     return "made"
 
 
-def _whole(ctx: Context, found: Sequence[node.Node], say: Say) -> bool:
+def _whole(ctx: Context, found: Sequence[kind_nodes.Node], say: Say) -> bool:
     """Whether kind came to its end with it: only then was our namespace made, and people's data.
 
     Raises:
@@ -101,9 +101,9 @@ def _whole(ctx: Context, found: Sequence[node.Node], say: Say) -> bool:
     return _succeeds(main[0], [*kubectl, "get", "namespace", place.NAMESPACE])
 
 
-def _succeeds(of: node.Node, argv: Sequence[str]) -> bool:
+def _succeeds(of: kind_nodes.Node, argv: Sequence[str]) -> bool:
     try:
-        node.execute(of, argv)
+        kind_nodes.execute(of, argv)
     except HabariError:
         return False
     return True

@@ -9,9 +9,10 @@ from habari_local.config.secrets import forget
 from habari_local.core import polling
 from habari_local.core.errors import HabariError
 from habari_local.diagnostics import hints
-from habari_local.drivers import engine, node
-from habari_local.drivers.clearance import clear
-from habari_local.drivers.pods import Pod
+from habari_local.drivers import kind_nodes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.cleanup import remove_all
+from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.modes._compose import buckets
 from habari_local.modes._helm import life as shared
 from habari_local.modes.base import Context, ServiceStatus, Stopped
@@ -23,7 +24,7 @@ COMPONENTS = {"s3": "habari-s3", "github": "habari-github"}  # service → label
 def published(ctx: Context) -> set[int]:
     """Return the ports of this machine that our running containers hold."""
     ports = {port for each in place.nodes(ctx) if each.running for _, port in each.ports}
-    if any(each.state == "running" for each in engine.containers(place.ours(ctx))):
+    if any(each.state == "running" for each in docker_client.containers(place.ours(ctx))):
         ports.add(ctx.settings.port("registry"))
     return ports
 
@@ -79,11 +80,11 @@ def status(ctx: Context, pages: Mapping[str, str]) -> list[ServiceStatus]:
 
 
 def _registry(ctx: Context, page: str, address: str) -> ServiceStatus:
-    found = [e for e in engine.containers(place.ours(ctx)) if e.state == "running"]
+    found = [e for e in docker_client.containers(place.ours(ctx)) if e.state == "running"]
     if not found:
         return ServiceStatus(place.REGISTRY, "stopped", address)
     state = "running" if polling.http_ok(page) else "not answering"
-    used = engine.memory(found[0].id)
+    used = docker_client.memory(found[0].id)
     return ServiceStatus(place.REGISTRY, state, address, found[0].since, used, pid=found[0].pid)
 
 
@@ -105,17 +106,17 @@ def logs(
         for each in cluster.pods(place.NAMESPACE)
         if each.component in labels or (each.user and (not wanted or each.user in wanted))
     ]
-    boxes = engine.containers(place.ours(ctx)) if place.REGISTRY in named else []
+    boxes = docker_client.containers(place.ours(ctx)) if place.REGISTRY in named else []
     titles = {each.name: _title(each) for each in pods}
     if follow:
         found = shared.readers(cluster, place.NAMESPACE, titles, lines, since)
         yield from shared.merged(
-            [*found, *((box.service, engine.follow(box.id, lines, since)) for box in boxes)]
+            [*found, *((box.service, docker_client.follow(box.id, lines, since)) for box in boxes)]
         )
         return
     yield from shared.lines(cluster, place.NAMESPACE, titles, lines, since)
     for box in boxes:
-        for line in engine.last_lines(box.id, lines, since):
+        for line in docker_client.last_lines(box.id, lines, since):
             yield f"{box.service} | {line}"
 
 
@@ -124,28 +125,28 @@ def _title(pod: Pod) -> str:
     return names.get(pod.component, pod.title)
 
 
-def _stopped(ctx: Context) -> dict[str, node.Node]:
+def _stopped(ctx: Context) -> dict[str, kind_nodes.Node]:
     """Stop the nodes; return by id how they were before."""
     found = place.nodes(ctx)
-    node.stop([each for each in found if each.running])
+    kind_nodes.stop([each for each in found if each.running])
     return {each.id: each for each in found}
 
 
 def data(ctx: Context) -> list[str]:
     """Return the cluster and its volumes; nothing where no engine answers."""
-    if not engine.reachable():
+    if not docker_client.reachable():
         return []
     nodes = [f"cluster {place.name(ctx)} (homes, buckets, the hub's database)"]
-    volumes = [f"volume {each}" for each in engine.volumes(place.ours(ctx))]
+    volumes = [f"volume {each}" for each in docker_client.volumes(place.ours(ctx))]
     return [*(nodes if place.nodes(ctx) else ()), *volumes]
 
 
 def down(ctx: Context, *, wipe: bool) -> Stopped:
     """Stop nodes and registry; what is on them stays. With `wipe` delete it all."""
     interrupted = place.project(ctx).end_leftovers()
-    boxes = engine.containers(place.ours(ctx))
+    boxes = docker_client.containers(place.ours(ctx))
     seen = _stopped(ctx)
-    clear(place.ours(ctx), interrupted=interrupted)
+    remove_all(place.ours(ctx), interrupted=interrupted)
     if interrupted:  # what kind had asked the engine for has come meanwhile
         seen = {**_stopped(ctx), **seen}
     nodes = list(seen.values())
@@ -156,7 +157,7 @@ def down(ctx: Context, *, wipe: bool) -> Stopped:
         return Stopped(names, shown)
     if nodes:
         place.kind(ctx).delete()
-    engine.remove_volumes(engine.volumes(place.ours(ctx)))
+    docker_client.remove_volumes(docker_client.volumes(place.ours(ctx)))
     place.kubeconfig(ctx).unlink(missing_ok=True)
     shutil.rmtree(place.keys(ctx), ignore_errors=True)
     forget(ctx.checkout.root / ".habari", buckets.key_names(place.NAME))

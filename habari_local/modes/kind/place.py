@@ -7,11 +7,13 @@ from pathlib import Path
 
 from habari_local.config.render.helm import PROJECT
 from habari_local.core.errors import HabariError
-from habari_local.drivers import compose, engine, node, processes
-from habari_local.drivers.engine import Ours
+from habari_local.drivers import kind_nodes, processes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import compose
+from habari_local.drivers.docker.client import ResourceLabels
+from habari_local.drivers.helm_release import Release
 from habari_local.drivers.kind import Kind
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.release import Release
+from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.images import tools
 from habari_local.images.build import Images
 from habari_local.modes.base import Context
@@ -21,9 +23,9 @@ NAMESPACE = RELEASE = "habari"
 REGISTRY = "registry"
 
 
-def ours(ctx: Context) -> Ours:
+def ours(ctx: Context) -> ResourceLabels:
     """Return whose containers and volumes in the engine are this mode's."""
-    return Ours(ctx.checkout.id, NAME)
+    return ResourceLabels(ctx.checkout.id, NAME)
 
 
 def images(ctx: Context) -> Images:
@@ -76,13 +78,13 @@ def release(ctx: Context) -> Release:
     return Release(RELEASE, NAMESPACE, seen.kubeconfig, seen.context, environ(ctx))
 
 
-def nodes(ctx: Context) -> list[node.Node]:
+def nodes(ctx: Context) -> list[kind_nodes.Node]:
     """Return the cluster's nodes.
 
     Raises:
         HabariError: a cluster of that name is there that this tool did not make.
     """
-    found = node.find(name(ctx))
+    found = kind_nodes.find(name(ctx))
     foreign = [each.name for each in found if PROJECT not in each.mounts]
     if foreign:
         raise HabariError(
@@ -98,7 +100,7 @@ def shared(ctx: Context) -> str:
 
     A user's home in it is where the user is, whichever node that is; a folder of one node is not.
     """
-    return engine.keep_volume(f"{project(ctx).name}-volumes", ours(ctx).labels)
+    return docker_client.ensure_volume(f"{project(ctx).name}-volumes", ours(ctx).labels)
 
 
 def registry(ctx: Context) -> str:

@@ -18,8 +18,10 @@ from habari_local.config.settings import Settings
 from habari_local.core import polling
 from habari_local.core.errors import CommandFailed, NotReady
 from habari_local.core.subprocesses import run
-from habari_local.drivers import engine, node, probe
-from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.drivers import kind_nodes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.kubernetes import probe_pod
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.images import tools
 from habari_local.modes._helm.steps import DIGEST
 from habari_local.modes.base import SAME, Context, Say, Step
@@ -34,7 +36,7 @@ APPLIED = "dev.habari/enforcer"  # annotations of the namespace: what was applie
 TRIED = "dev.habari/policies"  # and what was tried, on what
 START_SECONDS = 120.0
 # What the chart's policy denies a user's server on its own node, and what it allows it.
-DENIED = {"the API server": "kubernetes.default.svc:443", "the kubelet": f"{probe.NODE}:10250"}
+DENIED = {"the API server": "kubernetes.default.svc:443", "the kubelet": f"{probe_pod.NODE}:10250"}
 ALLOWED = "hub:8081"
 REMEDY = "habari-local config set HABARI_POLICY_ENFORCER habari"
 
@@ -139,8 +141,8 @@ def _tried(cluster: Cluster) -> dict[str, bool]:
         pod = hub.spec.template.spec
         secrets = [each.name for each in pod.image_pull_secrets or ()]
         image, labels = pod.containers[0].image, _of_servers(cluster)
-        where = probe.Place(cluster, place.NAMESPACE, image, secrets, labels)
-        return probe.connects(where, [*DENIED.values(), ALLOWED])
+        where = probe_pod.ProbeTarget(cluster, place.NAMESPACE, image, secrets, labels)
+        return probe_pod.can_connect(where, [*DENIED.values(), ALLOWED])
     except (ApiException, HTTPError, OSError, ValueError) as error:
         raise NotReady("Probe", 0, type(error).__name__, [], "habari-local up") from error
 
@@ -159,7 +161,7 @@ def _state(ctx: Context) -> str:
     cluster = place.cluster(ctx)
     release = [cluster.annotation(place.NAMESPACE, each) for each in (DIGEST, APPLIED)]
     since = [
-        (each.id, engine.api().inspect_container(each.id)["State"]["StartedAt"])
+        (each.id, docker_client.api().inspect_container(each.id)["State"]["StartedAt"])
         for each in place.nodes(ctx)
     ]
     return hashlib.sha256(json.dumps([*release, sorted(since)]).encode()).hexdigest()[:16]
@@ -182,11 +184,11 @@ def _kubectl(ctx: Context, objects: str, *, remove: bool) -> None:
     run([*argv, "--filename", str(file)], env=place.environ(ctx), cancel=ctx.cancel)
 
 
-def _open(nodes: Sequence[node.Node]) -> None:
+def _open(nodes: Sequence[kind_nodes.Node]) -> None:
     """Take away the enforcer's rules: they outlive it, so that its restart is no gap."""
     for each in nodes:
         try:
-            node.execute(each, TABLE)
+            kind_nodes.execute(each, TABLE)
         except CommandFailed as error:
             if "No such file or directory" not in error.output:
                 raise

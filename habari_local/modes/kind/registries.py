@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 from habari_local.core import polling
 from habari_local.core.errors import HabariError
-from habari_local.drivers import engine, node
+from habari_local.drivers import kind_nodes
+from habari_local.drivers.docker import client as docker_client
 from habari_local.images.mirrors import ca_bundle
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import bring, place
@@ -35,7 +36,7 @@ def step(after: tuple[str, ...]) -> Step:
             seconds=bring.START_SECONDS, cancel=ctx.cancel,
             tick=lambda: say("waiting for the nodes' containerd"),
         )  # fmt: skip
-        engine.connect(NETWORK, place.registry_container(ctx), place.registry_container(ctx))
+        docker_client.connect(NETWORK, place.registry_container(ctx), place.registry_container(ctx))
         bundle = ca_bundle(ctx.environ)
         written = files(
             place.registry(ctx),
@@ -75,23 +76,23 @@ def files(registry: str, container: str, mirror: str, bundle: bytes) -> dict[str
     return {**written, **({CA: bundle} if bundle else {})}
 
 
-def tell(of: node.Node, written: Mapping[str, bytes]) -> bool:
+def tell(of: kind_nodes.Node, written: Mapping[str, bytes]) -> bool:
     """Write the files unless they are there; return whether it did."""
     content = repr(sorted(written.items())).encode()
     digest = hashlib.sha256(content).hexdigest().encode()
     script = f"cat {CERTS}/{KNOWN} 2>/dev/null || true"
-    if node.execute(of, ["sh", "-c", script]).encode() == digest:
+    if kind_nodes.execute(of, ["sh", "-c", script]).encode() == digest:
         return False
     # What was written before and is not any more goes: a mirror that was given up.
     gone = " ".join(f"{CERTS}/{each}" for each in ("_default", *UPSTREAM))
-    node.execute(of, ["sh", "-c", f"mkdir -p {CERTS} && rm -rf {gone}"])
+    kind_nodes.execute(of, ["sh", "-c", f"mkdir -p {CERTS} && rm -rf {gone}"])
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for path, text in {**written, KNOWN: digest}.items():
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode = len(text), 0o644
             tar.addfile(entry, io.BytesIO(text))
-    engine.api().put_archive(of.id, CERTS, packed.getvalue())
+    docker_client.api().put_archive(of.id, CERTS, packed.getvalue())
     return True
 
 
@@ -99,7 +100,7 @@ def _containerd_answers(ctx: Context) -> bool:
     found = [each for each in place.nodes(ctx) if each.running]
     try:
         for each in found:
-            node.execute(each, ["ctr", "version"])
+            kind_nodes.execute(each, ["ctr", "version"])
     except HabariError:
         return False
     return len(found) == ctx.settings.nodes

@@ -10,9 +10,12 @@ from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_private
 from habari_local.core import container_user, polling
 from habari_local.core.paths import private_folder, project_folder
-from habari_local.drivers import distribution, docker, engine, node
-from habari_local.drivers.clearance import clear
-from habari_local.drivers.volumes import Owner, keep_cache
+from habari_local.drivers import kind_nodes
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import images as docker_images
+from habari_local.drivers.docker import registry as docker_registry
+from habari_local.drivers.docker.cleanup import remove_all
+from habari_local.drivers.docker.volumes import Owner, keep_cache
 from habari_local.images import tools
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import place
@@ -60,25 +63,29 @@ def registry(after: tuple[str, ...]) -> Step:
     def action(ctx: Context, say: Say) -> str:
         say("Docker Compose makes the registry")
         page = f"http://127.0.0.1:{ctx.settings.port('registry')}/v2/"
-        before = {each.id for each in engine.containers(place.ours(ctx)) if each.state == "running"}
+        before = {
+            each.id for each in docker_client.containers(place.ours(ctx)) if each.state == "running"
+        }
         project = place.project(ctx)
         write_private(project.env_file, as_dotenv(_variables(ctx)))
         begun.append(True)
         reference = place.images(ctx).reference("registry")
-        labels = {docker.LABEL: "registry"}
-        done = "" if before else keep_cache(docker.REGISTRY, labels, reference, REGISTRY_OWNER)
+        labels = {docker_images.LABEL: "registry"}
+        done = (
+            "" if before else keep_cache(docker_images.REGISTRY, labels, reference, REGISTRY_OWNER)
+        )
         project.up((), cancel=ctx.cancel)
         polling.wait_until(
             lambda: polling.http_ok(page), "Registry", seconds=30, cancel=ctx.cancel,
             hint="habari-local logs registry",
         )  # fmt: skip
-        now = {each.id for each in engine.containers(place.ours(ctx))}
+        now = {each.id for each in docker_client.containers(place.ours(ctx))}
         return SAME if now == before else "; ".join(filter(None, ["started", done]))
 
     def undo(ctx: Context) -> None:
         place.project(ctx).end_leftovers()
         if not place.nodes(ctx):
-            clear(place.ours(ctx), interrupted=bool(begun))
+            remove_all(place.ours(ctx), interrupted=bool(begun))
 
     return Step("registry", "registry", action, after, undo)
 
@@ -104,9 +111,9 @@ def push(names: Mapping[str, str], after: tuple[str, ...]) -> Step:
 
         def one(reference: str) -> None:
             target = f"{place.registry(ctx)}/{reference}"
-            distribution.push(reference, target, lambda text: say(f"{reference}: {text}"))
+            docker_registry.push(reference, target, lambda text: say(f"{reference}: {text}"))
 
-        engine.each_of(one, lacking)
+        docker_client.in_parallel(one, lacking)
         return f"sent {', '.join(each.partition(':')[0] for each in lacking)}" if lacking else SAME
 
     return Step("push", "images in the registry", action, after)
@@ -133,15 +140,18 @@ def pulls(names: Mapping[str, str], after: tuple[str, ...]) -> Step:
 
 
 def _pull(
-    of: node.Node, references: Sequence[str], cancel: threading.Event, say: Callable[[str], None]
+    of: kind_nodes.Node,
+    references: Sequence[str],
+    cancel: threading.Event,
+    say: Callable[[str], None],
 ) -> list[str]:
-    there = node.execute(of, [*CTR, "list", "--quiet"]).split()
+    there = kind_nodes.execute(of, [*CTR, "list", "--quiet"]).split()
     lacking = [each for each in references if each not in there]
     left = set(lacking)
 
     def one(reference: str) -> None:
         say(f"pulling {', '.join(sorted(name.rpartition('/')[2] for name in left))}")
-        node.execute(of, [*CTR, "pull", "--hosts-dir", CERTS, reference], cancel=cancel)
+        kind_nodes.execute(of, [*CTR, "pull", "--hosts-dir", CERTS, reference], cancel=cancel)
         left.discard(reference)
 
     if lacking:

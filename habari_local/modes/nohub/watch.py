@@ -8,8 +8,8 @@ from pathlib import Path
 
 from habari_local.core import polling
 from habari_local.core.errors import HabariError
-from habari_local.drivers import engine
-from habari_local.drivers.engine import Ours
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.client import ResourceLabels
 from habari_local.modes.base import Context
 
 START_SECONDS = 60.0
@@ -17,7 +17,9 @@ START_SECONDS = 60.0
 LIVE = ("habari_contents", "jupyter_server_config.py")
 
 
-def watched(ctx: Context, ours: Ours, page: str, bring_up: Callable[[], None]) -> Iterator[str]:
+def watched(
+    ctx: Context, ours: ResourceLabels, page: str, bring_up: Callable[[], None]
+) -> Iterator[str]:
     """Yield a line for each edit that was made to count, until interrupted."""
     from watchfiles import PythonFilter, watch
 
@@ -45,8 +47,8 @@ def watched(ctx: Context, ours: Ours, page: str, bring_up: Callable[[], None]) -
         yield f"{shown}: in force after {time.monotonic() - began:.1f} s"
 
 
-def _restart(ours: Ours, page: str) -> None:
-    for container in engine.containers(ours):
+def _restart(ours: ResourceLabels, page: str) -> None:
+    for container in docker_client.containers(ours):
         if container.service == "notebook":
-            engine.restart(container.id)
+            docker_client.restart(container.id)
     polling.wait_until(lambda: polling.http_ok(page), "notebook server", seconds=START_SECONDS)

@@ -13,7 +13,7 @@ from habari_local.core import polling
 from habari_local.core.errors import NotRunning
 from habari_local.core.paths import private_folder
 from habari_local.diagnostics.checks import EVERY_MODE, Requirement
-from habari_local.drivers import packing, processes, tail
+from habari_local.drivers import log_files, processes, tar_stream
 from habari_local.identity.users import kinds
 from habari_local.modes.base import (
     Address,
@@ -155,7 +155,7 @@ class ProcessMode:
             user = unquote(path.stem.removeprefix(SERVER_LOG))
             if not services or user in services:
                 paths[f"server of {user}"] = path
-        return tail.lines(paths, last=lines, follow=follow, since=since)
+        return log_files.lines(paths, last=lines, follow=follow, since=since)
 
     def restart(self, ctx: Context, service: str) -> None:
         """End a service's process; `up` starts it."""
@@ -209,7 +209,7 @@ class ProcessMode:
 
     def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
         """Write all that is in a home."""
-        packing.pack(str(keeping.folder(ctx, home)), into)
+        tar_stream.pack(str(keeping.folder(ctx, home)), into)
 
     def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
         """Make a home unless it is there, and lay what was taken over what is in it."""
@@ -217,13 +217,13 @@ class ProcessMode:
 
     def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
         """Write the hub's database."""
-        packing.pack_database(str(keeping.database(ctx)), into)
+        tar_stream.pack_database(str(keeping.database(ctx)), into)
         return True
 
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
         """Put a database in the place of the hub's, which is stopped for it."""
         processes.stop(each.process for each in of_service(ctx, "hub"))
-        packing.unpack_database(str(keeping.database(ctx)), source)
+        tar_stream.unpack_database(str(keeping.database(ctx)), source)
 
     def data(self, ctx: Context) -> Sequence[str]:
         """Return the files and folders of users, as seen from the checkout."""
@@ -252,7 +252,7 @@ def _data(ctx: Context) -> list[Path]:
     return [folder / name for name in DATA if (folder / name).exists()]
 
 
-def _in_words(found: processes.Found) -> str:
+def _in_words(found: processes.ManagedProcess) -> str:
     return found.service or (f"server of {found.user}" if found.user else "a helper process")
 
 
@@ -260,7 +260,7 @@ def _root(url: str) -> str:
     return "/".join(url.split("/")[:3])
 
 
-def _status(wanted: services.Service, found: list[processes.Found]) -> ServiceStatus:
+def _status(wanted: services.Service, found: list[processes.ManagedProcess]) -> ServiceStatus:
     address = _root(wanted.health)
     mine = [each for each in found if each.service == wanted.name]
     if not mine:

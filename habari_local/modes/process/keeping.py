@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from habari_local.core.errors import HabariError
-from habari_local.drivers import packing
+from habari_local.drivers import tar_stream
 from habari_local.modes.base import Context
 from habari_local.modes.kept import Home
 from habari_local.modes.process.services import NAME
@@ -33,7 +33,7 @@ def unpack(folder: Path, source: IO[bytes]) -> None:
         HabariError: the backup has it otherwise than we write it.
     """
     try:
-        packing.unpack(str(folder), source)
+        tar_stream.unpack(str(folder), source)
     except tarfile.TarError as error:
         raise HabariError(
             f"Home {folder.name}: {error}, what `backup create` writes was expected.",

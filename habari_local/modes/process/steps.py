@@ -16,7 +16,7 @@ from habari_local.core.errors import NotReady, PortTaken
 from habari_local.core.paths import private_folder, project_folder
 from habari_local.diagnostics import hints
 from habari_local.drivers import npm, processes, uv
-from habari_local.drivers.tail import last_lines
+from habari_local.drivers.log_files import last_lines
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.process import services
 from habari_local.modes.process.services import NAME, Service
@@ -64,7 +64,9 @@ def _remove_unused(folder: Path, name: str) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def service(wanted: Service, after: tuple[str, ...], before: Sequence[processes.Found]) -> Step:
+def service(
+    wanted: Service, after: tuple[str, ...], before: Sequence[processes.ManagedProcess]
+) -> Step:
     """Return the step that has a service run as it should; `before` is what ran before `up`."""
 
     def action(ctx: Context, say: Say) -> str:
@@ -164,7 +166,7 @@ def await_answer(
     )
 
 
-def of_service(ctx: Context, name: str) -> list[processes.Found]:
+def of_service(ctx: Context, name: str) -> list[processes.ManagedProcess]:
     """Return the running processes of a service, without its descendants."""
     return [f for f in processes.find(ctx.checkout.id, NAME) if f.service == name]
 

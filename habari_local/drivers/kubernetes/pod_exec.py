@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from habari_local.core.errors import CommandFailed, HabariError
-from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.kubernetes.cluster import Cluster
 
 STDOUT, STDERR, ENDED = 1, 2, 3  # the channels that speak to us
 TEXT, BINARY, CLOSED = 1, 2, 8  # kinds of frames (RFC 6455, 11.8)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from habari_local.core.errors import HabariError
-from habari_local.drivers import engine
-from habari_local.drivers.docker import Finished, told
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.images import Finished, translate_errors
 
 MOUNT = "/volume"
 SECONDS = 120  # for thousands of files on a cold disk
@@ -46,14 +46,14 @@ def keep_cache(volume: str, labels: Mapping[str, str], reference: str, owner: Ow
     Raises:
         HabariError: it can't be used, and can't be recreated since a container has it.
     """
-    engine.keep_volume(volume, dict(labels))
+    docker_client.ensure_volume(volume, dict(labels))
     found = _chown(volume, reference, owner)
     if found.code == 0:
         count = int(found.output.split()[-1])
         return f"{count} files in {volume} now belong to UID {owner.user}" if count else ""
-    with told(f"Volume {volume}", f"docker ps --filter volume={volume}"):
-        engine.api().remove_volume(volume)
-    engine.keep_volume(volume, dict(labels))
+    with translate_errors(f"Volume {volume}", f"docker ps --filter volume={volume}"):
+        docker_client.api().remove_volume(volume)
+    docker_client.ensure_volume(volume, dict(labels))
     again = _chown(volume, reference, owner)
     if again.code:
         raise HabariError(
@@ -66,11 +66,11 @@ def keep_cache(volume: str, labels: Mapping[str, str], reference: str, owner: Ow
 
 def _chown(volume: str, reference: str, owner: Owner) -> Finished:
     numbers = [str(owner.user), str(owner.group)]
-    with told(f"Volume {volume}"):
-        host: Any = engine.api().create_host_config(
+    with translate_errors(f"Volume {volume}"):
+        host: Any = docker_client.api().create_host_config(
             binds={volume: {"bind": MOUNT, "mode": "rw"}}, cap_drop=["ALL"], cap_add=CAPABILITIES
         )
-        made = engine.api().create_container(
+        made = docker_client.api().create_container(
             reference,
             entrypoint=["sh", "-c", CHOWN, "sh", MOUNT, *numbers],
             user="0:0",
@@ -79,8 +79,8 @@ def _chown(volume: str, reference: str, owner: Owner) -> Finished:
             use_config_proxy=False,
         )
         try:
-            engine.api().start(made["Id"])
-            code = engine.api().wait(made["Id"], timeout=SECONDS)["StatusCode"]
-            return Finished(code, engine.api().logs(made["Id"]).decode(errors="replace"))
+            docker_client.api().start(made["Id"])
+            code = docker_client.api().wait(made["Id"], timeout=SECONDS)["StatusCode"]
+            return Finished(code, docker_client.api().logs(made["Id"]).decode(errors="replace"))
         finally:
-            engine.api().remove_container(made["Id"], force=True)
+            docker_client.api().remove_container(made["Id"], force=True)

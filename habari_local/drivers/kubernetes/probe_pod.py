@@ -10,8 +10,8 @@ from secrets import token_hex
 from typing import Any
 
 from habari_local.core import polling
-from habari_local.drivers import events
-from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.drivers.kubernetes import events as k8s_events
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 
 START_SECONDS = 120.0  # an image may have to be pulled
 PORT = 8888  # where servers listen
@@ -39,7 +39,7 @@ with concurrent.futures.ThreadPoolExecutor(16) as pool:
 
 
 @dataclass(frozen=True)
-class Place:
+class ProbeTarget:
     """Where probes run: a namespace, the image of its servers and who may pull it."""
 
     cluster: Cluster
@@ -50,7 +50,7 @@ class Place:
 
 
 @contextmanager
-def listening(where: Place) -> Iterator[str]:
+def listener(where: ProbeTarget) -> Iterator[str]:
     """Give the address of a pod that listens as a user's server does."""
     ready = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
     with _pod(where, LISTEN, {}, {"readinessProbe": ready}) as name:
@@ -66,7 +66,7 @@ def listening(where: Place) -> Iterator[str]:
         yield f"{_read(where, name).status.pod_ip}:{PORT}"
 
 
-def connects(where: Place, targets: Sequence[str]) -> dict[str, bool]:
+def can_connect(where: ProbeTarget, targets: Sequence[str]) -> dict[str, bool]:
     """Return which addresses (HOST:PORT, `NODE`:PORT) are open to a user's server there.
 
     Raises:
@@ -78,7 +78,7 @@ def connects(where: Place, targets: Sequence[str]) -> dict[str, bool]:
             lambda: _read(where, name).status.phase in ("Succeeded", "Failed"),
             f"Probe in {where.namespace}",
             seconds=START_SECONDS,
-            log=lambda: [str(each) for each in events.of(where.cluster, where.namespace, name)],
+            log=lambda: [str(each) for each in k8s_events.of(where.cluster, where.namespace, name)],
         )
         said = where.cluster.last_lines(where.namespace, name, 5)
     found: dict[str, bool] = json.loads(said[-1]) if said else {}
@@ -87,7 +87,7 @@ def connects(where: Place, targets: Sequence[str]) -> dict[str, bool]:
 
 @contextmanager
 def _pod(
-    where: Place, command: Sequence[str], environ: Mapping[str, str], more: Mapping[str, Any]
+    where: ProbeTarget, command: Sequence[str], environ: Mapping[str, str], more: Mapping[str, Any]
 ) -> Iterator[str]:
     name = f"habari-probe-{token_hex(4)}"
     container = {
@@ -120,5 +120,5 @@ def _pod(
         where.cluster.delete_pod(where.namespace, name)
 
 
-def _read(where: Place, name: str) -> Any:
+def _read(where: ProbeTarget, name: str) -> Any:
     return where.cluster.api.read_namespaced_pod(name, where.namespace, _request_timeout=SECONDS)

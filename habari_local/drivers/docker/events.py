@@ -6,15 +6,15 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from habari_local.drivers import engine
-from habari_local.drivers.engine import Ours
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.client import ResourceLabels
 
 
-class Watch:
+class ContainerEvents:
     """Follows the events of our containers for the block; thread-safe to ask."""
 
-    def __init__(self, ours: Ours) -> None:
-        self._stream: Any = engine.api().events(
+    def __init__(self, ours: ResourceLabels) -> None:
+        self._stream: Any = docker_client.api().events(
             decode=True, filters={**ours.filters, "type": ["container"]}
         )
         self._lock = threading.Lock()
@@ -24,7 +24,7 @@ class Watch:
         self._newest: dict[str, str] = {}  # service → container
         threading.Thread(target=self._follow, daemon=True).start()
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> ContainerEvents:
         return self
 
     def __exit__(
@@ -55,7 +55,7 @@ class Watch:
             self._take(event["Action"], actor["ID"], actor["Attributes"])
 
     def _take(self, action: str, container: str, attributes: dict[str, str]) -> None:
-        service = attributes.get(engine.SERVICE, "")
+        service = attributes.get(docker_client.SERVICE, "")
         with self._lock:
             # Compose makes the new container before it ends the old: that end is no failure.
             if action == "create":

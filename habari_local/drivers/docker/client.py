@@ -15,8 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from habari_local.config.load import environment
-from habari_local.drivers import address
-from habari_local.drivers.unreachable import silent, unreachable
+from habari_local.drivers.docker import endpoint as docker_endpoint
+from habari_local.drivers.docker.errors import engine_unreachable, unresponsive_reason
 
 if TYPE_CHECKING:
     import docker
@@ -29,7 +29,7 @@ STOP_SECONDS = 5  # for a container to end by itself
 
 
 @dataclass(frozen=True)
-class Ours:
+class ResourceLabels:
     """Whose things: those of one mode of one checkout."""
 
     checkout: str
@@ -76,14 +76,14 @@ def api() -> docker.APIClient:
     """
     import docker
 
-    options = address.options(environment())
-    said = silent(options["base_url"])
+    options = docker_endpoint.client_options(environment())
+    said = unresponsive_reason(options["base_url"])
     if said:
-        raise unreachable(said, options["base_url"])
+        raise engine_unreachable(said, options["base_url"])
     try:
         return docker.APIClient(version="auto", timeout=SECONDS, **options)
     except docker.errors.DockerException as error:
-        raise unreachable(str(error), options["base_url"]) from error
+        raise engine_unreachable(str(error), options["base_url"]) from error
 
 
 def reachable() -> bool:
@@ -95,7 +95,7 @@ def reachable() -> bool:
     return True
 
 
-def containers(ours: Ours) -> list[Container]:
+def containers(ours: ResourceLabels) -> list[Container]:
     """Return our containers, running or not, the oldest first."""
     import docker
 
@@ -166,7 +166,7 @@ def follow(container: str, count: int, since: float | None = None) -> Iterator[s
 
 def remove(found: Iterable[Container]) -> None:
     """Stop and remove containers, all at once: ask, wait a little, then insist."""
-    each_of(_remove, [each.id for each in found])
+    in_parallel(_remove, [each.id for each in found])
 
 
 def _remove(container: str) -> None:
@@ -190,19 +190,19 @@ def restart(container: str) -> None:
     api().restart(container, timeout=STOP_SECONDS)
 
 
-def hurt(how: Literal["kill", "pause", "unpause"], containers: Iterable[str]) -> None:
+def signal_containers(how: Literal["kill", "pause", "unpause"], containers: Iterable[str]) -> None:
     """Kill, pause or unpause containers."""
     for each in containers:
         getattr(api(), how)(each)
 
 
-def networks(ours: Ours) -> list[dict[str, Any]]:
+def networks(ours: ResourceLabels) -> list[dict[str, Any]]:
     """Return our networks, as the engine lists them."""
     found: list[dict[str, Any]] = api().networks(filters=ours.filters)
     return found
 
 
-def remove_networks(ours: Ours) -> None:
+def remove_networks(ours: ResourceLabels) -> None:
     """Remove our networks on which nobody is left."""
     import docker
 
@@ -213,7 +213,7 @@ def remove_networks(ours: Ours) -> None:
             if error.status_code not in (403, 404):  # in use, gone
                 raise
 
-    each_of(remove_one, [each["Id"] for each in networks(ours)])
+    in_parallel(remove_one, [each["Id"] for each in networks(ours)])
 
 
 def connect(network: str, container: str, alias: str) -> None:
@@ -227,7 +227,7 @@ def connect(network: str, container: str, alias: str) -> None:
             raise
 
 
-def volumes(ours: Ours) -> list[str]:
+def volumes(ours: ResourceLabels) -> list[str]:
     """Return the names of our volumes."""
     return sorted(each["Name"] for each in api().volumes(filters=ours.filters)["Volumes"] or ())
 
@@ -241,17 +241,17 @@ def volumes_by_checkout(mode: str) -> dict[str, list[str]]:
     return found
 
 
-def keep_volume(name: str, labels: dict[str, str]) -> str:
+def ensure_volume(name: str, labels: dict[str, str]) -> str:
     """Make a volume unless it is there; return where the engine keeps what is in it."""
     return str(api().create_volume(name, labels=labels)["Mountpoint"])
 
 
 def remove_volumes(names: Iterable[str]) -> None:
     """Delete volumes and what is in them."""
-    each_of(lambda name: api().remove_volume(name, force=True), list(names))
+    in_parallel(lambda name: api().remove_volume(name, force=True), list(names))
 
 
-def each_of(action: Callable[[str], object], names: list[str]) -> None:
+def in_parallel(action: Callable[[str], object], names: list[str]) -> None:
     """Do the same to several things of the engine at once; raise the first error."""
     if names:
         with ThreadPoolExecutor(len(names)) as pool:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from habari_local.core.errors import Cancelled, HabariError
-from habari_local.drivers import engine, registry
-from habari_local.drivers.docker import WITHOUT, told
+from habari_local.drivers import registry
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.images import WITHOUT, translate_errors
 
 SILENT_SECONDS = 0.3  # after which we ask a registry of which Docker says nothing
 TOLD_SECONDS = 4.5  # after which its refusal is told, though Docker waits still
@@ -61,7 +62,7 @@ def pull(
 
 def _pulled(reference: str, events: queue.SimpleQueue[dict[str, Any] | Exception | None]) -> None:
     try:
-        for event in engine.api().pull(reference, stream=True, decode=True):
+        for event in docker_client.api().pull(reference, stream=True, decode=True):
             events.put(event)
         events.put(None)
     except Exception as error:  # noqa: BLE001 (told by who waits)
@@ -70,8 +71,8 @@ def _pulled(reference: str, events: queue.SimpleQueue[dict[str, Any] | Exception
 
 def _direct(reference: str) -> bool:
     """Whether the engine asks as we do: neither through a proxy nor through mirrors of its own."""
-    with told():
-        info = engine.api().info()
+    with translate_errors():
+        info = docker_client.api().info()
     mirrors = (info.get("RegistryConfig") or {}).get("Mirrors")
     hub = registry.parse(reference).registry == registry.HUB
     return not (info.get("HttpsProxy") or info.get("HttpProxy") or (hub and mirrors))
@@ -102,9 +103,9 @@ def digest_there(target: str) -> str:
     """
     import docker
 
-    with told(f"Image {target}", f"docker login {target.partition('/')[0]}"):
+    with translate_errors(f"Image {target}", f"docker login {target.partition('/')[0]}"):
         try:
-            found = engine.api().inspect_distribution(target)  # type: ignore[no-untyped-call]
+            found = docker_client.api().inspect_distribution(target)  # type: ignore[no-untyped-call]
         except docker.errors.NotFound:
             return ""
         except docker.errors.APIError as error:
@@ -124,13 +125,13 @@ def push(reference: str, target: str, say: Callable[[str], None]) -> str:
     """
     digests: list[str] = []
     repository, _, tag = target.rpartition(":")
-    with told(f"Image {target}", f"docker login {target.partition('/')[0]}"):
-        engine.api().tag(reference, repository, tag)
+    with translate_errors(f"Image {target}", f"docker login {target.partition('/')[0]}"):
+        docker_client.api().tag(reference, repository, tag)
         try:
-            events = engine.api().push(repository, tag, stream=True, decode=True)
+            events = docker_client.api().push(repository, tag, stream=True, decode=True)
             _follow(_noting(events, digests), say, None)
         finally:
-            engine.api().remove_image(target, noprune=True)
+            docker_client.api().remove_image(target, noprune=True)
     return digests[-1] if digests else digest_there(target)
 
 

@@ -6,10 +6,10 @@ import socket
 from urllib.parse import urlsplit
 
 from habari_local.core.errors import HabariError
-from habari_local.drivers.address import SOCKET
+from habari_local.drivers.docker.endpoint import SOCKET
 
 
-def silent(address: str) -> str:
+def unresponsive_reason(address: str) -> str:
     """Return what the system says where a local socket takes no connection, or nothing.
 
     The SDK would leave its own half-made connection open, for Python to complain of later: an
@@ -26,7 +26,7 @@ def silent(address: str) -> str:
     return ""
 
 
-def unreachable(said: str, address: str) -> HabariError:
+def engine_unreachable(said: str, address: str) -> HabariError:
     """Return the error for what was said, with the command that mends it."""
     if "Permission denied" in said:
         return HabariError(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import Pod, described
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.pods import Pod, described
 
 WATCH_SECONDS = 60  # after which the server ends a watch, and we list anew
 

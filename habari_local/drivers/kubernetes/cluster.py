@@ -17,7 +17,7 @@ from typing import Any
 
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import private_folder
-from habari_local.drivers.pods import Pod, described
+from habari_local.drivers.kubernetes.pods import Pod, described
 
 SECONDS = 10  # for one answer of the API server
 # As `kubectl apply --server-side`: what is not there is made.
@@ -214,14 +214,14 @@ class Cluster:
     def annotate(self, namespace: str, name: str, value: str) -> None:
         """Set an annotation of a namespace."""
         body = {"metadata": {"annotations": {name: value}}}
-        with _told():
+        with _translate_errors():
             self.api.patch_namespace(namespace, body, _request_timeout=SECONDS)
 
     def keep_namespace(self, namespace: str, labels: Mapping[str, str]) -> None:
         """Make a namespace unless it is there."""
         body = {"apiVersion": "v1", "kind": "Namespace"}
         made = {**body, "metadata": {"name": namespace, "labels": dict(labels)}}
-        with _told():
+        with _translate_errors():
             self.api.patch_namespace(namespace, made, **APPLY)
 
     def keep_secret(self, namespace: str, name: str, values: Mapping[str, str]) -> bool:
@@ -231,7 +231,7 @@ class Cluster:
         if there is not None and there.data == data:
             return False
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
-        with _told():
+        with _translate_errors():
             self.api.patch_namespaced_secret(name, namespace, body, **APPLY)
         return True
 
@@ -242,7 +242,7 @@ def _age(since: float | None) -> dict[str, int]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Turn what the client raises into a sentence; what was sent is not in it."""
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError

@@ -10,10 +10,11 @@ from secrets import token_hex
 from typing import IO, Any, Literal
 
 from habari_local.core import polling
-from habari_local.drivers import events, packing
-from habari_local.drivers.execution import Pod, execute
-from habari_local.drivers.kubernetes import SECONDS, Cluster
-from habari_local.drivers.pods import described
+from habari_local.drivers import tar_stream
+from habari_local.drivers.kubernetes import events as k8s_events
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
+from habari_local.drivers.kubernetes.pod_exec import Pod, execute
+from habari_local.drivers.kubernetes.pods import described
 
 START_SECONDS = 180.0  # a volume may have to be made, or to come over from another node
 AT_MOST = 6 * 3600  # seconds after which a carrier whose tool was killed ends by itself
@@ -35,16 +36,16 @@ class Volume:
 
 
 @dataclass(frozen=True)
-class Image:
+class PodImage:
     """What carriers run: any image with Python 3.11 or newer, and who may pull it."""
 
     reference: str
     pull_secrets: Sequence[str] = ()
 
 
-def carry(
+def run_in_pod(
     volume: Volume,
-    image: Image,
+    image: PodImage,
     verb: Verb,
     *,
     file: str = "",
@@ -57,12 +58,12 @@ def carry(
         HabariError: no pod came up with it, or what it did failed.
     """
     path = f"{MOUNT}/{file}" if file else MOUNT
-    with _carrier(volume, image) as pod:
+    with _volume_pod(volume, image) as pod:
         execute(pod, ["python3", "-c", RUN, verb, path], source=source, into=into)
 
 
 @contextmanager
-def _carrier(volume: Volume, image: Image) -> Iterator[Pod]:
+def _volume_pod(volume: Volume, image: PodImage) -> Iterator[Pod]:
     cluster, namespace = volume.cluster, volume.namespace
     name = f"habari-carrier-{token_hex(4)}"
     body = _body(name, volume, image, _node_of(volume))
@@ -77,7 +78,7 @@ def _carrier(volume: Volume, image: Image) -> Iterator[Pod]:
             f"Carrier of {volume.claim}",
             seconds=START_SECONDS,
             failed=lambda: described(seen()).failure or None,
-            log=lambda: [str(each) for each in events.of(cluster, namespace, name)],
+            log=lambda: [str(each) for each in k8s_events.of(cluster, namespace, name)],
         )
         yield Pod(cluster, namespace, name, "carrier")
     finally:
@@ -96,12 +97,12 @@ def _node_of(volume: Volume) -> str:
     return ""
 
 
-def _body(name: str, volume: Volume, image: Image, node: str) -> dict[str, Any]:
+def _body(name: str, volume: Volume, image: PodImage, node: str) -> dict[str, Any]:
     container = {
         "name": "carrier",
         "image": image.reference,
         "command": ["python3", "-c", f"import time; time.sleep({AT_MOST})"],
-        "env": [{"name": "PROGRAM", "value": inspect.getsource(packing)}],
+        "env": [{"name": "PROGRAM", "value": inspect.getsource(tar_stream)}],
         "volumeMounts": [{"name": "carried", "mountPath": MOUNT}],
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

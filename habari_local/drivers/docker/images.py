@@ -11,7 +11,8 @@ from pathlib import Path
 
 from habari_local.core.errors import HabariError, MissingTool
 from habari_local.core.subprocesses import run
-from habari_local.drivers import engine, package_manager
+from habari_local.drivers import package_manager
+from habari_local.drivers.docker import client as docker_client
 
 LABEL, COMMIT = "dev.habari.image", "org.opencontainers.image.revision"
 REGISTRY = "habari-registry"  # the volume of what was sent to local clusters, by all checkouts
@@ -20,7 +21,7 @@ WITHOUT = "habari-local config set HABARI_IMAGES packages"
 
 
 @dataclass(frozen=True)
-class Stored:
+class LocalImage:
     """An image that the engine has; `size` in bytes, `tags` as REPOSITORY:TAG.
 
     `healthcheck`: the engine runs a check of its own in each container; of `find` alone.
@@ -64,51 +65,51 @@ def build(
     run(command, env=environ, on_line=on_line, cancel=cancel)
 
 
-def find(reference: str) -> Stored | None:
+def find(reference: str) -> LocalImage | None:
     """Return the image of that name, None if the engine has none."""
     import docker
 
-    with told():
+    with translate_errors():
         try:
-            found = engine.api().inspect_image(reference)  # type: ignore[no-untyped-call]
+            found = docker_client.api().inspect_image(reference)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
             return None
     labels = found["Config"].get("Labels") or {}
     check = (found["Config"].get("Healthcheck") or {}).get("Test") or ["NONE"]
     tags = tuple(found["RepoTags"] or ())
-    return Stored(found["Id"], tags, found["Size"], labels, healthcheck=check != ["NONE"])
+    return LocalImage(found["Id"], tags, found["Size"], labels, healthcheck=check != ["NONE"])
 
 
-def ours() -> list[Stored]:
+def habari_images() -> list[LocalImage]:
     """Return every image that a habari-local built, whichever checkout it worked in."""
-    with told():
-        found = engine.api().images(filters={"label": LABEL})
+    with translate_errors():
+        found = docker_client.api().images(filters={"label": LABEL})
     return [
-        Stored(each["Id"], tuple(each["RepoTags"] or ()), each["Size"], each["Labels"] or {})
+        LocalImage(each["Id"], tuple(each["RepoTags"] or ()), each["Size"], each["Labels"] or {})
         for each in found
     ]
 
 
 def names_by_id() -> dict[str, tuple[str, ...]]:
     """Return the tags of every image, ours or not, by the image's id."""
-    with told():
-        return {each["Id"]: tuple(each["RepoTags"] or ()) for each in engine.api().images()}
+    with translate_errors():
+        return {each["Id"]: tuple(each["RepoTags"] or ()) for each in docker_client.api().images()}
 
 
 def import_tar(tar: Path, reference: str, changes: Sequence[str]) -> None:
     """Make a file system, packed as `tar`, the image `reference`; `changes` as in a Dockerfile."""
     repository, _, tag = reference.partition(":")
-    with told():
-        engine.api().import_image_from_file(str(tar), repository, tag, changes=list(changes))
+    with translate_errors():
+        docker_client.api().import_image_from_file(str(tar), repository, tag, changes=list(changes))
 
 
 def remove(name: str) -> bool:
     """Remove the image `name`; return False where a container still uses it."""
     import docker
 
-    with told():
+    with translate_errors():
         try:
-            engine.api().remove_image(name)
+            docker_client.api().remove_image(name)
         except docker.errors.ImageNotFound:
             return True
         except docker.errors.APIError as error:
@@ -120,23 +121,23 @@ def remove(name: str) -> bool:
 
 def sent() -> bool:
     """Whether anything was sent to local clusters and is kept."""
-    found = engine.api().volumes(filters={"name": REGISTRY})["Volumes"] or ()
+    found = docker_client.api().volumes(filters={"name": REGISTRY})["Volumes"] or ()
     return any(each["Name"] == REGISTRY for each in found)
 
 
-def forget_sent() -> bool:
+def remove_pushed_names() -> bool:
     """Delete what was sent to local clusters; return False where there is none or one is up."""
     import docker
 
     try:
-        engine.api().remove_volume(REGISTRY)
+        docker_client.api().remove_volume(REGISTRY)
     except docker.errors.APIError:
         return False
     return True
 
 
 @contextmanager
-def told(what: str = "Docker", hint: str = "docker info") -> Iterator[None]:
+def translate_errors(what: str = "Docker", hint: str = "docker info") -> Iterator[None]:
     """Turn what the SDK raises into a sentence."""
     import docker
     from requests import RequestException
@@ -172,21 +173,23 @@ def run_once(
     Raises:
         HabariError: it can't be started, or is not over after `seconds`.
     """
-    with told(f"Image {reference}"):
-        made = engine.api().create_container(
+    with translate_errors(f"Image {reference}"):
+        made = docker_client.api().create_container(
             reference,
             list(command),
             labels=dict(labels),
-            host_config=engine.api().create_host_config(network_mode="none", dns=["127.0.0.1"]),
+            host_config=docker_client.api().create_host_config(
+                network_mode="none", dns=["127.0.0.1"]
+            ),
             user=user or None,
             use_config_proxy=False,  # it reaches no network
         )
         try:
-            engine.api().start(made["Id"])
-            code = engine.api().wait(made["Id"], timeout=seconds)["StatusCode"]
-            return Finished(code, engine.api().logs(made["Id"]).decode(errors="replace"))
+            docker_client.api().start(made["Id"])
+            code = docker_client.api().wait(made["Id"], timeout=seconds)["StatusCode"]
+            return Finished(code, docker_client.api().logs(made["Id"]).decode(errors="replace"))
         finally:
-            engine.api().remove_container(made["Id"], force=True, v=True)
+            docker_client.api().remove_container(made["Id"], force=True, v=True)
 
 
 def read(reference: str, path: str) -> bytes:
@@ -195,9 +198,9 @@ def read(reference: str, path: str) -> bytes:
     Raises:
         HabariError: there is no such image or file.
     """
-    with told(f"Image {reference}"):
-        made = engine.api().create_container(reference, ["none"], labels={LABEL: "read"})
+    with translate_errors(f"Image {reference}"):
+        made = docker_client.api().create_container(reference, ["none"], labels={LABEL: "read"})
         try:
-            return b"".join(engine.api().get_archive(made["Id"], path)[0])
+            return b"".join(docker_client.api().get_archive(made["Id"], path)[0])
         finally:
-            engine.api().remove_container(made["Id"], force=True, v=True)
+            docker_client.api().remove_container(made["Id"], force=True, v=True)

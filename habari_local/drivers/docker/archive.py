@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from habari_local.core.errors import CommandFailed
-from habari_local.drivers import engine
-from habari_local.drivers.docker import told
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.images import translate_errors
 
 CHUNK = 1 << 16  # bytes
 MOUNT = "/carried"
@@ -16,28 +16,28 @@ MOUNT = "/carried"
 
 def pack(volume: str, image: str, labels: Mapping[str, str], into: IO[bytes]) -> None:
     """Write all that is in a volume as tar; no program is run."""
-    with told(f"Volume {volume}"), _holding(volume, image, labels) as holder:
-        for chunk in engine.api().get_archive(holder, MOUNT)[0]:
+    with translate_errors(f"Volume {volume}"), _volume_container(volume, image, labels) as holder:
+        for chunk in docker_client.api().get_archive(holder, MOUNT)[0]:
             into.write(chunk)
 
 
 def unpack(volume: str, image: str, labels: Mapping[str, str], source: IO[bytes]) -> None:
     """Lay what `pack` wrote over a volume, owners and all."""
-    with told(f"Volume {volume}"), _holding(volume, image, labels) as holder:
-        engine.api().put_archive(holder, "/", _chunks(source))
+    with translate_errors(f"Volume {volume}"), _volume_container(volume, image, labels) as holder:
+        docker_client.api().put_archive(holder, "/", _chunks(source))
 
 
 @contextmanager
-def _holding(volume: str, image: str, labels: Mapping[str, str]) -> Iterator[str]:
+def _volume_container(volume: str, image: str, labels: Mapping[str, str]) -> Iterator[str]:
     """Give a container that mounts the volume, and is never started."""
-    host = engine.api().create_host_config(binds={volume: {"bind": MOUNT, "mode": "rw"}})
-    made = engine.api().create_container(
+    host = docker_client.api().create_host_config(binds={volume: {"bind": MOUNT, "mode": "rw"}})
+    made = docker_client.api().create_container(
         image, ["none"], labels=dict(labels), host_config=host, network_disabled=True
     )
     try:
         yield made["Id"]
     finally:
-        engine.api().remove_container(made["Id"], force=True)
+        docker_client.api().remove_container(made["Id"], force=True)
 
 
 def _chunks(source: IO[bytes]) -> Iterator[bytes]:
@@ -52,12 +52,12 @@ def output(container: str, argv: Sequence[str], into: IO[bytes]) -> None:
         CommandFailed: it ended with another code than 0.
     """
     said = bytearray()
-    with told(f"Container {container[:12]}"):
-        made = engine.api().exec_create(container, list(argv))["Id"]
-        for out, errors in engine.api().exec_start(made, stream=True, demux=True):
+    with translate_errors(f"Container {container[:12]}"):
+        made = docker_client.api().exec_create(container, list(argv))["Id"]
+        for out, errors in docker_client.api().exec_start(made, stream=True, demux=True):
             into.write(out or b"")
             said += errors or b""
-        _judge(made, argv, bytes(said))
+        _require_success(made, argv, bytes(said))
 
 
 def feed(container: str, argv: Sequence[str], source: Iterator[bytes]) -> None:
@@ -68,9 +68,9 @@ def feed(container: str, argv: Sequence[str], source: Iterator[bytes]) -> None:
     """
     import socket
 
-    with told(f"Container {container[:12]}"):
-        made = engine.api().exec_create(container, list(argv), stdin=True)["Id"]
-        opened: Any = engine.api().exec_start(made, socket=True)
+    with translate_errors(f"Container {container[:12]}"):
+        made = docker_client.api().exec_create(container, list(argv), stdin=True)["Id"]
+        opened: Any = docker_client.api().exec_start(made, socket=True)
         line = getattr(opened, "_sock", opened)  # what the SDK wraps, which alone can be half shut
         said = bytearray()
         try:
@@ -83,10 +83,10 @@ def feed(container: str, argv: Sequence[str], source: Iterator[bytes]) -> None:
         finally:
             opened.close()
             line.close()  # which closing the wrapper leaves open
-        _judge(made, argv, bytes(said))
+        _require_success(made, argv, bytes(said))
 
 
-def _judge(made: str, argv: Sequence[str], said: bytes) -> None:
-    code = engine.api().exec_inspect(made)["ExitCode"]
+def _require_success(made: str, argv: Sequence[str], said: bytes) -> None:
+    code = docker_client.api().exec_inspect(made)["ExitCode"]
     if code:
         raise CommandFailed(["docker", "exec", *argv], code, said.decode(errors="replace"))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from habari_local.core.errors import HabariError
-from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 
 Manifest = Mapping[str, Any]
 APPLY = "application/apply-patch+yaml"
@@ -93,16 +93,16 @@ class Objects:
             answer = client.call_api(*request, _request_timeout=SECONDS)
             data = json.loads(answer.read())
         except (HTTPError, OSError, ValueError) as error:
-            raise _told(path, type(error).__name__) from None
+            raise _api_error(path, type(error).__name__) from None
         if answer.status == 404:
             return None
         if answer.status >= 400:
-            raise _told(path, str(data.get("reason", answer.status)))
+            raise _api_error(path, str(data.get("reason", answer.status)))
         found: dict[str, Any] = data
         return found
 
 
-def _told(path: str, seen: str) -> HabariError:
+def _api_error(path: str, seen: str) -> HabariError:
     # Not the whole answer: it repeats what was sent.
     return HabariError(
         f"Kubernetes: {seen} for {path}, an object was expected.", "habari-local doctor"

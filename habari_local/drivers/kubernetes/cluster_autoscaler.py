@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 
-from habari_local.drivers import events
-from habari_local.drivers.kubernetes import Cluster
-from habari_local.drivers.pods import Pod
+from habari_local.drivers.kubernetes import events as k8s_events
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.pods import Pod
 
 ADDS = {"TriggeredScaleUp", "Nominated"}
 REFUSES = {"NotTriggerScaleUp"}
@@ -34,7 +34,7 @@ class Autoscaler:
         if now - self._asked < ASK_SECONDS:
             return ""
         self._asked = now
-        told = events.of(self._cluster, self._namespace, pod.name)
+        told = k8s_events.of(self._cluster, self._namespace, pod.name)
         words = [each for each in told if each.reason in ADDS | REFUSES]
         if words and words[-1].reason in REFUSES:
             return f"{failure}; {words[-1]}"

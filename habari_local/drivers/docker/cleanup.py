@@ -10,14 +10,16 @@ import time
 from collections.abc import Collection
 
 from habari_local.core import polling
-from habari_local.drivers import engine
-from habari_local.drivers.engine import Ours
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.client import ResourceLabels
 
 SECONDS = 20.0  # that the engine may take for what it has begun
 QUIET = 2.0  # seconds without anything of ours, after which nothing is expected to come any more
 
 
-def clear(ours: Ours, *, but: Collection[str] = (), interrupted: bool = False) -> None:
+def remove_all(
+    ours: ResourceLabels, *, but: Collection[str] = (), interrupted: bool = False
+) -> None:
     """Remove our containers, but those with these ids, and the networks on which nobody is left.
 
     Args:
@@ -45,13 +47,13 @@ def clear(ours: Ours, *, but: Collection[str] = (), interrupted: bool = False) -
     )
 
 
-def _removed(ours: Ours, but: Collection[str]) -> bool:
+def _removed(ours: ResourceLabels, but: Collection[str]) -> bool:
     """Remove what is there; whether there was anything."""
-    there = engine.containers(ours)
+    there = docker_client.containers(ours)
     found = [each for each in there if each.id not in but]
-    engine.remove(found)
-    empty = {each["Name"] for each in engine.networks(ours)}.difference(
+    docker_client.remove(found)
+    empty = {each["Name"] for each in docker_client.networks(ours)}.difference(
         *(each.networks for each in there if each.id in but)
     )
-    engine.remove_networks(ours)
+    docker_client.remove_networks(ours)
     return bool(found or empty)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from habari_local.drivers.kubernetes import Cluster
+from habari_local.drivers.kubernetes.cluster import Cluster
 
 INTERVAL = 0.25  # seconds between two questions: it is asked beside a page that is polled
 TEMPLATE = "pod-template-hash"  # label by which a Deployment tells its pods apart

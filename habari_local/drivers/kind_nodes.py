@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from habari_local.core.errors import Cancelled, CommandFailed
-from habari_local.drivers import engine
+from habari_local.drivers.docker import client as docker_client
 
 CLUSTER = "io.x-k8s.kind.cluster"  # kind's own label, with the cluster's name
 RESTARTED: Any = {"Name": "on-failure", "MaximumRetryCount": 1}  # as kind makes nodes
@@ -29,12 +29,12 @@ class Node:
 
 def find(cluster: str) -> list[Node]:
     """Return the nodes of a cluster, running or not."""
-    found = engine.api().containers(all=True, filters={"label": [f"{CLUSTER}={cluster}"]})
+    found = docker_client.api().containers(all=True, filters={"label": [f"{CLUSTER}={cluster}"]})
     return [_described(each["Id"]) for each in found]
 
 
 def _described(container: str) -> Node:
-    seen = engine.api().inspect_container(container)
+    seen = docker_client.api().inspect_container(container)
     bindings = (seen["HostConfig"]["PortBindings"] or {}).values()
     ports = {(each["HostIp"], int(each["HostPort"])) for some in bindings for each in some or ()}
     return Node(
@@ -51,10 +51,10 @@ def start(nodes: Sequence[Node]) -> None:
     """Start stopped nodes."""
 
     def one(node: str) -> None:
-        engine.api().update_container(node, restart_policy=RESTARTED)
-        engine.api().start(node)
+        docker_client.api().update_container(node, restart_policy=RESTARTED)
+        docker_client.api().start(node)
 
-    engine.each_of(one, [each.id for each in nodes])
+    docker_client.in_parallel(one, [each.id for each in nodes])
 
 
 def stop(nodes: Sequence[Node]) -> None:
@@ -64,10 +64,10 @@ def stop(nodes: Sequence[Node]) -> None:
     """
 
     def one(node: str) -> None:
-        engine.api().update_container(node, restart_policy=LEFT_ALONE)
-        engine.api().stop(node, timeout=engine.STOP_SECONDS)
+        docker_client.api().update_container(node, restart_policy=LEFT_ALONE)
+        docker_client.api().stop(node, timeout=docker_client.STOP_SECONDS)
 
-    engine.each_of(one, [each.id for each in nodes])
+    docker_client.in_parallel(one, [each.id for each in nodes])
 
 
 def execute(
@@ -85,9 +85,9 @@ def execute(
     """
     from docker.utils.socket import frames_iter
 
-    made = engine.api().exec_create(node.id, list(argv))["Id"]
+    made = docker_client.api().exec_create(node.id, list(argv))["Id"]
     text = ""
-    said: Any = engine.api().exec_start(made, socket=True)
+    said: Any = docker_client.api().exec_start(made, socket=True)
     try:
         for _, chunk in frames_iter(said, tty=False):  # type: ignore[no-untyped-call]
             if cancel is not None and cancel.is_set():
@@ -96,7 +96,7 @@ def execute(
             on_line(text.rstrip().rpartition("\n")[2])
     finally:  # the client itself would leave it to the garbage collector
         said._response.close()
-    code = engine.api().exec_inspect(made)["ExitCode"]
+    code = docker_client.api().exec_inspect(made)["ExitCode"]
     if code:
         raise CommandFailed(["docker", "exec", node.name, *argv], code, text)
     return text

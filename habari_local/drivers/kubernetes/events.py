@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from habari_local.drivers.kubernetes import SECONDS, Cluster
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 
 AGAIN = 4  # times that a kubelet looks for what is to be mounted, in some 4 s
 PULL = "Failed to pull image"

@@ -5,15 +5,15 @@ The scheduler of Kubernetes 1.34 says that taints keep a pod away, and not which
 
 from __future__ import annotations
 
-from habari_local.drivers.kubernetes import SECONDS, Cluster
-from habari_local.drivers.pods import UNSCHEDULABLE
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
+from habari_local.drivers.kubernetes.pods import UNSCHEDULABLE
 
 # https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
 TAINTS = {f"node.kubernetes.io/{each}-pressure" for each in ("disk", "memory", "pid")}
 UNSAID = "untolerated taint"
 
 
-def behind(cluster: Cluster, told: str) -> str:
+def explain_taint(cluster: Cluster, told: str) -> str:
     """Return which nodes are under which pressure, where that may be what was told of a pod.
 
     Nothing where none is, or the nodes may not be asked for.

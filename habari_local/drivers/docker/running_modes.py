@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from habari_local.config.load import environment
 from habari_local.core.errors import HabariError
-from habari_local.drivers import address
-from habari_local.drivers.engine import CHECKOUT, MODE
-from habari_local.drivers.node import CLUSTER
-from habari_local.drivers.unreachable import silent
+from habari_local.drivers.docker import endpoint as docker_endpoint
+from habari_local.drivers.docker.client import CHECKOUT, MODE
+from habari_local.drivers.docker.errors import unresponsive_reason
+from habari_local.drivers.kind_nodes import CLUSTER
 
 if TYPE_CHECKING:
     import docker
@@ -28,8 +28,8 @@ def modes(checkout: str) -> set[str]:
     import requests
 
     try:
-        options = address.options(environment())
-        if silent(options["base_url"]):
+        options = docker_endpoint.client_options(environment())
+        if unresponsive_reason(options["base_url"]):
             return set()
         # The version is neither asked for nor sent: the list is the same in all of them.
         with docker.APIClient(version=VERSION, **options) as api:

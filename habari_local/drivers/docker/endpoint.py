@@ -14,7 +14,7 @@ SOCKET = "/var/run/docker.sock"
 DESKTOP = "/.docker/desktop/"  # https://docs.docker.com/desktop/setup/install/linux/
 
 
-def options(environ: Mapping[str, str]) -> dict[str, Any]:
+def client_options(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return what the SDK's client is made with: DOCKER_HOST's engine, else the context's in use.
 
     Raises:
@@ -37,11 +37,11 @@ def options(environ: Mapping[str, str]) -> dict[str, Any]:
     return {"base_url": found.Host, **({"tls": found.TLSConfig} if found.TLSConfig else {})}
 
 
-def socket(environ: Mapping[str, str]) -> str:
+def socket_path(environ: Mapping[str, str]) -> str:
     """Return the path of the engine's socket as a container can have it.
 
     The usual one where the engine is on another machine, Docker Desktop's virtual one too: what
     that has in a home leads into the machine, and is no socket inside.
     """
-    scheme, _, path = str(options(environ)["base_url"]).partition("://")
+    scheme, _, path = str(client_options(environ)["base_url"]).partition("://")
     return path if scheme.endswith("unix") and DESKTOP not in path else SOCKET

@@ -1,0 +1,1 @@
+"""The Docker engine: its client, images, registries, events and Compose."""

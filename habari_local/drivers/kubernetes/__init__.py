@@ -1,0 +1,1 @@
+"""A Kubernetes cluster: objects, pods, exec, events and rollouts."""
