@@ -13,7 +13,7 @@ from habari_local.charts.chart import opened
 from habari_local.charts.location import location, production
 from habari_local.config.load import load
 from habari_local.core.paths import Checkout
-from habari_local.images import tools
+from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
 from tests.e2e.endpoints import Endpoints, parse
 from tests.e2e.hub_client import HubError, sign_in
@@ -36,7 +36,7 @@ class Hand:
         flags = {name: text for name, text in scratch.environment().items() if name in SETTINGS}
         settings = load(scratch.root, flags).settings
         self.images = Images(Checkout(scratch.root), settings, scratch.environment())
-        self.environ = tools.environment(self.images)
+        self.environ = bundled_binaries.environment(self.images)
         self.kubeconfig = self.rendered / "by-hand"
         self.registry = f"localhost:{settings.port('registry')}"
         self.chart = location(settings, scratch.root, self.environ)

@@ -13,7 +13,7 @@ from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import images as docker_images
-from habari_local.images import tools
+from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,5 +37,5 @@ def _copied() -> Path | None:
     reference = images.reference("tools")
     if docker_images.find(reference) is None:
         return None
-    tools.unpack(images)
-    return tools.folder(images)
+    bundled_binaries.unpack(images)
+    return bundled_binaries.folder(images)

@@ -37,11 +37,14 @@ def diff(
     from habari_local.charts.report import as_data, as_lines, compare
     from habari_local.config.load import environment, load
     from habari_local.core.paths import find_checkout
-    from habari_local.images import tools
+    from habari_local.images import bundled_binaries
     from habari_local.images.build import Images
 
     checkout, settings = find_checkout(), load(find_checkout().root, flags(sets)).settings
-    root, env = checkout.root, tools.environment(Images(checkout, settings, environment()))
+    root, env = (
+        checkout.root,
+        bundled_binaries.environment(Images(checkout, settings, environment())),
+    )
     chart = opened(location(settings, root, env))
     rendered = root / ".habari" / "kind" / "values.yaml"
     more = values or ([rendered] if rendered.is_file() else [])

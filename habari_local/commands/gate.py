@@ -143,7 +143,7 @@ def _missing(check: Check, environ: Mapping[str, str]) -> Iterator[str]:
     from habari_local.core.paths import find_checkout
     from habari_local.diagnostics.checks import described
     from habari_local.drivers import helm
-    from habari_local.images import tools
+    from habari_local.images import bundled_binaries
     from habari_local.images.build import Images
 
     if check.command[0] == "e2e" and importlib.util.find_spec("pytest") is None:
@@ -156,6 +156,6 @@ def _missing(check: Check, environ: Mapping[str, str]) -> Iterator[str]:
         checkout = find_checkout()
         images = Images(checkout, load(checkout.root).settings, environ)
         try:
-            helm.program(tools.environment(images))
+            helm.program(bundled_binaries.environment(images))
         except HabariError as error:
             yield error.message

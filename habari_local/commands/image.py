@@ -135,16 +135,16 @@ def prune(
     """
     from habari_local.commands.meant import confirm_deletion
     from habari_local.drivers.docker import images as docker_images
-    from habari_local.images import transfer
+    from habari_local.images import push_prune
 
     images = images_of(None)
     if every:
-        found = transfer.unasked(images, every=True)
+        found = push_prune.unasked(images, every=True)
         names = [name for each in found for name in each.tags or (each.id,)]
         again = "habari-local image prune --all"
         things = [*(f"image {name}" for name in names), *([CACHE] if docker_images.sent() else ())]
         confirm_deletion(things, images.checkout.root, yes=yes, again=again)
-    removed = transfer.prune(images, every=every)
+    removed = push_prune.prune(images, every=every)
     size = human_size(sum(each.size for each in removed))
     names = [name for each in removed for name in each.tags]
     said = [f"Removed {name}" for name in names] or ["Nothing to remove."]

@@ -16,8 +16,8 @@ from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from habari_local.charts.values import Place, Values
-    from habari_local.images.contract import Row
-    from habari_local.images.transfer import Sent
+    from habari_local.images.image_check import CheckRow
+    from habari_local.images.push_prune import PushedImage
 
 Config = Annotated[
     Path | None,
@@ -43,7 +43,7 @@ def push(
     Example: habari-local image push notebook --to europe-docker.pkg.dev/habari/images
     """
     from habari_local.core.console import board
-    from habari_local.images.transfer import push as send
+    from habari_local.images.push_prune import push as send
 
     images = images_of(sets)
     values = _values(config, images.checkout.root / "config.yaml")
@@ -71,7 +71,7 @@ def _values(given: Path | None, usual: Path) -> Values | None:
     return read(path) if given or path.is_file() else None
 
 
-def _write(values: Values | None, sent: Sequence[Sent]) -> str:
+def _write(values: Values | None, sent: Sequence[PushedImage]) -> str:
     """Name the notebook image in production's values; return their file if that was to be done."""
     from habari_local.charts.editing import set_values
     from habari_local.charts.rules.images import SERVER
@@ -106,9 +106,9 @@ def check(
 
     Example: habari-local image check ghcr.io/team/notebook:2026-11
     """
-    from habari_local.images import contract
+    from habari_local.images import image_check
 
-    return _outcome(contract.check(images_of(sets), reference, max_size), as_json=as_json)
+    return _outcome(image_check.check(images_of(sets), reference, max_size), as_json=as_json)
 
 
 def verify(
@@ -125,15 +125,15 @@ def verify(
     Example: habari-local image verify
     """
     from habari_local.core.console import board
-    from habari_local.images import contract
-    from habari_local.images.transfer import fetch
+    from habari_local.images import image_check
+    from habari_local.images.push_prune import fetch
 
     images = images_of(sets)
     wanted = reference or _named(config or images.checkout.root / "config.yaml")
     with board([f"pull {wanted}"]) as shown:
         exact = fetch(wanted, lambda text: shown.waits(0, text))
         shown.ends(0, "its digest is right", good=True)
-    return _outcome(contract.check(images, exact), as_json=as_json)
+    return _outcome(image_check.check(images, exact), as_json=as_json)
 
 
 def _named(path: Path) -> str:
@@ -152,7 +152,7 @@ def _named(path: Path) -> str:
     return f"{name}:{tag}"
 
 
-def _outcome(rows: Sequence[Row], *, as_json: bool) -> Result:
+def _outcome(rows: Sequence[CheckRow], *, as_json: bool) -> Result:
     good = all(row.good for row in rows)
     table = Table(
         ["check", "state", "found", "needed"],

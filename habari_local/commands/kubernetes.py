@@ -37,7 +37,7 @@ def helm(mode: ModeName = None, arguments: Arguments = None) -> Result:
 def _run(name: str, mode: str | None, arguments: list[str]) -> Result:
     from habari_local import active
     from habari_local.core.subprocesses import run_attached
-    from habari_local.images import tools
+    from habari_local.images import bundled_binaries
     from habari_local.images.build import Images
 
     chosen, ctx = active.running(mode)
@@ -49,10 +49,10 @@ def _run(name: str, mode: str | None, arguments: list[str]) -> Result:
             USAGE,
         )
     known = Images(ctx.checkout, ctx.settings, ctx.environ)
-    environ = {**tools.environment(known), "KUBECONFIG": where["kubeconfig"]}
+    environ = {**bundled_binaries.environment(known), "KUBECONFIG": where["kubeconfig"]}
     option = "--kube-context" if name == "helm" else "--context"
     # Before what was given: a namespace given by hand comes later and wins.
     at = [f"{option}={where['context']}", f"--namespace={where['namespace']}"]
-    program = str(tools.program(known, name))
+    program = str(bundled_binaries.program(known, name))
     code = run_attached([program, *at, *arguments], cwd=Path.cwd(), env=environ)
     return Result(lines=iter(()), code=code)

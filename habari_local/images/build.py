@@ -18,10 +18,10 @@ from habari_local.diagnostics.docker import refuse_build
 from habari_local.drivers import git, mmdebstrap, processes
 from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry
-from habari_local.images import mirrors, tags
+from habari_local.images import build_secrets, content_hash
+from habari_local.images.build_errors import explain, shown
 from habari_local.images.catalogue import Catalogue, Image, load, through, with_bases
 from habari_local.images.chart_images import chart_images
-from habari_local.images.failure import explain, shown
 
 Say = Callable[[str], None]
 THERE = "already there"  # what a task returns that had nothing to do, as every step of a mode does
@@ -87,7 +87,7 @@ class Images:
     def reference(self, name: str) -> str:
         """Return what an image is called, whether it is there or not."""
         mirror = self.settings.debian_mirror
-        found = tags.reference(self.checkout.root, self.catalogue, name, mirror)
+        found = content_hash.reference(self.checkout.root, self.catalogue, name, mirror)
         upstream = self.catalogue[name].pull and found != self.settings.notebook_image
         return through(found, self.settings.image_mirror) if upstream else found
 
@@ -153,7 +153,7 @@ class Images:
 
     def _make(self, image: Image, reference: str, say: Say, cancel: threading.Event | None) -> None:
         if image.pull:
-            docker_registry.pull(reference, say, cancel, mirrors.ca_bundle(self.environ))
+            docker_registry.pull(reference, say, cancel, build_secrets.ca_bundle(self.environ))
             return
         folder = private_folder(self.checkout.state / FOLDER)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f"{image.name}-") as made:
@@ -188,7 +188,7 @@ class Images:
             argv += ["--build-arg", f"{name}={value}"]
         for name, value in self._labels(image).items():
             argv += ["--label", f"{name}={value}"]
-        for name in mirrors.PROXIES:
+        for name in build_secrets.PROXIES:
             if self.environ.get(name):
                 argv += ["--build-arg", name]
         argv += [*self._secrets(folder), str(root / image.context)]
@@ -212,9 +212,9 @@ class Images:
         }
 
     def _secrets(self, folder: Path) -> list[str]:
-        ca = mirrors.ca_bundle(self.environ)
+        ca = build_secrets.ca_bundle(self.environ)
         file = folder / "mirrors"
         home = Path(self.environ.get("HOME", "/nonexistent"))
-        write_private(file, mirrors.script(self.environ, home, ca=ca is not None))
+        write_private(file, build_secrets.script(self.environ, home, ca=ca is not None))
         secrets = ["--secret", f"id=mirrors,src={file}"]
         return [*secrets, "--secret", f"id=ca,src={ca}"] if ca else secrets

@@ -16,9 +16,9 @@ import pytest
 
 from habari_local.core.paths import Checkout
 from habari_local.drivers.docker import images as docker_images
-from habari_local.images import catalogue, transfer
+from habari_local.images import catalogue, push_prune
 from habari_local.images.build import Images
-from habari_local.images.mirrors import ca_bundle
+from habari_local.images.build_secrets import ca_bundle
 from tests.images.conftest import ROOT, Run
 
 NAMES = list(catalogue.load("packages"))
@@ -152,8 +152,8 @@ def test_what_a_build_is_given_reaches_its_steps_and_no_layer(
         stored = docker_images.find(task.reference)
         assert stored
         assert re.fullmatch(r"[0-9a-f]{40}-dirty", stored.labels[docker_images.COMMIT])
-        assert [each.tags for each in transfer.prune(clone)] == []
-        assert (task.reference,) in [each.tags for each in transfer.prune(clone, every=True)]
+        assert [each.tags for each in push_prune.prune(clone)] == []
+        assert (task.reference,) in [each.tags for each in push_prune.prune(clone, every=True)]
     finally:
         run("image", "rm", "-f", task.reference, check=False)
 

@@ -23,7 +23,7 @@ from habari_local.core.paths import Checkout
 from habari_local.drivers import registry
 from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry
-from habari_local.images import transfer
+from habari_local.images import push_prune
 from habari_local.images.build import Images
 from habari_local.images.catalogue import Image
 from habari_local.images.upstream import Recorded, compare, configuration
@@ -158,10 +158,10 @@ def test_prune_all_removes_what_was_pulled_and_nothing_else_of_that_image(
     monkeypatch.setattr(docker_images, "forget_sent", lambda: False)
     monkeypatch.setattr(Images, "catalogue", known)
     try:
-        assert transfer.prune(images) == []
+        assert push_prune.prune(images) == []
         named = replace(images, settings=Settings(images="packages", notebook_image=pulled))
-        assert transfer.prune(named, every=True) == [], "a notebook image that somebody named"
-        assert [each.tags for each in transfer.prune(images, every=True)] == [(pulled,)]
+        assert push_prune.prune(named, every=True) == [], "a notebook image that somebody named"
+        assert [each.tags for each in push_prune.prune(images, every=True)] == [(pulled,)]
         assert docker_images.find(pulled) is None
         assert docker_images.find(theirs)
     finally:

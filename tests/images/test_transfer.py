@@ -16,7 +16,7 @@ from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
 from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry
-from habari_local.images import transfer
+from habari_local.images import push_prune
 from habari_local.images.build import Images
 from tests.images.conftest import ROOT, Run
 from tests.images.registries import Registry, guarded, start, wait
@@ -114,11 +114,11 @@ def test_a_registry_that_dies_midway_is_told_and_the_next_push_ends_it(
             run("kill", registry.container)
 
     with pytest.raises(HabariError, match=f"Image {registry.address}/habari-github:"):
-        transfer.push(images, ["github"], registry.address, kill, dirty=True)
+        push_prune.push(images, ["github"], registry.address, kill, dirty=True)
     run("start", registry.container)
     wait(registry, run)
     for new in (True, False):
-        (sent,) = transfer.push(images, ["github"], registry.address, lambda _: None, dirty=True)
+        (sent,) = push_prune.push(images, ["github"], registry.address, lambda _: None, dirty=True)
         assert sent.new is new
     assert docker_registry.digest_there(sent.target) == sent.digest
 
@@ -130,7 +130,7 @@ def test_what_no_commit_has_is_not_pushed(
         known = ["-c", "user.name=t", "-c", "user.email=t@t"]
         subprocess.run(["git", *known, *arguments], cwd=tmp_path, check=True, capture_output=True)
 
-    def push(label: str) -> list[transfer.Sent]:
+    def push(label: str) -> list[push_prune.PushedImage]:
         made = f"habari-test-{tmp_path.name}".lower()
         text = f"FROM {images.reference('github')}\nLABEL {docker_images.COMMIT}={label}\n"
         (folder / "Dockerfile").write_text(text)
@@ -138,7 +138,7 @@ def test_what_no_commit_has_is_not_pushed(
         try:
             settings = Settings(images="packages", notebook_image=f"{made}:1")
             ours = Images(Checkout(tmp_path), settings, dict(os.environ))
-            return transfer.push(ours, ["notebook"], registry.address, lambda _: None)
+            return push_prune.push(ours, ["notebook"], registry.address, lambda _: None)
         finally:
             run("image", "rm", f"{made}:1")
 

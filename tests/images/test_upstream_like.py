@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from habari_local.drivers.docker import client as docker_client
-from habari_local.images import contract
+from habari_local.images import image_check
 from habari_local.images.build import Images
 from tests.images.conftest import Run
 from tests.images.upstream_like import LIMIT_MB, UpstreamLike, built
@@ -63,7 +63,7 @@ def notebook(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.timeout(300)  # the base is built, where it is not there yet
 def test_the_contract_holds_on_it(upstream_like: UpstreamLike) -> None:
-    rows = {row.name: row for row in contract.check(upstream_like, max_size=LIMIT_MB)}
+    rows = {row.name: row for row in image_check.check(upstream_like, max_size=LIMIT_MB)}
     assert [row for row in rows.values() if not row.good] == []
     assert rows["kernels"].found == "base-python3, bash, python3"
 
@@ -83,7 +83,7 @@ def as_it_was(upstream_like: UpstreamLike, run: Run, tmp_path: Path) -> Iterator
 def test_the_contract_sees_each_fault_that_such_a_base_brings(
     upstream_like: UpstreamLike, as_it_was: str
 ) -> None:
-    rows = {row.name: row for row in contract.check(upstream_like, as_it_was, LIMIT_MB)}
+    rows = {row.name: row for row in image_check.check(upstream_like, as_it_was, LIMIT_MB)}
     bad = {name: row.found for name, row in rows.items() if not row.good}
     assert bad.keys() == {
         *("kernel python3", "kernels", "JupyterLab extensions"),

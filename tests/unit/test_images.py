@@ -14,7 +14,7 @@ from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.core.paths import Checkout
 from habari_local.drivers.cluster_tools import VERSIONS
 from habari_local.drivers.docker import images as docker_images
-from habari_local.images import build, catalogue, failure, mirrors, tags
+from habari_local.images import build, build_errors, build_secrets, catalogue, content_hash
 from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, Source
 
@@ -25,7 +25,7 @@ DIGEST = re.compile(r"[^@:]+:[^@:]+@sha256:[0-9a-f]{64}")
 
 
 def refer(name: str, source: Source = "packages", root: Path = ROOT, mirror: str = MIRROR) -> str:
-    return tags.reference(root, catalogue.load(source), name, mirror)
+    return content_hash.reference(root, catalogue.load(source), name, mirror)
 
 
 @pytest.fixture
@@ -41,7 +41,9 @@ def copy(tmp_path: Path) -> Path:
 def test_every_image_comes_from_one_place_that_is_there(source: Source, name: str) -> None:
     image = catalogue.load(source)[name]
     assert [bool(image.pull), bool(image.dockerfile), bool(image.bootstrap)].count(True) == 1
-    assert all(path.is_file() for path in (tags.inputs(ROOT, image) if not image.pull else ()))
+    assert all(
+        path.is_file() for path in (content_hash.inputs(ROOT, image) if not image.pull else ())
+    )
     if image.dockerfile:
         text = (ROOT / image.dockerfile).read_text(encoding="utf-8")
         named = {"${BASE}", *(f"${{{name}}}" for name in image.uses)}
@@ -193,9 +195,9 @@ def test_what_an_image_copies_from_comes_first_and_is_in_its_tag() -> None:
     images["node"] = replace(images["registry"], name="node", uses={"PROGRAMS": "tools"})
     ordered = [each.name for each in catalogue.with_bases(images, ["node"])]
     assert ordered == ["base", "tools", "node"]
-    before = tags.reference(ROOT, images, "node", MIRROR)
+    before = content_hash.reference(ROOT, images, "node", MIRROR)
     images["tools"] = replace(images["tools"], args={"PART": "other"})
-    assert tags.reference(ROOT, images, "node", MIRROR) != before
+    assert content_hash.reference(ROOT, images, "node", MIRROR) != before
 
 
 def test_an_image_without_an_origin_for_a_source_is_not_in_its_catalogue() -> None:
@@ -226,7 +228,7 @@ ERROR: failed to solve: process "/bin/sh -c set -eu; pip install x" did not comp
 
 
 def test_a_failed_build_names_the_line_and_gives_the_steps_last_words() -> None:
-    error = failure.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, BROKEN))
+    error = build_errors.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, BROKEN))
     assert error.message.startswith("hub/Dockerfile:7 (image hub): exit code 1 in `RUN --mount")
     assert error.hint == "habari-local image build hub"
     assert error.details == ("Collecting x", "ERROR: No matching distribution found for x")
@@ -234,33 +236,35 @@ def test_a_failed_build_names_the_line_and_gives_the_steps_last_words() -> None:
 
 def test_a_failed_build_gives_twenty_lines_at_most() -> None:
     spoken = "".join(f"#8 1.{n} line {n}\n" for n in range(100))
-    error = failure.explain("hub", "D", CommandFailed(["docker"], 1, spoken + BROKEN))
+    error = build_errors.explain("hub", "D", CommandFailed(["docker"], 1, spoken + BROKEN))
     assert len(error.details) == 20
     assert error.details[-1].endswith("for x")
 
 
 def test_a_build_that_never_began_says_what_docker_said() -> None:
     said = 'ERROR: failed to solve: image "nowhere/x:1": not found\n'
-    error = failure.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
+    error = build_errors.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
     assert 'failed to solve: image "nowhere/x:1": not found' in error.message
 
 
 def test_a_base_that_no_registry_gave_leads_to_packages() -> None:
     said = "ERROR: failed to solve: docker.io/library/x:1: failed to resolve source metadata for"
-    error = failure.explain("base", "D", CommandFailed(["docker"], 1, f"{said} x: dial tcp: no"))
+    error = build_errors.explain(
+        "base", "D", CommandFailed(["docker"], 1, f"{said} x: dial tcp: no")
+    )
     assert error.hint == "habari-local config set HABARI_IMAGES packages"
 
 
 def test_a_full_disk_is_named_as_such() -> None:
     said = "#8 2.0 write /opt/x: no space left on device\n#8 ERROR: process: exit code: 1\n"
-    error = failure.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
+    error = build_errors.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
     assert error.message.startswith("Docker's disk: full while building the image hub")
     assert error.hint == "habari-local image prune"
 
 
 def test_progress_is_shown_without_buildkits_numbers() -> None:
-    assert failure.shown("#8 22.64 Collecting x") == "Collecting x"
-    assert failure.shown("#8 [build 3/3] RUN x") == "[build 3/3] RUN x"
+    assert build_errors.shown("#8 22.64 Collecting x") == "Collecting x"
+    assert build_errors.shown("#8 [build 3/3] RUN x") == "[build 3/3] RUN x"
 
 
 def test_mirrors_are_quoted_and_the_environment_goes_before_files(tmp_path: Path) -> None:
@@ -270,16 +274,18 @@ def test_mirrors_are_quoted_and_the_environment_goes_before_files(tmp_path: Path
     )
     (tmp_path / ".npmrc").write_text("registry=https://npm.example/\n")
     environ = {"PIP_INDEX_URL": "https://user:it's secret@env/simple"}
-    text = mirrors.script(environ, tmp_path, ca=False)
+    text = build_secrets.script(environ, tmp_path, ca=False)
     assert "export PIP_INDEX_URL='https://user:it'\"'\"'s secret@env/simple'\n" in text
     assert "export PIP_TRUSTED_HOST=files\n" in text
     assert "export NPM_CONFIG_REGISTRY=https://npm.example/\n" in text
-    assert mirrors.CA not in text
-    assert f"export SSL_CERT_FILE={mirrors.CA}\n" in mirrors.script({}, tmp_path, ca=True)
+    assert build_secrets.CA not in text
+    assert f"export SSL_CERT_FILE={build_secrets.CA}\n" in build_secrets.script(
+        {}, tmp_path, ca=True
+    )
 
 
 def test_the_ca_bundle_is_the_one_that_the_environment_names(tmp_path: Path) -> None:
     own = tmp_path / "ca.pem"
     own.write_text("")
-    assert mirrors.ca_bundle({"SSL_CERT_FILE": str(own)}) == own
-    assert mirrors.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone")}) != tmp_path / "gone"
+    assert build_secrets.ca_bundle({"SSL_CERT_FILE": str(own)}) == own
+    assert build_secrets.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone")}) != tmp_path / "gone"

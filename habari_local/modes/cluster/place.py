@@ -11,7 +11,7 @@ from habari_local.charts.tenants import Tenant
 from habari_local.drivers.helm_release import Release
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.drivers.kubernetes.cluster import Cluster
-from habari_local.images import tools
+from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
 from habari_local.modes.base import Context
 
@@ -56,9 +56,9 @@ def environ(ctx: Context) -> Mapping[str, str]:
     if shutil.which("helm", path=ctx.environ.get("PATH")):
         return ctx.environ
     images = Images(ctx.checkout, ctx.settings, ctx.environ)
-    if tools.from_image(images):
-        tools.unpack(images)
-    return tools.environment(images)
+    if bundled_binaries.from_image(images):
+        bundled_binaries.unpack(images)
+    return bundled_binaries.environment(images)
 
 
 def chart(ctx: Context) -> Path:

@@ -17,7 +17,7 @@ from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.identity.users import kinds
-from habari_local.images import space, tools
+from habari_local.images import bundled_binaries, space
 from habari_local.modes._compose import buckets
 from habari_local.modes._compose import images as compose_images
 from habari_local.modes._helm import life as helm_life
@@ -79,9 +79,9 @@ class KindMode(KeepingVolumes):
         """Refuse what can't succeed before anything starts: no Docker, a taken port, no chart."""
         refuse(ctx.environ)
         known = place.images(ctx)
-        if not tools.from_image(known):
-            for name in tools.NAMES:
-                tools.program(known, name)
+        if not bundled_binaries.from_image(known):
+            for name in bundled_binaries.NAMES:
+                bundled_binaries.program(known, name)
             refuse_lacking(TOOLS, ctx.environ)
         if ctx.settings.chart:
             location.location(ctx.settings, ctx.checkout.root, ctx.environ)
@@ -228,9 +228,9 @@ class KindMode(KeepingVolumes):
             for each in cluster.pods(place.NAMESPACE)
             if (each.user == user if user else each.component == component)
         ]
-        kubectl = tools.program(place.images(ctx), "kubectl")
+        kubectl = bundled_binaries.program(place.images(ctx), "kubectl")
         argv = helm_life.shell(kubectl, cluster, place.NAMESPACE, found, command, terminal=terminal)
-        return Program(argv, tools.environment(place.images(ctx)), ctx.checkout.root)
+        return Program(argv, bundled_binaries.environment(place.images(ctx)), ctx.checkout.root)
 
     def trouble(self, ctx: Context, service: str, user: str) -> Trouble | None:
         """Return what keeps a service's pod, or that of a user's server, from running."""

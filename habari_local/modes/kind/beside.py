@@ -13,7 +13,7 @@ from habari_local.config.secrets import write_changed, write_private
 from habari_local.core import container_user
 from habari_local.core.subprocesses import run
 from habari_local.identity.users import people
-from habari_local.images import tools
+from habari_local.images import bundled_binaries
 from habari_local.modes._compose import buckets
 from habari_local.modes._helm.steps import Deployment
 from habari_local.modes.base import SAME, Context, Say, Step
@@ -113,7 +113,7 @@ def _objects(ctx: Context, names: Sequence[str]) -> list[object]:
 def apply(ctx: Context, file: str) -> None:
     """Have the cluster hold what a file says."""
     cluster = place.cluster(ctx)
-    program = tools.program(place.images(ctx), "kubectl")
+    program = bundled_binaries.program(place.images(ctx), "kubectl")
     argv = [str(program), "--kubeconfig", str(cluster.kubeconfig), "--context", cluster.context]
     argv += ["--namespace", place.NAMESPACE, "apply", "--server-side", "--force-conflicts"]
     run([*argv, "--filename", file], env=place.environ(ctx), cancel=ctx.cancel)

@@ -14,7 +14,7 @@ from habari_local.drivers.docker.client import ResourceLabels
 from habari_local.drivers.helm_release import Release
 from habari_local.drivers.kind import Kind
 from habari_local.drivers.kubernetes.cluster import Cluster
-from habari_local.images import tools
+from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
 from habari_local.modes.base import Context
 
@@ -38,7 +38,7 @@ def environ(ctx: Context) -> dict[str, str]:
 
     kind gives a machine's proxy to its nodes, which reach the registry beside them without it.
     """
-    found = tools.environment(images(ctx))
+    found = bundled_binaries.environment(images(ctx))
     beside = ["localhost", "127.0.0.1", registry_container(ctx)]
     names = ("NO_PROXY", "no_proxy")
     direct = {each: ",".join(filter(None, [found.get(each), *beside])) for each in names}
@@ -62,7 +62,7 @@ def keys(ctx: Context) -> Path:
 
 def kind(ctx: Context) -> Kind:
     """Return kind for this cluster."""
-    program = tools.program(images(ctx), "kind")
+    program = bundled_binaries.program(images(ctx), "kind")
     return Kind(program, name(ctx), kubeconfig(ctx), environ(ctx))
 
 

@@ -22,7 +22,7 @@ from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes import probe_pod
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
-from habari_local.images import tools
+from habari_local.images import bundled_binaries
 from habari_local.modes._helm.steps import DIGEST
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import place
@@ -177,7 +177,7 @@ def _kubectl(ctx: Context, objects: str, *, remove: bool) -> None:
     file = ctx.checkout.of_mode(place.NAME) / "enforcer.json"
     write_private(file, objects)
     cluster = place.cluster(ctx)
-    program = tools.program(place.images(ctx), "kubectl")
+    program = bundled_binaries.program(place.images(ctx), "kubectl")
     argv = [str(program), "--kubeconfig", str(cluster.kubeconfig), "--context", cluster.context]
     apply = ["apply", "--server-side", "--force-conflicts"]
     argv += ["delete", "--ignore-not-found", "--wait"] if remove else apply

@@ -16,7 +16,7 @@ from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry
 from habari_local.drivers.docker.cleanup import remove_all
 from habari_local.drivers.docker.volumes import Owner, keep_cache
-from habari_local.images import tools
+from habari_local.images import bundled_binaries
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.kind import place
 from habari_local.modes.kind.registries import CERTS
@@ -45,12 +45,12 @@ def programs(after: tuple[str, ...]) -> Step:
 
     def action(ctx: Context, say: Say) -> str:
         known = place.images(ctx)
-        if not tools.from_image(known):
-            for name in tools.NAMES:
-                tools.program(known, name)
+        if not bundled_binaries.from_image(known):
+            for name in bundled_binaries.NAMES:
+                bundled_binaries.program(known, name)
             return SAME
         say("copying kind, helm and kubectl out of their image")
-        return "copied" if tools.unpack(known) else SAME
+        return "copied" if bundled_binaries.unpack(known) else SAME
 
     return Step("tools", "kind, helm, kubectl", action, after)
 

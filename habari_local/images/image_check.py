@@ -22,7 +22,7 @@ LIMIT_SECONDS = 180  # for the whole probe: a cold disk, a busy machine
 
 
 @dataclass(frozen=True)
-class Row:
+class CheckRow:
     """One requirement of the contract and what the image has."""
 
     name: str
@@ -31,7 +31,7 @@ class Row:
     needed: str
 
 
-def check(images: Images, reference: str = "", max_size: int = 0) -> list[Row]:
+def check(images: Images, reference: str = "", max_size: int = 0) -> list[CheckRow]:
     """Run the image `reference` (default: the settings') and compare it with what is needed.
 
     Args:
@@ -91,7 +91,7 @@ def _run(reference: str, script: Sequence[str], user: str = "") -> dict[str, Any
     return found
 
 
-def _rows(seen: dict[str, Any], hub: str) -> list[Row]:
+def _rows(seen: dict[str, Any], hub: str) -> list[CheckRow]:
     minor = ".".join(hub.split(".")[:2])
     started = seen["start_seconds"]
     expectations: list[tuple[str, str, Callable[[str], bool], str]] = [
@@ -125,12 +125,12 @@ def _rows(seen: dict[str, Any], hub: str) -> list[Row]:
         ),
     ]
     return [
-        Row(name, fits(found), found or ("loads" if fits(found) else "not there"), needed)
+        CheckRow(name, fits(found), found or ("loads" if fits(found) else "not there"), needed)
         for name, found, fits, needed in expectations
     ]
 
 
-def _started(seen: dict[str, Any]) -> list[Row]:
+def _started(seen: dict[str, Any]) -> list[CheckRow]:
     """Return what is needed of what a user sees: kernels, JupyterLab, and nobody asked outside."""
     kernels: dict[str, str] = seen["kernels"]
     ours = kernels.get(OURS, "not offered" if kernels else "no server")
@@ -139,9 +139,11 @@ def _started(seen: dict[str, Any]) -> list[Row]:
     up = seen["start_seconds"] is not None
     shown = ", ".join(kernels) or "no server"
     return [
-        Row(f"kernel {OURS}", not ours, ours or "imports them, lists the bucket", KERNEL_NEEDS),
-        Row("kernels", up and not failed, "; ".join(failed) or shown, "each starts"),
-        Row(
+        CheckRow(
+            f"kernel {OURS}", not ours, ours or "imports them, lists the bucket", KERNEL_NEEDS
+        ),
+        CheckRow("kernels", up and not failed, "; ".join(failed) or shown, "each starts"),
+        CheckRow(
             "JupyterLab extensions",
             up and not alone,
             f"without a server half: {', '.join(alone)}"
@@ -149,8 +151,10 @@ def _started(seen: dict[str, Any]) -> list[Row]:
             else ", ".join(seen["extensions"]) or ("none" if up else "no server"),
             "none without its server half",
         ),
-        Row("Jupyter news", seen["news"] == "not asked about", seen["news"], "not asked about"),
-        Row(
+        CheckRow(
+            "Jupyter news", seen["news"] == "not asked about", seen["news"], "not asked about"
+        ),
+        CheckRow(
             "names looked up",
             up and not asked,
             ", ".join(asked) or blind or ("none" if up else "no server"),
@@ -159,10 +163,12 @@ def _started(seen: dict[str, Any]) -> list[Row]:
     ]
 
 
-def _health(healthcheck: bool) -> Row:
+def _health(healthcheck: bool) -> CheckRow:
     found = "inherited or its own" if healthcheck else "none"
-    return Row("health check", not healthcheck, found, "none: each mode asks the server itself")
+    return CheckRow(
+        "health check", not healthcheck, found, "none: each mode asks the server itself"
+    )
 
 
-def _size(size: int, limit: int) -> Row:
-    return Row("size", size <= limit * 1e6, f"{size / 1e6:.0f} MB", f"{limit} MB or less")
+def _size(size: int, limit: int) -> CheckRow:
+    return CheckRow("size", size <= limit * 1e6, f"{size / 1e6:.0f} MB", f"{limit} MB or less")

@@ -17,7 +17,7 @@ DIRTY = "-dirty"  # how git.commit ends of a tree that differs from its commit
 
 
 @dataclass(frozen=True)
-class Sent:
+class PushedImage:
     """An image in a registry: its name with tag there, its digest, whether it came there now."""
 
     name: str
@@ -43,7 +43,7 @@ def push(
     say: Callable[[str], None],
     *,
     dirty: bool = False,
-) -> list[Sent]:
+) -> list[PushedImage]:
     """Send images to `registry` (host, port, path) that it does not have yet; return all of them.
 
     Without a name, every image that is built here goes; those that are pulled stay where they are.
@@ -55,7 +55,7 @@ def push(
     """
     chosen = [each for each in choose(images.catalogue, names) if names or not each.pull]
     if not dirty:
-        _must_be_committed(images)
+        _require_committed(images)
     sent = []
     for image in chosen:
         reference = images.reference(image.name)
@@ -76,14 +76,14 @@ def push(
         say(target)
         there = docker_registry.digest_there(target)
         sent.append(
-            Sent(
+            PushedImage(
                 image.name, target, there or docker_registry.push(reference, target, say), not there
             )
         )
     return sent
 
 
-def _must_be_committed(images: Images) -> None:
+def _require_committed(images: Images) -> None:
     changed = git.changed(images.checkout.root, images.environ)
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
