@@ -9,7 +9,7 @@ from habari_local.backups.folder import DATABASE, PLACES, Backup, Making, made, 
 from habari_local.backups.shelf import buckets
 from habari_local.modes.base import Context, Mode
 from habari_local.modes.kept import Keeping
-from habari_local.storage import carried
+from habari_local.s3 import bucket_tar
 
 Say = Callable[[str], None]
 
@@ -51,5 +51,5 @@ def _buckets(mode: Mode, ctx: Context, new: Making, places: list[str], say: Say)
         for place in places:
             say(f"the bucket {names[place]}")
             with new.add(place, f"{place}.tar") as out:
-                count = carried.pack(s3, names[place], out)
+                count = bucket_tar.pack(s3, names[place], out)
             new.counted(count)

@@ -11,7 +11,7 @@ from habari_local.backups.shelf import buckets
 from habari_local.core.errors import HabariError
 from habari_local.modes.base import Context, Mode
 from habari_local.modes.kept import Home, Keeping
-from habari_local.storage import carried
+from habari_local.s3 import bucket_tar
 
 Say = Callable[[str], None]
 SHOWN = 5  # how many things in the way are named, of each kind
@@ -57,7 +57,7 @@ def in_the_way(
         for place in PLACES:
             for piece in backup.of(place) if place in parts else ():
                 with tarfile.open(backup.folder / piece.file) as tar:
-                    found = carried.others(s3, names[place], tar)
+                    found = bucket_tar.conflicts(s3, names[place], tar)
                     yield from (f"{place}/{key}" for key in islice(found, objects))
 
 
@@ -80,7 +80,7 @@ def restore(
             for piece in backup.of(place) if place in parts else ():
                 say(f"the bucket {names[place]}")
                 with tarfile.open(backup.folder / piece.file) as tar:
-                    put[place] += carried.unpack(s3, names[place], tar)
+                    put[place] += bucket_tar.unpack(s3, names[place], tar)
     for piece in backup.of(DATABASE) if DATABASE in parts else ():
         say("the hub's database")
         with (backup.folder / piece.file).open("rb") as source:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from habari_local.core.errors import HabariError
 from habari_local.modes.base import Context, Mode
-from habari_local.storage.target import S3Target, s3_client
+from habari_local.s3.s3_client import S3Target, s3_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

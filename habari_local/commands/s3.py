@@ -15,8 +15,8 @@ from habari_local.core.errors import USAGE, HabariError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from habari_local.storage.objects import Place
-    from habari_local.storage.target import Buckets
+    from habari_local.s3.bucket_cli import S3Path
+    from habari_local.s3.s3_client import Buckets
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,14 +38,14 @@ def ls(
 
     Example: habari-local s3 ls lake/samples/
     """
-    from habari_local.storage import objects
+    from habari_local.s3 import bucket_cli
 
     s3, buckets = _connect()
     if not path:
         rows = [("lake/", buckets.lake), ("notebooks/", buckets.notebooks)]
         return Result(dict(rows), [Table(["folder", "bucket"], rows)], as_json=as_json)
     place = _place(path, buckets)
-    entries = list(objects.listing(s3, place, deep=deep))
+    entries = list(bucket_cli.listing(s3, place, deep=deep))
     if place.key and not entries:
         raise HabariError(
             f"{place.shown}: nothing there, a folder or an object was expected.",
@@ -75,10 +75,10 @@ def cp(
 
     Example: habari-local s3 cp data.csv lake/raw/
     """
-    from habari_local.storage import objects
+    from habari_local.s3 import bucket_cli
 
     s3, buckets = _connect()
-    where = objects.copy(s3, source, target, buckets)
+    where = bucket_cli.copy(s3, source, target, buckets)
     return Result({"copied": where}, [f"Copied {source} to {where}"])
 
 
@@ -88,16 +88,16 @@ def cat(path: PathArgument) -> Result:
 
     Example: habari-local s3 cat lake/samples/rainfall.csv
     """
-    from habari_local.storage import objects
+    from habari_local.s3 import bucket_cli
 
     s3, buckets = _connect()
-    chunks: Iterator[bytes] = objects.read(s3, _place(path, buckets))
+    chunks: Iterator[bytes] = bucket_cli.read(s3, _place(path, buckets))
     return Result(chunks=chunks)
 
 
 def _connect() -> tuple[S3Client, Buckets]:
     from habari_local import active
-    from habari_local.storage.target import Buckets, S3Target, s3_client
+    from habari_local.s3.s3_client import Buckets, S3Target, s3_client
 
     mode, ctx = active.running()
     s3 = mode.endpoints(ctx).s3
@@ -111,10 +111,10 @@ def _connect() -> tuple[S3Client, Buckets]:
     return s3_client(target), Buckets(s3.lake_bucket, s3.notebooks_bucket)
 
 
-def _place(path: str, buckets: Buckets) -> Place:
-    from habari_local.storage import objects
+def _place(path: str, buckets: Buckets) -> S3Path:
+    from habari_local.s3 import bucket_cli
 
-    place = objects.parse(path, buckets)
+    place = bucket_cli.parse(path, buckets)
     if place is None:
         raise HabariError(
             f"{path}: expected to begin with lake/ or notebooks/.",

@@ -17,9 +17,9 @@ from habari_local.core.errors import USAGE, HabariError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from habari_local.storage.production import Difference
-    from habari_local.storage.production_key import Holder
-    from habari_local.storage.target import Buckets
+    from habari_local.s3.iam_key import Holder
+    from habari_local.s3.production_buckets import Difference
+    from habari_local.s3.s3_client import Buckets
 
 Backend = Annotated[str, typer.Option("--backend", metavar="aws", help="The S3: aws alone.")]
 User = Annotated[
@@ -35,11 +35,11 @@ class _Production:
     holder: Holder
 
     def differences(self) -> list[Difference]:
-        from habari_local.storage import production, production_key
+        from habari_local.s3 import iam_key, production_buckets
 
         return [
-            *production.differences(self.s3, self.buckets, self.region),
-            *production_key.differences(self.holder, self.buckets),
+            *production_buckets.differences(self.s3, self.buckets, self.region),
+            *iam_key.differences(self.holder, self.buckets),
         ]
 
 
@@ -50,10 +50,10 @@ def production(sets: list[str] | None, user: str, backend: str = "aws") -> Itera
 
     from habari_local.config.load import environment, load
     from habari_local.core.paths import find_checkout
-    from habari_local.storage.administrator import administrator
-    from habari_local.storage.key_file import KeyFile
-    from habari_local.storage.production_key import Holder
-    from habari_local.storage.target import Buckets, iam_client, s3_client
+    from habari_local.s3.admin_credentials import administrator
+    from habari_local.s3.iam_key import Holder
+    from habari_local.s3.key_file import KeyFile
+    from habari_local.s3.s3_client import Buckets, iam_client, s3_client
 
     if backend != "aws" or not re.fullmatch(r"[A-Za-z0-9+=,@_-][A-Za-z0-9+=,.@_-]{0,63}", user):
         wrong = f"--backend {backend}: aws" if backend != "aws" else f"--user {user}: an IAM name"

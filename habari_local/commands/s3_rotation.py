@@ -13,8 +13,8 @@ from habari_local.core.console import Result
 from habari_local.core.errors import NOT_READY, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.storage.key_in_cluster import KeyInCluster
-    from habari_local.storage.production_key import Holder
+    from habari_local.s3.cluster_secret import KeyInCluster
+    from habari_local.s3.iam_key import Holder
 
 EVERY = 3.0  # seconds between two looks at who has which key
 Context = Annotated[
@@ -55,7 +55,7 @@ def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line
     """
     from habari_local.core.checkout_lock import checkout_lock
     from habari_local.core.paths import find_checkout
-    from habari_local.storage import production_key as key
+    from habari_local.s3 import iam_key as key
 
     again = f"habari-local s3 rotate-key --user {user}"
     where = _in_cluster(context, namespace, kept_in) if context is not None else None
@@ -87,7 +87,7 @@ def _in_cluster(context: str, namespace: str, secret: str) -> KeyInCluster:
     from habari_local.config.load import environment
     from habari_local.drivers.kubernetes import kubeconfig
     from habari_local.drivers.kubernetes.cluster import Cluster
-    from habari_local.storage.key_in_cluster import KeyInCluster
+    from habari_local.s3.cluster_secret import KeyInCluster
 
     cluster = Cluster(kubeconfig.find(environment(), context), context)
     refusal = cluster.refusal()

@@ -198,7 +198,7 @@ def _buckets(one: Party, other: Party) -> str:
     """Return what a tenant's key may do in another's buckets; "" if nothing."""
     from botocore.exceptions import ClientError
 
-    from habari_local.storage.target import S3Target, s3_client
+    from habari_local.s3.s3_client import S3Target, s3_client
 
     key = one.endpoints.s3
     target = S3Target(key.endpoint_url, key.region, key.access_key_id, key.secret_access_key, "aws")

@@ -141,7 +141,7 @@ def _whole(ctx: Context) -> Context:
 
 
 def _heads(where: Endpoints, backend: str) -> None:
-    from habari_local.storage.target import S3Target, s3_client
+    from habari_local.s3.s3_client import S3Target, s3_client
 
     s3 = where.s3
     key = (s3.access_key_id, s3.secret_access_key)

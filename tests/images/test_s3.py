@@ -10,7 +10,7 @@ import pytest
 from habari_local.core import polling
 from habari_local.drivers.docker import client as docker_client
 from habari_local.images.build import Images
-from habari_local.storage.target import S3Target, s3_client
+from habari_local.s3.s3_client import S3Target, s3_client
 from tests.images.conftest import Run
 
 REQUESTS = 200

@@ -21,7 +21,7 @@ from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.volumes import Owner, keep_cache
 from habari_local.images.build import Images
 from habari_local.modes.hub.database import COLLATION
-from habari_local.storage.target import S3Target, s3_client
+from habari_local.s3.s3_client import S3Target, s3_client
 from tests.images.conftest import ROOT, Run
 from tests.images.test_postgres import sql, wait_until_it_answers
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from habari_local.drills.people import Hub, Person
 from habari_local.drills.second_checkout import read
-from habari_local.storage.key_file import KeyFile
-from habari_local.storage.target import S3Access, S3Target, iam_client
+from habari_local.s3.key_file import KeyFile
+from habari_local.s3.s3_client import S3Access, S3Target, iam_client
 from tests.rehearsals.foreign import Foreign, good
 from tests.scratch import Scratch
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from habari_local.storage import policy
-from habari_local.storage.target import Buckets, S3Target, iam_client, s3_client
+from habari_local.s3 import policy
+from habari_local.s3.s3_client import Buckets, S3Target, iam_client, s3_client
 from tests.rehearsals.foreign import Foreign, leading_to, trial_values
 from tests.scratch import Scratch
 

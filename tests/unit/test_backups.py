@@ -20,7 +20,7 @@ from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
 from habari_local.modes.base import ServiceStatus
 from habari_local.modes.kept import Home
-from habari_local.storage import carried
+from habari_local.s3 import bucket_tar
 from tests.unit.test_storage import BUCKETS, S3, s3
 
 __all__ = ["s3"]
@@ -36,14 +36,14 @@ def test_objects_come_back_with_what_is_told_of_them(s3: S3, tmp_path: Path) -> 
         s3.root.put_object(Bucket=lake, Key=key, Body=body, **more)
     file = tmp_path / "lake.tar"
     with file.open("wb") as out:
-        assert carried.pack(s3.root, lake, out) == len(keys)
+        assert bucket_tar.pack(s3.root, lake, out) == len(keys)
     with tarfile.open(file) as tar:
-        assert list(carried.others(s3.root, lake, tar)) == []
-        assert carried.unpack(s3.root, lake, tar) == 0, "all the same: nothing is put"
+        assert list(bucket_tar.conflicts(s3.root, lake, tar)) == []
+        assert bucket_tar.unpack(s3.root, lake, tar) == 0, "all the same: nothing is put"
         s3.root.put_object(Bucket=lake, Key="a/b", Body=b"abc")
-        assert list(carried.others(s3.root, lake, tar)) == ["a/b"]
-        assert carried.unpack(s3.root, BUCKETS.notebooks, tar) == len(keys)
-        assert carried.unpack(s3.root, lake, tar) == 1
+        assert list(bucket_tar.conflicts(s3.root, lake, tar)) == ["a/b"]
+        assert bucket_tar.unpack(s3.root, BUCKETS.notebooks, tar) == len(keys)
+        assert bucket_tar.unpack(s3.root, lake, tar) == 1
     found = s3.root.get_object(Bucket=BUCKETS.notebooks, Key="../up")
     assert found["Body"].read() == b"../up"
     assert (found["ContentType"], found["Metadata"]) == ("text/x-odd", {"who": "ada"})
@@ -58,11 +58,11 @@ def test_what_was_sent_in_parts_is_compared_byte_by_byte(s3: S3, tmp_path: Path)
     assert "-" in s3.root.head_object(Bucket=BUCKETS.lake, Key="large")["ETag"]
     file = tmp_path / "lake.tar"
     with file.open("wb") as out:
-        carried.pack(s3.root, BUCKETS.lake, out)
+        bucket_tar.pack(s3.root, BUCKETS.lake, out)
     with tarfile.open(file) as tar:
-        assert list(carried.others(s3.root, BUCKETS.lake, tar)) == []
+        assert list(bucket_tar.conflicts(s3.root, BUCKETS.lake, tar)) == []
         s3.root.put_object(Bucket=BUCKETS.lake, Key="large", Body=large[:-1] + b"?")
-        assert list(carried.others(s3.root, BUCKETS.lake, tar)) == ["large"]
+        assert list(bucket_tar.conflicts(s3.root, BUCKETS.lake, tar)) == ["large"]
 
 
 def some_backup(folder: Path, mode: str = "kind") -> Backup:

@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 from habari_local.config.load import environment
 from habari_local.core.errors import HabariError
 from habari_local.drivers import uv
-from habari_local.storage import objects, policy, samples
-from habari_local.storage.bootstrap import KEYS_OF_A_USER, MARKER, USER, bootstrap
-from habari_local.storage.target import Buckets, S3Access, S3Target, iam_client, s3_client
+from habari_local.s3 import bucket_cli, policy, samples
+from habari_local.s3.bootstrap import KEYS_OF_A_USER, MARKER, USER, bootstrap
+from habari_local.s3.s3_client import Buckets, S3Access, S3Target, iam_client, s3_client
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "images" / "s3"
@@ -202,23 +202,26 @@ def test_objects_go_in_and_out_byte_for_byte(s3: S3, tmp_path: Path) -> None:
     bootstrap(s3.target, BUCKETS)
     source = tmp_path / "a b+ü.bin"
     source.write_bytes(bytes(range(256)) * 50_000)  # above boto3's threshold for uploads in parts
-    shown = objects.copy(s3.root, str(source), "lake/raw/", BUCKETS)
+    shown = bucket_cli.copy(s3.root, str(source), "lake/raw/", BUCKETS)
     assert shown == "lake/raw/a b+ü.bin"
-    place = objects.parse(shown, BUCKETS)
+    place = bucket_cli.parse(shown, BUCKETS)
     assert place
-    assert b"".join(objects.read(s3.root, place)) == source.read_bytes()
-    assert objects.copy(s3.root, shown, "notebooks/copy", BUCKETS) == "notebooks/copy"
-    back = objects.copy(s3.root, "notebooks/copy", str(tmp_path / "back"), BUCKETS)
+    assert b"".join(bucket_cli.read(s3.root, place)) == source.read_bytes()
+    assert bucket_cli.copy(s3.root, shown, "notebooks/copy", BUCKETS) == "notebooks/copy"
+    back = bucket_cli.copy(s3.root, "notebooks/copy", str(tmp_path / "back"), BUCKETS)
     assert Path(back).read_bytes() == source.read_bytes()
-    lake = objects.Place(BUCKETS.lake, "", "lake")
-    assert [each.path for each in objects.listing(s3.root, lake)] == ["lake/raw/", "lake/samples/"]
-    paths = [each.path for each in objects.listing(s3.root, lake, deep=True)]
+    lake = bucket_cli.S3Path(BUCKETS.lake, "", "lake")
+    assert [each.path for each in bucket_cli.listing(s3.root, lake)] == [
+        "lake/raw/",
+        "lake/samples/",
+    ]
+    paths = [each.path for each in bucket_cli.listing(s3.root, lake, deep=True)]
     assert paths == ["lake/raw/a b+ü.bin", f"lake/{samples.KEY}"]
 
 
 def test_missing_objects_are_told(s3: S3) -> None:
     bootstrap(s3.target, BUCKETS)
-    place = objects.parse("lake/none", BUCKETS)
+    place = bucket_cli.parse("lake/none", BUCKETS)
     assert place
     with pytest.raises(HabariError, match="lake/none: not there"):
-        list(objects.read(s3.root, place))
+        list(bucket_cli.read(s3.root, place))

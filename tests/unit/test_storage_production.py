@@ -9,10 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from habari_local.core.errors import HabariError
-from habari_local.storage import production, production_key
-from habari_local.storage.key_file import Kept, KeyFile
-from habari_local.storage.production import Difference
-from habari_local.storage.production_key import Holder
+from habari_local.s3 import iam_key, production_buckets
+from habari_local.s3.iam_key import Holder
+from habari_local.s3.key_file import Kept, KeyFile
+from habari_local.s3.production_buckets import Difference
 from tests.unit.test_storage import BUCKETS, S3, s3
 
 __all__ = ["s3"]
@@ -20,8 +20,8 @@ __all__ = ["s3"]
 
 def found(s3: S3, holder: Holder) -> list[Difference]:
     return [
-        *production.differences(s3.root, BUCKETS, "us-east-1"),
-        *production_key.differences(holder, BUCKETS),
+        *production_buckets.differences(s3.root, BUCKETS, "us-east-1"),
+        *iam_key.differences(holder, BUCKETS),
     ]
 
 
@@ -61,7 +61,7 @@ def test_made_whole_from_wherever_an_earlier_call_ended(s3: S3, holder: Holder) 
 
 def test_what_drifted_is_told_and_alone_is_cured(s3: S3, made: Holder) -> None:
     s3.root.delete_public_access_block(Bucket=BUCKETS.lake)
-    foreign = {**production.lifecycle(), "ID": "theirs"}
+    foreign = {**production_buckets.lifecycle(), "ID": "theirs"}
     s3.root.put_bucket_lifecycle_configuration(
         Bucket=BUCKETS.notebooks, LifecycleConfiguration={"Rules": [foreign]}
     )
@@ -74,16 +74,16 @@ def test_what_drifted_is_told_and_alone_is_cured(s3: S3, made: Holder) -> None:
         each.cure()
     assert found(s3, made) == []
     rules = s3.root.get_bucket_lifecycle_configuration(Bucket=BUCKETS.notebooks)["Rules"]
-    assert {rule["ID"] for rule in rules} == {"theirs", production.RULE}
+    assert {rule["ID"] for rule in rules} == {"theirs", production_buckets.RULE}
 
 
 def test_both_keys_are_good_until_the_old_one_retires(s3: S3, made: Holder) -> None:
     before = user(s3, made)
-    new, old = production_key.hand_over(made)
-    assert production_key.hand_over(made) == (new, old)
+    new, old = iam_key.hand_over(made)
+    assert iam_key.hand_over(made) == (new, old)
     for each in (before, user(s3, made)):
         each.put_object(Bucket=BUCKETS.lake, Key="k", Body=b"x")
-    production_key.retire(made, old)
+    iam_key.retire(made, old)
     assert made.key_ids() == [new.access_key_id]
     assert made.file.read() == Kept(new)
     with pytest.raises(ClientError):
@@ -109,9 +109,9 @@ def test_a_key_that_a_killed_call_made_goes(
     s3: S3, made: Holder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = made.key_ids()
-    killed_while_making(made, monkeypatch, lambda: production_key.hand_over(made))
+    killed_while_making(made, monkeypatch, lambda: iam_key.hand_over(made))
     (lost,) = set(made.key_ids()) - set(first)
-    new, old = production_key.hand_over(made)
+    new, old = iam_key.hand_over(made)
     assert [old] == first
     assert set(made.key_ids()) == {old, new.access_key_id}
     assert lost not in made.key_ids()
@@ -136,7 +136,7 @@ def test_a_key_that_somebody_else_made_stays_though_it_was_never_used(s3: S3, ma
     """Another checkout rotates: its new key is on its way to servers, and IAM tells uses late."""
     theirs = s3.iam.create_access_key(UserName=made.name)["AccessKey"]["AccessKeyId"]
     with pytest.raises(HabariError, match=rf"did not make {theirs}; room for one") as caught:
-        production_key.hand_over(made)
+        iam_key.hand_over(made)
     assert theirs in caught.value.hint
     assert theirs in made.key_ids()
 
@@ -144,4 +144,4 @@ def test_a_key_that_somebody_else_made_stays_though_it_was_never_used(s3: S3, ma
 def test_without_a_key_of_ours_nothing_is_rotated(s3: S3, holder: Holder) -> None:
     s3.iam.create_user(UserName=holder.name)
     with pytest.raises(HabariError, match="holds no key of the IAM user"):
-        production_key.hand_over(holder)
+        iam_key.hand_over(holder)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from habari_local.config.secrets import keep
 from habari_local.modes.base import SAME, Context, S3Endpoint, Say, Step
-from habari_local.storage.bootstrap import bootstrap
-from habari_local.storage.servers import server_environment
-from habari_local.storage.target import Buckets, S3Access, S3Target
+from habari_local.s3.bootstrap import bootstrap
+from habari_local.s3.s3_client import Buckets, S3Access, S3Target
+from habari_local.s3.server_env import server_environment
 
 INSIDE = "http://s3:4566"  # its name on the networks of those who may reach it
 

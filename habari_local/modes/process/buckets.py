@@ -6,9 +6,9 @@ from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import keep, write_changed
 from habari_local.modes.base import SAME, Context, S3Endpoint, Say, Step
 from habari_local.modes.process import services
-from habari_local.storage.bootstrap import bootstrap
-from habari_local.storage.servers import server_environment
-from habari_local.storage.target import Buckets, S3Access, S3Target
+from habari_local.s3.bootstrap import bootstrap
+from habari_local.s3.s3_client import Buckets, S3Access, S3Target
+from habari_local.s3.server_env import server_environment
 
 ID, SECRET, STATE = "s3_access_key_id", "s3_secret_access_key", "s3_state"
 

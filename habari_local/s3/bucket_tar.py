@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from habari_local.core.errors import HabariError
-from habari_local.storage.bootstrap import MISSING, error_code
+from habari_local.s3.bootstrap import MISSING, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -25,7 +25,7 @@ CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
-class Carried:
+class StoredObject:
     """One object of a tar: its key, size in bytes and ETag, and where it is in there."""
 
     key: str
@@ -67,17 +67,17 @@ def _add(s3: S3Client, bucket: str, key: str, tar: tarfile.TarFile, number: int)
     return 1
 
 
-def listed(tar: tarfile.TarFile) -> Iterator[Carried]:
+def list_members(tar: tarfile.TarFile) -> Iterator[StoredObject]:
     """Yield the objects of a tar."""
     for member in tar:
         headers = member.pax_headers
         about = json.loads(headers[ABOUT])
-        yield Carried(headers[KEY], member.size, headers[ETAG], about, member)
+        yield StoredObject(headers[KEY], member.size, headers[ETAG], about, member)
 
 
-def others(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> Iterator[str]:
+def conflicts(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> Iterator[str]:
     """Yield the keys of a tar under which the bucket has something else."""
-    for each in listed(tar):
+    for each in list_members(tar):
         if _seen(s3, bucket, tar, each) == "another":
             yield each.key
 
@@ -87,7 +87,7 @@ def unpack(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> int:
     from boto3.s3.transfer import TransferConfig
 
     count = 0
-    for each in listed(tar):
+    for each in list_members(tar):
         if _seen(s3, bucket, tar, each) == "same":
             continue
         body = tar.extractfile(each.member)
@@ -103,7 +103,7 @@ def unpack(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> int:
     return count
 
 
-def _seen(s3: S3Client, bucket: str, tar: tarfile.TarFile, one: Carried) -> str:
+def _seen(s3: S3Client, bucket: str, tar: tarfile.TarFile, one: StoredObject) -> str:
     """Return "same", "another" or "" (nothing): what a bucket has under an object's key."""
     from botocore.exceptions import ClientError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from habari_local.config.settings import Settings
-from habari_local.storage.target import S3Access, S3Target
+from habari_local.s3.s3_client import S3Access, S3Target
 
 
 def server_environment(of: S3Target, settings: Settings, access: S3Access) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from habari_local.core.errors import USAGE, HabariError
-from habari_local.storage.target import Buckets
+from habari_local.s3.s3_client import Buckets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,7 +28,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Place:
+class S3Path:
     """A bucket and a key or prefix in it, as people write it: lake/..., notebooks/..., s3://..."""
 
     bucket: str
@@ -41,20 +41,20 @@ class Place:
         return f"{self.folder}/{self.key}"
 
 
-def parse(path: str, buckets: Buckets) -> Place | None:
+def parse(path: str, buckets: Buckets) -> S3Path | None:
     """Return the place that `path` names; None if it names a local file."""
     folders = {"lake": buckets.lake, "notebooks": buckets.notebooks}
     if path.startswith("s3://"):
         bucket, _, key = path.removeprefix("s3://").partition("/")
-        return Place(bucket, key, f"s3://{bucket}")
+        return S3Path(bucket, key, f"s3://{bucket}")
     folder, _, key = path.partition("/")
-    return Place(folders[folder], key, folder) if folder in folders else None
+    return S3Path(folders[folder], key, folder) if folder in folders else None
 
 
-def listing(s3: S3Client, place: Place, *, deep: bool = False) -> Iterator[Entry]:
+def listing(s3: S3Client, place: S3Path, *, deep: bool = False) -> Iterator[Entry]:
     """Yield what is under a place: one level, or with `deep` all objects."""
     pages = s3.get_paginator("list_objects_v2")
-    with told(place):
+    with translate_errors(place):
         for page in pages.paginate(
             Bucket=place.bucket, Prefix=place.key, Delimiter="" if deep else "/"
         ):
@@ -65,9 +65,9 @@ def listing(s3: S3Client, place: Place, *, deep: bool = False) -> Iterator[Entry
                 yield Entry(path, found["Size"], found["LastModified"])
 
 
-def read(s3: S3Client, place: Place) -> Iterator[bytes]:
+def read(s3: S3Client, place: S3Path) -> Iterator[bytes]:
     """Yield an object's bytes, a mebibyte at a time."""
-    with told(place):
+    with translate_errors(place):
         body = s3.get_object(Bucket=place.bucket, Key=place.key)["Body"]
         yield from body.iter_chunks(CHUNK)
 
@@ -80,7 +80,7 @@ def copy(s3: S3Client, source: str, target: str, buckets: Buckets) -> str:
     from_, to = parse(source, buckets), parse(target, buckets)
     name = source.rstrip("/").rpartition("/")[2]
     if to is not None and (not to.key or to.key.endswith("/")):
-        to = Place(to.bucket, f"{to.key}{name}", to.folder)
+        to = S3Path(to.bucket, f"{to.key}{name}", to.folder)
     if to is None:
         if from_ is None:
             raise HabariError(
@@ -90,10 +90,10 @@ def copy(s3: S3Client, source: str, target: str, buckets: Buckets) -> str:
             )
         path = Path(target)
         path = path / name if path.is_dir() else path
-        with told(from_):
+        with translate_errors(from_):
             s3.download_file(from_.bucket, from_.key, str(path))
         return str(path)
-    with told(to):
+    with translate_errors(to):
         if from_ is None:
             if not Path(source).is_file():
                 raise HabariError(f"{source}: no such file.", "ls -l", USAGE)
@@ -104,7 +104,7 @@ def copy(s3: S3Client, source: str, target: str, buckets: Buckets) -> str:
 
 
 @contextmanager
-def told(place: Place) -> Iterator[None]:
+def translate_errors(place: S3Path) -> Iterator[None]:
     """Turn what S3 answers into a sentence about `place`."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError

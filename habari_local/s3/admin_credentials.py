@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from habari_local.core.errors import USAGE, HabariError
-from habari_local.storage.target import S3Target
+from habari_local.s3.s3_client import S3Target
 
 ID, SECRET, TOKEN, PROFILE = (
     "AWS_ACCESS_KEY_ID",

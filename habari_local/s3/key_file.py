@@ -8,7 +8,7 @@ from pathlib import Path
 
 from habari_local.config.secrets import write_private
 from habari_local.core.errors import HabariError, pasteable
-from habari_local.storage.target import S3Access
+from habari_local.s3.s3_client import S3Access
 
 ID, SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 RETIRING, MAKING = "# retiring ", "# making "

@@ -10,8 +10,8 @@ from typing import Any
 from habari_local.core.errors import USAGE, HabariError
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.drivers.kubernetes.pod_exec import Pod, execute
-from habari_local.storage.key_file import ID, SECRET
-from habari_local.storage.target import S3Access
+from habari_local.s3.key_file import ID, SECRET
+from habari_local.s3.s3_client import S3Access
 
 SERVERS = "component=singleuser-server"
 USER = "hub.jupyter.org/username"

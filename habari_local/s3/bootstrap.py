@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from habari_local.core.errors import HabariError
-from habari_local.storage import policy, samples
-from habari_local.storage.target import Buckets, S3Access, S3Target, iam_client, s3_client
+from habari_local.s3 import policy, samples
+from habari_local.s3.s3_client import Buckets, S3Access, S3Target, iam_client, s3_client
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from habari_local.core.errors import HabariError
-from habari_local.storage import policy
-from habari_local.storage.bootstrap import KEYS_OF_A_USER, MISSING, POLICY, USER, error_code
-from habari_local.storage.key_file import Kept, KeyFile, Making
-from habari_local.storage.production import Difference
-from habari_local.storage.target import Buckets, S3Access
+from habari_local.s3 import policy
+from habari_local.s3.bootstrap import KEYS_OF_A_USER, MISSING, POLICY, USER, error_code
+from habari_local.s3.key_file import Kept, KeyFile, Making
+from habari_local.s3.production_buckets import Difference
+from habari_local.s3.s3_client import Buckets, S3Access
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -48,18 +48,18 @@ class Holder:
 
     def delete(self, key_id: str) -> None:
         """Delete a key; deleted already is good too."""
-        _asked(lambda: self.iam.delete_access_key(UserName=self.name, AccessKeyId=key_id))
+        _call(lambda: self.iam.delete_access_key(UserName=self.name, AccessKeyId=key_id))
 
 
 def differences(holder: Holder, buckets: Buckets) -> list[Difference]:
     """Return what user, policy and key lack, in the order in which it can be made."""
     iam, name = holder.iam, holder.name
-    there = _asked(lambda: iam.get_user(UserName=name)) is not None
+    there = _call(lambda: iam.get_user(UserName=name)) is not None
     found = []
     if not there:
         cure: Callable[[], Any] = lambda: iam.create_user(UserName=name)  # noqa: E731
         found.append(Difference(f"IAM user {name}", "not there", "one", cure))
-    answer = _asked(lambda: iam.get_user_policy(UserName=name, PolicyName=POLICY))
+    answer = _call(lambda: iam.get_user_policy(UserName=name, PolicyName=POLICY))
     document = answer["PolicyDocument"] if answer else None
     if isinstance(document, str):
         document = json.loads(unquote(document))
@@ -149,7 +149,7 @@ def _forget_lost(holder: Holder, making: Making) -> None:
             holder.delete(key_id)
 
 
-def _asked(ask: Callable[[], Any]) -> Any:
+def _call(ask: Callable[[], Any]) -> Any:
     from botocore.exceptions import ClientError
 
     try:

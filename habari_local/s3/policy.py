@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from habari_local.core.errors import HabariError
-from habari_local.storage.target import Buckets
+from habari_local.s3.s3_client import Buckets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
