@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.client import Hub
-from habari_local.charts.chart import opened
-from habari_local.charts.location import location, production
 from habari_local.config.load import load
 from habari_local.core.paths import Checkout
+from habari_local.helm_values.chart import open_chart
+from habari_local.helm_values.chart_source import chart_path, production_values
 from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
 from tests.e2e.endpoints import Endpoints, parse
@@ -39,7 +39,7 @@ class Hand:
         self.environ = bundled_binaries.environment(self.images)
         self.kubeconfig = self.rendered / "by-hand"
         self.registry = f"localhost:{settings.port('registry')}"
-        self.chart = location(settings, scratch.root, self.environ)
+        self.chart = chart_path(settings, scratch.root, self.environ)
 
     def run(self, *argv: str) -> str:
         """Run one command line and wait for its end."""
@@ -70,7 +70,7 @@ class Hand:
         for file in (str(self.rendered / "manifests.json"), secret):
             self.run("kubectl", "--namespace", "habari", "apply", "--filename", file)
         own = (Path("kind/values.yaml"), self.rendered / "values.yaml")
-        layers = (production(self.scratch.root), *own)
+        layers = (production_values(self.scratch.root), *own)
         values = [part for layer in layers for part in ("--values", str(layer))]
         self.run("helm", "install", "habari", str(self.chart), "--namespace", "habari",
                  "--wait", *values)  # fmt: skip
@@ -78,7 +78,7 @@ class Hand:
 
 def chart(scratch: Scratch) -> str:
     """Return name and version of the chart that was measured."""
-    found = opened(Hand(scratch).chart)
+    found = open_chart(Hand(scratch).chart)
     return f"{found.name} {found.version}"
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from habari_local import modes
-from habari_local.charts.location import pinned
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.diagnostics.checks import described
+from habari_local.helm_values.chart_source import pinned_archive
 from habari_local.modes.base import Elsewhere
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,7 +34,7 @@ def missing(mode: str) -> str | None:
             return f"{each.name}: {described(finding)}, {each.needed} needed. Try: {mend}"
     if not _has_images(mode):
         return f"images of mode {mode}: not all there. Try: HABARI_IMAGES={IMAGES} {BUILD}"
-    if mode == "kind" and not CHART and not pinned(os.environ).is_file():
+    if mode == "kind" and not CHART and not pinned_archive(os.environ).is_file():
         return "chart: not on this machine. Try: HABARI_CHART=tests/fixtures/chart, a double of it"
     return None
 

@@ -15,18 +15,18 @@ from habari_local.core.console import Result
 from habari_local.core.errors import ConfigError, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.charts.chart import Chart
     from habari_local.core.paths import Checkout
+    from habari_local.helm_values.chart import Chart
 
 NAME, DIST = "config.yaml", "config.dist.yaml"
 
 
 def init_production(pairs: list[str] | None) -> Result:
     """Make config.yaml from config.dist.yaml, with answers given or, on a terminal, asked for."""
-    from habari_local.charts.fill import check as checked
-    from habari_local.charts.fill import filled
     from habari_local.config.secrets import write_private
     from habari_local.core.paths import find_checkout
+    from habari_local.helm_values.init_values import check as checked
+    from habari_local.helm_values.init_values import fill_values
 
     root = find_checkout().root
     path = root / NAME
@@ -39,7 +39,7 @@ def init_production(pairs: list[str] | None) -> Result:
     answers = {name.strip(): checked(name.strip(), value) for name, _, value in split}
     if sys.stdin.isatty():
         answers |= _asked(set(answers))
-    write_private(path, filled((root / DIST).read_text(encoding="utf-8"), answers))
+    write_private(path, fill_values((root / DIST).read_text(encoding="utf-8"), answers))
     data = {"path": str(path), "answered": sorted(answers)}
     said = [
         f"Made {path}, readable by you alone; git ignores it.",
@@ -49,8 +49,8 @@ def init_production(pairs: list[str] | None) -> Result:
 
 
 def _asked(known: set[str]) -> dict[str, str]:
-    from habari_local.charts.fill import QUESTIONS
-    from habari_local.charts.fill import check as checked
+    from habari_local.helm_values.init_values import QUESTIONS
+    from habari_local.helm_values.init_values import check as checked
 
     def answer(name: str, text: str) -> str:
         try:
@@ -92,8 +92,8 @@ def check(
 
     Example: habari-local config check config.yaml
     """
-    from habari_local.charts.examine import examine
     from habari_local.core.paths import checkout_or_folder
+    from habari_local.helm_values.validate import validate
 
     checkout = checkout_or_folder()
     chart, unchecked = _chart(checkout, sets)
@@ -101,7 +101,7 @@ def check(
     found = [
         problem
         for file in files or [checkout.root / NAME]
-        for problem in examine([*(base or ()), file], checkout.root, chart, here)
+        for problem in validate([*(base or ()), file], checkout.root, chart, here)
     ]
     problems = list(dict.fromkeys(found))
     count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found."
@@ -115,12 +115,12 @@ def check(
 
 
 def _chart(checkout: Checkout, sets: list[str] | None) -> tuple[Chart | None, list[str]]:
-    from habari_local.charts.chart import opened
-    from habari_local.charts.location import location, pinned
     from habari_local.config.load import environment, load
+    from habari_local.helm_values.chart import open_chart
+    from habari_local.helm_values.chart_source import chart_path, pinned_archive
 
     settings, environ = load(checkout.root, flags(sets)).settings, environment()
-    if settings.chart or pinned(environ).is_file():
-        return opened(location(settings, checkout.root, environ)), []
+    if settings.chart or pinned_archive(environ).is_file():
+        return open_chart(chart_path(settings, checkout.root, environ)), []
     told = "Not checked, for want of a chart (HABARI_CHART): names and kinds, JupyterHub's version."
     return None, [told]

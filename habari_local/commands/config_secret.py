@@ -99,8 +99,8 @@ def _path(file: Path | None) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from habari_local.charts.values import read
     from habari_local.config import sops
+    from habari_local.helm_values.values import read
 
     data = read(path, path.name).data
     if not sops.is_encrypted(data):

@@ -31,12 +31,12 @@ def diff(
 
     Example: habari-local diff --html diff.html
     """
-    from habari_local.charts.chart import opened
-    from habari_local.charts.location import location, production
-    from habari_local.charts.page import page
-    from habari_local.charts.report import as_data, as_lines, compare
     from habari_local.config.load import environment, load
     from habari_local.core.paths import find_checkout
+    from habari_local.helm_values.chart import open_chart
+    from habari_local.helm_values.chart_source import chart_path, production_values
+    from habari_local.helm_values.html_report import render_html
+    from habari_local.helm_values.report import as_data, as_lines, compare
     from habari_local.images import bundled_binaries
     from habari_local.images.build import Images
 
@@ -45,14 +45,14 @@ def diff(
         checkout.root,
         bundled_binaries.environment(Images(checkout, settings, environment())),
     )
-    chart = opened(location(settings, root, env))
+    chart = open_chart(chart_path(settings, root, env))
     rendered = root / ".habari" / "kind" / "values.yaml"
     more = values or ([rendered] if rendered.is_file() else [])
     overlays = [root / "kind" / "values.yaml", *(path.resolve() for path in more)]
-    report = compare(chart, production(root), overlays, root, env)
+    report = compare(chart, production_values(root), overlays, root, env)
     shown = list(as_lines(report))
     if html:
-        html.write_text(page(report), encoding="utf-8")
+        html.write_text(render_html(report), encoding="utf-8")
         shown.append(f"Written: {html}")
     code = FAILED if report.lacking else 0
     return Result(as_data(report), shown, code, as_json=as_json)

@@ -15,7 +15,7 @@ from habari_local.core.console import Result, Table
 from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.charts.values import Place, Values
+    from habari_local.helm_values.values import Place, Values
     from habari_local.images.image_check import CheckRow
     from habari_local.images.push_prune import PushedImage
 
@@ -65,7 +65,7 @@ def push(
 
 def _values(given: Path | None, usual: Path) -> Values | None:
     """Return production's values, None where there are none and nobody named any."""
-    from habari_local.charts.values import read
+    from habari_local.helm_values.values import read
 
     path = given or usual
     return read(path) if given or path.is_file() else None
@@ -73,9 +73,9 @@ def _values(given: Path | None, usual: Path) -> Values | None:
 
 def _write(values: Values | None, sent: Sequence[PushedImage]) -> str:
     """Name the notebook image in production's values; return their file if that was to be done."""
-    from habari_local.charts.editing import set_values
-    from habari_local.charts.rules.images import SERVER
     from habari_local.config.secrets import write_private
+    from habari_local.helm_values.rules.image_pinning import SERVER
+    from habari_local.helm_values.yaml_edit import set_values
 
     image = next((each for each in sent if each.name == "notebook"), None)
     if image is None or values is None:
@@ -137,9 +137,9 @@ def verify(
 
 
 def _named(path: Path) -> str:
-    from habari_local.charts.rules.images import SERVER
-    from habari_local.charts.rules.tree import text_at
-    from habari_local.charts.values import read
+    from habari_local.helm_values.rules.accessors import text_at
+    from habari_local.helm_values.rules.image_pinning import SERVER
+    from habari_local.helm_values.values import read
 
     data = read(path).data
     name, tag = text_at(data, *SERVER, "name"), text_at(data, *SERVER, "tag")

@@ -48,9 +48,9 @@ def add(
     """
     from ruamel.yaml import YAML
 
-    from habari_local.charts import tenants
     from habari_local.config.secrets import write_private
     from habari_local.core.paths import find_checkout
+    from habari_local.helm_values import tenants
 
     wrong = [
         f"flag: --with {pair}: expected NAME=VALUE" for pair in answers or () if "=" not in pair
@@ -85,10 +85,10 @@ def list_(as_json: AsJson = False) -> Result:
 
     Example: habari-local tenant list
     """
-    from habari_local.charts import tenants
-    from habari_local.charts.values import layered, read
     from habari_local.config.load import load
     from habari_local.core.paths import find_checkout
+    from habari_local.helm_values import tenants
+    from habari_local.helm_values.values import merge_layers, read
     from habari_local.modes.cluster import facts
 
     root = find_checkout().root
@@ -96,7 +96,7 @@ def list_(as_json: AsJson = False) -> Result:
     rows = []
     for name in tenants.names(root):
         files = [read(path).data for path in tenants.Tenant(root, name).files()]
-        rows.append((name, facts.url(layered(files)), f"{prefix}-{name}"))
+        rows.append((name, facts.url(merge_layers(files)), f"{prefix}-{name}"))
     heads = ("tenant", "address", "namespace")
     data = [dict(zip(heads, row, strict=True)) for row in rows]
     shown = [Table(heads, rows)] if rows else ["No tenants yet. Try: habari-local tenant add NAME"]
@@ -162,8 +162,8 @@ def check(
 
     Example: habari-local tenant check --all --context NAME
     """
-    from habari_local.charts import tenants
     from habari_local.core.paths import find_checkout
+    from habari_local.helm_values import tenants
     from habari_local.modes.cluster.isolation import findings
 
     if bool(name) == everyone:

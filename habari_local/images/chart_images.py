@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from habari_local.charts import location
-from habari_local.charts.chart import opened
-from habari_local.charts.values import read
 from habari_local.config.settings import Settings
+from habari_local.helm_values import chart_source
+from habari_local.helm_values.chart import open_chart
+from habari_local.helm_values.values import read
 from habari_local.images import catalogue
 from habari_local.images.catalogue import Image
 from habari_local.images.upstream import load
@@ -46,13 +46,13 @@ def chart_images(settings: Settings, root: Path, environ: Mapping[str, str]) -> 
 
 def _values(settings: Settings, root: Path, environ: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the layers of values that a local release has, as far as they are files."""
-    pinned = location.pinned(environ)
+    pinned = chart_source.pinned_archive(environ)
     if not settings.chart and not pinned.is_file():
         return []
-    chart = opened(
+    chart = open_chart(
         (root / Path(settings.chart).expanduser()).resolve() if settings.chart else pinned
     )
-    files = (location.production(root), root / "kind" / "values.yaml")
+    files = (chart_source.production_values(root), root / "kind" / "values.yaml")
     return [chart.defaults(), *(read(each).data for each in files)]
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from habari_local.charts.chart import Chart, opened
 from habari_local.core.paths import Checkout
 from habari_local.drivers import helm, uv
+from habari_local.helm_values.chart import Chart, open_chart
 from tests.programs import with_helm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ SERVICES = {
 def charts() -> list[Chart]:
     """The double, and the real chart where HABARI_CHART names one."""
     given = os.environ.get("HABARI_CHART", "")
-    found = [opened(DOUBLE), *([opened(ROOT / given)] if given else [])]
+    found = [open_chart(DOUBLE), *([open_chart(ROOT / given)] if given else [])]
     return list({each.name: each for each in found}.values())
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from habari_local.charts.chart import Chart, opened
-from habari_local.charts.schema import problems
-from habari_local.charts.values import at
+from habari_local.helm_values.chart import Chart, open_chart
+from habari_local.helm_values.schema import messages
+from habari_local.helm_values.values import at
 from tests.charts.extract import relied_on
 from tests.charts.rendering import CONTRACT, DOUBLE, VALUES, charts, in_a_hub, render
 
@@ -32,21 +32,21 @@ def test_a_chart_keeps_the_contract(chart: Chart, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("chart", charts(), ids=title)
 def test_a_chart_takes_production_and_the_overlay(chart: Chart) -> None:
-    assert problems(chart, VALUES) == []
+    assert messages(chart, VALUES) == []
 
 
 @pytest.mark.parametrize("chart", charts(), ids=title)
 def test_a_chart_refuses_what_is_misspelt(chart: Chart, tmp_path: Path) -> None:
     path = tmp_path / "values.yaml"
     path.write_text("hub: {confg: {}}\nsingleuser:\n  memory: {limt: 1G}\nprxy: {}\n")
-    told = problems(chart, [path], tmp_path)
+    told = messages(chart, [path], tmp_path)
     assert [each.rpartition(": ")[0] for each in told] == [
         "values.yaml:1: hub.confg", "values.yaml:3: singleuser.memory.limt", "values.yaml:4: prxy"
     ]  # fmt: skip
 
 
 def test_the_double_never_passes_for_the_real_one() -> None:
-    double = opened(DOUBLE)
+    double = open_chart(DOUBLE)
     assert double.title == "habari-double 0.1.0"
     assert "jupyterhub" not in double.name
 
@@ -54,7 +54,7 @@ def test_the_double_never_passes_for_the_real_one() -> None:
 @pytest.mark.skipif(len(charts()) == 1, reason="HABARI_CHART names no real chart")
 def test_the_doubles_values_are_the_real_ones() -> None:
     """Every name of the double is one of the real chart, with the same default but for images."""
-    double, real = opened(DOUBLE).defaults(), charts()[1].defaults()
+    double, real = open_chart(DOUBLE).defaults(), charts()[1].defaults()
 
     def compare(value: Any, place: tuple[str, ...]) -> None:
         if place[-1:] == ("image",):

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.charts.chart import Chart, opened
-from habari_local.charts.manifests import effects
-from habari_local.charts.page import page
-from habari_local.charts.report import Report, as_data, as_lines, compare
-from habari_local.charts.values import dotted
 from habari_local.commands.diff import diff
 from habari_local.core.errors import CommandFailed, HabariError
+from habari_local.helm_values.chart import Chart, open_chart
+from habari_local.helm_values.html_report import render_html
+from habari_local.helm_values.rendered_diff import rendered_changes
+from habari_local.helm_values.report import Report, as_data, as_lines, compare
+from habari_local.helm_values.values import dotted
 from tests.charts.rendering import DOUBLE, ROOT, SAMPLE, charts
 from tests.programs import with_helm
 
@@ -55,7 +55,7 @@ def test_each_difference_of_the_manifests_has_its_cause(sample: Report) -> None:
 
 @pytest.mark.parametrize("chart", charts(), ids=title)
 def test_what_is_made_at_random_is_no_difference(chart: Chart) -> None:
-    assert effects(chart, {}, [], with_helm()) == []
+    assert rendered_changes(chart, {}, [], with_helm()) == []
 
 
 def test_values_that_can_only_be_rendered_together_cause_together(tmp_path: Path) -> None:
@@ -71,15 +71,15 @@ def test_values_that_can_only_be_rendered_together_cause_together(tmp_path: Path
     production, overlay = tmp_path / "production.yaml", tmp_path / "overlay.yaml"
     production.write_text("{}")
     overlay.write_text("{a: true, b: true, c: 2}  # Why.\n")
-    report = compare(opened(chart), production, [overlay], tmp_path, with_helm())
+    report = compare(open_chart(chart), production, [overlay], tmp_path, with_helm())
     assert caused(report) == {"ConfigMap/it data.a": ["a", "b"], "ConfigMap/it data.c": ["c"]}
     overlay.write_text("{a: true}  # Why.\n")
     with pytest.raises(CommandFailed, match="helm: ended"):
-        compare(opened(chart), production, [overlay], tmp_path, with_helm())
+        compare(open_chart(chart), production, [overlay], tmp_path, with_helm())
 
 
 def test_no_report_has_a_secret_in_it(sample: Report) -> None:
-    told = [json.dumps(as_data(sample)), "\n".join(as_lines(sample)), page(sample)]
+    told = [json.dumps(as_data(sample)), "\n".join(as_lines(sample)), render_html(sample)]
     for text in told:
         assert "proxy.service.type" in text
         assert not [each for each in SECRETS if each in text]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.charts.chart import Chart
 from habari_local.config.render import helm
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.drivers import uv
+from habari_local.helm_values.chart import Chart
 from tests.charts.rendering import ROOT, SERVICES, VALUES, charts, render
 
 CODE = ROOT / "hub" / "habari_hub" / "local_addresses.py"

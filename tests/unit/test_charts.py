@@ -12,13 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.charts import location as where
-from habari_local.charts.chart import opened
-from habari_local.charts.location import location
-from habari_local.charts.schema import check, problems
-from habari_local.charts.values import BadValues, dotted, layered, over_defaults, parse, read
 from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
+from habari_local.helm_values import chart_source as where
+from habari_local.helm_values.chart import open_chart
+from habari_local.helm_values.chart_source import chart_path
+from habari_local.helm_values.schema import check, messages
+from habari_local.helm_values.values import (
+    BadValues,
+    dotted,
+    merge_layers,
+    merge_over_defaults,
+    parse,
+    read,
+)
 from tests.programs import with_helm
 
 TAKES = {
@@ -72,10 +79,10 @@ def written(tmp_path: Path, text: str, name: str = "values.yaml") -> Path:
 
 def test_a_chart_is_known_by_what_it_says_of_itself(folder: Path, archive: Path) -> None:
     (folder / "Chart.yaml").write_text("{name: something-else, version: 1.0.0}")
-    assert opened(folder).title == "something-else 1.0.0"
-    assert opened(archive).title == "jupyterhub 4.4.0"
-    assert opened(archive).defaults() == {"hub": {"type": "ClusterIP", "port": 8081}}
-    assert opened(archive).schema() == TAKES
+    assert open_chart(folder).title == "something-else 1.0.0"
+    assert open_chart(archive).title == "jupyterhub 4.4.0"
+    assert open_chart(archive).defaults() == {"hub": {"type": "ClusterIP", "port": 8081}}
+    assert open_chart(archive).schema() == TAKES
 
 
 @pytest.mark.parametrize("made", ["nothing", "empty folder", "no archive", "nameless"])
@@ -88,19 +95,19 @@ def test_what_is_no_chart_is_refused(tmp_path: Path, made: str) -> None:
     if made == "nameless":
         (path / "Chart.yaml").write_text("name: nameless")
     with pytest.raises(HabariError, match="a chart's folder or archive was expected"):
-        location(Settings(chart="chart"), tmp_path, {})
+        chart_path(Settings(chart="chart"), tmp_path, {})
 
 
 def test_a_chart_without_schema_says_how_to_make_it(folder: Path) -> None:
     (folder / "values.schema.json").unlink()
     with pytest.raises(HabariError) as caught:
-        check(opened(folder), [])
+        check(open_chart(folder), [])
     assert "generate-json-schema.py" in caught.value.hint
 
 
 def test_a_chart_of_the_settings_is_seen_from_the_checkout(folder: Path) -> None:
-    assert location(Settings(chart="small"), folder.parent, {}) == folder
-    assert location(Settings(chart=str(folder)), Path("/"), {}) == folder
+    assert chart_path(Settings(chart="small"), folder.parent, {}) == folder
+    assert chart_path(Settings(chart=str(folder)), Path("/"), {}) == folder
 
 
 @pytest.fixture
@@ -121,10 +128,10 @@ def test_the_pinned_chart_is_got_once(
 ) -> None:
     monkeypatch.setattr(where, "REPOSITORY", repository)
     environ = {**with_helm(), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    got = location(Settings(), tmp_path, environ)
-    assert opened(got).title == "jupyterhub 4.4.0"
+    got = chart_path(Settings(), tmp_path, environ)
+    assert open_chart(got).title == "jupyterhub 4.4.0"
     archive.unlink()
-    assert location(Settings(), tmp_path, environ) == got
+    assert chart_path(Settings(), tmp_path, environ) == got
     assert [each.name for each in got.parent.iterdir()] == ["jupyterhub-4.4.0.tgz"]
 
 
@@ -134,9 +141,9 @@ def test_offline_the_network_is_named_and_nothing_half_made_is_left(
     monkeypatch.setattr(where, "REPOSITORY", "http://127.0.0.1:9/charts/")
     environ = {**with_helm(), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     with pytest.raises(HabariError) as caught:
-        location(Settings(), tmp_path, environ)
+        chart_path(Settings(), tmp_path, environ)
     assert caught.value.hint.startswith("check the network")
-    assert list(where.cache(environ).iterdir()) == []
+    assert list(where.cache_dir(environ).iterdir()) == []
 
 
 def test_every_problem_is_told_with_its_line_and_none_with_its_value(
@@ -144,7 +151,7 @@ def test_every_problem_is_told_with_its_line_and_none_with_its_value(
 ) -> None:
     first = written(tmp_path, "hub:\n  port: s3cret\n  secret: S3CRET\n  prot: 1\n", "first.yaml")
     second = written(tmp_path, "hub:\n  labels:\n    a.b/c: 3\n    A: s3cret\n  type: s3cret\n")
-    assert problems(opened(folder), [first, second], tmp_path) == [
+    assert messages(open_chart(folder), [first, second], tmp_path) == [
         "first.yaml:2: hub.port: text, a whole number or nothing was expected",
         "first.yaml:3: hub.secret: does not fit the schema's pattern ^[a-z]+$",
         "first.yaml:4: hub.prot: no such name, did you mean port?",
@@ -159,13 +166,13 @@ def test_a_later_layer_mends_an_earlier_one_and_is_blamed_for_what_it_breaks(
 ) -> None:
     good = written(tmp_path, "hub: {port: 1}\n", "good.yaml")
     bad = written(tmp_path, "# a line\nhub: {port: x}\n", "bad.yaml")
-    assert problems(opened(folder), [bad, good], tmp_path) == []
-    (told,) = problems(opened(folder), [good, bad], tmp_path)
+    assert messages(open_chart(folder), [bad, good], tmp_path) == []
+    (told,) = messages(open_chart(folder), [good, bad], tmp_path)
     assert told.startswith("bad.yaml:2: hub.port: ")
 
 
 def test_null_takes_away_what_the_chart_has(folder: Path, tmp_path: Path) -> None:
-    (told,) = problems(opened(folder), [written(tmp_path, "hub:\n")], tmp_path)
+    (told,) = messages(open_chart(folder), [written(tmp_path, "hub:\n")], tmp_path)
     assert told == "the chart's own values: values: lacks hub"
 
 
@@ -176,7 +183,7 @@ def test_files_that_cannot_be_read_are_all_told(folder: Path, tmp_path: Path) ->
         written(tmp_path, "- hub\n", "list.yaml"),
         tmp_path / "absent.yaml",
     ]
-    told = problems(opened(folder), files, tmp_path)
+    told = messages(open_chart(folder), files, tmp_path)
     assert [each.partition(" ")[0] for each in told] == [
         "open.yaml:3:", "twice.yaml:3:", "list.yaml:1:", "absent.yaml:1:"
     ]  # fmt: skip
@@ -203,7 +210,7 @@ def test_what_would_never_end_is_refused(tmp_path: Path) -> None:
 
 def test_check_raises_all_at_once(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(HabariError, match=r"jupyterhub 4\.4\.0: 2 problems found") as caught:
-        check(opened(folder), [written(tmp_path, "hub: {a: 1, b: 2}\n")], tmp_path)
+        check(open_chart(folder), [written(tmp_path, "hub: {a: 1, b: 2}\n")], tmp_path)
     assert len(caught.value.details) == 2
     assert caught.value.code == 2
 
@@ -228,11 +235,11 @@ def test_values_are_read_as_helm_reads_them() -> None:
 def test_layers_are_laid_as_helm_lays_them() -> None:
     first = {"a": {"x": 1, "y": [1, 2]}, "b": 1, "c": {"d": 1}}
     second = {"a": {"y": [3], "z": None}, "b": {"deep": 1}, "c": None}
-    assert layered([first, second]) == {
+    assert merge_layers([first, second]) == {
         "a": {"x": 1, "y": [3], "z": None}, "b": {"deep": 1}, "c": None
     }  # fmt: skip
     chart = {"a": {"x": 0, "z": 5, "w": 6}, "c": {"e": 1}, "f": 7}
-    assert over_defaults(chart, layered([first, second])) == {
+    assert merge_over_defaults(chart, merge_layers([first, second])) == {
         "a": {"x": 1, "y": [3], "w": 6}, "b": {"deep": 1}, "f": 7
     }  # fmt: skip
     assert first["a"] == {"x": 1, "y": [1, 2]}

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from habari_local.charts.plan import as_data, as_lines, plan
 from habari_local.cli import app
 from habari_local.commands.meant import confirm
 from habari_local.core.errors import HabariError
 from habari_local.drivers.kubernetes import kubeconfig
+from habari_local.helm_values.upgrade_plan import as_data, as_lines, plan_upgrade
 from habari_local.modes.base import Plan
 from habari_local.modes.cluster import facts
 
@@ -104,7 +104,7 @@ def test_a_plan_names_what_is_added_removed_changed_and_replaced() -> None:
     old = text(deployment("a", paused=False), made("Role"), made("Service"))
     new = text(deployment("b"), made("Service"), made("Secret", data={"token": "c2VjcmV0"}))
     there = Sketch(deployment("a", paused=False), made("Role"), made("Service", status={"a": 1}))
-    found = plan(old, new, there)
+    found = plan_upgrade(old, new, there)
     assert (found.added, found.removed, found.same) == (("Secret/hub",), ("Role/hub",), 1)
     assert found.restarted == ("Deployment/hub",)
     assert [each["place"] for each in as_data(found)["changed"]] == [
@@ -118,15 +118,15 @@ def test_a_plan_names_what_is_added_removed_changed_and_replaced() -> None:
 
 def test_a_plan_counts_what_was_changed_by_hand_and_hides_secrets() -> None:
     manifest = text(made("Secret", data={"token": "c2VjcmV0"}))
-    found = plan(manifest, manifest, Sketch(made("Secret", data={"token": "b3RoZXI="})))
+    found = plan_upgrade(manifest, manifest, Sketch(made("Secret", data={"token": "b3RoZXI="})))
     assert [thing for thing, _ in found.changed] == ["Secret/hub"]
     assert "c2VjcmV0" not in str(as_data(found)) + "".join(as_lines(found))
-    assert not plan(manifest, manifest, Sketch(json.loads(manifest))).anything
+    assert not plan_upgrade(manifest, manifest, Sketch(json.loads(manifest))).anything
 
 
 def test_where_the_cluster_does_not_take_both_the_manifests_are_compared() -> None:
     old, new = made("Service", spec={"port": 1}), made("Service", spec={"port": 2}, refused=True)
-    found = plan(text(old), text(new), Sketch(old))
+    found = plan_upgrade(text(old), text(new), Sketch(old))
     assert {each["place"] for each in as_data(found)["changed"]} >= {"spec.port"}
 
 
@@ -134,13 +134,13 @@ def test_a_text_at_the_end_of_a_manifest_keeps_its_last_line_end() -> None:
     manifest = "kind: ConfigMap\nmetadata: {name: hub}\ndata:\n  file: |\n    line\n"
     there = made("ConfigMap", data={"file": "line\n"})
     for joined in (manifest, f"---\n{manifest}---\nkind: Role\nmetadata: {{name: hub}}\n"):
-        assert plan(joined, joined, Sketch(there, made("Role"))).changed == ()
+        assert plan_upgrade(joined, joined, Sketch(there, made("Role"))).changed == ()
 
 
 def test_what_a_chart_keeps_is_not_removed() -> None:
     kept = made("PersistentVolumeClaim")
     kept["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
-    assert plan(text(kept), "", Sketch(kept)).removed == ()
+    assert plan_upgrade(text(kept), "", Sketch(kept)).removed == ()
 
 
 @pytest.mark.parametrize("meant", [None, "", "other", "HABARI"])

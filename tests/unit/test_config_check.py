@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.charts.chart import opened
-from habari_local.charts.examine import examine
-from habari_local.charts.fill import QUESTIONS, filled
-from habari_local.charts.rules import RULES
-from habari_local.charts.rules.leftovers import PLACEHOLDER
-from habari_local.charts.rules.tree import leaves
-from habari_local.charts.values import dotted, parse
 from habari_local.cli import main
 from habari_local.config.settings import Settings
+from habari_local.helm_values.chart import open_chart
+from habari_local.helm_values.init_values import QUESTIONS, fill_values
+from habari_local.helm_values.rules import RULES
+from habari_local.helm_values.rules.accessors import leaves
+from habari_local.helm_values.rules.placeholders_and_secrets import PLACEHOLDER
+from habari_local.helm_values.validate import validate
+from habari_local.helm_values.values import dotted, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST = (ROOT / "config.dist.yaml").read_text(encoding="utf-8")
-DOUBLE = opened(ROOT / "tests" / "fixtures" / "chart")
+DOUBLE = open_chart(ROOT / "tests" / "fixtures" / "chart")
 ANSWERS = {
     "host": "habari.my-team.org",
     "client-id": "Ov23li",
@@ -87,7 +87,7 @@ GOOD = [
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
     path = tmp_path / "config.yaml"
-    path.write_text(filled(DIST, ANSWERS), encoding="utf-8")
+    path.write_text(fill_values(DIST, ANSWERS), encoding="utf-8")
     return path
 
 
@@ -98,7 +98,7 @@ def over(good: Path, text: str) -> Path:
 
 
 def test_filled_in_it_is_good_for_chart_and_rules(good: Path) -> None:
-    assert examine([good], ROOT, DOUBLE) == []
+    assert validate([good], ROOT, DOUBLE) == []
 
 
 def test_names_as_github_gives_them_are_good_answers_and_good_values(tmp_path: Path) -> None:
@@ -112,15 +112,15 @@ def test_names_as_github_gives_them_are_good_answers_and_good_values(tmp_path: P
         with pytest.raises(ValueError, match="can't be a GitHub name"):
             Settings.model_validate({"allowed_users": wrong})
     path = tmp_path / "config.yaml"
-    path.write_text(filled(DIST, {**ANSWERS, "admins": names}), encoding="utf-8")
-    assert examine([path], ROOT, DOUBLE) == []
+    path.write_text(fill_values(DIST, {**ANSWERS, "admins": names}), encoding="utf-8")
+    assert validate([path], ROOT, DOUBLE) == []
 
 
 @pytest.mark.parametrize(("rule", "text"), BROKEN, ids=lambda each: each.replace(" ", ""))
 def test_a_broken_rule_is_told_with_its_line_and_without_the_value(
     good: Path, rule: str, text: str
 ) -> None:
-    found = [each for each in examine([good, over(good, text)], ROOT) if each.rule == rule]
+    found = [each for each in validate([good, over(good, text)], ROOT) if each.rule == rule]
     assert found
     if rule not in ("callback", "tls"):  # of two values that don't fit, either may be told
         assert (found[0].file, found[0].line) == (str(good.with_name("over.yaml")), 2)
@@ -134,7 +134,7 @@ def test_every_rule_is_tried() -> None:
 
 @pytest.mark.parametrize("text", GOOD, ids=lambda each: each.replace(" ", ""))
 def test_what_is_good_is_not_told(good: Path, text: str) -> None:
-    assert examine([good, over(good, text)], ROOT) == []
+    assert validate([good, over(good, text)], ROOT) == []
 
 
 def test_every_placeholder_of_the_dist_is_known() -> None:
@@ -146,7 +146,7 @@ def test_every_placeholder_of_the_dist_is_known() -> None:
         if place[-1] != "key" and "drop" not in place  # nor those of capabilities
     }
     told = {
-        found for p in examine([ROOT / "config.dist.yaml"], ROOT)
+        found for p in validate([ROOT / "config.dist.yaml"], ROOT)
         for found in PLACEHOLDER.findall(p.says)
     }  # fmt: skip
     assert words == told
@@ -160,7 +160,7 @@ def test_values_of_any_form_break_no_rule_s_neck(good: Path) -> None:
     for place in places:
         if all(isinstance(each, str) for each in place):
             text = "".join(f"{'  ' * n}{json.dumps(key)}:\n" for n, key in enumerate(place))
-            examine([good, over(good, text.rstrip("\n") + " 7")], ROOT)
+            validate([good, over(good, text.rstrip("\n") + " 7")], ROOT)
             assert dotted(place)
 
 
@@ -172,7 +172,7 @@ def test_a_chart_of_another_jupyterhub_is_told_with_the_lock_s_line(
     (chart / "Chart.yaml").write_text("{name: jupyterhub, version: 3.0.0, appVersion: 4.9.1}")
     (chart / "values.yaml").write_text("{}")
     (chart / "values.schema.json").write_text("{}")
-    found = examine([good], ROOT, opened(chart))
+    found = validate([good], ROOT, open_chart(chart))
     assert [each.file for each in found] == [
         "hub/requirements-docker.txt",
         "jupyter/requirements.txt",

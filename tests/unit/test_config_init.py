@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.charts.editing import set_values
-from habari_local.charts.fill import QUESTIONS, filled
-from habari_local.charts.values import at, parse
 from habari_local.cli import main
 from habari_local.core.errors import HabariError
+from habari_local.helm_values.init_values import QUESTIONS, fill_values
+from habari_local.helm_values.values import at, parse
+from habari_local.helm_values.yaml_edit import set_values
 from tests.checkouts import work_on
 from tests.unit.test_config_check import ANSWERS, DIST, ROOT
 
@@ -34,11 +34,11 @@ def comments(text: str) -> list[str]:
 
 
 def test_without_an_answer_it_is_the_same_byte_for_byte() -> None:
-    assert filled(DIST, {}) == DIST
+    assert fill_values(DIST, {}) == DIST
 
 
 def test_answers_stand_in_their_places_and_comments_where_they_were() -> None:
-    text = filled(DIST, {**ANSWERS, "admins": "ada,grace,linus"})
+    text = fill_values(DIST, {**ANSWERS, "admins": "ada,grace,linus"})
     assert comments(text) == comments(DIST)
     data = parse(text, "it").data
     github = data["hub"]["config"]["GitHubOAuthenticator"]
@@ -58,7 +58,7 @@ def test_answers_stand_in_their_places_and_comments_where_they_were() -> None:
 
 def test_what_helm_would_read_as_something_else_is_quoted() -> None:
     odd = {"client-id": "012345", "admins": "no,on,123", "lake": "1e5", "image": "a/b:0123"}
-    data = parse(filled(DIST, odd), "it").data
+    data = parse(fill_values(DIST, odd), "it").data
     assert data["hub"]["config"]["GitHubOAuthenticator"]["client_id"] == "012345"
     assert data["hub"]["config"]["GitHubOAuthenticator"]["admin_users"] == ["no", "on", "123"]
     assert data["singleuser"]["extraEnv"]["HABARI_LAKE_BUCKET"] == "1e5"
@@ -123,7 +123,7 @@ def test_on_a_terminal_what_is_not_known_is_asked_for(checkout: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("GitHub names of the admins") == 2
     made = (checkout / "config.yaml").read_text(encoding="utf-8")
-    assert made == filled(
+    assert made == fill_values(
         DIST, {"host": ANSWERS["host"], "client-id": "Ov23li", "admins": "ada"}
     )  # fmt: skip
 

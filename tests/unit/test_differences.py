@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from habari_local.charts.compare import ABSENT, HIDDEN, shown
-from habari_local.charts.differences import Difference, applied, differences
-from habari_local.charts.reasons import Reasons
-from habari_local.charts.values import Values, dotted, layered, over_defaults, parse
+from habari_local.helm_values.override_comments import OverrideComments
+from habari_local.helm_values.tree_diff import ABSENT, HIDDEN, shown
+from habari_local.helm_values.values import Values, dotted, merge_layers, merge_over_defaults, parse
+from habari_local.helm_values.values_diff import Difference, applied, differences
 
 OVERLAY = """\
 # What this file is. It is nobody's reason.
@@ -52,7 +52,7 @@ k: 3
 def test_a_reason_is_the_comment_above_in_the_same_column_or_beside(
     place: tuple[str, ...], reason: str
 ) -> None:
-    assert Reasons(parse(OVERLAY, "it"))(place) == reason
+    assert OverrideComments(parse(OVERLAY, "it"))(place) == reason
 
 
 CHART: dict[str, Any] = {"services": {}, "image": {"name": "chart", "tag": "1"}, "list": [1]}
@@ -63,8 +63,8 @@ def found(production: str, *overlays: str) -> dict[str, Difference]:
     result = differences(CHART, parse(production, "production.yaml"), layers)
     # Whatever is found, it is all that there is: put in, it makes the same values.
     base = parse(production, "production.yaml").data
-    whole = layered([base, *(each.data for each in layers)])
-    assert over_defaults(CHART, applied(base, result)) == over_defaults(CHART, whole)
+    whole = merge_layers([base, *(each.data for each in layers)])
+    assert merge_over_defaults(CHART, applied(base, result)) == merge_over_defaults(CHART, whole)
     return {dotted(each.place): each for each in result}
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from habari_local.charts import tenants
-from habari_local.charts.examine import examine
-from habari_local.charts.trees import objects
-from habari_local.charts.values import layered, read
 from habari_local.core.errors import HabariError
+from habari_local.helm_values import tenants
+from habari_local.helm_values.manifests import objects
+from habari_local.helm_values.validate import validate
+from habari_local.helm_values.values import merge_layers, read
 from habari_local.modes.cluster import facts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,12 +38,12 @@ def blue(tmp_path: Path) -> tenants.Tenant:
 
 
 def test_a_new_tenant_lacks_nothing_but_what_all_share(blue: tenants.Tenant) -> None:
-    problems = [each for each in examine(blue.files(), ROOT) if each.rule != "image"]
+    problems = [each for each in validate(blue.files(), ROOT) if each.rule != "image"]
     assert {each.says.split()[2] for each in problems} == {"REGISTRY.EXAMPLE.ORG", "TAG"}
 
 
 def test_a_tenants_own_values_win(blue: tenants.Tenant) -> None:
-    values = layered([read(path).data for path in blue.files()])
+    values = merge_layers([read(path).data for path in blue.files()])
     assert facts.url(values) == "https://blue.my-team.org"
     assert facts.listed(values) == ["ada", "grace", "linus"]
     text = values["singleuser"]["extraEnv"]["HABARI_CONTENTS_FOLDERS"]

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from habari_local.charts import plan as plans
 from habari_local.core.errors import USAGE, HabariError, NotRunning
 from habari_local.diagnostics.checks import PYTHON, Finding, Requirement
 from habari_local.diagnostics.kubernetes import TOOLS
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
+from habari_local.helm_values import upgrade_plan as plans
 from habari_local.modes._helm import life
 from habari_local.modes._helm.keeping import KeepingVolumes, Kept
 from habari_local.modes.base import (

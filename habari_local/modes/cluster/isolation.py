@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
-from habari_local.charts.rules.tree import text_at
-from habari_local.charts.values import Data
 from habari_local.drivers.kubernetes import probe_pod
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
+from habari_local.helm_values.rules.accessors import text_at
+from habari_local.helm_values.values import Data
 from habari_local.modes.base import Context, Endpoints
 from habari_local.modes.cluster import place
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from habari_local.charts import location
-from habari_local.charts.values import read
 from habari_local.config import sops
 from habari_local.core.atomic_dir import atomic_dir
 from habari_local.core.errors import ConfigError
+from habari_local.helm_values import chart_source
+from habari_local.helm_values.values import read
 from habari_local.modes.base import Context
 from habari_local.modes.cluster import place
 
@@ -27,7 +27,10 @@ def files(ctx: Context) -> list[Path]:
     if tenant:
         return tenant.files()
     secrets = ctx.checkout.root / SECRETS
-    return [location.production(ctx.checkout.root), *([secrets] if secrets.is_file() else [])]
+    return [
+        chart_source.production_values(ctx.checkout.root),
+        *([secrets] if secrets.is_file() else []),
+    ]
 
 
 @contextmanager

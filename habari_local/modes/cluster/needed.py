@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from habari_local.charts.values import at, layered, read
 from habari_local.core.errors import HabariError
 from habari_local.drivers.kubernetes.objects import Objects
+from habari_local.helm_values.values import at, merge_layers, read
 from habari_local.modes.base import Context
 from habari_local.modes.cluster import layers, place
 
@@ -74,7 +74,7 @@ def _lacking(ctx: Context, values: Mapping[str, Any]) -> list[str]:
 
 def _values(ctx: Context) -> Mapping[str, Any]:
     with layers.closed(ctx) as files:
-        return layered([read(each).data for each in files])
+        return merge_layers([read(each).data for each in files])
 
 
 def _no(objects: Objects, name: str) -> bool:

@@ -6,11 +6,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from habari_local.charts import location
-from habari_local.charts.tenants import Tenant
 from habari_local.drivers.helm_release import Release
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.helm_values import chart_source
+from habari_local.helm_values.tenants import Tenant
 from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
 from habari_local.modes.base import Context
@@ -63,4 +63,4 @@ def environ(ctx: Context) -> Mapping[str, str]:
 
 def chart(ctx: Context) -> Path:
     """Return the chart."""
-    return location.location(ctx.settings, ctx.checkout.root, environ(ctx), cancel=ctx.cancel)
+    return chart_source.chart_path(ctx.settings, ctx.checkout.root, environ(ctx), cancel=ctx.cancel)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from habari_local.charts import plan as plans
-from habari_local.charts import trees
-from habari_local.charts.chart import opened
-from habari_local.charts.examine import examine
-from habari_local.charts.rules import RULES
 from habari_local.core import polling
 from habari_local.core.errors import USAGE, ConfigError, HabariError, NotReady
 from habari_local.drivers.kubernetes.objects import Objects
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
+from habari_local.helm_values import manifests
+from habari_local.helm_values import upgrade_plan as plans
+from habari_local.helm_values.chart import open_chart
+from habari_local.helm_values.rules import RULES
+from habari_local.helm_values.validate import validate
 from habari_local.modes._helm.arrival import Arrival
 from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.cluster import layers, needed, place
@@ -32,11 +32,11 @@ def allowed_values(ctx: Context) -> None:
     if unknown:
         known = ", ".join(RULES)
         raise ConfigError([f"HABARI_WAIVED_RULES={each}: expected of {known}" for each in unknown])
-    chart, root = opened(place.chart(ctx)), ctx.checkout.root
+    chart, root = open_chart(place.chart(ctx)), ctx.checkout.root
     with layers.closed(ctx) as files:
         found = [
             each
-            for each in examine(files, root, chart, root)
+            for each in validate(files, root, chart, root)
             if each.rule not in ctx.settings.waived_rules
         ]
     if found:
@@ -49,7 +49,7 @@ def allowed_values(ctx: Context) -> None:
         )
 
 
-def outcome(ctx: Context) -> plans.Outcome:
+def outcome(ctx: Context) -> plans.UpgradePlan:
     """Return what an upgrade would do."""
     release = place.release(ctx)
     before = release.manifest() if release.status() else ""
@@ -58,7 +58,7 @@ def outcome(ctx: Context) -> plans.Outcome:
     tenant = place.tenant(ctx)
     if tenant:
         after = f"{after}\n---\n{tenant.guards()}"
-    return plans.plan(before, after, Objects(place.cluster(ctx), release.namespace))
+    return plans.plan_upgrade(before, after, Objects(place.cluster(ctx), release.namespace))
 
 
 def values() -> Step:
@@ -81,10 +81,10 @@ def guards(after: tuple[str, ...]) -> Step:
             return SAME
         say("comparing with the cluster")
         objects = Objects(cluster, namespace)
-        if not plans.plan("", tenant.guards(), objects).anything:
+        if not plans.plan_upgrade("", tenant.guards(), objects).anything:
             return SAME
         cluster.keep_namespace(namespace, {"dev.habari.tenant": tenant.name})
-        for manifest in trees.objects(tenant.guards()).values():
+        for manifest in manifests.objects(tenant.guards()).values():
             objects.apply(manifest)
         return f"namespace {namespace} guarded"
 

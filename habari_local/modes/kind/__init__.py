@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from habari_local.charts import location
 from habari_local.config.render import helm as render
 from habari_local.config.settings import variable
 from habari_local.core import container_user
@@ -16,6 +15,7 @@ from habari_local.diagnostics.kubernetes import TOOLS
 from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
+from habari_local.helm_values import chart_source
 from habari_local.identity.users import kinds
 from habari_local.images import bundled_binaries, space
 from habari_local.modes._compose import buckets
@@ -84,7 +84,7 @@ class KindMode(KeepingVolumes):
                 bundled_binaries.program(known, name)
             refuse_lacking(TOOLS, ctx.environ)
         if ctx.settings.chart:
-            location.location(ctx.settings, ctx.checkout.root, ctx.environ)
+            chart_source.chart_path(ctx.settings, ctx.checkout.root, ctx.environ)
         ours = life.published(ctx)
         for service in self.services(ctx):
             field = PORTS.get(service)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from habari_local.charts import location, schema
-from habari_local.charts.chart import opened
 from habari_local.config.render import helm as values
 from habari_local.config.render import kind as render
 from habari_local.config.secrets import write_changed, write_private
 from habari_local.core import container_user
 from habari_local.core.subprocesses import run
+from habari_local.helm_values import chart_source, schema
+from habari_local.helm_values.chart import open_chart
 from habari_local.identity.users import people
 from habari_local.images import bundled_binaries
 from habari_local.modes._compose import buckets
@@ -43,9 +43,9 @@ def files(after: tuple[str, ...]) -> Step:
         say("checking the values against the chart's schema")
         changed = render_all(ctx)
         root = ctx.checkout.root
-        chart = location.location(ctx.settings, root, place.environ(ctx), cancel=ctx.cancel)
-        schema.check(opened(chart), deployment(ctx).values, root)
-        return f"fit {opened(chart).title}" if changed else SAME
+        chart = chart_source.chart_path(ctx.settings, root, place.environ(ctx), cancel=ctx.cancel)
+        schema.check(open_chart(chart), deployment(ctx).values, root)
+        return f"fit {open_chart(chart).title}" if changed else SAME
 
     return Step("values", "chart and values", action, after)
 
@@ -73,11 +73,11 @@ def deployment(ctx: Context) -> Deployment:
     """Return the release with its layers of values."""
     root = ctx.checkout.root
     layers = (
-        location.production(root),
+        chart_source.production_values(root),
         root / "kind" / "values.yaml",
         root / ".habari" / place.NAME / "values.yaml",
     )
-    chart = location.location(ctx.settings, root, place.environ(ctx))
+    chart = chart_source.chart_path(ctx.settings, root, place.environ(ctx))
     return Deployment(place.cluster(ctx), place.release(ctx), chart, layers)
 
 

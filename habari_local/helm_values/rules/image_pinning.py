@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from habari_local.charts.rules.tree import leaves, text_at
-from habari_local.charts.values import Data, Place, at
+from habari_local.helm_values.rules.accessors import leaves, text_at
+from habari_local.helm_values.values import Data, Place, at
 
 SERVER: Place = ("singleuser", "image")
 
 
-def fixed(data: Data) -> Iterator[tuple[Place, str]]:
+def pinned(data: Data) -> Iterator[tuple[Place, str]]:
     """A tag that moves is another image at each start; the chart's own server is not Habari's."""
     for part in ("name", "tag"):
         if at(data, (*SERVER, part)) in (None, ""):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from habari_local.charts.fill import check as checked
 from habari_local.core.errors import USAGE, HabariError
+from habari_local.helm_values.init_values import check as checked
 
 FOLDER, BASE, CONFIG, SECRETS, GUARDS = (
     *("tenants", "base.yaml", "config.yaml"),

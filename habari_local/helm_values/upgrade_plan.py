@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from habari_local.charts.compare import ABSENT, Change, changes
-from habari_local.charts.report import arrow
-from habari_local.charts.trees import by_name, objects, told
-from habari_local.charts.values import Data, at, dotted
 from habari_local.core.errors import HabariError
+from habari_local.helm_values.manifests import by_name, objects, summarize
+from habari_local.helm_values.report import arrow
+from habari_local.helm_values.tree_diff import ABSENT, Change, changes
+from habari_local.helm_values.values import Data, at, dotted
 
 # What changes with every request, or is the cluster's own to say.
 NOISE = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
@@ -20,7 +20,7 @@ KEPT = ("metadata", "annotations", "helm.sh/resource-policy")
 AT_ONCE = 8  # requests
 
 
-class Asked(Protocol):
+class ObjectReader(Protocol):
     """Who knows the objects of a cluster."""
 
     def live(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -31,7 +31,7 @@ class Asked(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class UpgradePlan:
     """What happens to each object (`Kind/name`); no secret is in it."""
 
     added: tuple[str, ...]
@@ -51,7 +51,7 @@ class Outcome:
         return tuple(dict.fromkeys(found))
 
 
-def plan(before: str, after: str, cluster: Asked) -> Outcome:
+def plan_upgrade(before: str, after: str, cluster: ObjectReader) -> UpgradePlan:
     """Compare the manifests of the release (`before`, "" of none) and those to come with what is.
 
     What was changed by hand since counts too: an upgrade takes it back, where a manifest says how
@@ -71,8 +71,8 @@ def plan(before: str, after: str, cluster: Asked) -> Outcome:
             return list(_changes(old.get(name), new[name], live[name] or {}, cluster))
 
         found = dict(zip(there, pool.map(compared, there), strict=True))
-    changed = [(n, told(c)) for n, each in found.items() for c in _under(n, each)]
-    return Outcome(
+    changed = [(n, summarize(c)) for n, each in found.items() for c in _under(n, each)]
+    return UpgradePlan(
         tuple(name for name in new if live[name] is None),
         tuple(name for name in gone if still[name] is not None),
         tuple(changed),
@@ -85,7 +85,7 @@ def _under(name: str, found: list[Change]) -> Iterator[Change]:
         yield Change((name, *each.place), each.before, each.after)
 
 
-def _changes(old: Data | None, new: Data, live: Data, cluster: Asked) -> Iterator[Change]:
+def _changes(old: Data | None, new: Data, live: Data, cluster: ObjectReader) -> Iterator[Change]:
     """Yield what becomes different in an object that is there."""
     was, to_be, now = by_name(old or new), by_name(new), by_name(_quiet(live))
     try:
@@ -107,7 +107,7 @@ def _quiet(found: Mapping[str, Any]) -> Data:
     return {**{k: v for k, v in found.items() if k != "status"}, "metadata": about}
 
 
-def as_data(found: Outcome) -> dict[str, Any]:
+def as_data(found: UpgradePlan) -> dict[str, Any]:
     """Return the outcome for programs."""
     return {
         "added": list(found.added),
@@ -121,7 +121,7 @@ def as_data(found: Outcome) -> dict[str, Any]:
     }
 
 
-def as_lines(found: Outcome) -> Iterator[str]:
+def as_lines(found: UpgradePlan) -> Iterator[str]:
     """Yield the outcome for people."""
     yield from (f"  + {name}" for name in found.added)
     yield from (f"  - {name}" for name in found.removed)

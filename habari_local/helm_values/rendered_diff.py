@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from habari_local.charts.chart import Chart
-from habari_local.charts.compare import ABSENT, Change, changes
-from habari_local.charts.differences import Difference, applied
-from habari_local.charts.trees import read, told
-from habari_local.charts.values import Data, Place
 from habari_local.core.errors import CommandFailed
 from habari_local.drivers import helm
+from habari_local.helm_values.chart import Chart
+from habari_local.helm_values.manifests import read, summarize
+from habari_local.helm_values.tree_diff import ABSENT, Change, changes
+from habari_local.helm_values.values import Data, Place
+from habari_local.helm_values.values_diff import Difference, applied
 
 KUBERNETES = "1.34.3"  # what the chart is rendered for: the version of the local cluster's node
 NAME = NAMESPACE = "habari"
@@ -27,7 +27,7 @@ Step = tuple[tuple[Difference, ...], list[Place]]
 
 
 @dataclass(frozen=True)
-class Effect:
+class RenderedChange:
     """One difference in an object (`Kind/name`), and the values that cause it."""
 
     thing: str
@@ -35,12 +35,12 @@ class Effect:
     causes: tuple[Difference, ...]
 
 
-def effects(
+def rendered_changes(
     chart: Chart,
     production: Mapping[str, Any],
     found: Sequence[Difference],
     environ: Mapping[str, str],
-) -> list[Effect]:
+) -> list[RenderedChange]:
     """Return every difference in what is rendered.
 
     The differences of the values are put in one after the other, and each step is rendered: what
@@ -58,7 +58,7 @@ def effects(
     }
     by_step = list(_by_step(found, trees))
     return [
-        Effect(str(change.place[0]), told(change), _causes(change, by_step))
+        RenderedChange(str(change.place[0]), summarize(change), _causes(change, by_step))
         for change in changes(*whole)
         if not any(_within(change.place, place) for place in random)
     ]

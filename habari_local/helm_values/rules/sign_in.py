@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from habari_local.charts.rules.tree import leaves, map_at, text_at
-from habari_local.charts.values import Data, Place
+from habari_local.helm_values.rules.accessors import leaves, map_at, text_at
+from habari_local.helm_values.values import Data, Place
 
 CONFIG: Place = ("hub", "config")
 CLASS: Place = (*CONFIG, "JupyterHub", "authenticator_class")
@@ -37,7 +37,7 @@ def authenticator(data: Data) -> Iterator[tuple[Place, str]]:
             yield place, "uses an authenticator that asks nobody who they are"
 
 
-def somebody_and_not_everybody(data: Data) -> Iterator[tuple[Place, str]]:
+def allow_list_set(data: Data) -> Iterator[tuple[Place, str]]:
     """Somebody must be allowed in, since JupyterHub 5 by a rule; and never everybody."""
     allowed = False
     for name, its in _authenticators(data):
@@ -62,18 +62,18 @@ def client_secret(data: Data) -> Iterator[tuple[Place, str]]:
         yield ("hub", "existingSecret"), "not set, and no client_secret comes from anywhere else"
 
 
-def no_stand_in(data: Data) -> Iterator[tuple[Place, str]]:
+def no_fake_github(data: Data) -> Iterator[tuple[Place, str]]:
     """People sign in at GitHub itself (or a GitHub Enterprise), never at a stand-in."""
     for name, its in _authenticators(data):
         for key, value in its.items():
             asked = key.endswith("_url") or key.startswith("github_")
             if asked and key != "oauth_callback_url" and isinstance(value, str) and value:
-                seen = not_of_the_world(value)
+                seen = private_url_reason(value)
                 if seen:
                     yield (*CONFIG, name, key), f"{seen}: a stand-in, GitHub itself was expected"
 
 
-def not_of_the_world(url: str) -> str:
+def private_url_reason(url: str) -> str:
     """Return what shows that an address is one of a machine or a cluster, "" if it is none."""
     parts = urlsplit(url)
     host = parts.hostname or ""

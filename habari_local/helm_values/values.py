@@ -126,18 +126,18 @@ def at(data: Any, place: Place, default: Any = None) -> Any:
     return data
 
 
-def layered(layers: Sequence[Mapping[str, Any]]) -> Data:
+def merge_layers(layers: Sequence[Mapping[str, Any]]) -> Data:
     """Lay values over one another as Helm does its files: maps join, all else is replaced."""
     result: Data = {}
     for layer in layers:
         for key, value in layer.items():
             below = result.get(key)
             joined = isinstance(below, dict) and isinstance(value, Mapping)
-            result[key] = layered([below, value]) if joined else deepcopy(value)  # type: ignore[list-item]
+            result[key] = merge_layers([below, value]) if joined else deepcopy(value)  # type: ignore[list-item]
     return result
 
 
-def over_defaults(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Data:
+def merge_over_defaults(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Data:
     """Lay values over the chart's own, as Helm does: null takes the chart's value away."""
     result = deepcopy(dict(values))
     for key, default in defaults.items():
@@ -146,7 +146,7 @@ def over_defaults(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Dat
         elif result[key] is None:
             del result[key]
         elif isinstance(result[key], dict) and isinstance(default, Mapping):
-            result[key] = over_defaults(default, result[key])
+            result[key] = merge_over_defaults(default, result[key])
     return result
 
 

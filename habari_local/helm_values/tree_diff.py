@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from habari_local.charts.values import Place
+from habari_local.helm_values.values import Place
 
 HIDDEN = "(hidden)"
 SECRET = re.compile(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from habari_local.charts.rules.tree import leaves
-from habari_local.charts.values import Data, Place
+from habari_local.helm_values.rules.accessors import leaves
+from habari_local.helm_values.values import Data, Place
 
 # Those of config.dist.yaml; a test holds that it has no others.
 PLACEHOLDER = re.compile(

@@ -9,12 +9,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from habari_local.charts.chart import Chart
-from habari_local.charts.compare import ABSENT, Change, shown
-from habari_local.charts.differences import Difference, differences
-from habari_local.charts.manifests import Effect, effects
-from habari_local.charts.schema import check
-from habari_local.charts.values import dotted, read
+from habari_local.helm_values.chart import Chart
+from habari_local.helm_values.rendered_diff import RenderedChange, rendered_changes
+from habari_local.helm_values.schema import check
+from habari_local.helm_values.tree_diff import ABSENT, Change, shown
+from habari_local.helm_values.values import dotted, read
+from habari_local.helm_values.values_diff import Difference, differences
 
 NO_REASON = "no reason is given"
 
@@ -27,20 +27,20 @@ class Report:
     production: str
     overlays: tuple[str, ...]
     values: tuple[Difference, ...]
-    manifests: tuple[Effect, ...]
+    manifests: tuple[RenderedChange, ...]
 
     @property
     def lacking(self) -> tuple[Difference, ...]:
         """The differences without a reason."""
         return tuple(each for each in self.values if not each.reason)
 
-    def by(self, effect: Effect) -> str:
+    def by(self, effect: RenderedChange) -> str:
         """Return what causes an effect, in words: where all do, not each by name."""
         causes = effect.causes
         everything = len(causes) == len(self.values) > 1
         return "every value" if everything else ", ".join(dotted(each.place) for each in causes)
 
-    def by_thing(self) -> Iterator[tuple[str, list[Effect]]]:
+    def by_thing(self) -> Iterator[tuple[str, list[RenderedChange]]]:
         """Yield the effects of each object."""
         for thing, found in groupby(self.manifests, lambda effect: effect.thing):
             yield thing, list(found)
@@ -64,7 +64,7 @@ def compare(
     names = [str(p.relative_to(root)) if p.is_relative_to(root) else str(p) for p in files]
     below, *above = (read(path, name) for path, name in zip(files, names, strict=True))
     found = differences(chart.defaults(), below, above)
-    caused = effects(chart, below.data, found, environ)
+    caused = rendered_changes(chart, below.data, found, environ)
     return Report(chart, names[0], tuple(names[1:]), tuple(found), tuple(caused))
 
 

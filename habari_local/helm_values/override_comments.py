@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from habari_local.charts.values import Place, Values
+from habari_local.helm_values.values import Place, Values
 
 
-class Reasons:
+class OverrideComments:
     """The reasons in one file, for people and programs: plain comments, kept where the value is."""
 
     def __init__(self, values: Values) -> None:

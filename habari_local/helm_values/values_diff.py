@@ -7,9 +7,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from habari_local.charts.compare import ABSENT, Change, changes
-from habari_local.charts.reasons import Reasons
-from habari_local.charts.values import Data, Place, Values, layered, over_defaults
+from habari_local.helm_values.override_comments import OverrideComments
+from habari_local.helm_values.tree_diff import ABSENT, Change, changes
+from habari_local.helm_values.values import Data, Place, Values, merge_layers, merge_over_defaults
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ def differences(
     value in it is.
     """
     layers = [production.data, *(each.data for each in overlays)]
-    before = over_defaults(defaults, production.data)
-    after = over_defaults(defaults, layered(layers))
-    known = [(each, Reasons(each)) for each in overlays]
+    before = merge_over_defaults(defaults, production.data)
+    after = merge_over_defaults(defaults, merge_layers(layers))
+    known = [(each, OverrideComments(each)) for each in overlays]
     return [
         difference
         for change in changes(before, after)
@@ -43,7 +43,7 @@ def differences(
 
 
 def _explained(
-    change: Change, known: Sequence[tuple[Values, Reasons]], above: Mapping[str, str]
+    change: Change, known: Sequence[tuple[Values, OverrideComments]], above: Mapping[str, str]
 ) -> list[Difference]:
     """Return a change with its reason, or what is in it, each with its own.
 

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from habari_local.charts.chart import opened
 from habari_local.config.settings import Settings
 from habari_local.core.atomic_dir import atomic_dir
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers import helm
 from habari_local.drivers.install_errors import cause
+from habari_local.helm_values.chart import open_chart
 
 # Zero to JupyterHub: what production runs too (config.dist.yaml). Another version: a commit.
 REPOSITORY, NAME, VERSION = "https://hub.jupyter.org/helm-chart/", "jupyterhub", "4.4.0"
@@ -19,7 +19,7 @@ REPOSITORY, NAME, VERSION = "https://hub.jupyter.org/helm-chart/", "jupyterhub",
 ARCHIVE = f"{NAME}-{VERSION}.tgz"
 
 
-def location(
+def chart_path(
     settings: Settings,
     root: Path,
     environ: Mapping[str, str],
@@ -35,25 +35,25 @@ def location(
         MissingTool: it must be got, and there is no helm.
     """
     if settings.chart:
-        return opened((root / Path(settings.chart).expanduser()).resolve()).path
-    archive = pinned(environ)
+        return open_chart((root / Path(settings.chart).expanduser()).resolve()).path
+    archive = pinned_archive(environ)
     if not archive.is_file():
         _get(archive, environ, cancel)
     return archive
 
 
-def production(root: Path) -> Path:
+def production_values(root: Path) -> Path:
     """Return the file of production's values: config.yaml, or what it is copied from."""
     own = root / "config.yaml"
     return own if own.exists() else root / "config.dist.yaml"
 
 
-def pinned(environ: Mapping[str, str]) -> Path:
+def pinned_archive(environ: Mapping[str, str]) -> Path:
     """Return where the archive of the pinned chart is, once it was got."""
-    return cache(environ) / ARCHIVE
+    return cache_dir(environ) / ARCHIVE
 
 
-def cache(environ: Mapping[str, str]) -> Path:
+def cache_dir(environ: Mapping[str, str]) -> Path:
     """Return the folder of charts that were got."""
     home = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "~")) / ".cache")
     return Path(home).expanduser() / "habari-local" / "charts"
@@ -73,5 +73,5 @@ def _get(archive: Path, environ: Mapping[str, str], cancel: threading.Event | No
                 found.hint if found else again,
                 details=error.details[1:],
             ) from error
-        got = opened(folder / archive.name).path
+        got = open_chart(folder / archive.name).path
         got.replace(archive)

@@ -10,10 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from habari_local.charts.chart import Chart
-from habari_local.charts.problem import Problem, located
-from habari_local.charts.values import BadValues, Place, Values, layered, over_defaults, read
 from habari_local.core.errors import USAGE, HabariError
+from habari_local.helm_values.chart import Chart
+from habari_local.helm_values.values import (
+    BadValues,
+    Place,
+    Values,
+    merge_layers,
+    merge_over_defaults,
+    read,
+)
+from habari_local.helm_values.violation import Violation, violation_at
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -35,7 +42,7 @@ def check(chart: Chart, files: Sequence[Path], root: Path | None = None) -> None
     Raises:
         HabariError: every problem of every file at once; exit code 2.
     """
-    found = problems(chart, files, root)
+    found = messages(chart, files, root)
     if found:
         count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
         raise HabariError(
@@ -46,47 +53,49 @@ def check(chart: Chart, files: Sequence[Path], root: Path | None = None) -> None
         )
 
 
-def problems(chart: Chart, files: Sequence[Path], root: Path | None = None) -> list[str]:
+def messages(chart: Chart, files: Sequence[Path], root: Path | None = None) -> list[str]:
     """Return a sentence for everything in `files` (later wins) that the chart does not take.
 
     Paths are shown from `root`. No sentence has a value in it: it could be a secret.
     """
-    layers, found = readable(files, root)
-    return [str(each) for each in found or refused(chart, layers)]
+    layers, found = read_all(files, root)
+    return [str(each) for each in found or violations(chart, layers)]
 
 
-def refused(chart: Chart, layers: Sequence[Values]) -> list[Problem]:
+def violations(chart: Chart, layers: Sequence[Values]) -> list[Violation]:
     """Return everything in layers (later wins) that the chart does not take."""
     # Where it is installed, jsonschema loads a grammar of addresses, for a second and a format that
     # no chart has; None has it taken for missing.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from jsonschema.validators import validator_for
 
-    whole = over_defaults(chart.defaults(), layered([each.data for each in layers]))
+    whole = merge_over_defaults(chart.defaults(), merge_layers([each.data for each in layers]))
     schema = chart.schema()
     errors = validator_for(schema)(schema).iter_errors(whole)
     told = {_located(layers, place, says) for error in errors for place, says in _sentences(error)}
     return sorted(told, key=lambda each: (each.file, each.line, str(each)))
 
 
-def readable(files: Sequence[Path], root: Path | None = None) -> tuple[list[Values], list[Problem]]:
+def read_all(
+    files: Sequence[Path], root: Path | None = None
+) -> tuple[list[Values], list[Violation]]:
     """Read files of values; return those that can be read, and what is wrong with the others.
 
     They are called by their paths from `root`, where they are in it.
     """
     layers: list[Values] = []
-    found: list[Problem] = []
+    found: list[Violation] = []
     for path in files:
         inside = root is not None and path.is_relative_to(root)
         try:
             layers.append(read(path, str(path.relative_to(root)) if root and inside else ""))
         except BadValues as error:
-            found.append(Problem(error.name, error.line, "", error.says, "yaml"))
+            found.append(Violation(error.name, error.line, "", error.says, "yaml"))
     return layers, found
 
 
-def _located(layers: Sequence[Values], place: Place, says: str) -> Problem:
-    found = located(layers, place, says, "schema")
+def _located(layers: Sequence[Values], place: Place, says: str) -> Violation:
+    found = violation_at(layers, place, says, "schema")
     named = found if found.place else replace(found, place="values")
     return named if found.line else replace(named, file="the chart's own values")
 

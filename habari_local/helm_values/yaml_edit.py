@@ -6,13 +6,13 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from habari_local.charts.values import BadValues, Place, dotted, parse
 from habari_local.core.errors import HabariError, pasteable
+from habari_local.helm_values.values import BadValues, Place, dotted, parse
 
 Change = Callable[[Place, Any], Any]
 
 
-def changed(text: str, name: str, change: Change) -> str:
+def edit(text: str, name: str, change: Change) -> str:
     """Return the text with each value that is no map as `change` returns it.
 
     Args:
@@ -27,7 +27,7 @@ def changed(text: str, name: str, change: Change) -> str:
     parse(text, name)
     reader, tree = _reader(text)
     _each(tree, (), change)
-    return _dumped(reader, tree)
+    return _dump(reader, tree)
 
 
 def set_values(text: str, name: str, values: Mapping[Place, Any]) -> str:
@@ -54,7 +54,7 @@ def set_values(text: str, name: str, values: Mapping[Place, Any]) -> str:
                     pasteable("habari-local", "config", "check", name),
                 )
         node[place[-1]] = text_of(value) if isinstance(value, str) else value
-    return _dumped(reader, tree)
+    return _dump(reader, tree)
 
 
 def text_of(value: str) -> Any:
@@ -93,7 +93,7 @@ def _reader(text: str) -> tuple[Any, Any]:
     return reader, tree
 
 
-def _dumped(reader: Any, tree: Any) -> str:
+def _dump(reader: Any, tree: Any) -> str:
     made = io.StringIO()
     reader.dump(tree, made)
     return made.getvalue()

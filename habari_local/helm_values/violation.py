@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from habari_local.charts.values import Place, Values, dotted
+from habari_local.helm_values.values import Place, Values, dotted
 
 
 @dataclass(frozen=True)
-class Problem:
+class Violation:
     """What is wrong, told without the value itself, which could be a secret; line 0: of no line."""
 
     file: str
@@ -23,11 +23,11 @@ class Problem:
         return f"{where}: {self.place}: {self.says}" if self.place else f"{where}: {self.says}"
 
 
-def located(layers: Sequence[Values], place: Place, says: str, rule: str) -> Problem:
+def violation_at(layers: Sequence[Values], place: Place, says: str, rule: str) -> Violation:
     """Return the problem where it is made: in the last layer that goes as deep as any does."""
     for length in range(len(place), 0, -1):
         for layer in reversed(layers):
             line = layer.lines.get(place[:length])
             if line:
-                return Problem(layer.name, line, dotted(place), says, rule)
-    return Problem(layers[-1].name if layers else "", 0, dotted(place), says, rule)
+                return Violation(layer.name, line, dotted(place), says, rule)
+    return Violation(layers[-1].name if layers else "", 0, dotted(place), says, rule)

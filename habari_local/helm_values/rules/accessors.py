@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from habari_local.charts.values import Data, Place, at
+from habari_local.helm_values.values import Data, Place, at
 
 
 def map_at(data: Any, *place: str | int) -> Data:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from habari_local.charts.compare import Change
-from habari_local.charts.report import NO_REASON, Report, side, summary, value_change
-from habari_local.charts.values import dotted
+from habari_local.helm_values.report import NO_REASON, Report, side, summary, value_change
+from habari_local.helm_values.tree_diff import Change
+from habari_local.helm_values.values import dotted
 
 HEAD = """\
 <!doctype html>
@@ -27,7 +27,7 @@ code { font: 13px/1.4 ui-monospace, monospace } .before { color: #9a3412 } .afte
 """  # noqa: E501 (a style sheet)
 
 
-def page(report: Report) -> str:
+def render_html(report: Report) -> str:
     """Return the HTML; it loads nothing."""
     lacking = ' class="lacking"' if report.lacking else ""
     overlays = " + ".join(report.overlays)

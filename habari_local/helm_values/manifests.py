@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from habari_local.charts.compare import ABSENT, HIDDEN, Change, shown
-from habari_local.charts.values import Data
+from habari_local.helm_values.tree_diff import ABSENT, HIDDEN, Change, shown
+from habari_local.helm_values.values import Data
 
 
 def read(text: str) -> Data:
@@ -20,7 +20,7 @@ def objects(text: str) -> Data:
     return dict(_object(document) for document in _documents(text))
 
 
-def told(change: Change) -> Change:
+def summarize(change: Change) -> Change:
     """Return the change with its place in the object, without secrets, lists as lists again."""
     thing, *place = change.place
     held = str(thing).startswith("Secret/") and (not place or place[0] in ("data", "stringData"))

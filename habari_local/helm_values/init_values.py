@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from habari_local.charts.editing import changed, replace_items, text_of
-from habari_local.charts.rules.images import SERVER
-from habari_local.charts.values import Place
 from habari_local.config.settings import BUCKET_NAME, GITHUB_NAME
 from habari_local.core.errors import USAGE, HabariError
+from habari_local.helm_values.rules.image_pinning import SERVER
+from habari_local.helm_values.values import Place
+from habari_local.helm_values.yaml_edit import edit, replace_items, text_of
 
 NAMES = rf"{GITHUB_NAME.pattern}(,{GITHUB_NAME.pattern})*"
 REGION: Place = ("singleuser", "extraEnv", "AWS_DEFAULT_REGION")
@@ -85,7 +85,7 @@ def check(name: str, answer: str) -> str:
     return text
 
 
-def filled(text: str, answers: Mapping[str, str]) -> str:
+def fill_values(text: str, answers: Mapping[str, str]) -> str:
     """Return config.dist.yaml with checked answers in it; what was not answered stays."""
     image, _, tag = _split(answers.get("image", ""))
     values: dict[Place, Any] = {(*SERVER, "name"): image, (*SERVER, "tag"): tag}
@@ -117,7 +117,7 @@ def filled(text: str, answers: Mapping[str, str]) -> str:
             return text_of(new) if type(value) is str else type(value)(new)
         return value
 
-    return changed(text, "config.dist.yaml", change)
+    return edit(text, "config.dist.yaml", change)
 
 
 def _split(reference: str) -> tuple[str, str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator
 
-from habari_local.charts.rules.tree import leaves, map_at
-from habari_local.charts.values import Data, Place
+from habari_local.helm_values.rules.accessors import leaves, map_at
+from habari_local.helm_values.values import Data, Place
 
 ENVIRONMENT: Place = ("singleuser", "extraEnv")
 

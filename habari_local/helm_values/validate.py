@@ -6,20 +6,20 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from habari_local.charts.chart import Chart
-from habari_local.charts.problem import Problem, located
-from habari_local.charts.rules import RULES
-from habari_local.charts.schema import readable, refused
-from habari_local.charts.values import Data, Values, layered
+from habari_local.helm_values.chart import Chart
+from habari_local.helm_values.rules import RULES
+from habari_local.helm_values.schema import read_all, violations
+from habari_local.helm_values.values import Data, Values, merge_layers
+from habari_local.helm_values.violation import Violation, violation_at
 
 # Whose JupyterHub must be of the minor version that the chart's hub has.
 LOCKS = ("jupyter/requirements.txt", "hub/requirements-docker.txt")
 SOPS = "sops"  # what an encrypted file says of its keys; no value of the chart
 
 
-def examine(
+def validate(
     files: Sequence[Path], root: Path, chart: Chart | None = None, shown_from: Path | None = None
-) -> list[Problem]:
+) -> list[Violation]:
     """Return everything that is wrong with `files`, later ones laid over earlier ones.
 
     Args:
@@ -28,19 +28,19 @@ def examine(
         chart: that the values are for; None: what only it knows is not looked at.
         shown_from: the folder from which paths are told.
     """
-    layers, found = readable(files, shown_from)
+    layers, found = read_all(files, shown_from)
     if found:
         return found
     layers = [_without_sops(each) for each in layers]
-    data = layered([each.data for each in layers])
-    found = [*_broken(layers, data), *(refused(chart, layers) if chart else ())]
+    data = merge_layers([each.data for each in layers])
+    found = [*_broken(layers, data), *(violations(chart, layers) if chart else ())]
     if chart:
         found += versions(chart, root)
     order = {each.name: number for number, each in enumerate(layers)}
     return sorted(set(found), key=lambda p: (order.get(p.file, len(order)), p.line, str(p)))
 
 
-def versions(chart: Chart, root: Path) -> Iterator[Problem]:
+def versions(chart: Chart, root: Path) -> Iterator[Violation]:
     """Yield locks whose JupyterHub is of another minor version than the chart's."""
     wanted = _minor(chart.app_version)
     for name in LOCKS if wanted else ():
@@ -50,13 +50,13 @@ def versions(chart: Chart, root: Path) -> Iterator[Problem]:
             found = re.match(r"jupyterhub==(\S+)", line)
             if found and _minor(found[1]) != wanted:
                 says = f"{found[1]}, {wanted} of chart {chart.title} was expected"
-                yield Problem(name, number, "jupyterhub", says, "jupyterhub")
+                yield Violation(name, number, "jupyterhub", says, "jupyterhub")
 
 
-def _broken(layers: Sequence[Values], data: Data) -> Iterator[Problem]:
+def _broken(layers: Sequence[Values], data: Data) -> Iterator[Violation]:
     for name, rule in RULES.items():
         for place, says in rule(data):
-            yield located(layers, place, says, name)
+            yield violation_at(layers, place, says, name)
 
 
 def _without_sops(values: Values) -> Values:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from habari_local.charts.values import parse
 from habari_local.core.errors import HabariError, pasteable
+from habari_local.helm_values.values import parse
 
 SCHEMA = "values.schema.json"
 
@@ -49,7 +49,7 @@ class Chart:
         return found
 
 
-def opened(path: Path) -> Chart:
+def open_chart(path: Path) -> Chart:
     """Return the chart in a folder or an archive.
 
     Raises:

@@ -1,0 +1,31 @@
+"""Rules for production's values beyond what a chart takes: one module for what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from habari_local.helm_values.rules import (
+    image_pinning,
+    ingress_and_tls,
+    placeholders_and_secrets,
+    sign_in,
+    singleuser_env,
+)
+from habari_local.helm_values.values import Data, Place
+
+# A rule yields the place of each thing that is wrong, and a sentence without the value itself.
+Rule = Callable[[Data], Iterator[tuple[Place, str]]]
+
+RULES: Mapping[str, Rule] = {
+    "authenticator": sign_in.authenticator,
+    "allow": sign_in.allow_list_set,
+    "client-secret": sign_in.client_secret,
+    "stand-in": sign_in.no_fake_github,
+    "callback": ingress_and_tls.callback,
+    "tls": ingress_and_tls.tls,
+    "s3": ingress_and_tls.s3,
+    "image": image_pinning.pinned,
+    "braces": singleuser_env.braces,
+    "placeholder": placeholders_and_secrets.placeholders,
+    "plain-secret": placeholders_and_secrets.plain_secrets,
+}
