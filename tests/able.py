@@ -9,7 +9,7 @@ from pathlib import Path
 from habari_local import modes
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.diagnostics.checks import described
+from habari_local.diagnosis.requirements import described
 from habari_local.helm_values.chart_source import pinned_archive
 from habari_local.modes.base import Elsewhere
 

@@ -40,7 +40,7 @@ def bundle(
     import tarfile
 
     from habari_local import active
-    from habari_local.diagnostics.redaction import Redaction
+    from habari_local.diagnosis.redaction import Redaction
 
     chosen, ctx = active.current(mode)
     path = to or ctx.checkout.state / f"bundle-{time.strftime('%Y%m%d-%H%M%S')}.tar.gz"

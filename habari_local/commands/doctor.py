@@ -14,7 +14,7 @@ from habari_local.core.console import Prose, Result, Table
 from habari_local.core.errors import FAILED, MISSING_TOOL, ConfigError, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.diagnostics.checks import Finding, Requirement
+    from habari_local.diagnosis.requirements import Finding, Requirement
 
 
 Pull = Annotated[
@@ -123,7 +123,7 @@ def _checked(needs: Mapping[str, Sequence[Requirement]], environ: Mapping[str, s
 
 def _look(requirement: Requirement, environ: Mapping[str, str]) -> Finding:
     """Check one; a check that fails itself is a row too, and the others are still shown."""
-    from habari_local.diagnostics.checks import BROKEN, Finding
+    from habari_local.diagnosis.requirements import BROKEN, Finding
 
     try:
         return requirement.check(environ)

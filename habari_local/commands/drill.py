@@ -95,7 +95,7 @@ def save(
 
 
 def _people(where: Endpoints, users: int | None) -> list[str]:
-    from habari_local.diagnostics import hints
+    from habari_local.diagnosis import hints
 
     if not where.hub:
         return [where.users["allowed"][0]] if where.users["allowed"] else ["jovyan"]

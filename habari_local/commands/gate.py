@@ -16,7 +16,7 @@ from habari_local.core.console import Result, Table
 from habari_local.core.errors import FAILED, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.diagnostics.gate import Check, Outcome
+    from habari_local.gate.checks import Check, Outcome
 
 LINES = 15  # of a check that broke, in the report
 
@@ -38,8 +38,8 @@ def gate(
     from habari_local.config.load import environment
     from habari_local.config.secrets import write_private
     from habari_local.core.paths import find_checkout, private_folder
-    from habari_local.diagnostics import gate as table
     from habari_local.drivers import git
+    from habari_local.gate import checks as table
 
     checkout, environ = find_checkout(), environment()
     changed = git.changed_since(checkout.root, environ, since)
@@ -73,7 +73,7 @@ def gate(
 
 
 def _shown(outcomes: list[Outcome]) -> list[str | Table]:
-    from habari_local.diagnostics.gate import NOT_NEEDED
+    from habari_local.gate.checks import NOT_NEEDED
 
     rows = [(e.check.name, e.state, f"{e.seconds:.1f} s", e.why) for e in outcomes]
     table = Table(["check", "state", "took", "why"], rows)
@@ -101,7 +101,7 @@ def _one(
     """Run a check if it is needed and possible here."""
     from habari_local.core.errors import CommandFailed
     from habari_local.core.subprocesses import run
-    from habari_local.diagnostics import gate as table
+    from habari_local.gate import checks as table
 
     why = _asked(check, changed)
     if not why:
@@ -141,7 +141,7 @@ def _missing(check: Check, environ: Mapping[str, str]) -> Iterator[str]:
     from habari_local import modes
     from habari_local.config.load import load
     from habari_local.core.paths import find_checkout
-    from habari_local.diagnostics.checks import described
+    from habari_local.diagnosis.requirements import described
     from habari_local.drivers import helm
     from habari_local.images import bundled_binaries
     from habari_local.images.build import Images

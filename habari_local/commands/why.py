@@ -15,7 +15,7 @@ from habari_local.core.errors import NOT_READY, HabariError
 WIDEST = 200  # letters of a line of a log that are shown
 
 if TYPE_CHECKING:
-    from habari_local.diagnostics.ladder import Climb, Scene
+    from habari_local.diagnosis.diagnosis import Diagnosis, Target
     from habari_local.modes.base import Context, Endpoints, Mode, Orchestrated, Trouble
 
 
@@ -38,12 +38,12 @@ def why(
     Example: habari-local why grace
     """
     from habari_local import active
-    from habari_local.diagnostics.ladder import climb
-    from habari_local.diagnostics.probes import LADDER
+    from habari_local.diagnosis.checks import LADDER
+    from habari_local.diagnosis.diagnosis import diagnose
 
     chosen, ctx = active.current(mode, cluster(mode, context, namespace))
     _require_notes(chosen, ctx)
-    found = climb(_scene(chosen, ctx, user.lower()), LADDER)
+    found = diagnose(_scene(chosen, ctx, user.lower()), LADDER)
     data = {"mode": chosen.name, "user": user, **found.as_json()}
     return Result(data, _shown(found), NOT_READY if found.broken else 0, as_json=as_json)
 
@@ -67,10 +67,10 @@ def _require_notes(mode: Mode, ctx: Context) -> None:
         )
 
 
-def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
+def _scene(mode: Mode, ctx: Context, user: str) -> Target:
     from habari_local import active
     from habari_local.config.load import load
-    from habari_local.diagnostics.ladder import Scene
+    from habari_local.diagnosis.diagnosis import Target
     from habari_local.modes.base import Elsewhere, Explaining, Orchestrated
 
     elsewhere = isinstance(mode, Elsewhere)
@@ -85,7 +85,7 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
     trouble = (
         partial(_trouble, mode, ctx, about) if where and isinstance(mode, Orchestrated) else None
     )
-    return Scene(
+    return Target(
         url=where.hub_url if where else "",
         token=where.hub_api_token if where else "",
         has_hub=where.hub if where else True,
@@ -111,7 +111,7 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Scene:
 
 def _allow(mode: Mode, ctx: Context, name: str) -> str:
     from habari_local.config.load import load
-    from habari_local.diagnostics import hints
+    from habari_local.diagnosis import hints
     from habari_local.modes.base import Elsewhere
 
     if isinstance(mode, Elsewhere):  # its lists are in the values that it was deployed with
@@ -150,8 +150,8 @@ def _heads(where: Endpoints, backend: str) -> None:
         client.head_bucket(Bucket=bucket)
 
 
-def _shown(found: Climb) -> list[str | Prose | Table]:
-    from habari_local.diagnostics.evidence import telling
+def _shown(found: Diagnosis) -> list[str | Prose | Table]:
+    from habari_local.diagnosis.evidence import telling
 
     table = Table(["looked at", "state", "seen"], [(r.name, r.state, r.seen) for r in found.rungs])
     if found.broken is None:

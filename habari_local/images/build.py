@@ -14,7 +14,7 @@ from habari_local.config.secrets import write_private
 from habari_local.config.settings import Settings
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.core.paths import Checkout, private_folder
-from habari_local.diagnostics.docker import refuse_build
+from habari_local.diagnosis.docker_requirements import require_build_tools
 from habari_local.drivers import git, mmdebstrap, processes
 from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry
@@ -178,7 +178,7 @@ class Images:
     def _build(
         self, image: Image, reference: str, folder: Path, say: Say, cancel: threading.Event | None
     ) -> None:
-        refuse_build(self.environ)
+        require_build_tools(self.environ)
         root = self.checkout.root
         argv = ["--tag", reference, "--file", str(root / image.dockerfile), "--provenance=false"]
         made_from = {"BASE": image.base, **image.uses}

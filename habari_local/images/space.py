@@ -10,7 +10,7 @@ from habari_local.config.load import load
 from habari_local.config.settings import Settings
 from habari_local.core.errors import ConfigError, HabariError
 from habari_local.core.paths import find_checkout
-from habari_local.diagnostics.checks import TOO_LITTLE, Finding, Requirement, always
+from habari_local.diagnosis.requirements import TOO_LITTLE, Finding, Requirement, always
 from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import images as docker_images

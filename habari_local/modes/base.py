@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.diagnostics.checks import Requirement
+from habari_local.diagnosis.requirements import Requirement
 
 Say = Callable[[str], None]
 SHELL = ("sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")  # the better one

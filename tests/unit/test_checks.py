@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from habari_local.core.errors import HabariError
-from habari_local.diagnostics.checks import BROWSER
-from habari_local.diagnostics.docker import refuse_build
+from habari_local.diagnosis.docker_requirements import require_build_tools
+from habari_local.diagnosis.requirements import BROWSER
 
 
 @pytest.mark.parametrize("name", ["chromium", "google-chrome"])
@@ -41,7 +41,7 @@ def test_what_builds_images_is_asked_for_before_a_build(
     program.write_text(f"#!/bin/sh\n{answer}\n", encoding="utf-8")
     program.chmod(0o755)
     with pytest.raises(HabariError) as refused:
-        refuse_build({"PATH": f"{tmp_path}:/bin"})
+        require_build_tools({"PATH": f"{tmp_path}:/bin"})
     assert seen in refused.value.message
     assert "docker" in refused.value.hint
     assert refused.value.code == 3

@@ -14,7 +14,7 @@ from habari_local.cli import app
 from habari_local.core import paths
 from habari_local.core.console import Result, render
 from habari_local.core.paths import Checkout
-from habari_local.diagnostics.checks import PYTHON, Finding, Requirement, always
+from habari_local.diagnosis.requirements import PYTHON, Finding, Requirement, always
 from habari_local.drivers import cluster_tools, package_manager
 from habari_local.drivers.package_manager import CHROMIUM, COMPOSE, DOCKER, install
 

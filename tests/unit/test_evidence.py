@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from habari_local.diagnostics.evidence import MARK, since_the_fault, telling
+from habari_local.diagnosis.evidence import MARK, since_the_fault, telling
 
 LOCKED = "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database is locked"
 

@@ -12,9 +12,9 @@ import pytest
 from habari_local import modes
 from habari_local.commands import gate as command
 from habari_local.core.errors import HabariError
-from habari_local.diagnostics import gate
-from habari_local.diagnostics.gate import Check, Outcome, checks, page, verdict
 from habari_local.drivers import git
+from habari_local.gate import checks as gate_checks
+from habari_local.gate.checks import Check, Outcome, checks, page, verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,9 +49,9 @@ def test_every_row_names_what_exists() -> None:
 @pytest.mark.parametrize(
     ("states", "word"),
     [
-        ([gate.GOOD, gate.NOT_NEEDED], "go"),
-        ([gate.GOOD, gate.NOT_HERE], "incomplete"),
-        ([gate.BROKEN, gate.NOT_HERE, gate.GOOD], "no-go"),
+        ([gate_checks.GOOD, gate_checks.NOT_NEEDED], "go"),
+        ([gate_checks.GOOD, gate_checks.NOT_HERE], "incomplete"),
+        ([gate_checks.BROKEN, gate_checks.NOT_HERE, gate_checks.GOOD], "no-go"),
     ],
 )
 def test_the_verdict_is_one_word(states: list[str], word: str) -> None:
@@ -60,7 +60,9 @@ def test_the_verdict_is_one_word(states: list[str], word: str) -> None:
     assert verdict(outcomes) == word
     shown = page(outcomes, "main", "abc", "today")
     assert f"Verdict: {word}." in shown
-    assert ("for &lt;why&gt;" in shown) == (gate.GOOD in states or gate.BROKEN in states)
+    assert ("for &lt;why&gt;" in shown) == (
+        gate_checks.GOOD in states or gate_checks.BROKEN in states
+    )
     assert "No verdict yet" in page(outcomes, "main", "abc", "today", over=False)
     assert "&lt;why&gt;" in shown
     assert "a &lt;line&gt;" in shown
@@ -68,7 +70,8 @@ def test_the_verdict_is_one_word(states: list[str], word: str) -> None:
 
 def test_a_gate_that_had_nothing_to_run_says_so() -> None:
     outcomes = [
-        Outcome(each, gate.NOT_NEEDED, 0, "nothing it looks at was changed") for each in checks()
+        Outcome(each, gate_checks.NOT_NEEDED, 0, "nothing it looks at was changed")
+        for each in checks()
     ]
     shown = page(outcomes, "main", f"{'a' * 40}-dirty", "30 November 2026, 10:00 UTC")
     assert "<h1>Ready to deploy: nothing had to be run</h1>" in shown
@@ -81,7 +84,9 @@ def test_what_a_command_is_filled_with_is_shown() -> None:
     """A command of the page can be pasted: no braces in it."""
     filled = [each.filled({"report": "/a b/report", "since": "main"}) for each in checks()]
     assert not [each for each in filled if "{" in "".join(each.command)]
-    shown = page([Outcome(each, gate.GOOD, 1, "x") for each in filled], "main", "abc", "today")
+    shown = page(
+        [Outcome(each, gate_checks.GOOD, 1, "x") for each in filled], "main", "abc", "today"
+    )
     assert "habari-local diff --html &#x27;/a b/report/diff.html&#x27;" in shown
 
 
@@ -114,7 +119,7 @@ def test_checks_are_run_and_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     broken = Check("broken", ("s3", "nothing"), ("",))
     elsewhere = Check("elsewhere", ("image", "list"), ("",), mode="cluster")
     unasked = Check("unasked", ("image", "list"), ("nowhere/",))
-    monkeypatch.setattr(gate, "checks", lambda: [good, broken, elsewhere, unasked])
+    monkeypatch.setattr(gate_checks, "checks", lambda: [good, broken, elsewhere, unasked])
     monkeypatch.setattr(git, "changed_since", lambda *_: ["README.md"])
     monkeypatch.setattr(
         "habari_local.core.paths.Checkout.report", property(lambda _: tmp_path / "r")

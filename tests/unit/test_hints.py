@@ -17,8 +17,8 @@ from habari_local.cli import app
 from habari_local.config.load import load
 from habari_local.config.settings import Settings, fields_by_variable
 from habari_local.core.errors import ConfigError
-from habari_local.diagnostics import hints, known
-from habari_local.diagnostics.probes import LADDER
+from habari_local.diagnosis import hints, known_issues
+from habari_local.diagnosis.checks import LADDER
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "habari_local").rglob("*.py"))
@@ -129,7 +129,7 @@ def texts() -> Iterator[tuple[str, str]]:
             yield f"{path.relative_to(ROOT)}:{node.lineno}", text
     for rung in LADDER:
         yield f"rung {rung.name}", rung.hint
-    for problem in known.problems():
+    for problem in known_issues.known_issues():
         yield f"known problem {problem.id}", problem.mend
 
 

@@ -10,9 +10,9 @@ from habari_local.config.secrets import forget
 from habari_local.config.settings import variable
 from habari_local.core import polling
 from habari_local.core.errors import HabariError, NotRunning, PortTaken
-from habari_local.diagnostics import hints
-from habari_local.diagnostics.checks import EVERY_MODE, Requirement
-from habari_local.diagnostics.docker import CONTAINERS, refuse
+from habari_local.diagnosis import hints
+from habari_local.diagnosis.docker_requirements import CONTAINERS, require_docker
+from habari_local.diagnosis.requirements import EVERY_MODE, Requirement
 from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import compose
@@ -50,12 +50,12 @@ class ComposeMode:
         try:
             found = docker_client.containers(self.ours(ctx))
         except HabariError:
-            refuse(ctx.environ)
+            require_docker(ctx.environ)
             raise
         running = {each.service for each in found if each.state in ("running", "paused")}
         if not running.issuperset(self.services(ctx)):  # Compose will be needed
             compose.begin_loading()
-            refuse(ctx.environ)
+            require_docker(ctx.environ)
         for service in self.services(ctx):
             if service in running or service not in self.ports:
                 continue

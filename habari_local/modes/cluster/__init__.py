@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from habari_local.core.errors import USAGE, HabariError, NotRunning
-from habari_local.diagnostics.checks import PYTHON, Finding, Requirement
-from habari_local.diagnostics.kubernetes import TOOLS
+from habari_local.diagnosis.kubernetes_requirements import TOOLS
+from habari_local.diagnosis.requirements import PYTHON, Finding, Requirement
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.helm_values import upgrade_plan as plans

@@ -8,10 +8,10 @@ from habari_local.config.render import helm as render
 from habari_local.config.settings import variable
 from habari_local.core import container_user
 from habari_local.core.errors import PortTaken
-from habari_local.diagnostics import hints
-from habari_local.diagnostics.checks import EVERY_MODE, Requirement, refuse_lacking
-from habari_local.diagnostics.docker import CONTAINERS, refuse
-from habari_local.diagnostics.kubernetes import TOOLS
+from habari_local.diagnosis import hints
+from habari_local.diagnosis.docker_requirements import CONTAINERS, require_docker
+from habari_local.diagnosis.kubernetes_requirements import TOOLS
+from habari_local.diagnosis.requirements import EVERY_MODE, Requirement, require_all
 from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
@@ -77,12 +77,12 @@ class KindMode(KeepingVolumes):
 
     def check(self, ctx: Context) -> None:
         """Refuse what can't succeed before anything starts: no Docker, a taken port, no chart."""
-        refuse(ctx.environ)
+        require_docker(ctx.environ)
         known = place.images(ctx)
         if not bundled_binaries.from_image(known):
             for name in bundled_binaries.NAMES:
                 bundled_binaries.program(known, name)
-            refuse_lacking(TOOLS, ctx.environ)
+            require_all(TOOLS, ctx.environ)
         if ctx.settings.chart:
             chart_source.chart_path(ctx.settings, ctx.checkout.root, ctx.environ)
         ours = life.published(ctx)

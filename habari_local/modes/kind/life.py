@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from habari_local.config.secrets import forget
 from habari_local.core import polling
 from habari_local.core.errors import HabariError
-from habari_local.diagnostics import hints
+from habari_local.diagnosis import hints
 from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.cleanup import remove_all

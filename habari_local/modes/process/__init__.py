@@ -12,7 +12,7 @@ from habari_local.config.secrets import forget
 from habari_local.core import polling
 from habari_local.core.errors import NotRunning
 from habari_local.core.paths import private_folder
-from habari_local.diagnostics.checks import EVERY_MODE, Requirement
+from habari_local.diagnosis.requirements import EVERY_MODE, Requirement
 from habari_local.drivers import log_files, processes, tar_stream
 from habari_local.identity.users import kinds
 from habari_local.modes.base import (

@@ -14,7 +14,7 @@ import psutil
 from habari_local.core import polling
 from habari_local.core.errors import NotReady, PortTaken
 from habari_local.core.paths import private_folder, project_folder
-from habari_local.diagnostics import hints
+from habari_local.diagnosis import hints
 from habari_local.drivers import npm, processes, uv
 from habari_local.drivers.log_files import last_lines
 from habari_local.modes.base import SAME, Context, Say, Step

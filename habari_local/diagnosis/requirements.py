@@ -99,7 +99,7 @@ def at_least(
     return check
 
 
-def refuse_lacking(needed: Sequence[Requirement], env: Mapping[str, str]) -> None:
+def require_all(needed: Sequence[Requirement], env: Mapping[str, str]) -> None:
     """Refuse what can't succeed without these.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
-TABLE = Path(__file__).with_name("gate.toml")
+TABLE = Path(__file__).with_name("checks.toml")
 STYLE = Path(__file__).with_name("report.css")
 GO, NO_GO, INCOMPLETE = "go", "no-go", "incomplete"
 GOOD, BROKEN, NOT_NEEDED, NOT_HERE = "good", "broken", "not needed", "not possible here"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from habari_local.diagnostics.checks import Finding, Requirement, at_least, version_of
+from habari_local.diagnosis.requirements import Finding, Requirement, at_least, version_of
 from habari_local.drivers import cluster_tools
 
 # The first that this mode was made with; older ones don't know the node's Kubernetes.

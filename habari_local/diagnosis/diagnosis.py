@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from habari_local.core.errors import HabariError
-from habari_local.diagnostics.evidence import since_the_fault
-from habari_local.diagnostics.known import Problem, matching
+from habari_local.diagnosis.evidence import since_the_fault
+from habari_local.diagnosis.known_issues import KnownIssue, matching
 
 GOOD, BROKEN, SKIPPED = "ok", "broken", "skipped"
 LOG_SHOWN = 10
 LOG_LINES = 60  # of a broken rung's services: those since the fault are what is looked into
 
 
-class Trouble(Protocol):
+class PodIssue(Protocol):
     """What keeps a pod from running, as a mode in a cluster tells it."""
 
     @property
@@ -33,7 +33,7 @@ class Trouble(Protocol):
 
 
 @dataclass(frozen=True)
-class Scene:
+class Target:
     """All that probes may know of a platform; what costs time is asked for when it is needed."""
 
     url: str
@@ -52,7 +52,7 @@ class Scene:
     log: Callable[[str, int], Sequence[str]] = field(repr=False)
     up: bool = True
     # In a cluster: what keeps a service, or (without one) the user's server, from running.
-    trouble: Callable[[str], Trouble | None] | None = None
+    trouble: Callable[[str], PodIssue | None] | None = None
 
     @property
     def server_root(self) -> str:
@@ -61,7 +61,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Look:
+class CheckResult:
     """What a probe saw; `hint` where the rung's own does not fit."""
 
     seen: str
@@ -71,7 +71,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Rung:
+class Check:
     """One thing that must hold: what is expected, how it is seen, what to do if it isn't so.
 
     `services` are those whose logs tell more. Rungs of a `hub` or a `cluster` are left out where
@@ -81,14 +81,14 @@ class Rung:
     name: str
     expected: str
     hint: str
-    probe: Callable[[Scene], Look]
+    probe: Callable[[Target], CheckResult]
     services: tuple[str, ...] = ()
     hub: bool = False
     cluster: bool = False
 
 
 @dataclass(frozen=True)
-class Climbed:
+class CheckOutcome:
     """One rung as it was found."""
 
     name: str
@@ -100,15 +100,15 @@ class Climbed:
 
 
 @dataclass(frozen=True)
-class Climb:
+class Diagnosis:
     """How far one came, and which known problem the evidence looks like."""
 
-    rungs: tuple[Climbed, ...]
-    problem: Problem | None = None
+    rungs: tuple[CheckOutcome, ...]
+    problem: KnownIssue | None = None
     log: tuple[str, ...] = ()
 
     @property
-    def broken(self) -> Climbed | None:
+    def broken(self) -> CheckOutcome | None:
         """The first broken rung."""
         return next((rung for rung in self.rungs if rung.state == BROKEN), None)
 
@@ -125,40 +125,40 @@ class Climb:
         }
 
 
-def climb(scene: Scene, ladder: Sequence[Rung]) -> Climb:
+def diagnose(scene: Target, ladder: Sequence[Check]) -> Diagnosis:
     """Try each rung in turn; stop at the first broken one and gather its evidence.
 
     There is one answer: what the probe itself knows to do, else what a known problem wants, else
     what the rung does.
     """
-    climbed: list[Climbed] = []
+    climbed: list[CheckOutcome] = []
     for rung in ladder:
         if (rung.hub and not scene.has_hub) or (rung.cluster and scene.trouble is None):
             continue
         began = time.monotonic()
-        look = _look(rung, scene)
+        look = _run_check(rung, scene)
         seconds = round(time.monotonic() - began, 3)
         if look.state == BROKEN:
             log = [*_log(scene, rung.services), *look.log]
             known = next(iter(matching([look.seen, *log])), None)
             hint = look.hint or (known.mend if known else rung.hint)
-            climbed.append(Climbed(rung.name, BROKEN, look.seen, rung.expected, hint, seconds))
-            return Climb(tuple(climbed), known, tuple(log[-LOG_SHOWN:]))
-        climbed.append(Climbed(rung.name, look.state, look.seen, rung.expected, "", seconds))
-    return Climb(tuple(climbed))
+            climbed.append(CheckOutcome(rung.name, BROKEN, look.seen, rung.expected, hint, seconds))
+            return Diagnosis(tuple(climbed), known, tuple(log[-LOG_SHOWN:]))
+        climbed.append(CheckOutcome(rung.name, look.state, look.seen, rung.expected, "", seconds))
+    return Diagnosis(tuple(climbed))
 
 
-def _look(rung: Rung, scene: Scene) -> Look:
+def _run_check(rung: Check, scene: Target) -> CheckResult:
     """Look; a probe that fails is evidence too, never a trace."""
     try:
         return rung.probe(scene)
     except HabariError as error:
-        return Look(" ".join([error.message, *error.details]), BROKEN, error.hint)
+        return CheckResult(" ".join([error.message, *error.details]), BROKEN, error.hint)
     except Exception as error:  # noqa: BLE001 (whatever is broken is what was asked for)
-        return Look(f"{type(error).__name__}: {error}", BROKEN)
+        return CheckResult(f"{type(error).__name__}: {error}", BROKEN)
 
 
-def _log(scene: Scene, services: Sequence[str]) -> list[str]:
+def _log(scene: Target, services: Sequence[str]) -> list[str]:
     lines: list[str] = []
     for name in services:
         try:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 
 from habari_local.core.errors import HabariError
-from habari_local.diagnostics.checks import (
+from habari_local.diagnosis.requirements import (
     BROKEN,
     NOT_RUNNING,
     TOO_OLD,
@@ -14,7 +14,7 @@ from habari_local.diagnostics.checks import (
     Requirement,
     at_least,
     install,
-    refuse_lacking,
+    require_all,
     version_of,
 )
 from habari_local.drivers import mmdebstrap, package_manager
@@ -102,7 +102,7 @@ MMDEBSTRAP = Requirement(
 CONTAINERS = (CLIENT, RUNNING, COMPOSER, BUILDER, MMDEBSTRAP)
 
 
-def refuse(env: Mapping[str, str]) -> None:
+def require_docker(env: Mapping[str, str]) -> None:
     """Refuse what can't succeed without Docker, before anything is started.
 
     What builds images is asked for when one is built: each question starts a program.
@@ -111,13 +111,13 @@ def refuse(env: Mapping[str, str]) -> None:
         HabariError: the first of what is missing, with the command that mends it; exit code 3.
     """
     program(env)
-    refuse_lacking((RUNNING, COMPOSER), env)
+    require_all((RUNNING, COMPOSER), env)
 
 
-def refuse_build(env: Mapping[str, str]) -> None:
+def require_build_tools(env: Mapping[str, str]) -> None:
     """Refuse to build an image without what builds it.
 
     Raises:
         HabariError: it is missing or too old, with the command that mends it; exit code 3.
     """
-    refuse_lacking((BUILDER,), env)
+    require_all((BUILDER,), env)

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-TABLE = Path(__file__).with_name("known-problems.toml")
+TABLE = Path(__file__).with_name("known-issues.toml")
 
 
 @dataclass(frozen=True)
-class Problem:
+class KnownIssue:
     """One row of the table; `example` is a line in which it shows itself."""
 
     id: str
@@ -23,11 +23,11 @@ class Problem:
     example: str
 
 
-def problems() -> list[Problem]:
+def known_issues() -> list[KnownIssue]:
     """Return the table."""
     rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))["problem"]
     return [
-        Problem(
+        KnownIssue(
             row["id"],
             re.compile(row["pattern"], re.IGNORECASE),
             row["says"],
@@ -39,7 +39,7 @@ def problems() -> list[Problem]:
     ]
 
 
-def matching(lines: Iterable[str]) -> tuple[Problem, ...]:
+def matching(lines: Iterable[str]) -> tuple[KnownIssue, ...]:
     """Return the problems whose pattern is in a line, in the order of the table."""
     text = "\n".join(lines)
-    return tuple(problem for problem in problems() if problem.pattern.search(text))
+    return tuple(problem for problem in known_issues() if problem.pattern.search(text))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from habari_local.core.errors import nearest
-from habari_local.diagnostics.evidence import MARK
-from habari_local.diagnostics.ladder import BROKEN, GOOD, SKIPPED, Look, Rung, Scene
+from habari_local.diagnosis.diagnosis import BROKEN, GOOD, SKIPPED, Check, CheckResult, Target
+from habari_local.diagnosis.evidence import MARK
 
 if TYPE_CHECKING:
     import requests
@@ -49,7 +49,7 @@ def _ask(url: str, token: str = "", seconds: float = SECONDS, **more: Any) -> re
         )
 
 
-def _answer(url: str, token: str = "", seconds: float = SECONDS, **more: Any) -> Look:
+def _answer(url: str, token: str = "", seconds: float = SECONDS, **more: Any) -> CheckResult:
     """Return what a request is answered: good below 400."""
     import requests
 
@@ -57,12 +57,12 @@ def _answer(url: str, token: str = "", seconds: float = SECONDS, **more: Any) ->
     try:
         answer = _ask(url, token, seconds, **more)
     except requests.Timeout:
-        return Look(f"{shown}: no answer within {seconds:.0f} s", BROKEN)
+        return CheckResult(f"{shown}: no answer within {seconds:.0f} s", BROKEN)
     except requests.RequestException as error:
-        return Look(f"{shown}: no connection ({type(error).__name__})", BROKEN)
+        return CheckResult(f"{shown}: no connection ({type(error).__name__})", BROKEN)
     if answer.status_code < 400:
-        return Look(f"{shown}: answered {answer.status_code}")
-    return Look(f"{shown}: answered {answer.status_code} {_said(answer)}".rstrip(), BROKEN)
+        return CheckResult(f"{shown}: answered {answer.status_code}")
+    return CheckResult(f"{shown}: answered {answer.status_code} {_said(answer)}".rstrip(), BROKEN)
 
 
 def _said(answer: requests.Response) -> str:
@@ -74,49 +74,53 @@ def _said(answer: requests.Response) -> str:
     return f"({said['message']})" if isinstance(said, dict) and said.get("message") else ""
 
 
-def _settings(scene: Scene) -> Look:
+def _settings(scene: Target) -> CheckResult:
     scene.settings()
-    return Look("all can be used")
+    return CheckResult("all can be used")
 
 
-def _machine(scene: Scene) -> Look:
+def _machine(scene: Target) -> CheckResult:
     free = shutil.disk_usage(Path.cwd()).free
     if free < LEAST_DISK:
         seen = f"the disk is full: {free / 1e6:.0f} MB free"
-        return Look(seen, BROKEN, "df -h .")
+        return CheckResult(seen, BROKEN, "df -h .")
     scene.check()
-    return Look("ports are free or ours, nothing is missing")
+    return CheckResult("ports are free or ours, nothing is missing")
 
 
-def _up(scene: Scene) -> Look:
-    return Look("it was brought up") if scene.up else Look("it was not brought up", BROKEN)
+def _up(scene: Target) -> CheckResult:
+    return (
+        CheckResult("it was brought up")
+        if scene.up
+        else CheckResult("it was not brought up", BROKEN)
+    )
 
 
-def _service(name: str) -> Callable[[Scene], Look]:
+def _service(name: str) -> Callable[[Target], CheckResult]:
     """Return the probe of a service's own state."""
 
-    def probe(scene: Scene) -> Look:
+    def probe(scene: Target) -> CheckResult:
         if name not in scene.running:
-            return Look("not ours to run here", SKIPPED)
+            return CheckResult("not ours to run here", SKIPPED)
         state = scene.running[name]
         if state == "running":
-            return Look(f"{name} is {state}")
+            return CheckResult(f"{name} is {state}")
         found = scene.trouble(name) if scene.trouble else None
         told = f"; {found.seen}" if found else ""
-        return Look(f"{name} is {state}{told}", BROKEN, log=found.log if found else ())
+        return CheckResult(f"{name} is {state}{told}", BROKEN, log=found.log if found else ())
 
     return probe
 
 
-def _route(scene: Scene) -> Look:
+def _route(scene: Target) -> CheckResult:
     return _answer(f"{scene.url}hub/health")
 
 
-def _database(scene: Scene) -> Look:
+def _database(scene: Target) -> CheckResult:
     return _answer(f"{scene.url}hub/api/users?limit=1", scene.token)
 
 
-def _sign_in(scene: Scene) -> Look:
+def _sign_in(scene: Target) -> CheckResult:
     """Ask what the hub asks of GitHub, with a code and a token that nobody has."""
     page = _answer(f"{scene.url}hub/login")
     if page.state == BROKEN or not scene.github:
@@ -129,47 +133,47 @@ def _sign_in(scene: Scene) -> Look:
         return exchange
     answer = _ask(f"{scene.github}/api/v3/user", "none")
     if answer.status_code != 401:
-        return Look(f"{scene.github}/api/v3/user: answered {answer.status_code}", BROKEN)
-    return Look(f"{scene.github}: form, code and API answer as GitHub's do")
+        return CheckResult(f"{scene.github}/api/v3/user: answered {answer.status_code}", BROKEN)
+    return CheckResult(f"{scene.github}: form, code and API answer as GitHub's do")
 
 
-def _listed(scene: Scene) -> Look:
+def _listed(scene: Target) -> CheckResult:
     if not scene.user:
-        return Look("nobody was named", SKIPPED)
+        return CheckResult("nobody was named", SKIPPED)
     if scene.user in scene.listed:
-        return Look(f"{scene.user} is on a list")
+        return CheckResult(f"{scene.user} is on a list")
     if scene.by_organization:
-        return Look(f"{scene.user} is on no list; a membership may let them in", SKIPPED)
+        return CheckResult(f"{scene.user} is on no list; a membership may let them in", SKIPPED)
     seen = f"{scene.user} is on no list, so the hub answers 403"
     meant = nearest(scene.user, scene.listed)
     if meant:
-        return Look(f"{seen}; did you mean {meant}?", BROKEN, f"habari-local why {meant}")
-    return Look(seen, BROKEN, scene.allow(scene.user))
+        return CheckResult(f"{seen}; did you mean {meant}?", BROKEN, f"habari-local why {meant}")
+    return CheckResult(seen, BROKEN, scene.allow(scene.user))
 
 
-def _image(scene: Scene) -> Look:
+def _image(scene: Target) -> CheckResult:
     lacking = scene.lacking()
     if lacking:
-        return Look(lacking, BROKEN)
+        return CheckResult(lacking, BROKEN)
     return _of_pod("image", "all is there")(scene)
 
 
-def _of_pod(rung: str, good: str) -> Callable[[Scene], Look]:
+def _of_pod(rung: str, good: str) -> Callable[[Target], CheckResult]:
     """Return the probe of what the cluster says of the user's pod."""
 
-    def probe(scene: Scene) -> Look:
+    def probe(scene: Target) -> CheckResult:
         found = scene.trouble("") if scene.user and scene.trouble else None
         if found and found.rung == rung:
-            return Look(f"{scene.user}'s pod: {found.seen}", BROKEN, log=found.log)
-        return Look(good)
+            return CheckResult(f"{scene.user}'s pod: {found.seen}", BROKEN, log=found.log)
+        return CheckResult(good)
 
     return probe
 
 
-def _spawner(scene: Scene) -> Look:
+def _spawner(scene: Target) -> CheckResult:
     """Look at the newest word on a start of the user's server in the hub's log."""
     if not scene.user:
-        return Look("no server runs, nobody was named", SKIPPED)
+        return CheckResult("no server runs, nobody was named", SKIPPED)
     told = _of_pod("spawner", "")(scene)
     if told.state == BROKEN:
         return told
@@ -179,27 +183,27 @@ def _spawner(scene: Scene) -> Look:
             break
         failed = next(filter(None, (each.search(line) for each in FAILED_START)), None)
         if failed and failed["user"] == scene.user:
-            return Look(f"{scene.user}'s server: {failed['seen']}", BROKEN)
-    return Look("no failed start in the log")
+            return CheckResult(f"{scene.user}'s server: {failed['seen']}", BROKEN)
+    return CheckResult("no failed start in the log")
 
 
-def _server(scene: Scene) -> Look:
+def _server(scene: Target) -> CheckResult:
     """Look whether the user's server answers, if it should run."""
     if scene.has_hub:
         if not scene.user:
-            return Look("no server runs", SKIPPED)
+            return CheckResult("no server runs", SKIPPED)
         answer = _ask(f"{scene.url}hub/api/users/{scene.user}", scene.token)
         if answer.status_code == 404:
-            return Look(f"{scene.user} has not signed in yet", SKIPPED)
+            return CheckResult(f"{scene.user} has not signed in yet", SKIPPED)
         if not answer.json().get("servers"):
-            return Look(f"no server of {scene.user} runs; it starts at the sign-in", SKIPPED)
+            return CheckResult(f"no server of {scene.user} runs; it starts at the sign-in", SKIPPED)
     return _answer(f"{scene.server_root}api/status", scene.token)
 
 
-def _of_server(path: str, seconds: float) -> Callable[[Scene], Look]:
+def _of_server(path: str, seconds: float) -> Callable[[Target], CheckResult]:
     """Return the probe of what a user's server says of a path."""
 
-    def probe(scene: Scene) -> Look:
+    def probe(scene: Target) -> CheckResult:
         found = _server(scene)
         if found.state != GOOD:
             return found
@@ -208,54 +212,54 @@ def _of_server(path: str, seconds: float) -> Callable[[Scene], Look]:
     return probe
 
 
-def _s3(scene: Scene) -> Look:
+def _s3(scene: Target) -> CheckResult:
     seen = _service("s3")(scene)
     if seen.state == BROKEN:
         return seen
     scene.heads()
-    return Look("both buckets are there for the servers' key")
+    return CheckResult("both buckets are there for the servers' key")
 
 
 KUBECTL = "habari-local kubectl --"
 NODES, CLAIMS = f"{KUBECTL} describe nodes", f"{KUBECTL} describe persistentvolumeclaims"
 STATUS, UP = "habari-local status", "habari-local up"
 LADDER = (
-    Rung("settings", "settings that can be used", "habari-local config show", _settings),
-    Rung("machine", "free ports, room on the disk, the mode's programs", UP, _machine),
-    Rung("up", "Habari brought up", UP, _up),
-    Rung("proxy", "the proxy runs and answers", UP, _service("proxy"), ("proxy",), hub=True),
-    Rung("db", "the database runs, where it is a service", UP, _service("db"), ("db",), hub=True),
-    Rung("hub", "the hub runs and answers", UP, _service("hub"), ("hub",), hub=True),
-    Rung("route", "the public address leads to the hub", UP, _route, ("proxy",), hub=True),
-    Rung("database", "the hub can read its database", UP, _database, ("db", "hub"), hub=True),
-    Rung("sign-in", "GitHub (or its stand-in) answers", UP, _sign_in, ("github", "hub"), hub=True),
-    Rung(
+    Check("settings", "settings that can be used", "habari-local config show", _settings),
+    Check("machine", "free ports, room on the disk, the mode's programs", UP, _machine),
+    Check("up", "Habari brought up", UP, _up),
+    Check("proxy", "the proxy runs and answers", UP, _service("proxy"), ("proxy",), hub=True),
+    Check("db", "the database runs, where it is a service", UP, _service("db"), ("db",), hub=True),
+    Check("hub", "the hub runs and answers", UP, _service("hub"), ("hub",), hub=True),
+    Check("route", "the public address leads to the hub", UP, _route, ("proxy",), hub=True),
+    Check("database", "the hub can read its database", UP, _database, ("db", "hub"), hub=True),
+    Check("sign-in", "GitHub (or its stand-in) answers", UP, _sign_in, ("github", "hub"), hub=True),
+    Check(
         "user",
         "an account that may sign in",
         "habari-local config show",
         _listed,
         hub=True,
     ),
-    Rung("image", "what users' servers are made of", UP, _image),
-    Rung(
+    Check("image", "what users' servers are made of", UP, _image),
+    Check(
         "scheduling",
         "a node has room for it",
         NODES,
         _of_pod("scheduling", "no pod waits for a node"),
         cluster=True,
     ),
-    Rung(
+    Check(
         "volume",
         "its volumes can be mounted",
         CLAIMS,
         _of_pod("volume", "no volume is waited for"),
         cluster=True,
     ),
-    Rung("spawner", "the last start went well", "habari-local logs hub", _spawner, hub=True),
-    Rung("server", "the user's server answers", "habari-local logs hub", _server),
-    Rung("contents", "the server lists the home", "habari-local logs", _of_server("", SECONDS)),
-    Rung("s3", "S3 answers, with both buckets", UP, _s3, ("s3",)),
-    Rung(
+    Check("spawner", "the last start went well", "habari-local logs hub", _spawner, hub=True),
+    Check("server", "the user's server answers", "habari-local logs hub", _server),
+    Check("contents", "the server lists the home", "habari-local logs", _of_server("", SECONDS)),
+    Check("s3", "S3 answers, with both buckets", UP, _s3, ("s3",)),
+    Check(
         "s3-from-server",
         "the user's server reaches S3",
         "stop the user's server and start it again: it gets a new key",
