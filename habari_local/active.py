@@ -16,7 +16,7 @@ from habari_local.core.paths import Checkout, find_checkout
 from habari_local.drivers import kind_nodes, processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import running_modes as in_docker
-from habari_local.modes.base import Context, Elsewhere, Mode, ServiceStatus
+from habari_local.platform.mode import Context, Mode, RemoteMode, ServiceStatus
 
 SNAPSHOT = "settings.json"
 KEPT_IN_DOCKER = ("hub", "nohub", "kind")
@@ -183,7 +183,7 @@ def running(
         NotRunning: it is not.
     """
     found, ctx = current(mode, flags)
-    if not isinstance(found, Elsewhere) and active_mode(ctx.checkout) != found.name:
+    if not isinstance(found, RemoteMode) and active_mode(ctx.checkout) != found.name:
         raise NotRunning(mode=mode)
     return found, ctx
 

@@ -11,7 +11,7 @@ from habari_local import active
 from habari_local.core.checkout_lock import checkout_lock
 from habari_local.core.console import Board, LiveBoard, PlainBoard, board
 from habari_local.core.errors import Cancelled, HabariError
-from habari_local.modes.base import SAME, Context, Elsewhere, Mode, Step, Stopped
+from habari_local.platform.mode import UNCHANGED, Context, DownResult, Mode, RemoteMode, Step
 
 Shown = Callable[[Sequence[str]], PlainBoard | LiveBoard]
 
@@ -27,7 +27,7 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
         KeyboardInterrupt: Ctrl-C, after the roll-back.
     """
     with checkout_lock(ctx.checkout.state, f"up --mode {mode.name}"):
-        remembered = not isinstance(mode, Elsewhere)
+        remembered = not isinstance(mode, RemoteMode)
         if remembered:
             refuse_another(mode, ctx)
         mode.check(ctx)
@@ -47,7 +47,7 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
                 if isinstance(error, HabariError):
                     error.details = (*error.details, *undone)
             raise
-    return any(outcome != SAME for outcome in outcomes.values())
+    return any(outcome != UNCHANGED for outcome in outcomes.values())
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def for_a_while(mode: Mode, ctx: Context, *, keep: bool = False) -> Iterator[Con
     One that was down before is taken down after it, unless `keep`. One elsewhere is met as it is:
     it is for others to bring up and down.
     """
-    if isinstance(mode, Elsewhere):
+    if isinstance(mode, RemoteMode):
         yield ctx
         return
     was_up = active.active_mode(ctx.checkout) == mode.name
@@ -85,7 +85,7 @@ def refuse_another(mode: Mode, ctx: Context) -> None:
         )
 
 
-def down(mode: Mode, ctx: Context, *, wipe: bool = False) -> Stopped:
+def down(mode: Mode, ctx: Context, *, wipe: bool = False) -> DownResult:
     """Stop `mode`; with `wipe` delete its data too. Nothing to stop is no error."""
     with checkout_lock(ctx.checkout.state, f"down --mode {mode.name}"):
         with _deaf():

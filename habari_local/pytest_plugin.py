@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Context, Endpoints, Mode
+    from habari_local.platform.mode import Context, Endpoints, Mode
 
 NOTE = "habari-local: a pytest session"
 

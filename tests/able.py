@@ -11,7 +11,7 @@ from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.diagnosis.requirements import described
 from habari_local.helm_values.chart_source import pinned_archive
-from habari_local.modes.base import Elsewhere
+from habari_local.platform.mode import RemoteMode
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = os.environ.get("HABARI_IMAGES", "upstream")
@@ -22,7 +22,7 @@ BUILD = "habari-local image build"
 
 def here() -> tuple[str, ...]:
     """Return the modes that run on this machine: without those in a cluster that is named."""
-    return tuple(name for name in modes.names() if not isinstance(modes.get(name), Elsewhere))
+    return tuple(name for name in modes.names() if not isinstance(modes.get(name), RemoteMode))
 
 
 def missing(mode: str) -> str | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from habari_local.backups.folder import DATABASE, PLACES, Backup, Making, made, opened
 from habari_local.backups.shelf import buckets
-from habari_local.modes.base import Context, Mode
-from habari_local.modes.kept import Keeping
+from habari_local.platform.backup_protocol import SupportsBackup
+from habari_local.platform.mode import Context, Mode
 from habari_local.s3 import bucket_tar
 
 Say = Callable[[str], None]
@@ -22,7 +22,7 @@ def create(mode: Mode, ctx: Context, target: Path, parts: Collection[str], say: 
     Raises:
         HabariError: something could not be read; nothing is left at `target` then.
     """
-    assert isinstance(mode, Keeping)  # noqa: S101 (its caller asked)
+    assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
     with made(target, mode.name) as new:
         if DATABASE in parts:
             say("the hub's database")
@@ -37,7 +37,7 @@ def create(mode: Mode, ctx: Context, target: Path, parts: Collection[str], say: 
     return opened(target)
 
 
-def _database(mode: Keeping, ctx: Context, new: Making) -> None:
+def _database(mode: SupportsBackup, ctx: Context, new: Making) -> None:
     with new.add(DATABASE, DATABASE) as out:
         ours = mode.take_database(ctx, out)
     if not ours:

@@ -9,8 +9,8 @@ from itertools import islice
 from habari_local.backups.folder import DATABASE, PLACES, Backup
 from habari_local.backups.shelf import buckets
 from habari_local.core.errors import HabariError
-from habari_local.modes.base import Context, Mode
-from habari_local.modes.kept import Home, Keeping
+from habari_local.platform.backup_protocol import Home, SupportsBackup
+from habari_local.platform.mode import Context, Mode
 from habari_local.s3 import bucket_tar
 
 Say = Callable[[str], None]
@@ -48,7 +48,7 @@ def in_the_way(
 
     Of each bucket at most so many `objects`; None: all of them.
     """
-    assert isinstance(mode, Keeping)  # noqa: S101 (its caller asked)
+    assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
     there = {each.owner for each in mode.homes(ctx)} if "homes" in parts else set()
     for piece in backup.of("homes"):
         if piece.owner in there:
@@ -68,7 +68,7 @@ def restore(
 
     The database is last: until then nobody finds a home that is only half there.
     """
-    assert isinstance(mode, Keeping)  # noqa: S101 (its caller asked)
+    assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
     put = dict.fromkeys(parts, 0)
     for piece in backup.of("homes") if "homes" in parts else ():
         say(f"the home of {piece.owner}")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from habari_local.core.errors import HabariError
-from habari_local.modes.base import Context, Mode
+from habari_local.platform.mode import Context, Mode
 from habari_local.s3.s3_client import S3Target, s3_client
 
 if TYPE_CHECKING:

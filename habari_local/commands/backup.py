@@ -24,7 +24,7 @@ from habari_local.core.errors import USAGE, HabariError, pasteable
 
 if TYPE_CHECKING:
     from habari_local.backups.folder import Backup
-    from habari_local.modes.base import Context, Mode
+    from habari_local.platform.mode import Context, Mode
 
 app = typer.Typer(
     help="Back up what people have, and restore it.\n\nExample: habari-local backup create",
@@ -120,7 +120,7 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     from habari_local.commands.meant import confirm_deletion
     from habari_local.core.checkout_lock import checkout_lock
     from habari_local.core.console import unseen
-    from habari_local.modes.base import Elsewhere
+    from habari_local.platform.mode import RemoteMode
 
     parts = _parts(only)
     chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
@@ -136,7 +136,7 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
         elif found:
             raise _would_overwrite(found, again)
         put = restoring.restore(backup, chosen, ctx, parts, _say)
-    if not isinstance(chosen, Elsewhere):
+    if not isinstance(chosen, RemoteMode):
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
     said = ", ".join(f"{part} {count}" for part, count in put.items())
     return _told(backup, [f"Put back, without what was the same already: {said}."],
@@ -145,10 +145,10 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
 
 def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
     from habari_local import active
-    from habari_local.modes.kept import Keeping
+    from habari_local.platform.backup_protocol import SupportsBackup
 
     chosen, ctx = active.running(mode, flags)
-    if not isinstance(chosen, Keeping):
+    if not isinstance(chosen, SupportsBackup):
         raise HabariError(
             f"Mode {chosen.name}: has no backups, one with a hub was expected.",
             "habari-local up --mode process",
@@ -174,9 +174,9 @@ def _mean(mode: Mode, ctx: Context, parts: Sequence[str], meant: str | None) -> 
     """Ask, in a cluster of others, whether it is meant to replace the hub's database."""
     from habari_local.commands.meant import confirm
     from habari_local.commands.planned import again
-    from habari_local.modes.base import Elsewhere, Plan
+    from habari_local.platform.mode import Plan, RemoteMode
 
-    if isinstance(mode, Elsewhere) and "database" in parts:
+    if isinstance(mode, RemoteMode) and "database" in parts:
         place = mode.plan_down(ctx).place
         lost = "what the hub's database says now"
         confirm(Plan(place, (), {}, (lost,)), meant, again("backup restore FOLDER", ctx))

@@ -19,7 +19,7 @@ from habari_local.core.console import Result
 from habari_local.core.errors import HabariError
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Context, Mode
+    from habari_local.platform.mode import Context, Mode
 
 LOG_LINES = 2000  # of each service
 

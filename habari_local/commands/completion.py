@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Context, Mode
+    from habari_local.platform.mode import Context, Mode
 
 
 def _quiet(names: Callable[[], list[str]]) -> Callable[[str], list[str]]:

@@ -19,7 +19,7 @@ from habari_local.core.console import Result
 from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Context, Mode
+    from habari_local.platform.mode import Context, Mode
 
 
 def down(
@@ -83,9 +83,9 @@ def taken_down(mode: Mode, ctx: Context, *, wipe: bool, meant: str | None, as_js
     from habari_local import lifecycle
     from habari_local.commands.meant import confirm
     from habari_local.commands.planned import again
-    from habari_local.modes.base import Elsewhere
+    from habari_local.platform.mode import RemoteMode
 
-    if isinstance(mode, Elsewhere):
+    if isinstance(mode, RemoteMode):
         confirm(mode.plan_down(ctx), meant, again("down", ctx))
     done = lifecycle.down(mode, ctx, wipe=wipe)
     shown = [

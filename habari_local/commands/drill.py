@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from habari_local.drills.faults import Injected
     from habari_local.drills.ledger import Attempt, Verdict
     from habari_local.drills.people import Person
-    from habari_local.modes.base import Context, Endpoints, Mode
+    from habari_local.platform.mode import Context, Endpoints, Mode
 
 app = typer.Typer(
     help="Rehearse failures, upgrades and restores.\n\nExample: habari-local drill save",

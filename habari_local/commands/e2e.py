@@ -37,7 +37,7 @@ def e2e(
     from habari_local import active, lifecycle
     from habari_local.config.secrets import write_private
     from habari_local.core.subprocesses import run_attached
-    from habari_local.modes.base import SupportsImages
+    from habari_local.platform.mode import SupportsImages
 
     if importlib.util.find_spec("pytest") is None:
         raise MissingTool("pytest", "to run the suite", _installer())

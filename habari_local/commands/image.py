@@ -14,7 +14,7 @@ from habari_local.core.console import Result, Table, human_size
 
 if TYPE_CHECKING:
     from habari_local.images.build import Images, Task
-    from habari_local.modes.base import Step
+    from habari_local.platform.mode import Step
 
 CACHE = "what was sent to local clusters, of all checkouts (a cache)"
 app = typer.Typer(
@@ -97,7 +97,7 @@ def _make(images: Images, names: Sequence[str], verb: str, *, as_json: bool) -> 
     from habari_local.config.secrets import Secrets
     from habari_local.core.checkout_lock import checkout_lock
     from habari_local.core.console import board
-    from habari_local.modes.base import Context
+    from habari_local.platform.mode import Context
 
     ctx = Context(images.checkout, images.settings, Secrets(), images.environ)
     with checkout_lock(images.checkout.state, f"image {verb}"):
@@ -113,7 +113,7 @@ def _make(images: Images, names: Sequence[str], verb: str, *, as_json: bool) -> 
 
 
 def _step(task: Task) -> Step:
-    from habari_local.modes.base import Step
+    from habari_local.platform.mode import Step
 
     action = lambda ctx, say: task.perform(say, ctx.cancel)  # noqa: E731 (a Step wants one)
     return Step(task.name, task.title, action, task.after)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from habari_local.modes.base import Plan
+    from habari_local.platform.mode import Plan
 
 SHOWN = 20  # things that are listed one by one
 

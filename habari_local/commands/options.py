@@ -11,7 +11,7 @@ from habari_local.commands import completion
 from habari_local.core.errors import USAGE, ConfigError, HabariError, nearest
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Endpoints
+    from habari_local.platform.mode import Endpoints
 
 
 def _known(context: typer.Context, mode: str | None) -> str | None:

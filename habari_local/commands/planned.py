@@ -9,7 +9,7 @@ from habari_local.commands.meant import confirm
 from habari_local.core.console import Result
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Context, Mode
+    from habari_local.platform.mode import Context, Mode
 
 
 def again(verb: str, ctx: Context) -> str:
@@ -33,9 +33,9 @@ def brought_up(
         HabariError: it can't be, it was not meant, or it failed and was taken back.
     """
     from habari_local import lifecycle
-    from habari_local.modes.base import Elsewhere
+    from habari_local.platform.mode import RemoteMode
 
-    assert isinstance(mode, Elsewhere)  # noqa: S101 (its caller asked)
+    assert isinstance(mode, RemoteMode)  # noqa: S101 (its caller asked)
     plan = mode.plan_up(ctx)
     if plan_only:
         return Result(dict(plan.data), plan.lines, as_json=as_json)

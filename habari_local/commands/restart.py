@@ -10,7 +10,7 @@ from habari_local.core.console import Result
 from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Endpoints
+    from habari_local.platform.mode import Endpoints
 
 STOP_SECONDS = 60.0  # for a user's server to end
 
@@ -25,7 +25,7 @@ def restart(name: TargetName, mode: ModeName = None, as_json: AsJson = False) ->
     from habari_local import active, lifecycle
     from habari_local.core.checkout_lock import checkout_lock
     from habari_local.core.console import unseen
-    from habari_local.modes.base import SupportsRestart
+    from habari_local.platform.mode import SupportsRestart
 
     chosen, ctx = active.running(mode)
     if not isinstance(chosen, SupportsRestart):

@@ -29,7 +29,7 @@ def shell(
     """
     from habari_local import active
     from habari_local.core.subprocesses import run_attached
-    from habari_local.modes.base import SupportsShell
+    from habari_local.platform.mode import SupportsShell
 
     chosen, ctx = active.running(mode)
     if not isinstance(chosen, SupportsShell):

@@ -15,7 +15,7 @@ from habari_local.core.errors import NOT_READY, NotRunning
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from habari_local.modes.base import Context, Mode, ServiceStatus
+    from habari_local.platform.mode import Context, Mode, ServiceStatus
 
 
 def status(
@@ -75,9 +75,9 @@ def _trouble(rows: Sequence[ServiceStatus], ctx: Context) -> str:
 
 def _up(chosen: Mode, ctx: Context, named: str | None) -> str:
     """The command that brings just this one up."""
-    from habari_local.modes.base import Elsewhere
+    from habari_local.platform.mode import RemoteMode
 
-    if isinstance(chosen, Elsewhere):
+    if isinstance(chosen, RemoteMode):
         return again("up", ctx)
     return NotRunning(mode=named).hint
 

@@ -12,7 +12,7 @@ from habari_local.commands import completion
 from habari_local.core.errors import USAGE, HabariError, NotRunning, nearest
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Context, Mode
+    from habari_local.platform.mode import Context, Mode
 
 TargetName = Annotated[
     str, typer.Argument(metavar="SERVICE|USER", autocompletion=completion.services_and_users)

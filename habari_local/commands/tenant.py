@@ -13,8 +13,8 @@ from habari_local.core.console import Result, Table
 from habari_local.core.errors import FAILED, USAGE, ConfigError, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Context, Mode
-    from habari_local.modes.cluster.isolation import Party
+    from habari_local.platform.mode import Context, Mode
+    from habari_local.tenants.isolation import TenantUnderTest
 
 app = typer.Typer(
     help="Several teams' deployments in one cluster.\n\nExample: habari-local tenant list",
@@ -89,14 +89,14 @@ def list_(as_json: AsJson = False) -> Result:
     from habari_local.core.paths import find_checkout
     from habari_local.helm_values import tenants
     from habari_local.helm_values.values import merge_layers, read
-    from habari_local.modes.cluster import facts
+    from habari_local.modes.cluster import release_info
 
     root = find_checkout().root
     prefix = load(root).settings.kube_namespace
     rows = []
     for name in tenants.names(root):
         files = [read(path).data for path in tenants.Tenant(root, name).files()]
-        rows.append((name, facts.url(merge_layers(files)), f"{prefix}-{name}"))
+        rows.append((name, release_info.url(merge_layers(files)), f"{prefix}-{name}"))
     heads = ("tenant", "address", "namespace")
     data = [dict(zip(heads, row, strict=True)) for row in rows]
     shown = [Table(heads, rows)] if rows else ["No tenants yet. Try: habari-local tenant add NAME"]
@@ -164,7 +164,7 @@ def check(
     """
     from habari_local.core.paths import find_checkout
     from habari_local.helm_values import tenants
-    from habari_local.modes.cluster.isolation import findings
+    from habari_local.tenants.isolation import findings
 
     if bool(name) == everyone:
         raise HabariError(
@@ -186,15 +186,15 @@ def check(
     return Result(data, [table, said], FAILED if bad else 0, as_json=as_json)
 
 
-def _party(name: str, context: str) -> Party:
-    from habari_local.modes.cluster import place
-    from habari_local.modes.cluster.isolation import Party
+def _party(name: str, context: str) -> TenantUnderTest:
+    from habari_local.modes.cluster import handles
+    from habari_local.tenants.isolation import TenantUnderTest
 
     mode, ctx = _of(name, context)
-    return Party(name, ctx, mode.endpoints(ctx), place.release(ctx).values())
+    return TenantUnderTest(name, ctx, mode.endpoints(ctx), handles.release(ctx).values())
 
 
-def _buckets(one: Party, other: Party) -> str:
+def _buckets(one: TenantUnderTest, other: TenantUnderTest) -> str:
     """Return what a tenant's key may do in another's buckets; "" if nothing."""
     from botocore.exceptions import ClientError
 

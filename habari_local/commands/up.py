@@ -25,7 +25,7 @@ from habari_local.core.console import Result
 from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.modes.base import Context, Endpoints, Mode
+    from habari_local.platform.mode import Context, Endpoints, Mode
 
 Watched = Annotated[bool, typer.Option("--watch", help="Have edits count at once (mode nohub).")]
 Nodes = Annotated[
@@ -67,14 +67,14 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     """
     from habari_local import active, lifecycle
     from habari_local.commands.planned import brought_up
-    from habari_local.modes.base import Elsewhere, Watching
+    from habari_local.platform.mode import RemoteMode, SupportsWatch
 
     began = time.monotonic()
     more = {} if nodes is None else {"HABARI_NODES": str(nodes)}
     given = flags(sets) | more | cluster(mode, context, namespace)
     chosen, ctx = active.fresh(mode, given, wait=wait)
     _refuse(chosen, watch=watch, plan=plan, recreate=recreate, nodes=nodes)
-    if isinstance(chosen, Elsewhere):
+    if isinstance(chosen, RemoteMode):
         return brought_up(chosen, ctx, plan_only=plan, meant=meant, keep=keep, as_json=as_json)
     if adopt:
         active.adopt(chosen, ctx, adopt)
@@ -89,7 +89,7 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     if open_:
         _open(where)
     said = _said(chosen, where, changed=changed, seconds=seconds)
-    if isinstance(chosen, Watching) and watch:
+    if isinstance(chosen, SupportsWatch) and watch:
         return Result(lines=itertools.chain(said, chosen.watch(ctx)))
     data = {"mode": chosen.name, "url": where.hub_url, "changed": changed, "seconds": seconds}
     return Result(data, said, as_json=as_json)
@@ -128,21 +128,21 @@ def _delete(mode: Mode, *, yes: bool) -> None:
 
 def _refuse(mode: Mode, *, watch: bool, plan: bool, recreate: bool, nodes: int | None) -> None:
     """Refuse options that are another mode's."""
-    from habari_local.modes.base import Elsewhere, Watching
+    from habari_local.platform.mode import RemoteMode, SupportsWatch
 
-    if watch and not isinstance(mode, Watching):
+    if watch and not isinstance(mode, SupportsWatch):
         raise HabariError(
             f"Mode {mode.name}: nothing to watch, mode nohub was expected.",
             "habari-local up --mode nohub --watch",
             USAGE,
         )
-    if recreate and isinstance(mode, Elsewhere):
+    if recreate and isinstance(mode, RemoteMode):
         raise HabariError(
             f"Mode {mode.name}: --recreate was given, but homes there are deleted by hand alone.",
             "habari-local down --help",
             USAGE,
         )
-    if plan and not isinstance(mode, Elsewhere):
+    if plan and not isinstance(mode, RemoteMode):
         raise HabariError(
             f"Mode {mode.name}: --plan was given, which mode cluster alone has.",
             "habari-local up --mode cluster --plan --context NAME",

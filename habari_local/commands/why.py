@@ -16,7 +16,7 @@ WIDEST = 200  # letters of a line of a log that are shown
 
 if TYPE_CHECKING:
     from habari_local.diagnosis.diagnosis import Diagnosis, Target
-    from habari_local.modes.base import Context, Endpoints, Mode, Orchestrated, Trouble
+    from habari_local.platform.mode import Context, Endpoints, Mode, PodIssue, SupportsPodDiagnosis
 
 
 def why(
@@ -71,19 +71,21 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Target:
     from habari_local import active
     from habari_local.config.load import load
     from habari_local.diagnosis.diagnosis import Target
-    from habari_local.modes.base import Elsewhere, Explaining, Orchestrated
+    from habari_local.platform.mode import RemoteMode, SupportsPodDiagnosis, SupportsPrecheck
 
-    elsewhere = isinstance(mode, Elsewhere)
+    elsewhere = isinstance(mode, RemoteMode)
     where = _found(mode, ctx) if elsewhere else mode.endpoints(ctx) if ctx.secrets else None
     rows = mode.status(ctx) if where else []
     servers = [row.user for row in rows if row.user]
     listed = {*ctx.settings.admin_users, *ctx.settings.allowed_users}
-    if isinstance(mode, Elsewhere):
+    if isinstance(mode, RemoteMode):
         listed = set(mode.listed(ctx)) if where else set()
     github = where.github if where else None
     about = user or next(iter(servers), "")
     trouble = (
-        partial(_trouble, mode, ctx, about) if where and isinstance(mode, Orchestrated) else None
+        partial(_trouble, mode, ctx, about)
+        if where and isinstance(mode, SupportsPodDiagnosis)
+        else None
     )
     return Target(
         url=where.hub_url if where else "",
@@ -97,7 +99,7 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Target:
         allow=lambda name: _allow(mode, ctx, name),
         check=lambda: mode.check(_whole(ctx)),
         settings=lambda: load(ctx.checkout.root),
-        lacking=lambda: mode.lacking(ctx) if isinstance(mode, Explaining) else "",
+        lacking=lambda: mode.lacking(ctx) if isinstance(mode, SupportsPrecheck) else "",
         heads=lambda: _heads(where, ctx.settings.s3_backend) if where else None,
         log=lambda name, lines: (
             list(mode.logs(ctx, [name], follow=False, lines=lines))
@@ -112,14 +114,14 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Target:
 def _allow(mode: Mode, ctx: Context, name: str) -> str:
     from habari_local.config.load import load
     from habari_local.diagnosis import hints
-    from habari_local.modes.base import Elsewhere
+    from habari_local.platform.mode import RemoteMode
 
-    if isinstance(mode, Elsewhere):  # its lists are in the values that it was deployed with
+    if isinstance(mode, RemoteMode):  # its lists are in the values that it was deployed with
         return f"add {name} to the allowed_users of config.yaml, then deploy it"
     return hints.allow(load(ctx.checkout.root).settings, name, ctx.environ)
 
 
-def _trouble(mode: Orchestrated, ctx: Context, user: str, service: str) -> Trouble | None:
+def _trouble(mode: SupportsPodDiagnosis, ctx: Context, user: str, service: str) -> PodIssue | None:
     return mode.trouble(ctx, service, "" if service else user)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from habari_local.core.errors import USAGE, HabariError, nearest
 from habari_local.core.polling import pause
 from habari_local.drills.ledger import Attempt
-from habari_local.modes.base import Breakable, Context, Mode
+from habari_local.platform.mode import Context, Mode, SupportsFaults
 
 # Seconds that a part is left broken: a frozen one for longer than a save waits for S3's answer.
 AWAY = {"killed": 3.0, "frozen": 9.0}
@@ -49,7 +49,7 @@ class Injected:
 
 def possible(mode: Mode, ctx: Context) -> list[str]:
     """Return the faults that can be injected in a mode, none where it can't be broken."""
-    if not isinstance(mode, Breakable):
+    if not isinstance(mode, SupportsFaults):
         return []
     parts = [*mode.services(ctx), SERVER]
     return [f"{part}-{how}" for part in parts for how in AWAY]
@@ -92,7 +92,7 @@ def injected(
     """
     for name in itertools.cycle(names):
         away = AWAY[name.rpartition("-")[2]]
-        if clock.left() < CALM + away + BACK or not isinstance(mode, Breakable):
+        if clock.left() < CALM + away + BACK or not isinstance(mode, SupportsFaults):
             break
         pause(CALM)
         began = clock.now()
@@ -121,7 +121,7 @@ def back_after(fault: Injected, attempts: Sequence[Attempt]) -> float | None:
 
 
 @contextmanager
-def broken(name: str, mode: Breakable, ctx: Context) -> Iterator[None]:
+def broken(name: str, mode: SupportsFaults, ctx: Context) -> Iterator[None]:
     """Break a part for the length of the block; a frozen one goes on after it, whatever happens."""
     part, _, how = name.rpartition("-")
     if how == "killed":

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from habari_local.core.errors import HabariError
 from habari_local.drills.documents import notebook_of
 from habari_local.drills.ledger import Outcome
-from habari_local.modes.base import Endpoints
+from habari_local.platform.mode import Endpoints
 
 SAVE_SECONDS = 40  # more than any deadline behind the hub, so that what is heard is what is known
 START_SECONDS = 90

@@ -12,7 +12,7 @@ from habari_local.drills.documents import text_of
 from habari_local.drills.faults import Clock
 from habari_local.drills.ledger import Attempt
 from habari_local.drills.people import Person
-from habari_local.modes.base import Endpoints
+from habari_local.platform.mode import Endpoints
 
 STARTS = 4  # servers started at once
 SAVES = 2  # acknowledged saves of a document before the next one is begun

@@ -17,7 +17,7 @@ from typing import Any
 
 from habari_local.core.subprocesses import run
 from habari_local.drivers import git
-from habari_local.modes.base import Address, Endpoints, S3Endpoint
+from habari_local.platform.mode import Address, Endpoints, S3Endpoint
 
 STATE = ".habari"
 

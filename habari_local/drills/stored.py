@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
-from habari_local.modes.base import S3Endpoint
+from habari_local.platform.mode import S3Endpoint
 from habari_local.s3.s3_client import S3Target, s3_client
 
 READERS = 8  # half an hour leaves thousands of documents: one after the other takes minutes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from habari_local.core.errors import USAGE, HabariError, nearest
 
 if TYPE_CHECKING:  # what imports the names alone must stay fast: --help lists them
-    from habari_local.modes.base import Mode
+    from habari_local.platform.mode import Mode
 
 # A test adds a folder of its own here to sketch a mode.
 FOLDERS = [Path(__file__).parent]

@@ -10,7 +10,7 @@ from habari_local import modes
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.modes.base import Breakable, Context
+from habari_local.platform.mode import Context, SupportsFaults
 from tests.e2e.endpoints import Endpoints, parse
 from tests.e2e.hub_client import sign_in
 from tests.e2e.server_client import Server, ServerError
@@ -41,9 +41,9 @@ class Platform:
     mode: str
 
     @property
-    def _broken(self) -> tuple[Breakable, Context]:
+    def _broken(self) -> tuple[SupportsFaults, Context]:
         ctx = Context(Checkout(self.scratch.root), Settings(), Secrets(), {})
-        return cast(Breakable, modes.get(self.mode)), ctx
+        return cast(SupportsFaults, modes.get(self.mode)), ctx
 
     def kill(self, part: str) -> None:
         """End a service, or (as `server`) the one user's server, at once."""

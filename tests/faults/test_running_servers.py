@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from habari_local.drills.people import Hub
-from habari_local.modes.base import Endpoints, S3Endpoint
+from habari_local.platform.mode import Endpoints, S3Endpoint
 from tests.scratch import Scratch, free_offset, must_be_able_to_run
 from tests.waiting import wait_for
 

@@ -12,8 +12,8 @@ import pytest
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.modes._helm import arrival
-from habari_local.modes._helm.arrival import Arrival
+from habari_local.platform.helm import readiness
+from habari_local.platform.helm.readiness import Readiness
 
 BUSY = "hub: ErrImagePull, unexpected status from HEAD request to https://q.test/x: 429 Too Many"
 SILENT = 'hub: ImagePullBackOff, Back-off pulling image "q.test/x:1"'
@@ -50,15 +50,15 @@ class Seen:
         return SimpleNamespace(items=[event] if self._told else [])
 
 
-def component(seen: Seen) -> tuple[Arrival, PodWatch]:
-    return Arrival(cast(Cluster, seen), "habari", "hub", "hub"), cast(PodWatch, seen)
+def component(seen: Seen) -> tuple[Readiness, PodWatch]:
+    return Readiness(cast(Cluster, seen), "habari", "hub", "hub"), cast(PodWatch, seen)
 
 
 def test_a_busy_registry_is_waited_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     found, following = component(Seen(BUSY))
     assert found.failed(following) is None
     assert "429 Too Many" in found.says(following)
-    monkeypatch.setattr(arrival, "PULL_SECONDS", 0.0)
+    monkeypatch.setattr(readiness, "PULL_SECONDS", 0.0)
     failure = found.failed(following)
     assert failure
     assert failure.startswith(BUSY)
@@ -77,6 +77,6 @@ def test_a_busy_registry_is_waited_for_a_bounded_time(monkeypatch: pytest.Monkey
 def test_events_say_why_where_the_pod_does_not(
     monkeypatch: pytest.MonkeyPatch, told: str, ended: bool
 ) -> None:
-    monkeypatch.setattr(arrival, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(readiness, "ASK_SECONDS", 0.0)
     found, following = component(Seen(SILENT, told))
     assert found.failed(following) == (f"{SILENT}: {told}" if ended else None)

@@ -14,7 +14,7 @@ from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.cluster_autoscaler import Autoscaler
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.modes._helm.arrival import Arrival
+from habari_local.platform.helm.readiness import Readiness
 
 FULL = "Unschedulable, 0/3 nodes are available: 3 Insufficient memory."
 WAITING = Pod("hub-1", "hub", "", "Pending", ready=False, since=None, failure=FULL, uid="1")
@@ -79,9 +79,9 @@ def test_only_where_nodes_may_be_added() -> None:
     """A node of kind stays as it is: there the first word of the scheduler ends the wait."""
     seen = Seen(("TriggeredScaleUp", "pod triggered scale-up"))
     following = cast(PodWatch, seen)
-    fixed = Arrival(cast(Cluster, seen), "habari", "hub", "hub")
+    fixed = Readiness(cast(Cluster, seen), "habari", "hub", "hub")
     assert fixed.failed(following) == FULL
-    growing = Arrival(cast(Cluster, seen), "habari", "hub", "hub", growing=True)
+    growing = Readiness(cast(Cluster, seen), "habari", "hub", "hub", growing=True)
     assert growing.failed(following) is None
     assert growing.says(following) == (
         "its pod is pending, TriggeredScaleUp: pod triggered scale-up"

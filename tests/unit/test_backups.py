@@ -18,8 +18,8 @@ from habari_local.backups.folder import MANIFEST, Backup, made, opened
 from habari_local.commands.backup import list_
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.modes.base import ServiceStatus
-from habari_local.modes.kept import Home
+from habari_local.platform.backup_protocol import Home
+from habari_local.platform.mode import ServiceStatus
 from habari_local.s3 import bucket_tar
 from tests.unit.test_storage import BUCKETS, S3, s3
 

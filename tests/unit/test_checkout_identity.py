@@ -15,7 +15,7 @@ from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
 from habari_local.drivers.kind_nodes import Node
-from habari_local.modes.base import Context
+from habari_local.platform.mode import Context
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from habari_local.commands.meant import confirm
 from habari_local.core.errors import HabariError
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.helm_values.upgrade_plan import as_data, as_lines, plan_upgrade
-from habari_local.modes.base import Plan
-from habari_local.modes.cluster import facts
+from habari_local.modes.cluster import release_info
+from habari_local.platform.mode import Plan
 
 
 def config(path: Path, *contexts: str, cluster: str = "c", user: str = "u") -> Path:
@@ -165,12 +165,12 @@ def test_a_context_goes_with_mode_cluster_alone(capsys: pytest.CaptureFixture[st
 def test_a_deployment_tells_its_address_and_its_people() -> None:
     hub = {"config": {"GitHubOAuthenticator": {"admin_users": ["Ada"], "allowed_users": ["linus"]}}}
     values: dict[str, Any] = {"hub": hub, "ingress": {"hosts": ["habari.example.org"]}}
-    assert facts.url(values) == "https://habari.example.org"
+    assert release_info.url(values) == "https://habari.example.org"
     callback = "https://other.example.org/base/hub/oauth_callback"
     hub["config"]["GitHubOAuthenticator"]["oauth_callback_url"] = callback  # type: ignore[assignment]
-    assert facts.url(values) == "https://other.example.org/base"
-    assert facts.listed(values) == ["ada", "linus"]
-    assert facts.url({}) == ""
+    assert release_info.url(values) == "https://other.example.org/base"
+    assert release_info.listed(values) == ["ada", "linus"]
+    assert release_info.url({}) == ""
 
 
 def test_opened_secrets_that_a_killed_call_left_are_deleted_by_the_next(tmp_path: Path) -> None:
@@ -181,12 +181,12 @@ from pathlib import Path
 from habari_local.config.load import environment
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
-from habari_local.modes.base import Context
-from habari_local.modes.cluster import layers
+from habari_local.platform.mode import Context
+from habari_local.modes.cluster import values_files
 from habari_local.core.paths import Checkout
 settings = Settings.model_validate({"values_from": ["hub.secret=SOME_SECRET"]})
 given = {**environment(), "SOME_SECRET": "canary"}
-with layers.opened(Context(Checkout(Path(sys.argv[1])), settings, Secrets(), given)):
+with values_files.opened(Context(Checkout(Path(sys.argv[1])), settings, Secrets(), given)):
     if len(sys.argv) > 2:
         os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -12,8 +12,8 @@ from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.modes.base import Context
 from habari_local.modes.cluster import MODE
+from habari_local.platform.mode import Context
 from tests.programs import with_helm
 from tests.unit.test_helm import Cluster, ours
 

@@ -19,7 +19,7 @@ from habari_local.drills.ledger import Attempt, Outcome, judged
 from habari_local.drills.plot import svg
 from habari_local.drills.saving import at_work
 from habari_local.modes import get
-from habari_local.modes.base import Context
+from habari_local.platform.mode import Context
 
 NAME = "drill-1/grace-00001.ipynb"
 

@@ -15,7 +15,7 @@ from habari_local import modes
 from habari_local.config.secrets import keep
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.modes.base import Address, Context, Endpoints, S3Endpoint
+from habari_local.platform.mode import Address, Context, Endpoints, S3Endpoint
 from tests.able import here
 from tests.e2e import endpoints as suite
 

@@ -12,8 +12,8 @@ from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.drivers.kind_nodes import Node
-from habari_local.modes.base import Context
-from habari_local.modes.kind import bring, place, registries
+from habari_local.modes.kind import create_cluster, handles, registries
+from habari_local.platform.mode import Context
 
 
 def test_a_node_that_came_late_is_no_cluster(
@@ -22,20 +22,20 @@ def test_a_node_that_came_late_is_no_cluster(
     ctx = Context(Checkout(tmp_path), Settings(), Secrets(), {})
     late = Node("1", "control-plane", "node", running=False, mounts=frozenset(), ports=frozenset())
     there, done = [[late], []], []
-    place.kubeconfig(ctx).parent.mkdir(parents=True)
+    handles.kubeconfig(ctx).parent.mkdir(parents=True)
 
     def create(*_: object, **__: object) -> None:
         done.append("created")
-        place.kubeconfig(ctx).touch()
+        handles.kubeconfig(ctx).touch()
 
     kind = SimpleNamespace(delete=lambda: done.append("deleted"), create=create)
     cluster = SimpleNamespace(answers=lambda: True, keep_namespace=lambda *_: None)
-    monkeypatch.setattr(place, "nodes", lambda _: there.pop(0))
-    monkeypatch.setattr(place, "kind", lambda _: kind)
-    monkeypatch.setattr(place, "cluster", lambda _: cluster)
-    monkeypatch.setattr(place, "images", lambda _: SimpleNamespace(reference=str))
+    monkeypatch.setattr(handles, "nodes", lambda _: there.pop(0))
+    monkeypatch.setattr(handles, "kind", lambda _: kind)
+    monkeypatch.setattr(handles, "cluster", lambda _: cluster)
+    monkeypatch.setattr(handles, "images", lambda _: SimpleNamespace(reference=str))
     said: list[str] = []
-    assert bring.cluster(()).action(ctx, said.append) == "made"
+    assert create_cluster.cluster(()).action(ctx, said.append) == "made"
     assert done == ["deleted", "created"]
     assert said == ["removing a node that came late"]
 
@@ -43,8 +43,8 @@ def test_a_node_that_came_late_is_no_cluster(
 def test_a_machines_proxy_is_not_between_nodes_and_their_registry(tmp_path: Path) -> None:
     given = {"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": ".our.org"}
     ctx = Context(Checkout(tmp_path), Settings(), Secrets(), given)
-    direct = place.environ(ctx)["NO_PROXY"].split(",")
-    assert {".our.org", "127.0.0.1", place.registry_container(ctx)} <= set(direct)
+    direct = handles.environ(ctx)["NO_PROXY"].split(",")
+    assert {".our.org", "127.0.0.1", handles.registry_container(ctx)} <= set(direct)
 
 
 def test_nodes_are_told_of_the_mirror_and_of_what_this_machine_trusts() -> None:

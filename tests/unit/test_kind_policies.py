@@ -9,8 +9,8 @@ import pytest
 
 from habari_local.config.settings import Settings
 from habari_local.core.errors import NotReady
-from habari_local.modes.base import SAME, Context
-from habari_local.modes.kind import place, policies
+from habari_local.modes.kind import handles, policies
+from habari_local.platform.mode import UNCHANGED, Context
 from tests.e2e import not_applicable
 
 OPEN = dict.fromkeys((*policies.DENIED.values(), policies.ALLOWED), True)
@@ -54,7 +54,7 @@ def tried(
             raise NotReady("Probe", 120, "no answer", [], "")
         return reached
 
-    monkeypatch.setattr(place, "cluster", lambda _: cluster)
+    monkeypatch.setattr(handles, "cluster", lambda _: cluster)
     monkeypatch.setattr(policies, "_state", lambda _: "now")
     monkeypatch.setattr(policies, "_tried", trying)
     notes: list[str] = []
@@ -67,14 +67,14 @@ def test_what_is_open_is_said_each_time_and_tried_once(monkeypatch: pytest.Monke
     said, notes = tried(monkeypatch, cluster, OPEN)
     assert "servers reach the API server and the kubelet. Try: habari-local config set" in said
     assert notes == [said]
-    assert tried(monkeypatch, cluster, None) == (SAME, [said])
+    assert tried(monkeypatch, cluster, None) == (UNCHANGED, [said])
 
 
 def test_what_holds_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Cluster()
     said, notes = tried(monkeypatch, cluster, CLOSED)
     assert said.startswith("hold: ")
-    assert (notes, tried(monkeypatch, cluster, None)) == ([], (SAME, []))
+    assert (notes, tried(monkeypatch, cluster, None)) == ([], (UNCHANGED, []))
 
 
 @pytest.mark.parametrize("reached", [None, {**CLOSED, policies.ALLOWED: False}])
@@ -85,7 +85,7 @@ def test_a_probe_that_shows_nothing_is_no_proof(
     said, notes = tried(monkeypatch, cluster, reached)
     assert "could not be tried: " in said
     assert notes == [said]
-    assert tried(monkeypatch, cluster, OPEN) == (SAME, [said]), "not tried at each up"
+    assert tried(monkeypatch, cluster, OPEN) == (UNCHANGED, [said]), "not tried at each up"
 
 
 def test_the_suite_leaves_out_what_needs_ours_and_nothing_else() -> None:

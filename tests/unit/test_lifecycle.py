@@ -17,8 +17,8 @@ from habari_local.core.errors import Busy, Cancelled, HabariError
 from habari_local.core.paths import Checkout
 from habari_local.images.build import Task
 from habari_local.images.catalogue import Image
-from habari_local.modes._compose import images
-from habari_local.modes.base import SAME, Context, Mode, Say, Step, Stopped
+from habari_local.platform.compose import image_steps
+from habari_local.platform.mode import UNCHANGED, Context, DownResult, Mode, Progress, Step
 
 
 class Sketch:
@@ -44,9 +44,9 @@ class Sketch:
     def data(self, ctx: Context) -> tuple[()]:
         return ()
 
-    def down(self, ctx: Context, *, wipe: bool) -> Stopped:
+    def down(self, ctx: Context, *, wipe: bool) -> DownResult:
         self.downs += 1
-        return Stopped((), ())
+        return DownResult((), ())
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def as_mode(sketch: Sketch) -> Mode:
 def step(
     name: str, log: list[str], action: Callable[[Context], str] | None = None, *after: str
 ) -> Step:
-    def run(ctx: Context, say: Say) -> str:
+    def run(ctx: Context, say: Progress) -> str:
         log.append(name)
         return action(ctx) if action else "done"
 
@@ -87,7 +87,7 @@ def test_steps_run_after_those_they_name_and_side_by_side_otherwise(ctx: Context
 
 
 def test_nothing_done_is_said(ctx: Context) -> None:
-    steps = [step("a", [], lambda _: SAME)]
+    steps = [step("a", [], lambda _: UNCHANGED)]
     assert not lifecycle.up(as_mode(Sketch(steps)), ctx)
 
 
@@ -187,4 +187,4 @@ def test_what_failed_is_told_though_others_were_cancelled_before(ctx: Context) -
         for name, perform in (("one", waits), ("two", fails))
     ]
     with pytest.raises(HabariError, match="refused"):
-        images._perform(made, ctx, lambda _: None)
+        image_steps._perform(made, ctx, lambda _: None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from habari_local.modes.cluster import needed
+from habari_local.modes.cluster import required_secrets
 
 
 def reference(name: str, **more: Any) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def test_what_pods_can_not_start_without_is_found(variables: Any) -> None:
         "hub": {"existingSecret": "habari-hub", "extraEnv": {"D": reference("hub-more")}},
         "singleuser": {"extraEnv": variables},
     }
-    assert needed.named(values) == {
+    assert required_secrets.named(values) == {
         "habari-hub": "hub.existingSecret",
         "habari-s3": "singleuser.extraEnv",
         "hub-more": "hub.extraEnv",
@@ -34,4 +34,4 @@ def test_what_pods_can_not_start_without_is_found(variables: Any) -> None:
 
 
 def test_values_without_any_need_none() -> None:
-    assert needed.named({"hub": {"existingSecret": ""}, "singleuser": {}}) == {}
+    assert required_secrets.named({"hub": {"existingSecret": ""}, "singleuser": {}}) == {}

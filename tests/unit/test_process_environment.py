@@ -12,8 +12,8 @@ from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.drivers import uv
-from habari_local.modes.base import Context
 from habari_local.modes.process import service_environment, services, steps
+from habari_local.platform.mode import Context
 
 SHELLS: tuple[dict[str, str], ...] = (
     {},

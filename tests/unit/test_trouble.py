@@ -11,8 +11,8 @@ import pytest
 
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.modes._helm import trouble
-from habari_local.modes.base import Trouble
+from habari_local.platform.helm import pod_diagnosis
+from habari_local.platform.mode import PodIssue
 
 
 def pod(told: str = "", *, claims: tuple[str, ...] = (), ready: bool = False) -> Pod:
@@ -60,8 +60,8 @@ class Seen:
         return SimpleNamespace(items=found)
 
 
-def of_grace(pods: list[Pod], *events: Any) -> Trouble | None:
-    return trouble.of_user(cast(Cluster, Seen(pods, list(events))), "habari", "grace")
+def of_grace(pods: list[Pod], *events: Any) -> PodIssue | None:
+    return pod_diagnosis.of_user(cast(Cluster, Seen(pods, list(events))), "habari", "grace")
 
 
 @pytest.mark.parametrize(

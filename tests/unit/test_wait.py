@@ -17,9 +17,9 @@ from habari_local.core import polling
 from habari_local.core.errors import NotReady
 from habari_local.core.paths import Checkout
 from habari_local.drivers import processes
-from habari_local.modes.base import Context
 from habari_local.modes.process.services import Service
 from habari_local.modes.process.steps import await_answer
+from habari_local.platform.mode import Context
 from tests.scratch import free_offset
 
 QUIET = 1.5  # seconds without work that are too many here

@@ -12,8 +12,8 @@ from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
 from habari_local.drivers.docker.client import ResourceLabels
-from habari_local.modes.base import Context
 from habari_local.modes.nohub.watch import watched
+from habari_local.platform.mode import Context
 
 
 def test_a_broken_edit_is_told_and_the_next_one_counts(

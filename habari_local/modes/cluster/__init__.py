@@ -12,19 +12,19 @@ from habari_local.diagnosis.requirements import PYTHON, Finding, Requirement
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.helm_values import upgrade_plan as plans
-from habari_local.modes._helm import life
-from habari_local.modes._helm.keeping import KeepingVolumes, Kept
-from habari_local.modes.base import (
+from habari_local.modes.cluster import handles, release_info, required_secrets, steps
+from habari_local.platform.helm import status_and_logs
+from habari_local.platform.helm.backup import ReleaseBackup, VolumeBackup
+from habari_local.platform.mode import (
     Address,
     Context,
+    DownResult,
     Endpoints,
     Plan,
     S3Endpoint,
     ServiceStatus,
     Step,
-    Stopped,
 )
-from habari_local.modes.cluster import facts, needed, place, steps
 
 SERVICES: Mapping[str, str] = {"proxy": "/_chp_healthz", "hub": "/hub/health"}
 AT_WORK = 900.0  # seconds after which a pending release is one whose helm was killed
@@ -49,10 +49,10 @@ def _name_one(env: Mapping[str, str]) -> str:
 CONTEXT = Requirement("context", "one by name", _name_one, _context)
 
 
-class ClusterMode(KeepingVolumes):
+class ClusterMode(VolumeBackup):
     """The chart in a namespace of a cluster that others made, and use."""
 
-    name = place.NAME
+    name = handles.NAME
     summary = "a cluster that is there already, by a context of your kubeconfig: the real thing"
     s3_backend = "aws"
     notes: Sequence[str] = ()
@@ -68,11 +68,11 @@ class ClusterMode(KeepingVolumes):
     def check(self, ctx: Context) -> None:
         """Refuse what can't succeed: what `plan_up` refuses, and secrets that are not there."""
         self._check(ctx)
-        needed.refuse(ctx)
+        required_secrets.require_secrets(ctx)
 
     def _check(self, ctx: Context) -> None:
         """Refuse what can't succeed: no such context, no answer, a namespace of somebody else's."""
-        cluster, release = place.cluster(ctx), place.release(ctx)
+        cluster, release = handles.cluster(ctx), handles.release(ctx)
         refusal = cluster.refusal()
         if refusal:
             raise HabariError(
@@ -101,7 +101,7 @@ class ClusterMode(KeepingVolumes):
     def plan_up(self, ctx: Context) -> Plan:
         """Return what `up` would change."""
         self._check(ctx)
-        release = place.release(ctx)
+        release = handles.release(ctx)
         now = release.status()
         found = steps.outcome(ctx)
         was = f"revision {now.number}, {now.status}" if now else "not there yet"
@@ -109,11 +109,11 @@ class ClusterMode(KeepingVolumes):
             f"Plan: release {release.name} ({was}) in namespace {release.namespace}"
             f" of {release.context}"
         )
-        people = [each.user for each in place.cluster(ctx).pods(release.namespace) if each.user]
+        people = [each.user for each in handles.cluster(ctx).pods(release.namespace) if each.user]
         on = [f"{len(people)} users' servers run and go on."] if people else []
         waived = ctx.settings.waived_rules
         told = [f"Waived: {', '.join(waived)}."] if waived else []
-        lacking = needed.missing(ctx)
+        lacking = required_secrets.missing(ctx)
         told += [f"Missing, and `up` wants it: secret {each}." for each in lacking]
         lines = (head, *plans.as_lines(found), *on, *told)
         data = {**plans.as_data(found), "servers": len(people), "waived": list(waived)}
@@ -122,9 +122,9 @@ class ClusterMode(KeepingVolumes):
 
     def plan_down(self, ctx: Context) -> Plan:
         """Return what `down` would take away and leave."""
-        release = place.release(ctx)
+        release = handles.release(ctx)
         there = release.status() is not None
-        pods = [each for each in place.cluster(ctx).pods(release.namespace) if each.user]
+        pods = [each for each in handles.cluster(ctx).pods(release.namespace) if each.user]
         lost = [DATABASE, *([f"{len(pods)} running servers"] if pods else [])] if there else []
         return Plan(release.namespace, (), {}, tuple(lost))
 
@@ -134,7 +134,7 @@ class ClusterMode(KeepingVolumes):
 
         def watch(ctx: Context) -> PodWatch:
             if not watches:
-                watches.append(PodWatch(place.cluster(ctx), place.namespace(ctx)))
+                watches.append(PodWatch(handles.cluster(ctx), handles.namespace(ctx)))
             return watches[0]
 
         return [
@@ -151,12 +151,12 @@ class ClusterMode(KeepingVolumes):
         Raises:
             NotRunning: the release is not there.
         """
-        cluster, namespace = place.cluster(ctx), place.namespace(ctx)
+        cluster, namespace = handles.cluster(ctx), handles.namespace(ctx)
         values = self._values(ctx)
-        public = facts.url(values)
+        public = release_info.url(values)
 
         def told(name: str) -> str:
-            return facts.variable(values, name, cluster, namespace)
+            return release_info.variable(values, name, cluster, namespace)
 
         inside = told("AWS_ENDPOINT_URL") or None
         outside = ctx.settings.s3_endpoint_url or inside
@@ -169,7 +169,7 @@ class ClusterMode(KeepingVolumes):
         return Endpoints(
             mode=self.name,
             hub_url=f"{public}/",
-            hub_api_token=facts.token(cluster, namespace),
+            hub_api_token=release_info.token(cluster, namespace),
             s3=S3Endpoint(
                 outside,
                 told("AWS_DEFAULT_REGION") or ctx.settings.s3_region,
@@ -191,29 +191,31 @@ class ClusterMode(KeepingVolumes):
 
     def listed(self, ctx: Context) -> Sequence[str]:
         """Return the accounts that the deployment lets in by name."""
-        return facts.listed(self._values(ctx))
+        return release_info.listed(self._values(ctx))
 
     def _values(self, ctx: Context) -> dict[str, object]:
-        release = place.release(ctx)
+        release = handles.release(ctx)
         if release.status() is None:
             raise NotRunning(f"Release {release.name} in {release.namespace}")
         return release.values()
 
-    def kept(self, ctx: Context) -> Kept:
+    def kept(self, ctx: Context) -> ReleaseBackup:
         """Return the release's volumes."""
-        return Kept(place.cluster(ctx), place.namespace(ctx))
+        return ReleaseBackup(handles.cluster(ctx), handles.namespace(ctx))
 
     def status(self, ctx: Context) -> Sequence[ServiceStatus]:
         """Return proxy, hub and each user's server."""
-        if place.release(ctx).status() is None:
+        if handles.release(ctx).status() is None:
             return []
-        public = facts.url(self._values(ctx))
-        pods = place.cluster(ctx).pods(place.namespace(ctx))
+        public = release_info.url(self._values(ctx))
+        pods = handles.cluster(ctx).pods(handles.namespace(ctx))
         rows = [
-            life.service(name, f"{public}{page}", [p for p in pods if p.component == name], {})
+            status_and_logs.service(
+                name, f"{public}{page}", [p for p in pods if p.component == name], {}
+            )
             for name, page in SERVICES.items()
         ]
-        return rows + life.servers(pods, {})
+        return rows + status_and_logs.servers(pods, {})
 
     def logs(
         self,
@@ -225,7 +227,7 @@ class ClusterMode(KeepingVolumes):
         since: float | None = None,
     ) -> Iterator[str]:
         """Yield log lines, the newest `lines` of each service first, then users' servers."""
-        cluster, namespace = place.cluster(ctx), place.namespace(ctx)
+        cluster, namespace = handles.cluster(ctx), handles.namespace(ctx)
         wanted = services or self.services(ctx)
         found = [
             each
@@ -234,17 +236,19 @@ class ClusterMode(KeepingVolumes):
         ]
         titles = {each.name: each.title for each in found}
         if follow:
-            yield from life.merged(life.readers(cluster, namespace, titles, lines, since))
+            yield from status_and_logs.merged(
+                status_and_logs.readers(cluster, namespace, titles, lines, since)
+            )
         else:
-            yield from life.lines(cluster, namespace, titles, lines, since)
+            yield from status_and_logs.lines(cluster, namespace, titles, lines, since)
 
     def data(self, ctx: Context) -> Sequence[str]:  # noqa: ARG002 (never any)
         """Return nothing: what is in a cluster is deleted by hand alone."""
         return ()
 
-    def down(self, ctx: Context, *, wipe: bool) -> Stopped:
+    def down(self, ctx: Context, *, wipe: bool) -> DownResult:
         """Uninstall the release and stop users' servers; homes and the namespace stay."""
-        cluster, release = place.cluster(ctx), place.release(ctx)
+        cluster, release = handles.cluster(ctx), handles.release(ctx)
         delete = f"kubectl --context {cluster.context} delete namespace {release.namespace}"
         if wipe:
             raise HabariError(
@@ -260,7 +264,7 @@ class ClusterMode(KeepingVolumes):
         claims = cluster.claims(release.namespace)
         kept = [f"namespace {release.namespace}"] if stopped or claims else []
         kept += [f"claim {name}" for name in claims]
-        return Stopped(tuple(stopped), tuple(kept), deletes=delete)
+        return DownResult(tuple(stopped), tuple(kept), deletes=delete)
 
 
 MODE = ClusterMode()

@@ -14,9 +14,9 @@ from habari_local.helm_values import upgrade_plan as plans
 from habari_local.helm_values.chart import open_chart
 from habari_local.helm_values.rules import RULES
 from habari_local.helm_values.validate import validate
-from habari_local.modes._helm.arrival import Arrival
-from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.cluster import layers, needed, place
+from habari_local.modes.cluster import handles, required_secrets, values_files
+from habari_local.platform.helm.readiness import Readiness
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 SECRET_MISSING = re.compile(r'secret "[^"]+" not found')
 SECONDS = 600.0  # how long pods may take: a node may have to be added first
@@ -32,8 +32,8 @@ def allowed_values(ctx: Context) -> None:
     if unknown:
         known = ", ".join(RULES)
         raise ConfigError([f"HABARI_WAIVED_RULES={each}: expected of {known}" for each in unknown])
-    chart, root = open_chart(place.chart(ctx)), ctx.checkout.root
-    with layers.closed(ctx) as files:
+    chart, root = open_chart(handles.chart(ctx)), ctx.checkout.root
+    with values_files.closed(ctx) as files:
         found = [
             each
             for each in validate(files, root, chart, root)
@@ -51,23 +51,23 @@ def allowed_values(ctx: Context) -> None:
 
 def outcome(ctx: Context) -> plans.UpgradePlan:
     """Return what an upgrade would do."""
-    release = place.release(ctx)
+    release = handles.release(ctx)
     before = release.manifest() if release.status() else ""
-    with layers.opened(ctx) as files:
-        after = release.preview(place.chart(ctx), files)
-    tenant = place.tenant(ctx)
+    with values_files.opened(ctx) as files:
+        after = release.preview(handles.chart(ctx), files)
+    tenant = handles.tenant(ctx)
     if tenant:
         after = f"{after}\n---\n{tenant.guards()}"
-    return plans.plan_upgrade(before, after, Objects(place.cluster(ctx), release.namespace))
+    return plans.plan_upgrade(before, after, Objects(handles.cluster(ctx), release.namespace))
 
 
 def values() -> Step:
     """Return the step that looks at the values once more."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("checking the values")
         allowed_values(ctx)
-        return SAME
+        return UNCHANGED
 
     return Step("values", "chart and values", action)
 
@@ -75,14 +75,18 @@ def values() -> Step:
 def guards(after: tuple[str, ...]) -> Step:
     """Return the step that gives a tenant's namespace its quota, limits and network policy."""
 
-    def action(ctx: Context, say: Say) -> str:
-        tenant, cluster, namespace = place.tenant(ctx), place.cluster(ctx), place.namespace(ctx)
+    def action(ctx: Context, say: Progress) -> str:
+        tenant, cluster, namespace = (
+            handles.tenant(ctx),
+            handles.cluster(ctx),
+            handles.namespace(ctx),
+        )
         if tenant is None:
-            return SAME
+            return UNCHANGED
         say("comparing with the cluster")
         objects = Objects(cluster, namespace)
         if not plans.plan_upgrade("", tenant.guards(), objects).anything:
-            return SAME
+            return UNCHANGED
         cluster.keep_namespace(namespace, {"dev.habari.tenant": tenant.name})
         for manifest in manifests.objects(tenant.guards()).values():
             objects.apply(manifest)
@@ -95,22 +99,22 @@ def release(after: tuple[str, ...]) -> Step:
     """Return the step that has the release follow chart and values, and goes back if told to."""
     began: list[int] = []  # the good revision before, 0 of none; empty: nothing was changed
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("comparing with the cluster")
         if not outcome(ctx).anything and _good(ctx):
-            return SAME
-        release = place.release(ctx)
+            return UNCHANGED
+        release = handles.release(ctx)
         good = [each.number for each in release.history() if each.good]
         began.append(good[-1] if good else 0)
         say("helm upgrade --install")
-        with layers.opened(ctx) as files:
-            release.upgrade(place.chart(ctx), files, on_line=say, cancel=ctx.cancel)
+        with values_files.opened(ctx) as files:
+            release.upgrade(handles.chart(ctx), files, on_line=say, cancel=ctx.cancel)
         return f"upgraded from revision {began[0]}" if began[0] else "installed"
 
     def undo(ctx: Context) -> str | None:
         if not began:
             return None
-        release = place.release(ctx)
+        release = handles.release(ctx)
         if began[0]:
             release.rollback(began[0])
             return f"Release {release.name}: went back to revision {began[0]}."
@@ -121,7 +125,7 @@ def release(after: tuple[str, ...]) -> Step:
 
 
 def _good(ctx: Context) -> bool:
-    newest = place.release(ctx).status()
+    newest = handles.release(ctx).status()
     return newest is not None and newest.status == "deployed"
 
 
@@ -133,11 +137,11 @@ def rollout(
     It ends as soon as its pod can't come up any more, with the pod's events and last lines.
     """
 
-    def action(ctx: Context, say: Say) -> str:
-        cluster, namespace = place.cluster(ctx), place.namespace(ctx)
-        arrival = Arrival(cluster, namespace, name, name, growing=True)
+    def action(ctx: Context, say: Progress) -> str:
+        cluster, namespace = handles.cluster(ctx), handles.namespace(ctx)
+        arrival = Readiness(cluster, namespace, name, name, growing=True)
         if arrival.complete():
-            return SAME
+            return UNCHANGED
         if not ctx.wait:
             return "not waited for"
         following = watch(ctx)
@@ -158,8 +162,8 @@ def rollout(
 def _hint(ctx: Context, told: str) -> str:
     """What to do about a pod that could not come up, and is gone by then."""
     if SECRET_MISSING.search(told):
-        return needed.hint(ctx)
+        return required_secrets.hint(ctx)
     to = f"--context {ctx.settings.kube_context}"
     if ctx.settings.tenant:
         return f"habari-local tenant diff {ctx.settings.tenant} {to}"
-    return f"habari-local up --mode cluster {to} --namespace {place.namespace(ctx)} --keep"
+    return f"habari-local up --mode cluster {to} --namespace {handles.namespace(ctx)} --keep"

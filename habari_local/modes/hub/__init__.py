@@ -9,9 +9,11 @@ from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_changed
 from habari_local.core import container_user, polling
 from habari_local.identity.users import kinds, people
-from habari_local.modes._compose import buckets, images, place
-from habari_local.modes._compose.mode import ComposeMode
-from habari_local.modes._compose.steps import (
+from habari_local.modes.hub.backup import ComposeBackup
+from habari_local.modes.hub.database import password
+from habari_local.platform.compose import handles, image_steps, s3_setup
+from habari_local.platform.compose.mode import ComposeMode
+from habari_local.platform.compose.steps import (
     START_SECONDS,
     Bringup,
     containers,
@@ -19,14 +21,12 @@ from habari_local.modes._compose.steps import (
     networks,
     service,
 )
-from habari_local.modes.base import SAME, Address, Context, Endpoints, Say, Step
-from habari_local.modes.hub.database import password
-from habari_local.modes.hub.keeping import KeepingCompose
+from habari_local.platform.mode import UNCHANGED, Address, Context, Endpoints, Progress, Step
 
 IMAGES = {"db": "postgres"}  # service → image, where they are called differently
 
 
-class HubMode(ComposeMode, KeepingCompose):
+class HubMode(ComposeMode, ComposeBackup):
     """Hub, PostgreSQL, proxy, S3 and GitHub stand-in as containers; see the list in `steps`."""
 
     name = "hub"
@@ -52,7 +52,7 @@ class HubMode(ComposeMode, KeepingCompose):
         made = [IMAGES.get(name, name) for name in wanted] + ["notebook"]
         steps = [
             folders(self.name),
-            images.step(made),
+            image_steps.step(made),
             containers(bringup, self.name, _files, ("folders", "images"), partners=_partners),
         ]
         for name in wanted:
@@ -60,16 +60,16 @@ class HubMode(ComposeMode, KeepingCompose):
             steps.append(service(bringup, name, self.titles[name], page))
         steps.append(password(bringup))
         after = ("s3",) if "s3" in wanted else ("folders",)
-        steps.append(buckets.step(self.name, _tell_servers, after))
+        steps.append(s3_setup.step(self.name, _tell_servers, after))
         steps.append(networks(bringup, _partners))
         steps.append(self._routes(("proxy", "hub")))
         return steps
 
     def _routes(self, after: tuple[str, ...]) -> Step:
-        def action(ctx: Context, say: Say) -> str:
+        def action(ctx: Context, say: Progress) -> str:
             page = f"{render.public_url(ctx.settings)}/hub/health"
             if polling.http_ok(page):
-                return SAME
+                return UNCHANGED
             if not ctx.wait:
                 return "not waited for"
             polling.wait_until(
@@ -87,13 +87,13 @@ class HubMode(ComposeMode, KeepingCompose):
         """Return where everything is."""
         settings = ctx.settings
         public = render.public_url(settings)
-        s3 = buckets.endpoint(ctx, self.name)
+        s3 = s3_setup.endpoint(ctx, self.name)
         addresses = {
             "proxy": Address(public, "http://proxy:8000"),
             "hub": Address(f"{public}/hub/api", "http://hub:8081/hub/api"),
         }
         if s3.endpoint_url:
-            inside = buckets.target(ctx, inside=True).endpoint_url or s3.endpoint_url
+            inside = s3_setup.target(ctx, inside=True).endpoint_url or s3.endpoint_url
             addresses["s3"] = Address(s3.endpoint_url, inside)
         github = None
         if not settings.real_github:
@@ -117,19 +117,21 @@ def _files(ctx: Context) -> dict[str, str]:
 
 
 def _place(ctx: Context) -> render.Place:
-    wanted = images.references(ctx, ["hub", "proxy", "socket", "github", "postgres", "notebook"])
+    wanted = image_steps.references(
+        ctx, ["hub", "proxy", "socket", "github", "postgres", "notebook"]
+    )
     if ctx.settings.s3_backend != "aws":
-        wanted |= images.references(ctx, ["s3"])
-    return place.place(ctx, HubMode.name, wanted)
+        wanted |= image_steps.references(ctx, ["s3"])
+    return handles.render_place(ctx, HubMode.name, wanted)
 
 
 def _partners(ctx: Context) -> Mapping[str, str]:
-    return render.partners(ctx.settings, place.place(ctx, HubMode.name, {}))
+    return render.partners(ctx.settings, handles.render_place(ctx, HubMode.name, {}))
 
 
 def _tell_servers(ctx: Context, environment: dict[str, str]) -> bool:
     """Write what servers are told of S3 where the hub reads it at each spawn."""
-    file = ctx.checkout.of_mode(HubMode.name) / place.SERVER_FOLDER / "server.env"
+    file = ctx.checkout.of_mode(HubMode.name) / handles.SERVER_FOLDER / "server.env"
     changed = write_changed(file, as_dotenv(environment))
     if file.stat().st_uid != container_user.uid():
         container_user.chown(file)

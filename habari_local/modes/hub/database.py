@@ -5,9 +5,9 @@ from __future__ import annotations
 from habari_local.core.errors import NotRunning
 from habari_local.drivers.docker import archive as docker_archive
 from habari_local.drivers.docker import client as docker_client
-from habari_local.modes._compose import place
-from habari_local.modes._compose.steps import Bringup
-from habari_local.modes.base import SAME, Context, Say, Step
+from habari_local.platform.compose import handles
+from habari_local.platform.compose.steps import Bringup
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 NAME, SERVICE = "hub", "db"
 USER = DATABASE = "habari"
@@ -34,7 +34,7 @@ def container(ctx: Context) -> str:
     Raises:
         NotRunning: it does not run.
     """
-    for each in docker_client.containers(place.ours(ctx, NAME)):
+    for each in docker_client.containers(handles.resource_labels(ctx, NAME)):
         if each.service == SERVICE and each.state == "running":
             return each.id
     raise NotRunning(SERVICE)
@@ -48,9 +48,9 @@ def password(bringup: Bringup) -> Step:
     another C library sorted are built again.
     """
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         if SERVICE in bringup.same or not ctx.wait:
-            return SAME
+            return UNCHANGED
         say("telling the database its password")
         quoted = ctx.secrets["database_password"].replace("'", "''")
         # By standard input: what is in argv can be read by everybody.

@@ -23,9 +23,9 @@ from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes import probe_pod
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.images import bundled_binaries
-from habari_local.modes._helm.steps import DIGEST
-from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.kind import place
+from habari_local.modes.kind import handles
+from habari_local.platform.helm.steps import DIGEST
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 IMAGE = "netpol"
 SYSTEM = "kube-system"
@@ -56,19 +56,19 @@ def enforcer(settings: Settings) -> str:
 def enforced(after: tuple[str, ...]) -> Step:
     """Return the step that has our enforcer on each node, or takes it away."""
 
-    def action(ctx: Context, say: Say) -> str:
-        cluster = place.cluster(ctx)
+    def action(ctx: Context, say: Progress) -> str:
+        cluster = handles.cluster(ctx)
         wanted = _objects(ctx) if ours(ctx.settings) and not _has(cluster, OWN) else ""
         digest = hashlib.sha256(wanted.encode()).hexdigest()[:16] if wanted else ""
-        if cluster.annotation(place.NAMESPACE, APPLIED) == digest and _has(cluster, DAEMON) == bool(
-            wanted
-        ):
-            return SAME
+        if cluster.annotation(handles.NAMESPACE, APPLIED) == digest and _has(
+            cluster, DAEMON
+        ) == bool(wanted):
+            return UNCHANGED
         say("kubectl apply" if wanted else "kubectl delete")
-        cluster.annotate(place.NAMESPACE, APPLIED, "")
+        cluster.annotate(handles.NAMESPACE, APPLIED, "")
         _kubectl(ctx, wanted or _objects(ctx), remove=not wanted)
         if not wanted:
-            _open(place.nodes(ctx))
+            _open(handles.nodes(ctx))
             return "taken away"
         if ctx.wait:
             polling.wait_until(
@@ -76,7 +76,7 @@ def enforced(after: tuple[str, ...]) -> Step:
                 tick=lambda: say("waiting for the enforcer's pods"),
                 hint=f"habari-local kubectl -- --namespace {SYSTEM} describe pods -l app={DAEMON}",
             )  # fmt: skip
-        cluster.annotate(place.NAMESPACE, APPLIED, digest)
+        cluster.annotate(handles.NAMESPACE, APPLIED, digest)
         return "our enforcer is on each node"
 
     return Step("enforcer", "enforcer of NetworkPolicies", action, after)
@@ -88,18 +88,18 @@ def held(after: tuple[str, ...], note: Callable[[str], None]) -> Step:
     What is open is said as its outcome, and given to `note` at each call for who reads the end.
     """
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         if not ctx.wait:
             return "not tried"
-        cluster, on = place.cluster(ctx), _state(ctx)
-        before, _, known = cluster.annotation(place.NAMESPACE, TRIED).partition(" ")
+        cluster, on = handles.cluster(ctx), _state(ctx)
+        before, _, known = cluster.annotation(handles.NAMESPACE, TRIED).partition(" ")
         if before == on:
             if known:
                 note(known)
-            return SAME
+            return UNCHANGED
         say("trying what they deny a user's server")
         outcome, warning = _outcome(cluster)
-        cluster.annotate(place.NAMESPACE, TRIED, f"{on} {warning}")
+        cluster.annotate(handles.NAMESPACE, TRIED, f"{on} {warning}")
         if warning:
             note(warning)
         return outcome
@@ -137,11 +137,11 @@ def _tried(cluster: Cluster) -> dict[str, bool]:
     from urllib3.exceptions import HTTPError
 
     try:
-        hub = cluster.apps.read_namespaced_deployment("hub", place.NAMESPACE)
+        hub = cluster.apps.read_namespaced_deployment("hub", handles.NAMESPACE)
         pod = hub.spec.template.spec
         secrets = [each.name for each in pod.image_pull_secrets or ()]
         image, labels = pod.containers[0].image, _of_servers(cluster)
-        where = probe_pod.ProbeTarget(cluster, place.NAMESPACE, image, secrets, labels)
+        where = probe_pod.ProbeTarget(cluster, handles.NAMESPACE, image, secrets, labels)
         return probe_pod.can_connect(where, [*DENIED.values(), ALLOWED])
     except (ApiException, HTTPError, OSError, ValueError) as error:
         raise NotReady("Probe", 0, type(error).__name__, [], "habari-local up") from error
@@ -152,36 +152,36 @@ def _of_servers(cluster: Cluster) -> dict[str, str]:
     from kubernetes import client
 
     api: Any = client.NetworkingV1Api(cluster.api.api_client)
-    found = api.read_namespaced_network_policy("singleuser", place.NAMESPACE)
+    found = api.read_namespaced_network_policy("singleuser", handles.NAMESPACE)
     return dict(found.spec.pod_selector.match_labels)
 
 
 def _state(ctx: Context) -> str:
     """Return what decides whether they hold: release, enforcer, and the nodes as they run now."""
-    cluster = place.cluster(ctx)
-    release = [cluster.annotation(place.NAMESPACE, each) for each in (DIGEST, APPLIED)]
+    cluster = handles.cluster(ctx)
+    release = [cluster.annotation(handles.NAMESPACE, each) for each in (DIGEST, APPLIED)]
     since = [
         (each.id, docker_client.api().inspect_container(each.id)["State"]["StartedAt"])
-        for each in place.nodes(ctx)
+        for each in handles.nodes(ctx)
     ]
     return hashlib.sha256(json.dumps([*release, sorted(since)]).encode()).hexdigest()[:16]
 
 
 def _objects(ctx: Context) -> str:
     folder: Path = ctx.checkout.root / "kind" / "manifests"
-    known = place.pushed(ctx, {IMAGE: IMAGE})
+    known = handles.pushed(ctx, {IMAGE: IMAGE})
     return render.as_list(render.manifests(folder, [IMAGE], known))
 
 
 def _kubectl(ctx: Context, objects: str, *, remove: bool) -> None:
-    file = ctx.checkout.of_mode(place.NAME) / "enforcer.json"
+    file = ctx.checkout.of_mode(handles.NAME) / "enforcer.json"
     write_private(file, objects)
-    cluster = place.cluster(ctx)
-    program = bundled_binaries.program(place.images(ctx), "kubectl")
+    cluster = handles.cluster(ctx)
+    program = bundled_binaries.program(handles.images(ctx), "kubectl")
     argv = [str(program), "--kubeconfig", str(cluster.kubeconfig), "--context", cluster.context]
     apply = ["apply", "--server-side", "--force-conflicts"]
     argv += ["delete", "--ignore-not-found", "--wait"] if remove else apply
-    run([*argv, "--filename", str(file)], env=place.environ(ctx), cancel=ctx.cancel)
+    run([*argv, "--filename", str(file)], env=handles.environ(ctx), cancel=ctx.cancel)
 
 
 def _open(nodes: Sequence[kind_nodes.Node]) -> None:

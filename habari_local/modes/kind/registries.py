@@ -16,8 +16,8 @@ from habari_local.core.errors import HabariError
 from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.images.build_secrets import ca_bundle
-from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.kind import bring, place
+from habari_local.modes.kind import create_cluster, handles
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 NETWORK = "kind"  # kind's own network in the engine
 CERTS = "/etc/containerd/certs.d"  # where containerd looks for registries' addresses
@@ -30,22 +30,24 @@ UPSTREAM = ("docker.io", "quay.io", "registry.k8s.io", "ghcr.io", "gcr.io")
 def step(after: tuple[str, ...]) -> Step:
     """Return the step that tells the nodes, as soon as they run, where images are."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         polling.wait_until(
             lambda: _containerd_answers(ctx), "Nodes",
-            seconds=bring.START_SECONDS, cancel=ctx.cancel,
+            seconds=create_cluster.START_SECONDS, cancel=ctx.cancel,
             tick=lambda: say("waiting for the nodes' containerd"),
         )  # fmt: skip
-        docker_client.connect(NETWORK, place.registry_container(ctx), place.registry_container(ctx))
+        docker_client.connect(
+            NETWORK, handles.registry_container(ctx), handles.registry_container(ctx)
+        )
         bundle = ca_bundle(ctx.environ)
         written = files(
-            place.registry(ctx),
-            place.registry_container(ctx),
+            handles.registry(ctx),
+            handles.registry_container(ctx),
             ctx.settings.image_mirror,
             bundle.read_bytes() if bundle else b"",
         )
-        told = [tell(each, written) for each in place.nodes(ctx)]
-        return "the nodes know them" if any(told) else SAME
+        told = [tell(each, written) for each in handles.nodes(ctx)]
+        return "the nodes know them" if any(told) else UNCHANGED
 
     return Step("registries", "registries of the nodes", action, after)
 
@@ -97,7 +99,7 @@ def tell(of: kind_nodes.Node, written: Mapping[str, bytes]) -> bool:
 
 
 def _containerd_answers(ctx: Context) -> bool:
-    found = [each for each in place.nodes(ctx) if each.running]
+    found = [each for each in handles.nodes(ctx) if each.running]
     try:
         for each in found:
             kind_nodes.execute(each, ["ctr", "version"])

@@ -17,9 +17,9 @@ from habari_local.drivers.docker import registry as docker_registry
 from habari_local.drivers.docker.cleanup import remove_all
 from habari_local.drivers.docker.volumes import Owner, keep_cache
 from habari_local.images import bundled_binaries
-from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.kind import place
+from habari_local.modes.kind import handles
 from habari_local.modes.kind.registries import CERTS
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 REGISTRY_OWNER = Owner(1000, 100)  # as compose/kind.yml has it, whichever image it is
 CTR = ("ctr", "--namespace", "k8s.io", "images")  # where the kubelet finds what is pulled
@@ -28,12 +28,12 @@ CTR = ("ctr", "--namespace", "k8s.io", "images")  # where the kubelet finds what
 def folders() -> Step:
     """Return the step that makes the project's folder."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("making folders")
-        private_folder(ctx.checkout.of_mode(place.NAME))
-        place.project(ctx).end_leftovers()  # what a killed habari-local left at work
+        private_folder(ctx.checkout.of_mode(handles.NAME))
+        handles.project(ctx).end_leftovers()  # what a killed habari-local left at work
         if not project_folder(ctx.project_path):
-            return SAME
+            return UNCHANGED
         container_user.chown(ctx.project_path)
         return f"made {ctx.project_path}"
 
@@ -43,14 +43,14 @@ def folders() -> Step:
 def programs(after: tuple[str, ...]) -> Step:
     """Return the step that has kind, helm and kubectl on this machine."""
 
-    def action(ctx: Context, say: Say) -> str:
-        known = place.images(ctx)
+    def action(ctx: Context, say: Progress) -> str:
+        known = handles.images(ctx)
         if not bundled_binaries.from_image(known):
             for name in bundled_binaries.NAMES:
                 bundled_binaries.program(known, name)
-            return SAME
+            return UNCHANGED
         say("copying kind, helm and kubectl out of their image")
-        return "copied" if bundled_binaries.unpack(known) else SAME
+        return "copied" if bundled_binaries.unpack(known) else UNCHANGED
 
     return Step("tools", "kind, helm, kubectl", action, after)
 
@@ -60,16 +60,18 @@ def registry(after: tuple[str, ...]) -> Step:
 
     begun: list[bool] = []
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("Docker Compose makes the registry")
         page = f"http://127.0.0.1:{ctx.settings.port('registry')}/v2/"
         before = {
-            each.id for each in docker_client.containers(place.ours(ctx)) if each.state == "running"
+            each.id
+            for each in docker_client.containers(handles.resource_labels(ctx))
+            if each.state == "running"
         }
-        project = place.project(ctx)
+        project = handles.project(ctx)
         write_private(project.env_file, as_dotenv(_variables(ctx)))
         begun.append(True)
-        reference = place.images(ctx).reference("registry")
+        reference = handles.images(ctx).reference("registry")
         labels = {docker_images.LABEL: "registry"}
         done = (
             "" if before else keep_cache(docker_images.REGISTRY, labels, reference, REGISTRY_OWNER)
@@ -79,23 +81,23 @@ def registry(after: tuple[str, ...]) -> Step:
             lambda: polling.http_ok(page), "Registry", seconds=30, cancel=ctx.cancel,
             hint="habari-local logs registry",
         )  # fmt: skip
-        now = {each.id for each in docker_client.containers(place.ours(ctx))}
-        return SAME if now == before else "; ".join(filter(None, ["started", done]))
+        now = {each.id for each in docker_client.containers(handles.resource_labels(ctx))}
+        return UNCHANGED if now == before else "; ".join(filter(None, ["started", done]))
 
     def undo(ctx: Context) -> None:
-        place.project(ctx).end_leftovers()
-        if not place.nodes(ctx):
-            remove_all(place.ours(ctx), interrupted=bool(begun))
+        handles.project(ctx).end_leftovers()
+        if not handles.nodes(ctx):
+            remove_all(handles.resource_labels(ctx), interrupted=bool(begun))
 
     return Step("registry", "registry", action, after, undo)
 
 
 def _variables(ctx: Context) -> dict[str, str]:
     return {
-        "UP_PROJECT": place.project(ctx).name,
-        "UP_MODE": place.NAME,
+        "UP_PROJECT": handles.project(ctx).name,
+        "UP_MODE": handles.NAME,
         "UP_CHECKOUT": ctx.checkout.id,
-        "UP_IMAGE_REGISTRY": place.images(ctx).reference("registry"),
+        "UP_IMAGE_REGISTRY": handles.images(ctx).reference("registry"),
         "UP_PORT_REGISTRY": str(ctx.settings.port("registry")),
     }
 
@@ -103,18 +105,22 @@ def _variables(ctx: Context) -> dict[str, str]:
 def push(names: Mapping[str, str], after: tuple[str, ...]) -> Step:
     """Return the step that has the registry hold the images: what it has is not sent again."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("asking the registry")
-        known = place.images(ctx)
+        known = handles.images(ctx)
         wanted = [known.reference(image) for image in names.values()]
         lacking = [each for each in wanted if not _has(ctx, each)]
 
         def one(reference: str) -> None:
-            target = f"{place.registry(ctx)}/{reference}"
+            target = f"{handles.registry(ctx)}/{reference}"
             docker_registry.push(reference, target, lambda text: say(f"{reference}: {text}"))
 
         docker_client.in_parallel(one, lacking)
-        return f"sent {', '.join(each.partition(':')[0] for each in lacking)}" if lacking else SAME
+        return (
+            f"sent {', '.join(each.partition(':')[0] for each in lacking)}"
+            if lacking
+            else UNCHANGED
+        )
 
     return Step("push", "images in the registry", action, after)
 
@@ -128,13 +134,13 @@ def _has(ctx: Context, reference: str) -> bool:
 def pulls(names: Mapping[str, str], after: tuple[str, ...]) -> Step:
     """Return the step that has the nodes pull the images while the control plane comes up."""
 
-    def action(ctx: Context, say: Say) -> str:
-        references = list(place.pushed(ctx, names).values())
-        nodes = place.nodes(ctx)
+    def action(ctx: Context, say: Progress) -> str:
+        references = list(handles.pushed(ctx, names).values())
+        nodes = handles.nodes(ctx)
         with ThreadPoolExecutor(len(nodes)) as pool:
             found = list(pool.map(lambda each: _pull(each, references, ctx.cancel, say), nodes))
         pulled = sum(map(len, found))
-        return f"pulled {pulled}" if pulled else SAME
+        return f"pulled {pulled}" if pulled else UNCHANGED
 
     return Step("pulls", "images on the nodes", action, after)
 

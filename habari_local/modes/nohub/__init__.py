@@ -7,17 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from habari_local.config.render import compose as render
 from habari_local.config.secrets import write_changed
 from habari_local.identity.users import kinds
-from habari_local.modes._compose import buckets, images, place
-from habari_local.modes._compose.mode import ComposeMode
-from habari_local.modes._compose.steps import (
-    Bringup,
-    again,
-    containers,
-    folders,
-    service,
-)
-from habari_local.modes.base import Address, Context, Endpoints, Step
 from habari_local.modes.nohub.watch import watched
+from habari_local.platform.compose import handles, image_steps, s3_setup
+from habari_local.platform.compose.mode import ComposeMode
+from habari_local.platform.compose.steps import Bringup, again, containers, folders, service
+from habari_local.platform.mode import Address, Context, Endpoints, Step
 
 PERSON = "jovyan"  # the account in Jupyter's images
 
@@ -37,14 +31,14 @@ class NohubMode(ComposeMode):
         bringup = Bringup(self.ours(ctx))
         steps = [
             folders(self.name),
-            images.step(self.services(ctx)),
+            image_steps.step(self.services(ctx)),
             containers(bringup, self.name, _files, ("folders", "images"), _begin_with),
         ]
         after = "folders"
         if "s3" in self.services(ctx):
             steps.append(service(bringup, "s3", self.titles["s3"], self.health(ctx, "s3")))
             after = "s3"
-        steps.append(buckets.step(self.name, _tell_server, (after,)))
+        steps.append(s3_setup.step(self.name, _tell_server, (after,)))
         steps.append(again(bringup, self.name, ("containers", "buckets")))
         page = self.health(ctx, "notebook")
         steps.append(service(bringup, "notebook", self.titles["notebook"], page, ("server",)))
@@ -52,11 +46,11 @@ class NohubMode(ComposeMode):
 
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is; what people open is the server itself."""
-        s3 = buckets.endpoint(ctx, self.name)
+        s3 = s3_setup.endpoint(ctx, self.name)
         url = f"http://localhost:{ctx.settings.port('notebook')}"
         addresses = {"notebook": Address(url, "http://notebook:8888")}
         if s3.endpoint_url:
-            inside = buckets.target(ctx, inside=True).endpoint_url or s3.endpoint_url
+            inside = s3_setup.target(ctx, inside=True).endpoint_url or s3.endpoint_url
             addresses["s3"] = Address(s3.endpoint_url, inside)
         return Endpoints(
             mode=self.name,
@@ -81,15 +75,15 @@ class NohubMode(ComposeMode):
 
 
 def _files(ctx: Context) -> dict[str, str]:
-    environment = buckets.environment(ctx, NohubMode.name)
-    wanted = images.references(ctx, NohubMode().services(ctx))
-    where = place.place(ctx, NohubMode.name, wanted)
+    environment = s3_setup.environment(ctx, NohubMode.name)
+    wanted = image_steps.references(ctx, NohubMode().services(ctx))
+    where = handles.render_place(ctx, NohubMode.name, wanted)
     return render.of_nohub_mode(ctx.settings, ctx.secrets, where, environment)
 
 
 def _begin_with(ctx: Context) -> Sequence[str]:
     """Return S3 alone while the server's key isn't known."""
-    return () if buckets.known(ctx, NohubMode.name) else ("s3",)
+    return () if s3_setup.known(ctx, NohubMode.name) else ("s3",)
 
 
 def _tell_server(ctx: Context, _environment: dict[str, str]) -> bool:

@@ -10,7 +10,7 @@ from habari_local.core import polling
 from habari_local.core.errors import HabariError
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import ResourceLabels
-from habari_local.modes.base import Context
+from habari_local.platform.mode import Context
 
 START_SECONDS = 60.0
 # Mounted into the container: a restart is enough. All else of the folder goes into the image.

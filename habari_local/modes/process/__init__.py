@@ -15,17 +15,7 @@ from habari_local.core.paths import private_folder
 from habari_local.diagnosis.requirements import EVERY_MODE, Requirement
 from habari_local.drivers import log_files, processes, tar_stream
 from habari_local.identity.users import kinds
-from habari_local.modes.base import (
-    Address,
-    Context,
-    Endpoints,
-    Program,
-    ServiceStatus,
-    Step,
-    Stopped,
-)
-from habari_local.modes.kept import Home
-from habari_local.modes.process import buckets, keeping, services
+from habari_local.modes.process import backup, s3_setup, services
 from habari_local.modes.process.service_environment import (
     forget_network,
     is_network_remembered,
@@ -38,8 +28,18 @@ from habari_local.modes.process.steps import (
     of_part,
     of_service,
     reconnect_proxy,
-    refuse_taken_ports,
+    require_free_ports,
     service,
+)
+from habari_local.platform.backup_protocol import Home
+from habari_local.platform.mode import (
+    Address,
+    Context,
+    DownResult,
+    Endpoints,
+    Program,
+    ServiceStatus,
+    Step,
 )
 
 DATA = (
@@ -69,7 +69,7 @@ class ProcessMode:
 
     def check(self, ctx: Context) -> None:
         """Refuse a taken port before anything starts."""
-        refuse_taken_ports(ctx)
+        require_free_ports(ctx)
 
     def steps(self, ctx: Context) -> Sequence[Step]:
         """Return the bring-up."""
@@ -90,7 +90,7 @@ class ProcessMode:
         if "github" in wanted:
             steps.append(service(wanted["github"], ("env-hub", "folders"), before))
         steps.append(service(wanted["proxy"], ("env-proxy", "folders"), before))
-        steps.append(buckets.step(("s3",) if "s3" in wanted else ("folders",)))
+        steps.append(s3_setup.step(("s3",) if "s3" in wanted else ("folders",)))
         # A hub gives up on a proxy within seconds; on a first run the proxy may come minutes later.
         installed = ("env-hub", "env-proxy", "env-notebook")
         steps.append(service(wanted["hub"], (*installed, "folders"), before))
@@ -102,7 +102,7 @@ class ProcessMode:
         settings = ctx.settings
         addresses = {each.name: _root(each.health) for each in services.all_of(ctx)}
         addresses["proxy"] = services.public_url(ctx)
-        s3 = buckets.endpoint(ctx)
+        s3 = s3_setup.endpoint(ctx)
         if s3.endpoint_url:
             addresses["s3"] = s3.endpoint_url
         github = None
@@ -205,31 +205,31 @@ class ProcessMode:
 
     def homes(self, ctx: Context) -> Sequence[Home]:
         """Return the homes that are there, by their folders."""
-        return keeping.homes(ctx)
+        return backup.homes(ctx)
 
     def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
         """Write all that is in a home."""
-        tar_stream.pack(str(keeping.folder(ctx, home)), into)
+        tar_stream.pack(str(backup.folder(ctx, home)), into)
 
     def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
         """Make a home unless it is there, and lay what was taken over what is in it."""
-        keeping.unpack(private_folder(keeping.folder(ctx, home)), source)
+        backup.unpack(private_folder(backup.folder(ctx, home)), source)
 
     def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
         """Write the hub's database."""
-        tar_stream.pack_database(str(keeping.database(ctx)), into)
+        tar_stream.pack_database(str(backup.database(ctx)), into)
         return True
 
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
         """Put a database in the place of the hub's, which is stopped for it."""
         processes.stop(each.process for each in of_service(ctx, "hub"))
-        tar_stream.unpack_database(str(keeping.database(ctx)), source)
+        tar_stream.unpack_database(str(backup.database(ctx)), source)
 
     def data(self, ctx: Context) -> Sequence[str]:
         """Return the files and folders of users, as seen from the checkout."""
         return [str(path.relative_to(ctx.checkout.root)) for path in _data(ctx)]
 
-    def down(self, ctx: Context, *, wipe: bool) -> Stopped:
+    def down(self, ctx: Context, *, wipe: bool) -> DownResult:
         """Stop users' servers, hub, proxy and stand-in together, then S3: saves under way end."""
         found = processes.find(ctx.checkout.id, self.name)
         processes.stop(f.process for f in found if f.service != "s3")
@@ -238,13 +238,13 @@ class ProcessMode:
         names = dict.fromkeys(_in_words(each) for each in found)
         shown = tuple(self.data(ctx))
         if not wipe:
-            return Stopped(tuple(names), shown)
+            return DownResult(tuple(names), shown)
         for path in _data(ctx):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         folder = ctx.checkout.root / ".habari" / self.name
         (folder / "server.env").unlink(missing_ok=True)
-        forget(ctx.checkout.root / ".habari", (buckets.ID, buckets.SECRET, buckets.STATE))
-        return Stopped(tuple(names), (), shown)
+        forget(ctx.checkout.root / ".habari", (s3_setup.ID, s3_setup.SECRET, s3_setup.STATE))
+        return DownResult(tuple(names), (), shown)
 
 
 def _data(ctx: Context) -> list[Path]:

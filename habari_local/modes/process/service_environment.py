@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from habari_local.config.secrets import write_changed
-from habari_local.modes.base import Context
+from habari_local.platform.mode import Context
 
 NAME = "process"
 # Programs of the machine and, on macOS, of Homebrew; never those of a virtual environment.

@@ -13,8 +13,8 @@ from pathlib import Path
 from habari_local.config.settings import FAKE_GITHUB_PATH
 from habari_local.drivers import npm, uv
 from habari_local.identity.users import people
-from habari_local.modes.base import Context
 from habari_local.modes.process import service_environment
+from habari_local.platform.mode import Context
 
 NAME = service_environment.NAME
 HOST = "127.0.0.1"

@@ -17,9 +17,9 @@ from habari_local.core.paths import private_folder, project_folder
 from habari_local.diagnosis import hints
 from habari_local.drivers import npm, processes, uv
 from habari_local.drivers.log_files import last_lines
-from habari_local.modes.base import SAME, Context, Say, Step
 from habari_local.modes.process import services
 from habari_local.modes.process.services import NAME, Service
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 HUNG_SECONDS = 10.0  # of doing nothing, after which a service that doesn't answer is restarted
 START_SECONDS = 60.0  # of doing nothing, after which `up` gives up on one that starts
@@ -34,7 +34,7 @@ def log_path(ctx: Context, service: str) -> Path:
 def environment(name: str, title: str) -> Step:
     """Return the step that makes a component environment from its lock."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         private_folder(ctx.checkout.environments)
         folder = services.environment(ctx, name)
         lock = ctx.checkout.root / services.LOCKS[name]
@@ -47,7 +47,7 @@ def environment(name: str, title: str) -> Step:
                 source = lock.parent
                 changed |= npm.install(source, folder, ctx.environ, on_line=say, cancel=ctx.cancel)
         if not changed:
-            return SAME
+            return UNCHANGED
         _remove_unused(folder, name)
         return "installed"
 
@@ -69,14 +69,14 @@ def service(
 ) -> Step:
     """Return the step that has a service run as it should; `before` is what ran before `up`."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         digest = wanted.digest
         mine = [found for found in before if found.service == wanted.name]
         running = [found for found in mine if processes.alive(found.process)]
         if [found.digest for found in running] == [digest] and _answers_soon(
             wanted, ctx, say, running[0].process
         ):
-            return SAME
+            return UNCHANGED
         processes.stop(found.process for found in running)
         start(wanted, digest, ctx, say)
         return "restarted" if running else "started"
@@ -92,7 +92,7 @@ def service(
     return Step(wanted.name, wanted.title, action, after, undo)
 
 
-def _answers_soon(wanted: Service, ctx: Context, say: Say, process: psutil.Process) -> bool:
+def _answers_soon(wanted: Service, ctx: Context, say: Progress, process: psutil.Process) -> bool:
     """Whether a running service answers: a busy one is given time, a hung one is not kept."""
     began = time.monotonic()
 
@@ -106,7 +106,7 @@ def _answers_soon(wanted: Service, ctx: Context, say: Say, process: psutil.Proce
     return True
 
 
-def start(wanted: Service, digest: str, ctx: Context, say: Say) -> None:
+def start(wanted: Service, digest: str, ctx: Context, say: Progress) -> None:
     """Start a service and wait until it answers.
 
     Raises:
@@ -132,7 +132,7 @@ def start(wanted: Service, digest: str, ctx: Context, say: Say) -> None:
 def await_answer(
     wanted: Service,
     ctx: Context,
-    say: Say,
+    say: Progress,
     seconds: float,
     process: psutil.Process,
     gone_on: Callable[[], str | None] = lambda: None,
@@ -180,7 +180,7 @@ def of_part(ctx: Context, part: str) -> list[psutil.Process]:
     return [each.process for each in found if each.user and each.user == users[0]]
 
 
-def refuse_taken_ports(ctx: Context) -> None:
+def require_free_ports(ctx: Context) -> None:
     """Raise PortTaken if a port that we need is held by something that is not ours."""
     found = processes.find(ctx.checkout.id, NAME)
     ours = {each.process.pid for each in found}
@@ -198,11 +198,11 @@ def refuse_taken_ports(ctx: Context) -> None:
 def make_folders() -> Step:
     """Return the step that makes the folders that people's work goes to."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("making folders")
         private_folder(ctx.checkout.of_mode(NAME) / "homes")
         if not project_folder(ctx.project_path):
-            return SAME
+            return UNCHANGED
         return f"made {ctx.project_path}"
 
     return Step("folders", "folders", action)
@@ -214,10 +214,10 @@ def reconnect_proxy(after: tuple[str, ...]) -> Step:
     A hub looks at its proxy's routes when it starts, and after that only now and then.
     """
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         url = f"{services.public_url(ctx)}/hub/health"
         if polling.http_ok(url):
-            return SAME
+            return UNCHANGED
         if not ctx.wait:
             return "not waited for"
         request = urllib.request.Request(  # noqa: S310 (our own address)

@@ -16,14 +16,14 @@ from habari_local.drivers.kind import Kind
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
-from habari_local.modes.base import Context
+from habari_local.platform.mode import Context
 
 NAME = "kind"
 NAMESPACE = RELEASE = "habari"
 REGISTRY = "registry"
 
 
-def ours(ctx: Context) -> ResourceLabels:
+def resource_labels(ctx: Context) -> ResourceLabels:
     """Return whose containers and volumes in the engine are this mode's."""
     return ResourceLabels(ctx.checkout.id, NAME)
 
@@ -100,7 +100,7 @@ def shared(ctx: Context) -> str:
 
     A user's home in it is where the user is, whichever node that is; a folder of one node is not.
     """
-    return docker_client.ensure_volume(f"{project(ctx).name}-volumes", ours(ctx).labels)
+    return docker_client.ensure_volume(f"{project(ctx).name}-volumes", resource_labels(ctx).labels)
 
 
 def registry(ctx: Context) -> str:

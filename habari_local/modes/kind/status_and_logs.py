@@ -13,30 +13,32 @@ from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.cleanup import remove_all
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.modes._compose import buckets
-from habari_local.modes._helm import life as shared
-from habari_local.modes.base import Context, ServiceStatus, Stopped
-from habari_local.modes.kind import place
+from habari_local.modes.kind import handles
+from habari_local.platform.compose import s3_setup
+from habari_local.platform.helm import status_and_logs as shared
+from habari_local.platform.mode import Context, DownResult, ServiceStatus
 
 COMPONENTS = {"s3": "habari-s3", "github": "habari-github"}  # service → label; else the same
 
 
 def published(ctx: Context) -> set[int]:
     """Return the ports of this machine that our running containers hold."""
-    ports = {port for each in place.nodes(ctx) if each.running for _, port in each.ports}
-    if any(each.state == "running" for each in docker_client.containers(place.ours(ctx))):
+    ports = {port for each in handles.nodes(ctx) if each.running for _, port in each.ports}
+    if any(
+        each.state == "running" for each in docker_client.containers(handles.resource_labels(ctx))
+    ):
         ports.add(ctx.settings.port("registry"))
     return ports
 
 
-def refuse_another(ctx: Context, fields: Sequence[str]) -> None:
+def require_free_ports(ctx: Context, fields: Sequence[str]) -> None:
     """Refuse settings that a whole cluster can't follow: ports and nodes are made with it.
 
     Raises:
         HabariError: a port of the settings is not among the cluster's, or it has other nodes.
     """
-    found = place.nodes(ctx)
-    if not found or not place.kubeconfig(ctx).is_file():
+    found = handles.nodes(ctx)
+    if not found or not handles.kubeconfig(ctx).is_file():
         return
     there = {port for each in found for _, port in each.ports}
     wanted = {ctx.settings.port(field) for field in fields if field != "registry"}
@@ -46,7 +48,7 @@ def refuse_another(ctx: Context, fields: Sequence[str]) -> None:
         seen.append(f"made with {len(found)} of {ctx.settings.nodes} nodes that are expected")
     if seen:
         raise HabariError(
-            f"Cluster {place.name(ctx)}: {'; '.join(seen)}; a cluster can't be changed in that.",
+            f"Cluster {handles.name(ctx)}: {'; '.join(seen)}; a cluster can't be changed in that.",
             _as_it_was(ctx, wanted, there, len(found)),
         )
 
@@ -64,14 +66,14 @@ def _as_it_was(ctx: Context, wanted: set[int], there: set[int], nodes: int) -> s
 
 def status(ctx: Context, pages: Mapping[str, str]) -> list[ServiceStatus]:
     """Return each service (name → page that answers) and each user's server."""
-    up = any(each.running for each in place.nodes(ctx)) and place.kubeconfig(ctx).is_file()
-    cluster = place.cluster(ctx)
-    pods = cluster.pods(place.NAMESPACE) if up else []
-    memory = cluster.memory(place.NAMESPACE) if up else {}
+    up = any(each.running for each in handles.nodes(ctx)) and handles.kubeconfig(ctx).is_file()
+    cluster = handles.cluster(ctx)
+    pods = cluster.pods(handles.NAMESPACE) if up else []
+    memory = cluster.memory(handles.NAMESPACE) if up else {}
     rows = []
     for name, page in pages.items():
         address = "/".join(page.split("/")[:3])
-        if name == place.REGISTRY:
+        if name == handles.REGISTRY:
             rows.append(_registry(ctx, page, address))
             continue
         found = [each for each in pods if each.component == COMPONENTS.get(name, name)]
@@ -80,12 +82,14 @@ def status(ctx: Context, pages: Mapping[str, str]) -> list[ServiceStatus]:
 
 
 def _registry(ctx: Context, page: str, address: str) -> ServiceStatus:
-    found = [e for e in docker_client.containers(place.ours(ctx)) if e.state == "running"]
+    found = [
+        e for e in docker_client.containers(handles.resource_labels(ctx)) if e.state == "running"
+    ]
     if not found:
-        return ServiceStatus(place.REGISTRY, "stopped", address)
+        return ServiceStatus(handles.REGISTRY, "stopped", address)
     state = "running" if polling.http_ok(page) else "not answering"
     used = docker_client.memory(found[0].id)
-    return ServiceStatus(place.REGISTRY, state, address, found[0].since, used, pid=found[0].pid)
+    return ServiceStatus(handles.REGISTRY, state, address, found[0].since, used, pid=found[0].pid)
 
 
 def logs(
@@ -97,24 +101,26 @@ def logs(
     since: float | None,
 ) -> Iterator[str]:
     """Yield log lines of services and of users' servers (all if nothing is wanted)."""
-    if not place.kubeconfig(ctx).is_file():
+    if not handles.kubeconfig(ctx).is_file():
         return
     named = [name for name in services if not wanted or name in wanted]
-    cluster, labels = place.cluster(ctx), {COMPONENTS.get(name, name) for name in named}
+    cluster, labels = handles.cluster(ctx), {COMPONENTS.get(name, name) for name in named}
     pods = [
         each
-        for each in cluster.pods(place.NAMESPACE)
+        for each in cluster.pods(handles.NAMESPACE)
         if each.component in labels or (each.user and (not wanted or each.user in wanted))
     ]
-    boxes = docker_client.containers(place.ours(ctx)) if place.REGISTRY in named else []
+    boxes = (
+        docker_client.containers(handles.resource_labels(ctx)) if handles.REGISTRY in named else []
+    )
     titles = {each.name: _title(each) for each in pods}
     if follow:
-        found = shared.readers(cluster, place.NAMESPACE, titles, lines, since)
+        found = shared.readers(cluster, handles.NAMESPACE, titles, lines, since)
         yield from shared.merged(
             [*found, *((box.service, docker_client.follow(box.id, lines, since)) for box in boxes)]
         )
         return
-    yield from shared.lines(cluster, place.NAMESPACE, titles, lines, since)
+    yield from shared.lines(cluster, handles.NAMESPACE, titles, lines, since)
     for box in boxes:
         for line in docker_client.last_lines(box.id, lines, since):
             yield f"{box.service} | {line}"
@@ -127,7 +133,7 @@ def _title(pod: Pod) -> str:
 
 def _stopped(ctx: Context) -> dict[str, kind_nodes.Node]:
     """Stop the nodes; return by id how they were before."""
-    found = place.nodes(ctx)
+    found = handles.nodes(ctx)
     kind_nodes.stop([each for each in found if each.running])
     return {each.id: each for each in found}
 
@@ -136,17 +142,17 @@ def data(ctx: Context) -> list[str]:
     """Return the cluster and its volumes; nothing where no engine answers."""
     if not docker_client.reachable():
         return []
-    nodes = [f"cluster {place.name(ctx)} (homes, buckets, the hub's database)"]
-    volumes = [f"volume {each}" for each in docker_client.volumes(place.ours(ctx))]
-    return [*(nodes if place.nodes(ctx) else ()), *volumes]
+    nodes = [f"cluster {handles.name(ctx)} (homes, buckets, the hub's database)"]
+    volumes = [f"volume {each}" for each in docker_client.volumes(handles.resource_labels(ctx))]
+    return [*(nodes if handles.nodes(ctx) else ()), *volumes]
 
 
-def down(ctx: Context, *, wipe: bool) -> Stopped:
+def down(ctx: Context, *, wipe: bool) -> DownResult:
     """Stop nodes and registry; what is on them stays. With `wipe` delete it all."""
-    interrupted = place.project(ctx).end_leftovers()
-    boxes = docker_client.containers(place.ours(ctx))
+    interrupted = handles.project(ctx).end_leftovers()
+    boxes = docker_client.containers(handles.resource_labels(ctx))
     seen = _stopped(ctx)
-    remove_all(place.ours(ctx), interrupted=interrupted)
+    remove_all(handles.resource_labels(ctx), interrupted=interrupted)
     if interrupted:  # what kind had asked the engine for has come meanwhile
         seen = {**_stopped(ctx), **seen}
     nodes = list(seen.values())
@@ -154,11 +160,11 @@ def down(ctx: Context, *, wipe: bool) -> Stopped:
     names = (*(each.name for each in running), *(each.service for each in boxes))
     shown = tuple(data(ctx))
     if not wipe:
-        return Stopped(names, shown)
+        return DownResult(names, shown)
     if nodes:
-        place.kind(ctx).delete()
-    docker_client.remove_volumes(docker_client.volumes(place.ours(ctx)))
-    place.kubeconfig(ctx).unlink(missing_ok=True)
-    shutil.rmtree(place.keys(ctx), ignore_errors=True)
-    forget(ctx.checkout.root / ".habari", buckets.key_names(place.NAME))
-    return Stopped(names, (), shown)
+        handles.kind(ctx).delete()
+    docker_client.remove_volumes(docker_client.volumes(handles.resource_labels(ctx)))
+    handles.kubeconfig(ctx).unlink(missing_ok=True)
+    shutil.rmtree(handles.keys(ctx), ignore_errors=True)
+    forget(ctx.checkout.root / ".habari", s3_setup.key_names(handles.NAME))
+    return DownResult(names, (), shown)

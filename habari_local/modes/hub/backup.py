@@ -7,17 +7,17 @@ from typing import IO
 
 from habari_local.drivers.docker import archive as docker_archive
 from habari_local.drivers.docker import client as docker_client
-from habari_local.modes._compose import images, place
-from habari_local.modes.base import Context
 from habari_local.modes.hub.database import DATABASE, NAME, PSQL, USER, container
-from habari_local.modes.kept import Home
+from habari_local.platform.backup_protocol import Home
+from habari_local.platform.compose import handles, image_steps
+from habari_local.platform.mode import Context
 
 DUMP = ("pg_dump", f"--username={USER}", "--no-owner", DATABASE)
 LOAD = (*PSQL, "--single-transaction", "--output=/dev/null")
 EMPTY = b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 
 
-class KeepingCompose:
+class ComposeBackup:
     """What makes mode hub one of `Keeping`."""
 
     def homes(self, ctx: Context) -> Sequence[Home]:
@@ -50,7 +50,9 @@ class KeepingCompose:
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
         """Put a database in the place of the hub's, which is removed for it: `up` makes it anew."""
         hubs = [
-            each for each in docker_client.containers(place.ours(ctx, NAME)) if each.service == NAME
+            each
+            for each in docker_client.containers(handles.resource_labels(ctx, NAME))
+            if each.service == NAME
         ]
         docker_client.remove(hubs)
         docker_archive.feed(container(ctx), LOAD, _emptied(source))
@@ -63,8 +65,8 @@ def _emptied(source: IO[bytes]) -> Iterator[bytes]:
 
 
 def _labels(ctx: Context) -> dict[str, str]:
-    return place.ours(ctx, NAME).labels
+    return handles.resource_labels(ctx, NAME).labels
 
 
 def _image(ctx: Context) -> str:
-    return images.references(ctx, ["notebook"])["notebook"]
+    return image_steps.references(ctx, ["notebook"])["notebook"]

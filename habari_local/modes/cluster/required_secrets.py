@@ -9,8 +9,8 @@ from typing import Any
 from habari_local.core.errors import HabariError
 from habari_local.drivers.kubernetes.objects import Objects
 from habari_local.helm_values.values import at, merge_layers, read
-from habari_local.modes.base import Context
-from habari_local.modes.cluster import layers, place
+from habari_local.modes.cluster import handles, values_files
+from habari_local.platform.mode import Context
 
 EXISTING = ("hub", "existingSecret")
 CLIENT_SECRET = ("hub", "config", "GitHubOAuthenticator", "client_secret")
@@ -22,7 +22,7 @@ def missing(ctx: Context) -> list[str]:
     return _lacking(ctx, _values(ctx))
 
 
-def refuse(ctx: Context) -> None:
+def require_secrets(ctx: Context) -> None:
     """Refuse to begin without them.
 
     Raises:
@@ -35,7 +35,7 @@ def refuse(ctx: Context) -> None:
     whole = at(found, EXISTING) and at(found, CLIENT_SECRET)
     twice = "- hub.existingSecret: the client secret is among the values already. Leave it out, if"
     raise HabariError(
-        f"Namespace {place.namespace(ctx)}: no secret {', '.join(lacking)}, expected there.",
+        f"Namespace {handles.namespace(ctx)}: no secret {', '.join(lacking)}, expected there.",
         hint(ctx),
         details=[f"{twice} that is all that it is for."] if whole else [],
     )
@@ -43,7 +43,7 @@ def refuse(ctx: Context) -> None:
 
 def hint(ctx: Context) -> str:
     """Return what shows the secrets that are there, and where it says how to make others."""
-    to = f"--context {ctx.settings.kube_context} -n {place.namespace(ctx)}"
+    to = f"--context {ctx.settings.kube_context} -n {handles.namespace(ctx)}"
     return f"kubectl {to} get secrets   (how to make them: {PAGE})"
 
 
@@ -68,12 +68,12 @@ def _variables(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _lacking(ctx: Context, values: Mapping[str, Any]) -> list[str]:
-    objects = Objects(place.cluster(ctx), place.namespace(ctx))
+    objects = Objects(handles.cluster(ctx), handles.namespace(ctx))
     return [f"{name} ({where})" for name, where in named(values).items() if _no(objects, name)]
 
 
 def _values(ctx: Context) -> Mapping[str, Any]:
-    with layers.closed(ctx) as files:
+    with values_files.closed(ctx) as files:
         return merge_layers([read(each).data for each in files])
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from habari_local.core import polling
 from habari_local.core.errors import HabariError
 from habari_local.drivers import kind_nodes
-from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.kind import place
+from habari_local.modes.kind import handles
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 START_SECONDS = 120.0  # how long nodes and API server may take
 ADMIN = "/etc/kubernetes/admin.conf"  # the control plane's own kubeconfig
@@ -18,19 +18,19 @@ WRITTEN = "/etc/kubernetes/manifests/etcd.yaml"  # what kubeadm writes last befo
 def leftovers(after: tuple[str, ...]) -> Step:
     """Return the step that takes away what a killed kind left, before anything works with it."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         # Nobody else writes our kubeconfig, and who may have locked it is ended by now.
-        place.kubeconfig(ctx).with_name("kubeconfig.lock").unlink(missing_ok=True)
-        found = place.nodes(ctx)
-        if not found or place.kubeconfig(ctx).is_file():
-            return SAME
+        handles.kubeconfig(ctx).with_name("kubeconfig.lock").unlink(missing_ok=True)
+        found = handles.nodes(ctx)
+        if not found or handles.kubeconfig(ctx).is_file():
+            return UNCHANGED
         kind_nodes.start([each for each in found if not each.running])
         if _whole(ctx, found, say):
-            place.kind(ctx).export()
-            place.kubeconfig(ctx).chmod(0o600)
+            handles.kind(ctx).export()
+            handles.kubeconfig(ctx).chmod(0o600)
             return "its kubeconfig was lost"
         say("removing a half-made cluster")
-        place.kind(ctx).delete()
+        handles.kind(ctx).delete()
         return "a half-made cluster, removed"
 
     return Step("leftovers", "what a killed one left", action, after)
@@ -40,32 +40,32 @@ def cluster(after: tuple[str, ...]) -> Step:
     """Return the step that makes the cluster, or starts the one that is there."""
     made: list[str] = []
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         outcome = _bring(ctx, say, made)
-        seen = place.cluster(ctx)
+        seen = handles.cluster(ctx)
         polling.wait_until(
             seen.answers, "Kubernetes", seconds=START_SECONDS, cancel=ctx.cancel,
             tick=lambda: say("waiting for the API server"),
-            hint=f"docker logs {place.name(ctx)}-control-plane",
+            hint=f"docker logs {handles.name(ctx)}-control-plane",
         )  # fmt: skip
-        seen.keep_namespace(place.NAMESPACE, place.ours(ctx).labels)
+        seen.keep_namespace(handles.NAMESPACE, handles.resource_labels(ctx).labels)
         return outcome
 
     def undo(ctx: Context) -> None:
         if "created" in made:
-            place.kind(ctx).delete()
+            handles.kind(ctx).delete()
         elif made:
-            kind_nodes.stop(place.nodes(ctx))
+            kind_nodes.stop(handles.nodes(ctx))
 
     return Step("cluster", "cluster", action, after, undo)
 
 
-def _bring(ctx: Context, say: Say, made: list[str]) -> str:
-    found = place.nodes(ctx)
-    if found and not place.kubeconfig(ctx).is_file():
+def _bring(ctx: Context, say: Progress, made: list[str]) -> str:
+    found = handles.nodes(ctx)
+    if found and not handles.kubeconfig(ctx).is_file():
         # An ended kind had asked the engine for it, and it came after `leftovers` had looked.
         say("removing a node that came late")
-        place.kind(ctx).delete()
+        handles.kind(ctx).delete()
         found = []
     stopped = [each for each in found if not each.running]
     if stopped:
@@ -73,16 +73,16 @@ def _bring(ctx: Context, say: Say, made: list[str]) -> str:
         say("starting the nodes")
         kind_nodes.start(stopped)
     if found:
-        return "started again" if stopped else SAME
+        return "started again" if stopped else UNCHANGED
     made.append("created")
-    image = place.images(ctx).reference("node")
-    config = ctx.checkout.of_mode(place.NAME) / "cluster.yaml"
-    place.kind(ctx).create(config, image, on_line=say, cancel=ctx.cancel)
-    place.kubeconfig(ctx).chmod(0o600)
+    image = handles.images(ctx).reference("node")
+    config = ctx.checkout.of_mode(handles.NAME) / "cluster.yaml"
+    handles.kind(ctx).create(config, image, on_line=say, cancel=ctx.cancel)
+    handles.kubeconfig(ctx).chmod(0o600)
     return "made"
 
 
-def _whole(ctx: Context, found: Sequence[kind_nodes.Node], say: Say) -> bool:
+def _whole(ctx: Context, found: Sequence[kind_nodes.Node], say: Progress) -> bool:
     """Whether kind came to its end with it: only then was our namespace made, and people's data.
 
     Raises:
@@ -98,7 +98,7 @@ def _whole(ctx: Context, found: Sequence[kind_nodes.Node], say: Say) -> bool:
         tick=lambda: say("asking the cluster whether it is whole"),
         hint=f"docker logs {main[0].name}",
     )  # fmt: skip
-    return _succeeds(main[0], [*kubectl, "get", "namespace", place.NAMESPACE])
+    return _succeeds(main[0], [*kubectl, "get", "namespace", handles.NAMESPACE])
 
 
 def _succeeds(of: kind_nodes.Node, argv: Sequence[str]) -> bool:

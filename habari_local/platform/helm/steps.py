@@ -12,8 +12,8 @@ from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers.helm_release import Release
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
-from habari_local.modes._helm.arrival import Arrival, failures
-from habari_local.modes.base import SAME, Context, Say, Step
+from habari_local.platform.helm.readiness import Readiness, failures
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 START_SECONDS = 300.0  # in which nothing changes: a cold disk, an image from far away
 DIGEST = "dev.habari/release"  # annotation of the namespace: what the release was made of
@@ -41,11 +41,11 @@ class Deployment:
 def release(of: Callable[[Context], Deployment], after: tuple[str, ...]) -> Step:
     """Return the step that has the release follow chart and values, if they differ from its own."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         deployment = of(ctx)
         namespace = deployment.release.namespace
         if deployment.cluster.annotation(namespace, DIGEST) == deployment.digest:
-            return SAME
+            return UNCHANGED
         say("looking for a release that was left pending")
         mended = deployment.release.mend(cancel=ctx.cancel)
         say("helm upgrade --install")
@@ -81,10 +81,10 @@ def pod(
 
     name, component, title = names
 
-    def action(ctx: Context, say: Say) -> str:
-        arrival = Arrival(cluster, namespace, name, component)
+    def action(ctx: Context, say: Progress) -> str:
+        arrival = Readiness(cluster, namespace, name, component)
         if polling.http_ok(page) and arrival.complete():
-            return SAME
+            return UNCHANGED
         if not ctx.wait and name != "s3":
             return "not waited for"
         following = watch(ctx)

@@ -13,7 +13,7 @@ from habari_local.helm_values import chart_source
 from habari_local.helm_values.tenants import Tenant
 from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
-from habari_local.modes.base import Context
+from habari_local.platform.mode import Context
 
 NAME = "cluster"
 RELEASE = "habari"

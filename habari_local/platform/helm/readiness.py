@@ -25,7 +25,7 @@ PULL_SECONDS = 180.0  # how long a registry may be busy: a kubelet asks 5 times 
 ASK_SECONDS = 2.0  # between two questions for what no state of a pod tells
 
 
-class Arrival:
+class Readiness:
     """The pods of a Deployment `name`, which carry the label `component`.
 
     `growing` is for a cluster that may add nodes: a pod without room is no failure there yet.

@@ -13,8 +13,8 @@ from habari_local.core.errors import HabariError, NotRunning
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.drivers.kubernetes.rollout import Rollout
 from habari_local.drivers.kubernetes.volume_pod import PodImage, Volume, run_in_pod
-from habari_local.modes.base import Context
-from habari_local.modes.kept import Home
+from habari_local.platform.backup_protocol import Home
+from habari_local.platform.mode import Context
 
 HUB = 1000  # of the chart's hub
 OWNER = "hub.jupyter.org/username"  # KubeSpawner's annotation of a claim
@@ -24,7 +24,7 @@ ROLL_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Kept:
+class ReleaseBackup:
     """A release's volumes."""
 
     cluster: Cluster
@@ -118,10 +118,10 @@ class Kept:
         )
 
 
-class KeepingVolumes:
+class VolumeBackup:
     """What modes with a release of the chart have in common as `Keeping`."""
 
-    def kept(self, ctx: Context) -> Kept:
+    def kept(self, ctx: Context) -> ReleaseBackup:
         """Return the release's volumes."""
         raise NotImplementedError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import keep, write_changed
-from habari_local.modes.base import SAME, Context, S3Endpoint, Say, Step
 from habari_local.modes.process import services
+from habari_local.platform.mode import UNCHANGED, Context, Progress, S3Endpoint, Step
 from habari_local.s3.bootstrap import bootstrap
 from habari_local.s3.s3_client import Buckets, S3Access, S3Target
 from habari_local.s3.server_env import server_environment
@@ -16,7 +16,7 @@ ID, SECRET, STATE = "s3_access_key_id", "s3_secret_access_key", "s3_state"
 def step(after: tuple[str, ...]) -> Step:
     """Return the step that makes buckets, user, policy and key, and writes the servers' file."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("making the buckets lake and notebooks")
         access = bootstrap(target(ctx), names(ctx), _kept(ctx))
         new = {ID: access.access_key_id, SECRET: access.secret_access_key, STATE: access.state}
@@ -26,7 +26,7 @@ def step(after: tuple[str, ...]) -> Step:
         contents = ctx.checkout.root / "jupyter" / "habari_contents"
         text = as_dotenv({**given, "PYTHONPATH": str(contents)})
         if not write_changed(path, text):
-            return SAME
+            return UNCHANGED
         return "made" if access.user_made else "the given key serves"
 
     return Step("buckets", "buckets and key", action, after)

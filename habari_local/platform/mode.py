@@ -14,9 +14,9 @@ from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.diagnosis.requirements import Requirement
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 SHELL = ("sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")  # the better one
-SAME = "already there"  # what a step returns that had nothing to do
+UNCHANGED = "already there"  # what a step returns that had nothing to do
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Step:
 
     name: str
     title: str
-    action: Callable[[Context, Say], str]
+    action: Callable[[Context, Progress], str]
     after: tuple[str, ...] = ()
     undo: Callable[[Context], str | None] | None = None
 
@@ -136,7 +136,7 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True)
-class Stopped:
+class DownResult:
     """What `down` did: what it stopped, kept and deleted, each in words."""
 
     stopped: tuple[str, ...]
@@ -198,12 +198,12 @@ class Mode(Protocol):
     def data(self, ctx: Context) -> Sequence[str]:
         """Return what users have here, in words: what `down` keeps, and deletes with `wipe`."""
 
-    def down(self, ctx: Context, *, wipe: bool) -> Stopped:
+    def down(self, ctx: Context, *, wipe: bool) -> DownResult:
         """Stop everything of this mode and checkout; with `wipe`, delete its data too."""
 
 
 @runtime_checkable
-class Watching(Protocol):
+class SupportsWatch(Protocol):
     """A mode in which edits of the checkout can count while it is up."""
 
     def watch(self, ctx: Context) -> Iterator[str]:
@@ -211,7 +211,7 @@ class Watching(Protocol):
 
 
 @runtime_checkable
-class Elsewhere(Protocol):
+class RemoteMode(Protocol):
     """A mode whose platform is in a cluster that was there before and has other users.
 
     It is named with each call and never remembered, so that no later call meets it by chance; what
@@ -268,7 +268,7 @@ class SupportsImages(Protocol):
 
 
 @runtime_checkable
-class Explaining(Protocol):
+class SupportsPrecheck(Protocol):
     """A mode that sees, before a user's server is started, whether it could be."""
 
     def lacking(self, ctx: Context) -> str:
@@ -276,7 +276,7 @@ class Explaining(Protocol):
 
 
 @dataclass(frozen=True)
-class Trouble:
+class PodIssue:
     """What keeps something from running: at which rung of `why`, in words, with its evidence."""
 
     rung: str
@@ -285,15 +285,15 @@ class Trouble:
 
 
 @runtime_checkable
-class Orchestrated(Protocol):
+class SupportsPodDiagnosis(Protocol):
     """A mode in a cluster, which knows by its own word why a pod does not run."""
 
-    def trouble(self, ctx: Context, service: str, user: str) -> Trouble | None:
+    def trouble(self, ctx: Context, service: str, user: str) -> PodIssue | None:
         """Return what keeps a service, or (without one) a user's server, from running."""
 
 
 @runtime_checkable
-class Breakable(Protocol):
+class SupportsFaults(Protocol):
     """A mode whose parts can be broken on purpose; `up` mends what was killed.
 
     A part is one of `Mode.services`, or `server`: somebody's, of those that run.

@@ -13,8 +13,8 @@ from habari_local.core.atomic_dir import atomic_dir
 from habari_local.core.errors import ConfigError
 from habari_local.helm_values import chart_source
 from habari_local.helm_values.values import read
-from habari_local.modes.base import Context
-from habari_local.modes.cluster import place
+from habari_local.modes.cluster import handles
+from habari_local.platform.mode import Context
 
 SECRETS = "secrets.yaml"
 # What stands for a value of the environment where values are only looked at.
@@ -23,7 +23,7 @@ HIDDEN = "ENC[AES256_GCM,of the environment]"
 
 def files(ctx: Context) -> list[Path]:
     """Return the files as they are: production's or a tenant's, and the encrypted ones of each."""
-    tenant = place.tenant(ctx)
+    tenant = handles.tenant(ctx)
     if tenant:
         return tenant.files()
     secrets = ctx.checkout.root / SECRETS
@@ -37,7 +37,7 @@ def files(ctx: Context) -> list[Path]:
 def closed(ctx: Context) -> Iterator[list[Path]]:
     """Give the files for those who look at values: no secret is in them that was not before."""
     wanted = _wanted(ctx)
-    with atomic_dir(ctx.checkout.of_mode(place.NAME)) as folder:
+    with atomic_dir(ctx.checkout.of_mode(handles.NAME)) as folder:
         yield [*files(ctx), *_of_environment(folder, dict.fromkeys(wanted, HIDDEN))]
 
 
@@ -54,7 +54,7 @@ def opened(ctx: Context) -> Iterator[list[Path]]:
     if lacking:
         raise ConfigError([f"HABARI_VALUES_FROM: {each} is not set" for each in lacking])
     found = {where: ctx.environ[name] for where, name in wanted.items()}
-    with atomic_dir(ctx.checkout.of_mode(place.NAME)) as folder:
+    with atomic_dir(ctx.checkout.of_mode(handles.NAME)) as folder:
         made = [
             _open(path, folder / f"{number}.yaml", ctx.environ)
             for number, path in enumerate(files(ctx))

@@ -11,7 +11,7 @@ from habari_local.core import polling
 from habari_local.core.errors import NotRunning
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.modes.base import SHELL, ServiceStatus
+from habari_local.platform.mode import SHELL, ServiceStatus
 
 Reader = tuple[str, Iterator[str]]  # what a log is called, and its lines as they come
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from habari_local.core.errors import Cancelled
 from habari_local.images.build import Images, Task
-from habari_local.modes.base import SAME, Context, Say, Step
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 
 def images(ctx: Context) -> Images:
@@ -29,16 +29,16 @@ def references(ctx: Context, services: Sequence[str]) -> dict[str, str]:
 def step(services: Sequence[str]) -> Step:
     """Return the step that makes sure of the images of these services."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("looking for images")
         tasks = images(ctx).tasks([name_in_catalogue(ctx, name) for name in services])
-        made = [name for name, outcome in _perform(tasks, ctx, say).items() if outcome != SAME]
-        return f"made {', '.join(made)}" if made else SAME
+        made = [name for name, outcome in _perform(tasks, ctx, say).items() if outcome != UNCHANGED]
+        return f"made {', '.join(made)}" if made else UNCHANGED
 
     return Step("images", "images", action)
 
 
-def _perform(tasks: Sequence[Task], ctx: Context, say: Say) -> dict[str, str]:
+def _perform(tasks: Sequence[Task], ctx: Context, say: Progress) -> dict[str, str]:
     """Perform the tasks, each when those it stands on are done; the first failure ends the rest."""
     started: dict[str, Future[str]] = {}
 

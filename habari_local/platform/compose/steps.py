@@ -13,8 +13,8 @@ from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.cleanup import remove_all
 from habari_local.drivers.docker.client import Container, ResourceLabels
 from habari_local.drivers.docker.events import ContainerEvents
-from habari_local.modes._compose import applied, place
-from habari_local.modes.base import SAME, Context, Say, Step
+from habari_local.platform.compose import applied_state, handles
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 START_SECONDS = 90.0  # of doing nothing, after which `up` gives up on a service
 
@@ -55,12 +55,12 @@ class Bringup:
 def folders(mode: str) -> Step:
     """Return the step that makes the project's folder and the one that the hub sees."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("making folders")
-        server = private_folder(ctx.checkout.of_mode(mode) / place.SERVER_FOLDER)
+        server = private_folder(ctx.checkout.of_mode(mode) / handles.SERVER_FOLDER)
         container_user.chown(server)
         if not project_folder(ctx.project_path):
-            return SAME
+            return UNCHANGED
         container_user.chown(ctx.project_path)
         return f"made {ctx.project_path}"
 
@@ -82,15 +82,15 @@ def containers(
     those before it starts, so that no hub looks for servers that it can't reach yet.
     """
 
-    def action(ctx: Context, say: Say) -> str:
-        project = place.project(ctx, mode)
+    def action(ctx: Context, say: Progress) -> str:
+        project = handles.project(ctx, mode)
         project.end_leftovers()
         bringup.begin()
         for name, text in render(ctx).items():
             write_changed(ctx.checkout.of_mode(mode) / name, text)
-        if applied.holds(project, bringup.now):
+        if applied_state.holds(project, bringup.now):
             bringup.same = {each.service for each in bringup.now if each.service}
-            return SAME
+            return UNCHANGED
         say("Docker Compose makes the containers")
         bringup.follow()
         earlier = bringup.look()
@@ -101,14 +101,14 @@ def containers(
         project.up(only(ctx), cancel=ctx.cancel)
         now = bringup.look()
         if not only(ctx):
-            applied.note(project, bringup.now)
+            applied_state.note(project, bringup.now)
         bringup.same = {name for name, since in now.items() if earlier.get(name) == since}
         if now == earlier:
-            return SAME
+            return UNCHANGED
         return f"started {', '.join(sorted(set(now) - bringup.same))}"
 
     def undo(ctx: Context) -> None:
-        place.project(ctx, mode).end_leftovers()
+        handles.project(ctx, mode).end_leftovers()
         remove_all(bringup.ours, but=bringup.before, interrupted=bringup.watch is not None)
 
     return Step("containers", "containers", action, after, undo)
@@ -117,18 +117,18 @@ def containers(
 def again(bringup: Bringup, mode: str, after: tuple[str, ...]) -> Step:
     """Return the step that starts what waited for the buckets, or has another key since."""
 
-    def action(ctx: Context, say: Say) -> str:
-        project = place.project(ctx, mode)
-        if applied.holds(project, bringup.now):
-            return SAME
+    def action(ctx: Context, say: Progress) -> str:
+        project = handles.project(ctx, mode)
+        if applied_state.holds(project, bringup.now):
+            return UNCHANGED
         say("Docker Compose makes the containers")
         bringup.follow()
         earlier = bringup.look()
         project.up((), cancel=ctx.cancel)
         now = bringup.look()
-        applied.note(project, bringup.now)
+        applied_state.note(project, bringup.now)
         bringup.same -= {name for name, since in now.items() if earlier.get(name) != since}
-        return SAME if now == earlier else "started"
+        return UNCHANGED if now == earlier else "started"
 
     return Step("server", "what needs the key", action, after)
 
@@ -145,7 +145,7 @@ def service(
     It ends at once, with the container's last lines, when the container ends or is unhealthy.
     """
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         if not ctx.wait and name != "s3":
             return "not waited for"
         container = bringup.container(name)
@@ -153,7 +153,7 @@ def service(
         # again and again took a third of the time that the containers need for themselves.
         seen = not page and container is not None and container.health == "healthy"
         if name in bringup.same and (seen or (page and polling.http_ok(page))):
-            return SAME
+            return UNCHANGED
         watch = bringup.follow()
         effort = polling.Effort(lambda: _processor_time(container))
 
@@ -172,7 +172,7 @@ def service(
             hint=f"habari-local logs {name}",
             works=works,
         )
-        return SAME if name in bringup.same else "answers"
+        return UNCHANGED if name in bringup.same else "answers"
 
     return Step(name, title, action, after)
 
@@ -188,10 +188,10 @@ def _processor_time(container: Container | None) -> float:
 def networks(bringup: Bringup, partners: Callable[[Context], Mapping[str, str]]) -> Step:
     """Return the step that has containers join the networks of users who came meanwhile."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("joining users' networks")
         joined = _join(bringup, partners(ctx))
-        return f"joined {joined}" if joined else SAME
+        return f"joined {joined}" if joined else UNCHANGED
 
     return Step("networks", "users' networks", action, ("containers",))
 

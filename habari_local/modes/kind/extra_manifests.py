@@ -14,10 +14,10 @@ from habari_local.helm_values import chart_source, schema
 from habari_local.helm_values.chart import open_chart
 from habari_local.identity.users import people
 from habari_local.images import bundled_binaries
-from habari_local.modes._compose import buckets
-from habari_local.modes._helm.steps import Deployment
-from habari_local.modes.base import SAME, Context, Say, Step
-from habari_local.modes.kind import place, policies
+from habari_local.modes.kind import handles, policies
+from habari_local.platform.compose import s3_setup
+from habari_local.platform.helm.steps import Deployment
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 MANIFESTS = "dev.habari/manifests"  # annotation of the namespace: what was applied
 KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")  # these alone are in the secret
@@ -39,22 +39,22 @@ def images(ctx: Context) -> dict[str, str]:
 def files(after: tuple[str, ...]) -> Step:
     """Return the step that writes what kind, kubectl and helm read, and has the chart check it."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("checking the values against the chart's schema")
         changed = render_all(ctx)
         root = ctx.checkout.root
-        chart = chart_source.chart_path(ctx.settings, root, place.environ(ctx), cancel=ctx.cancel)
+        chart = chart_source.chart_path(ctx.settings, root, handles.environ(ctx), cancel=ctx.cancel)
         schema.check(open_chart(chart), deployment(ctx).values, root)
-        return f"fit {open_chart(chart).title}" if changed else SAME
+        return f"fit {open_chart(chart).title}" if changed else UNCHANGED
 
     return Step("values", "chart and values", action, after)
 
 
 def render_all(ctx: Context) -> bool:
     """Write the cluster's configuration and the third layer of values; return if that changed."""
-    folder, root = ctx.checkout.of_mode(place.NAME), ctx.checkout.root
-    known = place.pushed(ctx, images(ctx))
-    server = buckets.environment(ctx, place.NAME)
+    folder, root = ctx.checkout.of_mode(handles.NAME), ctx.checkout.root
+    known = handles.pushed(ctx, images(ctx))
+    server = s3_setup.environment(ctx, handles.NAME)
     told = {name: text for name, text in server.items() if name not in KEY}
     own = {name: known[name] for name in CHART_IMAGES if name in known}
     hub = values.HubFiles(
@@ -64,7 +64,7 @@ def render_all(ctx: Context) -> bool:
     changed = write_changed(folder / "values.yaml", values.as_yaml(found))
     text = (root / "kind" / "cluster.yaml").read_text(encoding="utf-8")
     services = ["hub", *images(ctx)]
-    shared = place.shared(ctx) if ctx.settings.nodes > 1 else ""
+    shared = handles.shared(ctx) if ctx.settings.nodes > 1 else ""
     made = render.cluster(text, root, ctx.settings, ctx.project_path, services, shared)
     return write_changed(folder / "cluster.yaml", made) or changed
 
@@ -75,27 +75,27 @@ def deployment(ctx: Context) -> Deployment:
     layers = (
         chart_source.production_values(root),
         root / "kind" / "values.yaml",
-        root / ".habari" / place.NAME / "values.yaml",
+        root / ".habari" / handles.NAME / "values.yaml",
     )
-    chart = chart_source.chart_path(ctx.settings, root, place.environ(ctx))
-    return Deployment(place.cluster(ctx), place.release(ctx), chart, layers)
+    chart = chart_source.chart_path(ctx.settings, root, handles.environ(ctx))
+    return Deployment(handles.cluster(ctx), handles.release(ctx), chart, layers)
 
 
 def manifests(after: tuple[str, ...]) -> Step:
     """Return the step that has the cluster run S3 and the stand-in as kind/manifests say."""
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         names = [name for name in ("s3", "github") if name in images(ctx)]
         text = render.as_list(_objects(ctx, names))
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        cluster = place.cluster(ctx)
-        if cluster.annotation(place.NAMESPACE, MANIFESTS) == digest:
-            return SAME
+        cluster = handles.cluster(ctx)
+        if cluster.annotation(handles.NAMESPACE, MANIFESTS) == digest:
+            return UNCHANGED
         say("kubectl apply")
-        file = ctx.checkout.of_mode(place.NAME) / "manifests.json"
+        file = ctx.checkout.of_mode(handles.NAME) / "manifests.json"
         write_private(file, text)
         apply(ctx, str(file))
-        cluster.annotate(place.NAMESPACE, MANIFESTS, digest)
+        cluster.annotate(handles.NAMESPACE, MANIFESTS, digest)
         return f"applied {', '.join([*names, 'pages'])}"
 
     return Step("manifests", "S3 and stand-in in the cluster", action, after)
@@ -103,7 +103,7 @@ def manifests(after: tuple[str, ...]) -> Step:
 
 def _objects(ctx: Context, names: Sequence[str]) -> list[object]:
     folder = ctx.checkout.root / "kind" / "manifests"
-    known = place.pushed(ctx, images(ctx))
+    known = handles.pushed(ctx, images(ctx))
     users = people(ctx.settings)
     secrets = render.secrets_of(ctx.settings, ctx.secrets, users, names)
     pages = render.pages(ctx.checkout.root / "hub" / "templates")
@@ -112,11 +112,11 @@ def _objects(ctx: Context, names: Sequence[str]) -> list[object]:
 
 def apply(ctx: Context, file: str) -> None:
     """Have the cluster hold what a file says."""
-    cluster = place.cluster(ctx)
-    program = bundled_binaries.program(place.images(ctx), "kubectl")
+    cluster = handles.cluster(ctx)
+    program = bundled_binaries.program(handles.images(ctx), "kubectl")
     argv = [str(program), "--kubeconfig", str(cluster.kubeconfig), "--context", cluster.context]
-    argv += ["--namespace", place.NAMESPACE, "apply", "--server-side", "--force-conflicts"]
-    run([*argv, "--filename", file], env=place.environ(ctx), cancel=ctx.cancel)
+    argv += ["--namespace", handles.NAMESPACE, "apply", "--server-side", "--force-conflicts"]
+    run([*argv, "--filename", file], env=handles.environ(ctx), cancel=ctx.cancel)
 
 
 def key(after: tuple[str, ...]) -> Step:
@@ -124,6 +124,6 @@ def key(after: tuple[str, ...]) -> Step:
 
     def use(ctx: Context, told: dict[str, str]) -> bool:
         wanted = {name: told[name] for name in KEY}
-        return place.cluster(ctx).keep_secret(place.NAMESPACE, "habari-s3", wanted)
+        return handles.cluster(ctx).keep_secret(handles.NAMESPACE, "habari-s3", wanted)
 
-    return buckets.step(place.NAME, use, after)
+    return s3_setup.step(handles.NAME, use, after)

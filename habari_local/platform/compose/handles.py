@@ -11,17 +11,17 @@ from habari_local.drivers import processes
 from habari_local.drivers.docker import compose
 from habari_local.drivers.docker import endpoint as docker_endpoint
 from habari_local.drivers.docker.client import ResourceLabels
-from habari_local.modes.base import Context
+from habari_local.platform.mode import Context
 
 SERVER_FOLDER = "server"  # what the hub sees of the rendered files
 
 
-def ours(ctx: Context, mode: str) -> ResourceLabels:
+def resource_labels(ctx: Context, mode: str) -> ResourceLabels:
     """Return whose things in the engine are this mode's."""
     return ResourceLabels(ctx.checkout.id, mode)
 
 
-def place(ctx: Context, mode: str, images: Mapping[str, str]) -> Place:
+def render_place(ctx: Context, mode: str, images: Mapping[str, str]) -> Place:
     """Return what the machine and the checkout add to the settings."""
     socket = engine_socket(ctx)
     return Place(

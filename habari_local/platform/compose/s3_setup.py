@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from habari_local.config.secrets import keep
-from habari_local.modes.base import SAME, Context, S3Endpoint, Say, Step
+from habari_local.platform.mode import UNCHANGED, Context, Progress, S3Endpoint, Step
 from habari_local.s3.bootstrap import bootstrap
 from habari_local.s3.s3_client import Buckets, S3Access, S3Target
 from habari_local.s3.server_env import server_environment
@@ -19,7 +19,7 @@ def step(mode: str, use: Callable[[Context, dict[str, str]], bool], after: tuple
     `use` is given the variables of users' servers and returns whether that changed anything.
     """
 
-    def action(ctx: Context, say: Say) -> str:
+    def action(ctx: Context, say: Progress) -> str:
         say("making the buckets lake and notebooks")
         names = Buckets(ctx.settings.lake_bucket, ctx.settings.notebooks_bucket)
         access = bootstrap(target(ctx), names, _kept(ctx, mode))
@@ -27,7 +27,7 @@ def step(mode: str, use: Callable[[Context, dict[str, str]], bool], after: tuple
         known = dict(zip(key_names(mode), told, strict=True))
         ctx.secrets.update(keep(ctx.checkout.state, known))
         if not use(ctx, environment(ctx, mode)):
-            return SAME
+            return UNCHANGED
         return "made" if access.user_made else "the given key serves"
 
     return Step("buckets", "buckets and key", action, after)

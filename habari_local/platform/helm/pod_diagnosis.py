@@ -8,8 +8,8 @@ from habari_local.drivers.kubernetes import events as k8s_events
 from habari_local.drivers.kubernetes import node_pressure
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.modes._helm.arrival import evidence
-from habari_local.modes.base import Trouble
+from habari_local.platform.helm.readiness import evidence
+from habari_local.platform.mode import PodIssue
 
 # Rung of `why` → words by which a state or an event belongs there; the first that fits.
 RUNGS = {
@@ -21,13 +21,13 @@ OTHERWISE = "spawner"
 GOING = "skip schedule deleting pod"  # no trouble: somebody took the pod away
 
 
-def of_component(cluster: Cluster, namespace: str, component: str) -> Trouble | None:
+def of_component(cluster: Cluster, namespace: str, component: str) -> PodIssue | None:
     """Return what keeps the newest pod of a component from running; None if nothing is told."""
     found = [each for each in cluster.pods(namespace) if each.component == component]
     return _of(cluster, namespace, _newest(found)) if found else None
 
 
-def of_user(cluster: Cluster, namespace: str, user: str) -> Trouble | None:
+def of_user(cluster: Cluster, namespace: str, user: str) -> PodIssue | None:
     """Return what keeps a user's server from running, or kept the last one; None if nothing is."""
     found = [each for each in cluster.pods(namespace) if each.user == user]
     if found:
@@ -36,14 +36,16 @@ def of_user(cluster: Cluster, namespace: str, user: str) -> Trouble | None:
     since = [n for n, each in enumerate(happened) if each.reason == k8s_events.STARTED]
     after = happened[since[-1] + 1 :] if since else happened
     failed = [str(each) for each in after if each.warning and GOING not in each.message]
-    return Trouble(_rung(failed[-1]), failed[-1], [str(each) for each in after]) if failed else None
+    return (
+        PodIssue(_rung(failed[-1]), failed[-1], [str(each) for each in after]) if failed else None
+    )
 
 
 def _newest(found: Sequence[Pod]) -> Pod:
     return max(found, key=lambda each: each.created)
 
 
-def _of(cluster: Cluster, namespace: str, pod: Pod) -> Trouble | None:
+def _of(cluster: Cluster, namespace: str, pod: Pod) -> PodIssue | None:
     if pod.ready:
         return None
     claimed = [each for name in pod.claims for each in k8s_events.of(cluster, namespace, name)]
@@ -52,7 +54,7 @@ def _of(cluster: Cluster, namespace: str, pod: Pod) -> Trouble | None:
     if unbound and (not seen or _rung(seen) == "volume"):
         seen = f"Unschedulable, PersistentVolumeClaim: {unbound[-1]}"
     seen = seen or k8s_events.not_found(cluster, namespace, pod.name)
-    return Trouble(_rung(seen), seen, evidence(cluster, namespace, pod)) if seen else None
+    return PodIssue(_rung(seen), seen, evidence(cluster, namespace, pod)) if seen else None
 
 
 def _rung(seen: str) -> str:

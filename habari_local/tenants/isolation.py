@@ -12,8 +12,8 @@ from habari_local.drivers.kubernetes import probe_pod
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.helm_values.rules.accessors import text_at
 from habari_local.helm_values.values import Data
-from habari_local.modes.base import Context, Endpoints
-from habari_local.modes.cluster import place
+from habari_local.modes.cluster import handles
+from habari_local.platform.mode import Context, Endpoints
 
 # What the account of a tenant's hub must not be allowed in another namespace.
 RIGHTS = (("get", "secrets"), ("list", "pods"), ("create", "pods"), ("get", "configmaps"))
@@ -34,7 +34,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Party:
+class TenantUnderTest:
     """A tenant that is up."""
 
     name: str
@@ -45,12 +45,12 @@ class Party:
     @property
     def cluster(self) -> Cluster:
         """Its cluster."""
-        return place.cluster(self.ctx)
+        return handles.cluster(self.ctx)
 
     @property
     def namespace(self) -> str:
         """Its namespace."""
-        return place.namespace(self.ctx)
+        return handles.namespace(self.ctx)
 
     def probe(self) -> probe_pod.ProbeTarget:
         """Return where its probes run."""
@@ -76,7 +76,9 @@ class Party:
         return found
 
 
-def findings(parties: Sequence[Party], buckets: Callable[[Party, Party], str]) -> Iterator[Finding]:
+def findings(
+    parties: Sequence[TenantUnderTest], buckets: Callable[[TenantUnderTest, TenantUnderTest], str]
+) -> Iterator[Finding]:
     """Yield what was found of each tenant and each other; of one alone, what it can reach itself.
 
     `buckets` tells what a tenant's key may do in another's buckets, "" if nothing.
@@ -90,7 +92,7 @@ def findings(parties: Sequence[Party], buckets: Callable[[Party, Party], str]) -
         yield Finding(one.name, other.name, "key in buckets", not seen, seen or "refused")
 
 
-def _network(parties: Sequence[Party]) -> Iterator[Finding]:
+def _network(parties: Sequence[TenantUnderTest]) -> Iterator[Finding]:
     with ExitStack() as stack:
         servers = {
             each.name: stack.enter_context(probe_pod.listener(each.probe())) for each in parties
@@ -109,7 +111,7 @@ def _network(parties: Sequence[Party]) -> Iterator[Finding]:
                 yield Finding(one.name, name or one.name, f"server to {what}", good, told)
 
 
-def _names(one: Party, other: Party) -> Iterator[Finding]:
+def _names(one: TenantUnderTest, other: TenantUnderTest) -> Iterator[Finding]:
     s3, theirs = one.endpoints.s3, other.endpoints.s3
     pairs = {
         "address": (one.endpoints.hub_url, other.endpoints.hub_url),
@@ -122,7 +124,7 @@ def _names(one: Party, other: Party) -> Iterator[Finding]:
     yield Finding(one.name, other.name, "address, buckets, key", not same, told)
 
 
-def _rights(one: Party, other: Party) -> Iterator[Finding]:
+def _rights(one: TenantUnderTest, other: TenantUnderTest) -> Iterator[Finding]:
     from kubernetes import client
 
     ask = client.AuthorizationV1Api(one.cluster.api.api_client).create_subject_access_review
@@ -138,7 +140,7 @@ def _rights(one: Party, other: Party) -> Iterator[Finding]:
     yield Finding(one.name, other.name, "rights of the hub's account", not may, told)
 
 
-def _token(one: Party, other: Party) -> Finding:
+def _token(one: TenantUnderTest, other: TenantUnderTest) -> Finding:
     import requests
 
     tried, token = "token at the hub", one.endpoints.hub_api_token

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol, runtime_checkable
 
-from habari_local.modes.base import Context
+from habari_local.platform.mode import Context
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Home:
 
 
 @runtime_checkable
-class Keeping(Protocol):
+class SupportsBackup(Protocol):
     """A mode out of which homes and the hub's database can be taken, and put back.
 
     What `put_home` and `put_database` read, the same mode's `take_…` wrote.

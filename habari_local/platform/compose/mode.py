@@ -20,8 +20,8 @@ from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker.cleanup import remove_all
 from habari_local.drivers.docker.client import Container
 from habari_local.images import space
-from habari_local.modes._compose import buckets, images, place
-from habari_local.modes.base import SHELL, Context, Program, ServiceStatus, Stopped
+from habari_local.platform.compose import handles, image_steps, s3_setup
+from habari_local.platform.mode import SHELL, Context, DownResult, Program, ServiceStatus
 
 LAST = ("s3", "db")  # stopped after the others, so that saves under way end
 
@@ -67,7 +67,7 @@ class ComposeMode:
 
     def ours(self, ctx: Context) -> docker_client.ResourceLabels:
         """Return what is this mode's in the engine."""
-        return place.ours(ctx, self.name)
+        return handles.resource_labels(ctx, self.name)
 
     def url(self, ctx: Context, service: str) -> str:
         """Return a service's address on this machine, without a slash at its end; or nothing."""
@@ -166,7 +166,7 @@ class ComposeMode:
     def running_images(self, ctx: Context) -> Mapping[str, str]:
         """Return the image of each service, and of users' servers, with its digest."""
         services = dict.fromkeys([*self.services(ctx), "notebook"])
-        names = images.references(ctx, [each for each in services if each != "db"])
+        names = image_steps.references(ctx, [each for each in services if each != "db"])
         found = {service: docker_images.find(name) for service, name in names.items()}
         return {
             service: f"{names[service]} {image.id}" for service, image in found.items() if image
@@ -174,7 +174,7 @@ class ComposeMode:
 
     def lacking(self, ctx: Context) -> str:
         """Return that the image of users' servers is not in the engine."""
-        reference = images.references(ctx, ["notebook"])["notebook"]
+        reference = image_steps.references(ctx, ["notebook"])["notebook"]
         return "" if docker_images.find(reference) else f"image {reference}: not in the engine"
 
     def kill(self, ctx: Context, part: str) -> None:
@@ -199,9 +199,9 @@ class ComposeMode:
         found = docker_client.volumes(self.ours(ctx)) if docker_client.reachable() else ()
         return [f"volume {name}" for name in found]
 
-    def down(self, ctx: Context, *, wipe: bool) -> Stopped:
+    def down(self, ctx: Context, *, wipe: bool) -> DownResult:
         """Stop and remove what carries our labels: users' servers and hub first, then S3."""
-        interrupted = place.project(ctx, self.name).end_leftovers()
+        interrupted = handles.project(ctx, self.name).end_leftovers()
         ours = self.ours(ctx)
         found = docker_client.containers(ours)
         docker_client.remove(each for each in found if each.service not in LAST)
@@ -209,13 +209,13 @@ class ComposeMode:
         names = tuple(dict.fromkeys(each.title for each in found))
         volumes = tuple(self.data(ctx))
         if not wipe:
-            return Stopped(names, volumes)
+            return DownResult(names, volumes)
         docker_client.remove_volumes(docker_client.volumes(ours))
         folder = ctx.checkout.root / ".habari" / self.name
-        (folder / place.SERVER_FOLDER / "server.env").unlink(missing_ok=True)
+        (folder / handles.SERVER_FOLDER / "server.env").unlink(missing_ok=True)
         (folder / "notebook.env").unlink(missing_ok=True)
-        forget(ctx.checkout.root / ".habari", buckets.key_names(self.name))
-        return Stopped(names, (), volumes)
+        forget(ctx.checkout.root / ".habari", s3_setup.key_names(self.name))
+        return DownResult(names, (), volumes)
 
 
 def _followed(

@@ -9,9 +9,9 @@ from typing import IO
 
 from habari_local.core.errors import HabariError
 from habari_local.drivers import tar_stream
-from habari_local.modes.base import Context
-from habari_local.modes.kept import Home
 from habari_local.modes.process.services import NAME
+from habari_local.platform.backup_protocol import Home
+from habari_local.platform.mode import Context
 
 
 def homes(ctx: Context) -> Sequence[Home]:

@@ -1,0 +1,1 @@
+"""What the modes share: the Mode protocol, and the Compose and Helm platforms."""
