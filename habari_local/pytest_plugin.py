@@ -50,16 +50,16 @@ def habari(pytestconfig: pytest.Config) -> Iterator[Endpoints]:
 @pytest.fixture(scope="session")
 def habari_user(pytestconfig: pytest.Config, habari: Endpoints) -> Iterator[User]:
     """A user with a running server, which is stopped at the end unless it ran before."""
-    from habari_local.drills.people import Hub, Person
+    from habari_local.drills.hub_client import HubClient, HubUser
 
-    hub, runs = Hub(habari), True
+    hub, runs = HubClient(habari), True
     name = pytestconfig.getoption("--habari-user") or _first(habari)
     with _told():
         if habari.hub:
             hub.ensure(name)
             runs = hub.runs(name)
             hub.start(name)
-        person = Person(habari, name, NOTE)
+        person = HubUser(habari, name, NOTE)
     yield User(name, person.url.removesuffix("api/contents"), person.web)
     person.leave()
     if not runs:

@@ -17,9 +17,9 @@ from habari_local.core.console import Result, Table
 from habari_local.core.errors import FAILED, USAGE, HabariError
 
 if TYPE_CHECKING:
-    from habari_local.drills.faults import Injected
-    from habari_local.drills.ledger import Attempt, Verdict
-    from habari_local.drills.people import Person
+    from habari_local.drills.fault_injection import InjectedFault
+    from habari_local.drills.hub_client import HubUser
+    from habari_local.drills.save_ledger import SaveAttempt, Verdict
     from habari_local.platform.mode import Context, Endpoints, Mode
 
 app = typer.Typer(
@@ -68,22 +68,22 @@ def save(
     Example: habari-local drill save --seconds 120 --fault s3-killed --fault hub-killed
     """
     from habari_local import active
-    from habari_local.drills.faults import chosen
-    from habari_local.drills.ledger import judged
+    from habari_local.drills.bucket_reader import BucketReader
+    from habari_local.drills.fault_injection import select_faults
     from habari_local.drills.plot import svg
-    from habari_local.drills.saving import at_work
-    from habari_local.drills.stored import Shelf
+    from habari_local.drills.save_ledger import verify
+    from habari_local.drills.save_load import start_servers
 
     found, ctx = active.running(mode)
     where = found.endpoints(ctx)
-    pace = Pace(seconds, rate, chosen(fault or (), found, ctx))
+    pace = Pace(seconds, rate, select_faults(fault or (), found, ctx))
     run = f"drill-{secrets.token_hex(3)}"
-    with at_work(where, _people(where, users), run) as people:
+    with start_servers(where, _people(where, users), run) as people:
         attempts, faults = _drilled(found, ctx, people, pace, run)
-        shelf = Shelf(where.s3, ctx.settings.s3_backend)
+        shelf = BucketReader(where.s3, ctx.settings.s3_backend)
         names = {each.name for each in attempts}
         sys.stderr.write(f"reading {len(names)} documents back …\n")
-        verdict = judged(attempts, shelf.read_all(names).get)
+        verdict = verify(attempts, shelf.read_all(names).get)
         if verdict.good:
             shelf.clear(run)
     path = plot or ctx.checkout.report / f"drill-{found.name}.svg"
@@ -110,29 +110,29 @@ def _people(where: Endpoints, users: int | None) -> list[str]:
 
 
 def _drilled(
-    mode: Mode, ctx: Context, people: Sequence[Person], pace: Pace, run: str
-) -> tuple[list[Attempt], list[Injected]]:
+    mode: Mode, ctx: Context, people: Sequence[HubUser], pace: Pace, run: str
+) -> tuple[list[SaveAttempt], list[InjectedFault]]:
     """Return every save and every fault."""
     from habari_local import active, lifecycle
     from habari_local.core.console import unseen
-    from habari_local.drills.faults import Clock, injected
-    from habari_local.drills.saving import Desk, Office
+    from habari_local.drills.fault_injection import Clock, inject
+    from habari_local.drills.save_load import Saver, SaverPool
 
     def mend() -> None:
         _, fresh = active.current(mode.name)
         lifecycle.up(mode, fresh, keep=True, show=unseen)
 
     clock = Clock(pace.seconds)
-    with Office([Desk(person, run, pace.rate, clock) for person in people]) as office:
-        done = list(injected(pace.faults, mode, ctx, mend, clock))
+    with SaverPool([Saver(person, run, pace.rate, clock) for person in people]) as office:
+        done = list(inject(pace.faults, mode, ctx, mend, clock))
     mend()
     return office.attempts, done
 
 
 def _data(
-    verdict: Verdict, attempts: Sequence[Attempt], faults: Sequence[Injected]
+    verdict: Verdict, attempts: Sequence[SaveAttempt], faults: Sequence[InjectedFault]
 ) -> dict[str, Any]:
-    from habari_local.drills.faults import back_after
+    from habari_local.drills.fault_injection import back_after
 
     answers = sorted(each.seconds for each in attempts if each.outcome == "saved")
     return {

@@ -15,10 +15,10 @@ from habari_local.core.errors import FAILED, HabariError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from habari_local.drills.belongings import Compared, Seen
-    from habari_local.drills.people import Person
-    from habari_local.drills.rehearsal import Up
-    from habari_local.drills.second_checkout import SecondCheckout
+    from habari_local.drills.hub_client import HubUser
+    from habari_local.drills.scratch_platform import Up
+    from habari_local.drills.user_state import Comparison, Seen
+    from habari_local.drills.worktree import Worktree
 
 
 def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
@@ -29,18 +29,18 @@ def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
 
     Example: habari-local drill restore --mode kind
     """
-    from habari_local.drills import belongings
-    from habari_local.drills.rehearsal import at_work, rehearsal
+    from habari_local.drills import user_state
+    from habari_local.drills.scratch_platform import scratch_platform, start_servers
 
     began, run, chosen = time.monotonic(), f"drill-{secrets.token_hex(3)}", mode or "kind"
-    with rehearsal("restore", chosen, _say) as (second, up):
+    with scratch_platform("restore", chosen, _say) as (second, up):
         _say("bringing up a platform")
         second.be_working_tree()
         up()
-        people = at_work(second, run)
+        people = start_servers(second, run)
         for person in people:
-            belongings.make(person, run)
-        before = _lasting(belongings.seen(people, run))
+            user_state.create(person, run)
+        before = _lasting(user_state.read_state(people, run))
         backup = str(second.root / ".habari" / "backup")
         _say("backing up")
         took = _timed(lambda: second.call("backup", "create", "--to", backup))
@@ -49,7 +49,7 @@ def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
         back = _timed(lambda: second.call("backup", "restore", backup))
         for person in people:
             person.hub.start(person.name)
-        found = belongings.compared(before, _lasting(belongings.seen(people, run)))
+        found = user_state.compare(before, _lasting(user_state.read_state(people, run)))
     seconds = time.monotonic() - began
     about = {"backup": took, "restore": back, "seconds": seconds}
     return _told(found, about, as_json=as_json)
@@ -63,7 +63,7 @@ def _lasting(seen: Mapping[str, Seen]) -> dict[str, Seen]:
     }
 
 
-def _destroyed(second: SecondCheckout, up: Up, people: Sequence[Person], mode: str) -> None:
+def _destroyed(second: Worktree, up: Up, people: Sequence[HubUser], mode: str) -> None:
     """Delete the platform and make it anew, and see that nothing of before is there.
 
     Raises:
@@ -92,7 +92,7 @@ def _timed(action: Any) -> float:
     return time.monotonic() - began
 
 
-def _told(found: Sequence[Compared], about: dict[str, float], *, as_json: bool) -> Result:
+def _told(found: Sequence[Comparison], about: dict[str, float], *, as_json: bool) -> Result:
     bad = [each for each in found if not each.good]
     rows = [
         (each.owner, each.what, "ok" if each.good else "DIFFERS", each.before, each.after)

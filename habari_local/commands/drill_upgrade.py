@@ -15,7 +15,7 @@ from habari_local.core.console import Result, Table
 from habari_local.core.errors import FAILED
 
 if TYPE_CHECKING:
-    from habari_local.drills.belongings import Compared
+    from habari_local.drills.user_state import Comparison
 
 
 def upgrade(
@@ -33,25 +33,25 @@ def upgrade(
 
     Example: habari-local drill upgrade --from main --mode kind
     """
-    from habari_local.drills import belongings
-    from habari_local.drills.rehearsal import at_work, rehearsal
+    from habari_local.drills import user_state
+    from habari_local.drills.scratch_platform import scratch_platform, start_servers
 
     began, run = time.monotonic(), f"drill-{secrets.token_hex(3)}"
-    with rehearsal("upgrade", mode or "kind", _say) as (second, up):
+    with scratch_platform("upgrade", mode or "kind", _say) as (second, up):
         _say(f"bringing up {reference}")
         second.be(reference)
         up()
-        people = at_work(second, run)
+        people = start_servers(second, run)
         for person in people:
-            belongings.make(person, run)
-        before = belongings.seen(people, run)
-        found: list[tuple[str, Compared]] = []
+            user_state.create(person, run)
+        before = user_state.read_state(people, run)
+        found: list[tuple[str, Comparison]] = []
         for step in ("upgraded", "back"):
             _say("upgrading to the working tree" if step == "upgraded" else f"back to {reference}")
             second.be_working_tree() if step == "upgraded" else second.be(reference)
             up()
-            after = belongings.seen(people, run)
-            found += [(step, each) for each in belongings.compared(before, after)]
+            after = user_state.read_state(people, run)
+            found += [(step, each) for each in user_state.compare(before, after)]
     bad = [each for _, each in found if not each.good]
     seconds = time.monotonic() - began
     rows = [

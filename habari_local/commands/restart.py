@@ -50,9 +50,9 @@ def restart(name: TargetName, mode: ModeName = None, as_json: AsJson = False) ->
 
 def _routes(where: Endpoints) -> None:
     """Have the hub give a fresh proxy the routes to users' servers: it looks each 5 minutes."""
-    from habari_local.drills.people import Hub
+    from habari_local.drills.hub_client import HubClient
 
-    hub = Hub(where)
+    hub = HubClient(where)
     try:
         hub.ask("POST", "proxy")
     finally:
@@ -62,9 +62,9 @@ def _routes(where: Endpoints) -> None:
 def _server(where: Endpoints, user: str) -> None:
     """Have the hub stop a user's server and start it."""
     from habari_local.core import polling
-    from habari_local.drills.people import Hub
+    from habari_local.drills.hub_client import HubClient
 
-    hub = Hub(where)
+    hub = HubClient(where)
     try:
         hub.ensure(user)
         hub.stop(user)

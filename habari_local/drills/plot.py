@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from habari_local.drills.faults import Injected
-from habari_local.drills.ledger import Attempt
+from habari_local.drills.fault_injection import InjectedFault
+from habari_local.drills.save_ledger import SaveAttempt
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 960, 340, 60, 64, 40
 BARS = 120  # at most
 COLOURS = {"saved": "#0a7d55", "unconfirmed": "#d98e04", "refused": "#c0392b"}
 
 
-def svg(title: str, attempts: Sequence[Attempt], faults: Sequence[Injected]) -> str:
+def svg(title: str, attempts: Sequence[SaveAttempt], faults: Sequence[InjectedFault]) -> str:
     """Return the plot as SVG: bars of answers, stacked, over bands of faults."""
     end = max([1.0, *(each.told for each in attempts), *(each.mended for each in faults)])
     wide = max(1, math.ceil(end / BARS))  # seconds a bar
@@ -64,7 +64,7 @@ def _legend() -> list[str]:
     ]
 
 
-def _band(fault: Injected, across: float, number: int) -> str:
+def _band(fault: InjectedFault, across: float, number: int) -> str:
     x, wide = LEFT + fault.began * across, (fault.mended - fault.began) * across
     title = f"{fault.name}, {fault.began:.0f} s to {fault.mended:.0f} s"
     label = ""

@@ -7,17 +7,17 @@ import subprocess
 
 import pytest
 
-from habari_local.drills.belongings import compared
+from habari_local.drills.user_state import compare
 from tests.scratch import Scratch, must_be_able_to_run
 
 
 def test_what_differs_or_is_gone_is_found() -> None:
     before = {"ada": {"server": "since 1", "account": "admin"}, "grace": {"server": "since 2"}}
-    same = compared(before, before)
+    same = compare(before, before)
     assert len(same) == 3
     assert all(each.good for each in same)
     after = {"ada": {"server": "since 3", "account": "admin", "more": "new"}}
-    bad = [each for each in compared(before, after) if not each.good]
+    bad = [each for each in compare(before, after) if not each.good]
     assert [(each.owner, each.after) for each in bad] == [("ada", "since 3"), ("grace", "gone")]
 
 

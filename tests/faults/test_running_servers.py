@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from habari_local.drills.people import Hub
+from habari_local.drills.hub_client import HubClient
 from habari_local.platform.mode import Endpoints, S3Endpoint
 from tests.scratch import Scratch, free_offset, must_be_able_to_run
 from tests.waiting import wait_for
@@ -46,10 +46,10 @@ def crowded(scratch: Scratch, mode: str) -> Iterator[Scratch]:
     scratch.good("down", "--wipe", "--yes")
 
 
-def hub_of(scratch: Scratch) -> Hub:
+def hub_of(scratch: Scratch) -> HubClient:
     found = scratch.endpoints()
     names = {name: found[name] for name in Endpoints.__dataclass_fields__}
-    return Hub(Endpoints(**{**names, "s3": S3Endpoint(**found["s3"])}))
+    return HubClient(Endpoints(**{**names, "s3": S3Endpoint(**found["s3"])}))
 
 
 def servers(scratch: Scratch, mode: str) -> set[object]:

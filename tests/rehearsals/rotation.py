@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from habari_local.drills.people import Hub, Person
-from habari_local.drills.second_checkout import read
+from habari_local.drills.hub_client import HubClient, HubUser
+from habari_local.drills.worktree import read
 from habari_local.s3.key_file import KeyFile
 from habari_local.s3.s3_client import S3Access, S3Target, iam_client
 from tests.rehearsals.foreign import Foreign, good
@@ -47,10 +47,10 @@ def rotated(of: Foreign, scratch: Scratch) -> Rotation:
     of.own.keep_secret("trial", "habari-s3", {**kept, **own})
     good(scratch, "up")
     where = read(good(scratch, "endpoints"))
-    name, hub = where.users["allowed"][0], Hub(where)
+    name, hub = where.users["allowed"][0], HubClient(where)
     hub.ensure(name)
     hub.start(name)
-    person, found = Person(where, name, "test"), Rotation(access.access_key_id)
+    person, found = HubUser(where, name, "test"), Rotation(access.access_key_id)
     with saving(person, found.heard):
         first = scratch.call(*ROTATE, **administrator)
     found.code, found.behind = first.returncode, json.loads(first.stdout)["behind"]
@@ -78,7 +78,7 @@ def _bootstrapped(scratch: Scratch, administrator: dict[str, str]) -> S3Access:
 
 
 @contextmanager
-def saving(person: Person, heard: list[str]) -> Iterator[None]:
+def saving(person: HubUser, heard: list[str]) -> Iterator[None]:
     """Have somebody save again and again; what is heard of each save is kept."""
     over, began = threading.Event(), len(heard)
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from habari_local.core import polling
-from habari_local.drills import belongings
-from habari_local.drills.people import Hub, Person
-from habari_local.drills.second_checkout import read
+from habari_local.drills import user_state
+from habari_local.drills.hub_client import HubClient, HubUser
+from habari_local.drills.worktree import read
 from tests.rehearsals.foreign import Foreign, call, good
 from tests.scratch import Scratch
 
@@ -21,12 +21,12 @@ def test_a_home_and_an_account_come_back(cluster: Foreign, trial: Scratch) -> No
     """Taken while its server runs; put back when account, server and volume are gone."""
     good(trial, "up")
     where = read(good(trial, "endpoints"))
-    name, hub = where.users["allowed"][0], Hub(where)
+    name, hub = where.users["allowed"][0], HubClient(where)
     hub.ensure(name)
     hub.start(name)
-    one = Person(where, name, "test")
-    belongings.make(one, "kept")
-    before = belongings.seen([one], "kept")
+    one = HubUser(where, name, "test")
+    user_state.create(one, "kept")
+    before = user_state.read_state([one], "kept")
     backup = str(trial.root / "backup")
     made = json.loads(good(trial, "backup create", "--to", backup, "--json"))
     assert {each["part"] for each in made["pieces"]} == {"database", "homes", "lake", "notebooks"}
@@ -38,7 +38,7 @@ def test_a_home_and_an_account_come_back(cluster: Foreign, trial: Scratch) -> No
     assert "--yes-i-mean trial" in refused.stderr
     good(trial, "backup restore", backup, *MEANT)
     hub.start(name)
-    differ = belongings.compared(before, belongings.seen([one], "kept"))
+    differ = user_state.compare(before, user_state.read_state([one], "kept"))
     assert [each.what for each in differ if not each.good] == ["server"], "not in a backup"
     hub.stop(name)
     no_server(cluster)
@@ -56,7 +56,7 @@ def no_server(of: Foreign) -> None:
     )
 
 
-def gone(of: Foreign, hub: Hub, name: str) -> None:
+def gone(of: Foreign, hub: HubClient, name: str) -> None:
     """Delete an account, its server and its volume, which stays until no pod has it any more."""
     if hub.runs(name):
         hub.stop(name)

@@ -13,11 +13,11 @@ from habari_local.config.secrets import MADE, Secrets
 from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drills.documents import notebook_of, text_of, version_in
-from habari_local.drills.faults import DEFAULTS, Injected, back_after, chosen
-from habari_local.drills.ledger import Attempt, Outcome, judged
+from habari_local.drills.fault_injection import DEFAULTS, InjectedFault, back_after, select_faults
 from habari_local.drills.plot import svg
-from habari_local.drills.saving import at_work
+from habari_local.drills.save_ledger import Outcome, SaveAttempt, verify
+from habari_local.drills.save_load import start_servers
+from habari_local.drills.test_documents import notebook_of, text_of, version_in
 from habari_local.modes import get
 from habari_local.platform.mode import Context
 
@@ -28,8 +28,8 @@ def body(version: int, name: str = NAME) -> bytes:
     return json.dumps(notebook_of(text_of(name, version))).encode()
 
 
-def attempts(*outcomes: Outcome) -> list[Attempt]:
-    return [Attempt(n, 0.1, NAME, n, outcome) for n, outcome in enumerate(outcomes, start=1)]
+def attempts(*outcomes: Outcome) -> list[SaveAttempt]:
+    return [SaveAttempt(n, 0.1, NAME, n, outcome) for n, outcome in enumerate(outcomes, start=1)]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def attempts(*outcomes: Outcome) -> list[Attempt]:
 def test_a_save_is_lost_if_it_was_acknowledged_and_nothing_as_new_is_there(
     told: list[Outcome], stored: int | None, lost: int, untrue: int
 ) -> None:
-    verdict = judged(attempts(*told), lambda _: body(stored) if stored else None)
+    verdict = verify(attempts(*told), lambda _: body(stored) if stored else None)
     assert (len(verdict.lost), len(verdict.untrue), verdict.torn) == (lost, untrue, [])
     assert verdict.good == (lost == untrue == 0)
     assert verdict.saved == told.count("saved")
@@ -59,7 +59,7 @@ def test_a_save_is_lost_if_it_was_acknowledged_and_nothing_as_new_is_there(
 
 @pytest.mark.parametrize("damage", [body(2)[:-200], b"", body(2, "drill-1/linus-00001.ipynb")])
 def test_half_a_document_and_somebody_elses_are_torn_and_lose_what_was_there(damage: bytes) -> None:
-    verdict = judged(attempts("saved", "unconfirmed"), lambda _: damage)
+    verdict = verify(attempts("saved", "unconfirmed"), lambda _: damage)
     assert (len(verdict.torn), len(verdict.lost)) == (1, 1)
 
 
@@ -70,31 +70,31 @@ def test_a_document_as_nbformat_writes_it_is_known() -> None:
 
 
 def test_people_are_back_when_the_last_of_those_hit_saves_again() -> None:
-    fault = Injected("s3-killed", 10, 14)
+    fault = InjectedFault("s3-killed", 10, 14)
     other = NAME.replace("grace", "linus")
     told = [
-        Attempt(9, 0.1, NAME, 1, "saved"),
-        Attempt(11, 0.1, NAME, 2, "refused"),
-        Attempt(15, 0.5, NAME, 3, "saved"),
-        Attempt(12, 0.1, other, 1, "saved"),
+        SaveAttempt(9, 0.1, NAME, 1, "saved"),
+        SaveAttempt(11, 0.1, NAME, 2, "refused"),
+        SaveAttempt(15, 0.5, NAME, 3, "saved"),
+        SaveAttempt(12, 0.1, other, 1, "saved"),
     ]
     assert back_after(fault, told) == 5.5
-    assert back_after(fault, [*told, Attempt(13, 0.1, other, 2, "unconfirmed")]) is None
-    assert back_after(Injected("hub-killed", 20, 24), told) == 0.0
+    assert back_after(fault, [*told, SaveAttempt(13, 0.1, other, 2, "unconfirmed")]) is None
+    assert back_after(InjectedFault("hub-killed", 20, 24), told) == 0.0
 
 
 def test_an_unknown_fault_is_told_with_those_that_are_known(tmp_path: Path) -> None:
     secrets = Secrets(dict.fromkeys(MADE, "x"))
     ctx = Context(Checkout(tmp_path), Settings.model_validate({"s3_backend": "moto"}), secrets, {})
     mode = get("process")
-    assert chosen((), mode, ctx) == list(DEFAULTS)
-    assert chosen(["none"], mode, ctx) == []
+    assert select_faults((), mode, ctx) == list(DEFAULTS)
+    assert select_faults(["none"], mode, ctx) == []
     with pytest.raises(HabariError, match=r"Fault db-killed: not known.*github-frozen"):
-        chosen(["s3-killed", "db-killed"], mode, ctx)
+        select_faults(["s3-killed", "db-killed"], mode, ctx)
 
 
 def test_the_plot_is_xml_and_names_what_was_broken() -> None:
-    faults = [Injected("s3-killed", 5, 9), Injected("hub-killed", 12, 18)]
+    faults = [InjectedFault("s3-killed", 5, 9), InjectedFault("hub-killed", 12, 18)]
     drawn = svg("a & b", attempts("saved", "refused", "unconfirmed"), faults)
     ElementTree.fromstring(drawn)
     assert "s3-killed" in drawn
@@ -107,6 +107,6 @@ def test_a_hub_that_does_not_answer_is_told_in_a_sentence(tmp_path: Path) -> Non
         port = free.getsockname()[1]
     nowhere = Settings.model_validate({"s3_backend": "moto", "hub_port": port})
     where = get("process").endpoints(Context(Checkout(tmp_path), nowhere, secrets, {}))
-    begun = at_work(where, ["grace"], "run")
+    begun = start_servers(where, ["grace"], "run")
     with pytest.raises(HabariError, match="servers were to be started"), begun:
         pytest.fail("nobody can be at work")

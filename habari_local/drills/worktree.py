@@ -23,7 +23,7 @@ STATE = ".habari"
 
 
 @dataclass(frozen=True)
-class SecondCheckout:
+class Worktree:
     """A folder with the files of some state of `origin`; `environ` goes to what runs in it."""
 
     origin: Path

@@ -12,23 +12,23 @@ from habari_local.config.render.dist import as_text
 from habari_local.config.settings import fields_by_variable
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import find_checkout
-from habari_local.drills.people import Hub, Person
-from habari_local.drills.second_checkout import SecondCheckout
+from habari_local.drills.hub_client import HubClient, HubUser
+from habari_local.drills.worktree import Worktree
 
 OFFSET = 3100  # added to this checkout's ports: both may be up at once
 Up = Callable[[], None]
 
 
 @contextmanager
-def rehearsal(
+def scratch_platform(
     name: str, mode: str, say: Callable[[str], None]
-) -> Iterator[tuple[SecondCheckout, Up]]:
+) -> Iterator[tuple[Worktree, Up]]:
     """Give a second checkout and what brings it up; nothing of it is left at the end."""
     checkout = find_checkout()
     settings = load(checkout.root).settings
     folder = checkout.state / f"drill-{name}"
     environ = {**environment(), **_given(checkout.root, settings.port_offset)}
-    second = SecondCheckout(checkout.root, folder, environ)
+    second = Worktree(checkout.root, folder, environ)
     shared = checkout.environments  # a cache of what the locks name, for both
     shared.mkdir(mode=0o700, exist_ok=True)
     (folder / ".habari").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def _given(root: Path, offset: int) -> Mapping[str, str]:
     return {**given, **named, "HABARI_PORT_OFFSET": str(offset + OFFSET)}
 
 
-def at_work(second: SecondCheckout, run: str) -> list[Person]:
+def start_servers(second: Worktree, run: str) -> list[HubUser]:
     """Return people with running servers: two who may sign in, and an admin."""
     where = second.endpoints()
     if not where.hub:
@@ -72,9 +72,9 @@ def at_work(second: SecondCheckout, run: str) -> list[Person]:
             "habari-local drill --help",
         )
     names = [*where.users["allowed"][:2], *where.users["admin"][:1]]
-    hub = Hub(where)
+    hub = HubClient(where)
     for name in names:
         hub.ensure(name)
         hub.start(name)
     hub.close()
-    return [Person(where, name, run) for name in names]
+    return [HubUser(where, name, run) for name in names]

@@ -8,25 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 from habari_local.core.errors import HabariError
-from habari_local.drills.documents import text_of
-from habari_local.drills.faults import Clock
-from habari_local.drills.ledger import Attempt
-from habari_local.drills.people import Person
+from habari_local.drills.fault_injection import Clock
+from habari_local.drills.hub_client import HubUser
+from habari_local.drills.save_ledger import SaveAttempt
+from habari_local.drills.test_documents import text_of
 from habari_local.platform.mode import Endpoints
 
 STARTS = 4  # servers started at once
 SAVES = 2  # acknowledged saves of a document before the next one is begun
 
 
-class Desk:
+class Saver:
     """Where one person works: a document after the other, each saved until it is acknowledged."""
 
-    def __init__(self, person: Person, folder: str, rate: float, clock: Clock) -> None:
+    def __init__(self, person: HubUser, folder: str, rate: float, clock: Clock) -> None:
         self.person = person
         self.folder = folder
         self.pause = 1 / rate
         self.clock = clock
-        self.attempts: list[Attempt] = []
+        self.attempts: list[SaveAttempt] = []
 
     def work(self, over: threading.Event) -> None:
         """Save `rate` times a second, or as often as answers come, until `over`."""
@@ -43,7 +43,7 @@ class Desk:
             at = self.clock.now()
             told = self.person.save(f"notebooks/{name}", text)
             seconds = self.clock.now() - at
-            self.attempts.append(Attempt(at, seconds, name, version, told.outcome, told.said))
+            self.attempts.append(SaveAttempt(at, seconds, name, version, told.outcome, told.said))
             saved += told.outcome == "saved"
             if told.away:
                 self.person.start_again(over)
@@ -52,15 +52,15 @@ class Desk:
             over.wait(self.pause - (self.clock.now() - at))
 
 
-class Office:
+class SaverPool:
     """All desks at work, each in a thread of its own, for the length of the block."""
 
-    def __init__(self, desks: Sequence[Desk]) -> None:
+    def __init__(self, desks: Sequence[Saver]) -> None:
         self.desks = desks
         self.over = threading.Event()
         self._pool = ThreadPoolExecutor(max(1, len(desks)))
 
-    def __enter__(self) -> Office:
+    def __enter__(self) -> SaverPool:
         self._working = [self._pool.submit(desk.work, self.over) for desk in self.desks]
         return self
 
@@ -71,14 +71,14 @@ class Office:
             each.result()  # raises what ended a desk's work before its time
 
     @property
-    def attempts(self) -> list[Attempt]:
+    def attempts(self) -> list[SaveAttempt]:
         """All saves so far, in the order in which they were begun."""
         found = [attempt for desk in self.desks for attempt in desk.attempts]
         return sorted(found, key=lambda each: each.at)
 
 
 @contextmanager
-def at_work(where: Endpoints, names: Sequence[str], run: str) -> Iterator[list[Person]]:
+def start_servers(where: Endpoints, names: Sequence[str], run: str) -> Iterator[list[HubUser]]:
     """Give these people, their servers running; those that ran not before are stopped after.
 
     Raises:
@@ -88,7 +88,7 @@ def at_work(where: Endpoints, names: Sequence[str], run: str) -> Iterator[list[P
 
     with ExitStack() as leaving:
         try:
-            people = _begun(where, names, run, leaving)
+            people = _start(where, names, run, leaving)
         except requests.RequestException as error:
             raise HabariError(
                 f"{where.hub_url}: {type(error).__name__}, people's servers were to be started.",
@@ -97,10 +97,10 @@ def at_work(where: Endpoints, names: Sequence[str], run: str) -> Iterator[list[P
         yield people
 
 
-def _begun(where: Endpoints, names: Sequence[str], run: str, leaving: ExitStack) -> list[Person]:
+def _start(where: Endpoints, names: Sequence[str], run: str, leaving: ExitStack) -> list[HubUser]:
     people = []
     for name in names:
-        person = Person(where, name, run)
+        person = HubUser(where, name, run)
         people.append(person)
         leaving.callback(person.leave)
         if where.hub and not person.hub.runs(person.name):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from habari_local.drills.documents import notebook_of, text_of
-from habari_local.drills.people import Person
+from habari_local.drills.hub_client import HubUser
+from habari_local.drills.test_documents import notebook_of, text_of
 
 PLACES = {"home": "", "lake": "lake/", "notebooks": "notebooks/"}
 SECONDS = 40
@@ -16,7 +16,7 @@ Seen = Mapping[str, str]  # what was looked at → what was seen, in words
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """One thing of somebody's, before and after."""
 
     owner: str
@@ -30,7 +30,7 @@ class Compared:
         return self.before == self.after
 
 
-def make(person: Person, run: str) -> None:
+def create(person: HubUser, run: str) -> None:
     """Make a notebook in each place, and a checkpoint of an older version of each.
 
     Raises:
@@ -47,28 +47,28 @@ def make(person: Person, run: str) -> None:
                 _ask(person, "POST", f"{path}/checkpoints")
 
 
-def seen(people: Sequence[Person], run: str) -> dict[str, Seen]:
+def read_state(people: Sequence[HubUser], run: str) -> dict[str, Seen]:
     """Return what each person has now: notebooks, checkpoints, a server and since when."""
     return {person.name: dict(_of(person, run)) for person in people}
 
 
-def compared(before: Mapping[str, Seen], after: Mapping[str, Seen]) -> list[Compared]:
+def compare(before: Mapping[str, Seen], after: Mapping[str, Seen]) -> list[Comparison]:
     """Return everything that was there before, beside how it is now."""
     return [
-        Compared(owner, what, told, after.get(owner, {}).get(what, "gone"))
+        Comparison(owner, what, told, after.get(owner, {}).get(what, "gone"))
         for owner, things in before.items()
         for what, told in things.items()
     ]
 
 
-def clear(person: Person, run: str) -> None:
+def clear(person: HubUser, run: str) -> None:
     """Delete what was made; raises requests' errors."""
     for name, place in PLACES.items():
         _ask(person, "DELETE", _path(person, name, run))
         _ask(person, "DELETE", f"{place}{run}")
 
 
-def _of(person: Person, run: str) -> Iterator[tuple[str, str]]:
+def _of(person: HubUser, run: str) -> Iterator[tuple[str, str]]:
     import requests
 
     for name in PLACES:
@@ -89,7 +89,7 @@ def _of(person: Person, run: str) -> Iterator[tuple[str, str]]:
     yield from _server(person)
 
 
-def _server(person: Person) -> Iterator[tuple[str, str]]:
+def _server(person: HubUser) -> Iterator[tuple[str, str]]:
     import requests
 
     try:
@@ -101,11 +101,11 @@ def _server(person: Person) -> Iterator[tuple[str, str]]:
         yield "server", f"not told ({_word(error)})"
 
 
-def _path(person: Person, name: str, run: str) -> str:
+def _path(person: HubUser, name: str, run: str) -> str:
     return f"{PLACES[name]}{run}/{person.name}-{name}.ipynb"
 
 
-def _ask(person: Person, method: str, path: str, **more: Any) -> Any:
+def _ask(person: HubUser, method: str, path: str, **more: Any) -> Any:
     answer = person.web.request(method, f"{person.url}/{quote(path)}", timeout=SECONDS, **more)
     answer.raise_for_status()
     return answer.json() if answer.content else None

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from habari_local.core.errors import HabariError
-from habari_local.drills.documents import notebook_of
-from habari_local.drills.ledger import Outcome
+from habari_local.drills.save_ledger import Outcome
+from habari_local.drills.test_documents import notebook_of
 from habari_local.platform.mode import Endpoints
 
 SAVE_SECONDS = 40  # more than any deadline behind the hub, so that what is heard is what is known
@@ -23,7 +23,7 @@ NOT_RUNNING = 424  # the hub's answer in the place of a server that does not run
 DOUBT = "not confirmed"  # how the contents manager tells a save that may have landed
 
 
-class Hub:
+class HubClient:
     """The platform's hub, asked with the tool's own token; without a hub, the one server."""
 
     def __init__(self, where: Endpoints) -> None:
@@ -82,7 +82,7 @@ class Hub:
 
 
 @dataclass(frozen=True)
-class Told:
+class SaveResult:
     """What a person hears of a save; `away` if it was not their server that spoke."""
 
     outcome: Outcome
@@ -90,11 +90,11 @@ class Told:
     away: bool = False
 
 
-class Person:
+class HubUser:
     """One user and their server; used by one thread at a time."""
 
     def __init__(self, where: Endpoints, name: str, note: str) -> None:
-        self.hub = hub = Hub(where)
+        self.hub = hub = HubClient(where)
         self.name = name
         self.token_id = ""
         token = hub.where.hub_api_token
@@ -105,7 +105,7 @@ class Person:
             self.url = f"{hub.url}/user/{quote(name)}/api/contents"
         self.web = session(token)
 
-    def save(self, path: str, text: str) -> Told:
+    def save(self, path: str, text: str) -> SaveResult:
         """Save a notebook with this text; return what is heard of it."""
         import requests
 
@@ -116,15 +116,15 @@ class Person:
             # Nobody listens: nothing was sent. Whatever else breaks may break after it landed.
             refused = "Connection refused" in str(error)
             said = "no connection" if refused else type(error).__name__
-            return Told("refused" if refused else "unconfirmed", said, away=True)
+            return SaveResult("refused" if refused else "unconfirmed", said, away=True)
         if answer.ok:
-            return Told("saved")
+            return SaveResult("saved")
         said = f"{answer.status_code} {_message(answer)}"
         if _message(answer) is None:  # a page of the proxy's, which may have sent it on
-            return Told("unconfirmed", f"{answer.status_code} of the proxy", away=True)
+            return SaveResult("unconfirmed", f"{answer.status_code} of the proxy", away=True)
         if answer.status_code == NOT_RUNNING:
-            return Told("refused", said, away=True)
-        return Told("unconfirmed" if DOUBT in said else "refused", said)
+            return SaveResult("refused", said, away=True)
+        return SaveResult("unconfirmed" if DOUBT in said else "refused", said)
 
     def look(self, path: str) -> None:
         """Open a document as it is now, so that the next save is over what was seen."""

@@ -11,7 +11,7 @@ from habari_local.s3.s3_client import S3Target, s3_client
 READERS = 8  # half an hour leaves thousands of documents: one after the other takes minutes
 
 
-class Shelf:
+class BucketReader:
     """The bucket of notebooks."""
 
     def __init__(self, s3: S3Endpoint, backend: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from habari_local.core.errors import USAGE, HabariError, nearest
 from habari_local.core.polling import pause
-from habari_local.drills.ledger import Attempt
+from habari_local.drills.save_ledger import SaveAttempt
 from habari_local.platform.mode import Context, Mode, SupportsFaults
 
 # Seconds that a part is left broken: a frozen one for longer than a save waits for S3's answer.
@@ -39,7 +39,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Injected:
+class InjectedFault:
     """One fault: begun and mended so many seconds into the drill."""
 
     name: str
@@ -47,7 +47,7 @@ class Injected:
     mended: float
 
 
-def possible(mode: Mode, ctx: Context) -> list[str]:
+def available_faults(mode: Mode, ctx: Context) -> list[str]:
     """Return the faults that can be injected in a mode, none where it can't be broken."""
     if not isinstance(mode, SupportsFaults):
         return []
@@ -55,13 +55,13 @@ def possible(mode: Mode, ctx: Context) -> list[str]:
     return [f"{part}-{how}" for part in parts for how in AWAY]
 
 
-def chosen(wanted: Sequence[str], mode: Mode, ctx: Context) -> list[str]:
+def select_faults(wanted: Sequence[str], mode: Mode, ctx: Context) -> list[str]:
     """Return the wanted faults (`none` is none), or the usual ones that the mode has.
 
     Raises:
         HabariError: one that is none here, with those that are.
     """
-    known = possible(mode, ctx)
+    known = available_faults(mode, ctx)
     if list(wanted) == [NONE]:
         return []
     unknown = [name for name in wanted if name not in known]
@@ -76,13 +76,13 @@ def chosen(wanted: Sequence[str], mode: Mode, ctx: Context) -> list[str]:
     return list(wanted) or [name for name in DEFAULTS if name in known]
 
 
-def injected(
+def inject(
     names: Sequence[str],
     mode: Mode,
     ctx: Context,
     mend: Callable[[], object],
     clock: Clock,
-) -> Iterator[Injected]:
+) -> Iterator[InjectedFault]:
     """Inject faults in turn until the clock's time is up; yield each when it is mended.
 
     Before each is calm, and so is the end: what was broken is mended before.
@@ -96,14 +96,14 @@ def injected(
             break
         pause(CALM)
         began = clock.now()
-        with broken(name, mode, ctx):
+        with injected_fault(name, mode, ctx):
             pause(away)
-        insist(mend)
-        yield Injected(name, began, clock.now())
+        retry_until(mend)
+        yield InjectedFault(name, began, clock.now())
     pause(max(0.0, clock.left()))
 
 
-def back_after(fault: Injected, attempts: Sequence[Attempt]) -> float | None:
+def back_after(fault: InjectedFault, attempts: Sequence[SaveAttempt]) -> float | None:
     """Return after how many seconds from its begin all whom it hit had a save acknowledged again.
 
     0 if nobody noticed; None if somebody's never was.
@@ -121,7 +121,7 @@ def back_after(fault: Injected, attempts: Sequence[Attempt]) -> float | None:
 
 
 @contextmanager
-def broken(name: str, mode: SupportsFaults, ctx: Context) -> Iterator[None]:
+def injected_fault(name: str, mode: SupportsFaults, ctx: Context) -> Iterator[None]:
     """Break a part for the length of the block; a frozen one goes on after it, whatever happens."""
     part, _, how = name.rpartition("-")
     if how == "killed":
@@ -135,7 +135,7 @@ def broken(name: str, mode: SupportsFaults, ctx: Context) -> Iterator[None]:
         mode.thaw(ctx, part)
 
 
-def insist(mend: Callable[[], object], seconds: float = MENDING) -> None:
+def retry_until(mend: Callable[[], object], seconds: float = MENDING) -> None:
     """Mend, again where it fails: a part that dies while another one starts takes it along.
 
     Raises:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from habari_local.drills.documents import version_in
+from habari_local.drills.test_documents import version_in
 
 Outcome = Literal["saved", "refused", "unconfirmed"]
 
 
 @dataclass(frozen=True)
-class Attempt:
+class SaveAttempt:
     """One save: begun so many seconds into the drill, told after so many seconds.
 
     `unconfirmed` is a save of which the person heard nothing, or that nothing is known.
@@ -59,19 +59,21 @@ class Verdict:
         return not (self.lost or self.torn or self.untrue)
 
 
-def judged(attempts: Iterable[Attempt], stored: Callable[[str], bytes | None]) -> Verdict:
+def verify(attempts: Iterable[SaveAttempt], stored: Callable[[str], bytes | None]) -> Verdict:
     """Compare the ledger with what is stored (`stored` returns None where there is nothing)."""
     verdict = Verdict()
-    documents: dict[str, list[Attempt]] = defaultdict(list)
+    documents: dict[str, list[SaveAttempt]] = defaultdict(list)
     for attempt in attempts:
         documents[attempt.name].append(attempt)
         setattr(verdict, attempt.outcome, getattr(verdict, attempt.outcome) + 1)
     for name, history in documents.items():
-        _judge(name, sorted(history, key=lambda each: each.version), stored(name), verdict)
+        _verify_one(name, sorted(history, key=lambda each: each.version), stored(name), verdict)
     return verdict
 
 
-def _judge(name: str, history: Sequence[Attempt], body: bytes | None, verdict: Verdict) -> None:
+def _verify_one(
+    name: str, history: Sequence[SaveAttempt], body: bytes | None, verdict: Verdict
+) -> None:
     acknowledged = [each.version for each in history if each.outcome == "saved"]
     there = 0 if body is None else version_in(body, name)
     if there is None:
