@@ -23,7 +23,7 @@ from habari_local.core.console import Result, Table, human_size
 from habari_local.core.errors import USAGE, HabariError, pasteable
 
 if TYPE_CHECKING:
-    from habari_local.backups.folder import Backup
+    from habari_local.backup.manifest import Backup
     from habari_local.platform.mode import Context, Mode
 
 app = typer.Typer(
@@ -53,7 +53,7 @@ def create(
 
     Example: habari-local backup create --to /mnt/backups/monday
     """
-    from habari_local.backups.creating import create as made
+    from habari_local.backup.create import create as made
     from habari_local.core.checkout_lock import checkout_lock
 
     chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
@@ -72,7 +72,7 @@ def list_(as_json: AsJson = False) -> Result:
 
     Example: habari-local backup list
     """
-    from habari_local.backups.folder import look
+    from habari_local.backup.manifest import look
     from habari_local.core.paths import find_checkout
 
     folder = find_checkout().state / "backups"
@@ -115,8 +115,8 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     Example: habari-local backup restore /mnt/backups/monday
     """
     from habari_local import lifecycle
-    from habari_local.backups import restoring
-    from habari_local.backups.folder import opened
+    from habari_local.backup import restore as backup_restore
+    from habari_local.backup.manifest import open_backup
     from habari_local.commands.meant import confirm_deletion
     from habari_local.core.checkout_lock import checkout_lock
     from habari_local.core.console import unseen
@@ -124,18 +124,18 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
 
     parts = _parts(only)
     chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
-    backup = opened(folder)
-    restoring.refuse(backup, chosen, ctx)
+    backup = open_backup(folder)
+    backup_restore.require_restorable(backup, chosen, ctx)
     _mean(chosen, ctx, parts, meant)
     with checkout_lock(ctx.checkout.state, "backup restore"):
-        most = None if overwrite else restoring.SHOWN
-        found = list(restoring.in_the_way(backup, chosen, ctx, parts, most))
+        most = None if overwrite else backup_restore.SHOWN
+        found = list(backup_restore.conflicts(backup, chosen, ctx, parts, most))
         again = pasteable("habari-local", "backup", "restore", folder, "--overwrite")
         if overwrite:
             confirm_deletion(_earlier(found), ctx.checkout.root, yes=yes, again=again)
         elif found:
             raise _would_overwrite(found, again)
-        put = restoring.restore(backup, chosen, ctx, parts, _say)
+        put = backup_restore.restore(backup, chosen, ctx, parts, _say)
     if not isinstance(chosen, RemoteMode):
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
     said = ", ".join(f"{part} {count}" for part, count in put.items())
@@ -158,7 +158,7 @@ def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
 
 
 def _parts(only: Sequence[str] | None) -> list[str]:
-    from habari_local.backups.folder import PARTS
+    from habari_local.backup.manifest import PARTS
 
     wrong = [each for each in only or () if each not in PARTS]
     if wrong:

@@ -12,9 +12,9 @@ from typing import IO, Any
 
 import pytest
 
-from habari_local.backups import restoring
-from habari_local.backups.creating import create
-from habari_local.backups.folder import MANIFEST, Backup, made, opened
+from habari_local.backup import restore
+from habari_local.backup.create import create
+from habari_local.backup.manifest import MANIFEST, Backup, create_backup, open_backup
 from habari_local.commands.backup import list_
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
@@ -66,12 +66,12 @@ def test_what_was_sent_in_parts_is_compared_byte_by_byte(s3: S3, tmp_path: Path)
 
 
 def some_backup(folder: Path, mode: str = "kind") -> Backup:
-    with made(folder, mode) as new:
+    with create_backup(folder, mode) as new:
         with new.add("database", "database") as out:
             out.write(b"database")
         with new.add("homes", "homes/0000.tar", owner="ada", about={"a": 1}) as out:
             out.write(b"home")
-    return opened(folder)
+    return open_backup(folder)
 
 
 def test_a_backup_is_private_and_whole_or_not_there(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_backup_is_private_and_whole_or_not_there(tmp_path: Path) -> None:
     assert modes == {0o600}
     with pytest.raises(HabariError, match="there already"):
         some_backup(tmp_path / "good")
-    with pytest.raises(KeyError), made(tmp_path / "bad", "kind") as new:  # noqa: PT012
+    with pytest.raises(KeyError), create_backup(tmp_path / "bad", "kind") as new:  # noqa: PT012
         with new.add("homes", "homes/0000.tar") as out:
             out.write(b"half")
         raise KeyError
@@ -102,17 +102,17 @@ def test_backups_are_listed_the_newest_first(
 
 def test_what_is_no_whole_backup_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HabariError, match=r"no readable backup\.json"):
-        opened(tmp_path)
+        open_backup(tmp_path)
     folder = some_backup(tmp_path / "one").folder
     (folder / "homes" / "0000.tar").write_bytes(b"hOme")
     with pytest.raises(HabariError, match=r"homes/0000.tar not as written"):
-        opened(folder)
+        open_backup(folder)
     (folder / "homes" / "0000.tar").unlink()
     with pytest.raises(HabariError, match=r"homes/0000.tar not as written"):
-        opened(folder)
+        open_backup(folder)
     (folder / MANIFEST).write_text('{"pieces": [')
     with pytest.raises(HabariError, match="a backup was expected"):
-        opened(folder)
+        open_backup(folder)
 
 
 class Keeper:
@@ -155,20 +155,20 @@ def test_a_restore_that_can_not_be_right_is_refused(tmp_path: Path) -> None:
     backup, mode = some_backup(tmp_path / "one"), Keeper(running=["linus"])
     running: Any = mode
     with pytest.raises(HabariError, match="Servers of linus: running"):
-        restoring.refuse(backup, running, CTX)
+        restore.require_restorable(backup, running, CTX)
     mode.running = []
-    restoring.refuse(backup, running, CTX)
+    restore.require_restorable(backup, running, CTX)
     with pytest.raises(HabariError, match="of mode process, one of mode kind"):
-        restoring.refuse(some_backup(tmp_path / "two", "process"), running, CTX)
+        restore.require_restorable(some_backup(tmp_path / "two", "process"), running, CTX)
 
 
 def test_what_is_in_the_way_is_named_and_what_is_asked_for_is_put(s3: S3, tmp_path: Path) -> None:
     keeper = Keeper(s3)
     mode: Any = keeper
     backup = some_backup(tmp_path / "one")
-    assert list(restoring.in_the_way(backup, mode, CTX, ["homes", "lake"])) == ["home of ada"]
-    assert list(restoring.in_the_way(backup, mode, CTX, ["database"])) == []
-    put = restoring.restore(backup, mode, CTX, ["database"], lambda _: None)
+    assert list(restore.conflicts(backup, mode, CTX, ["homes", "lake"])) == ["home of ada"]
+    assert list(restore.conflicts(backup, mode, CTX, ["database"])) == []
+    put = restore.restore(backup, mode, CTX, ["database"], lambda _: None)
     assert put == {"database": 1}
     assert keeper.put == {"database": b"database"}
 

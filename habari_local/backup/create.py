@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from habari_local.backups.folder import DATABASE, PLACES, Backup, Making, made, opened
-from habari_local.backups.shelf import buckets
+from habari_local.backup.bucket_client import buckets
+from habari_local.backup.manifest import (
+    DATABASE,
+    PLACES,
+    Backup,
+    BackupWriter,
+    create_backup,
+    open_backup,
+)
 from habari_local.platform.backup_protocol import SupportsBackup
 from habari_local.platform.mode import Context, Mode
 from habari_local.s3 import bucket_tar
@@ -23,7 +30,7 @@ def create(mode: Mode, ctx: Context, target: Path, parts: Collection[str], say: 
         HabariError: something could not be read; nothing is left at `target` then.
     """
     assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
-    with made(target, mode.name) as new:
+    with create_backup(target, mode.name) as new:
         if DATABASE in parts:
             say("the hub's database")
             _database(mode, ctx, new)
@@ -34,17 +41,17 @@ def create(mode: Mode, ctx: Context, target: Path, parts: Collection[str], say: 
                 with new.add("homes", f"homes/{number:04}.tar", **about) as out:
                     mode.take_home(ctx, home, out)
         _buckets(mode, ctx, new, [each for each in PLACES if each in parts], say)
-    return opened(target)
+    return open_backup(target)
 
 
-def _database(mode: SupportsBackup, ctx: Context, new: Making) -> None:
+def _database(mode: SupportsBackup, ctx: Context, new: BackupWriter) -> None:
     with new.add(DATABASE, DATABASE) as out:
         ours = mode.take_database(ctx, out)
     if not ours:
         new.drop()
 
 
-def _buckets(mode: Mode, ctx: Context, new: Making, places: list[str], say: Say) -> None:
+def _buckets(mode: Mode, ctx: Context, new: BackupWriter, places: list[str], say: Say) -> None:
     if not places:
         return
     with buckets(mode, ctx) as (s3, names):

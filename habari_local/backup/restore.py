@@ -6,8 +6,8 @@ import tarfile
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 
-from habari_local.backups.folder import DATABASE, PLACES, Backup
-from habari_local.backups.shelf import buckets
+from habari_local.backup.bucket_client import buckets
+from habari_local.backup.manifest import DATABASE, PLACES, Backup
 from habari_local.core.errors import HabariError
 from habari_local.platform.backup_protocol import Home, SupportsBackup
 from habari_local.platform.mode import Context, Mode
@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 SHOWN = 5  # how many things in the way are named, of each kind
 
 
-def refuse(backup: Backup, mode: Mode, ctx: Context) -> None:
+def require_restorable(backup: Backup, mode: Mode, ctx: Context) -> None:
     """Refuse what can't be restored here at all.
 
     Raises:
@@ -37,7 +37,7 @@ def refuse(backup: Backup, mode: Mode, ctx: Context) -> None:
         )
 
 
-def in_the_way(
+def conflicts(
     backup: Backup,
     mode: Mode,
     ctx: Context,

@@ -22,7 +22,7 @@ PARTS = (DATABASE, "homes", *PLACES)
 
 
 @dataclass(frozen=True)
-class Piece:
+class BackupFile:
     """One file: what is in it, and of whom (a home) or of how many objects (a bucket)."""
 
     part: str
@@ -41,9 +41,9 @@ class Backup:
     folder: Path
     mode: str
     made: str
-    pieces: Sequence[Piece]
+    pieces: Sequence[BackupFile]
 
-    def of(self, part: str) -> list[Piece]:
+    def of(self, part: str) -> list[BackupFile]:
         """Return the files of a part."""
         return [each for each in self.pieces if each.part == part]
 
@@ -63,11 +63,11 @@ class Backup:
 
 
 @dataclass
-class Making:
+class BackupWriter:
     """A backup that is being made; `add` gives each of its files a place."""
 
     folder: Path
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[BackupFile] = field(default_factory=list)
 
     @contextmanager
     def add(self, part: str, file: str, **more: Any) -> Iterator[IO[bytes]]:
@@ -77,7 +77,7 @@ class Making:
         path.touch(mode=0o600)
         with path.open("wb") as out:
             yield out
-        self.pieces.append(Piece(part, file, _digest(path), path.stat().st_size, **more))
+        self.pieces.append(BackupFile(part, file, _digest(path), path.stat().st_size, **more))
 
     def counted(self, objects: int) -> None:
         """Note how many objects are in the newest file."""
@@ -89,7 +89,7 @@ class Making:
 
 
 @contextmanager
-def made(target: Path, mode: str) -> Iterator[Making]:
+def create_backup(target: Path, mode: str) -> Iterator[BackupWriter]:
     """Give a backup to fill; it appears at `target` when the block ends well, whole or not at all.
 
     Raises:
@@ -104,7 +104,7 @@ def made(target: Path, mode: str) -> Iterator[Making]:
     with atomic_dir(target.parent) as folder:
         part = folder / "backup"
         part.mkdir(mode=0o700)
-        new = Making(part)
+        new = BackupWriter(part)
         yield new
         about = {
             "schema": SCHEMA,
@@ -125,7 +125,7 @@ def look(folder: Path) -> Backup:
     hint = "habari-local backup list"
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        pieces = [Piece(**each) for each in found["pieces"]]
+        pieces = [BackupFile(**each) for each in found["pieces"]]
         backup = Backup(folder, found["mode"], found["made"], pieces)
         schema = found["schema"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -136,7 +136,7 @@ def look(folder: Path) -> Backup:
     return backup
 
 
-def opened(folder: Path) -> Backup:
+def open_backup(folder: Path) -> Backup:
     """Return a backup, whose files are as they were written.
 
     Raises:
