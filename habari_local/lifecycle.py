@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
-from habari_local import active
+from habari_local import active_mode
 from habari_local.core.checkout_lock import checkout_lock
 from habari_local.core.console import Board, LiveBoard, PlainBoard, board
 from habari_local.core.errors import Cancelled, HabariError
@@ -29,21 +29,21 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
     with checkout_lock(ctx.checkout.state, f"up --mode {mode.name}"):
         remembered = not isinstance(mode, RemoteMode)
         if remembered:
-            refuse_another(mode, ctx)
+            require_no_other_mode(mode, ctx)
         mode.check(ctx)
-        first = remembered and active.active_mode(ctx.checkout) is None
+        first = remembered and active_mode.active_mode(ctx.checkout) is None
         steps = mode.steps(ctx)
         try:
             if remembered:
-                active.remember(ctx, mode.name)
+                active_mode.remember(ctx, mode.name)
             with show([step.title for step in steps]) as shown:
-                outcomes = perform(steps, ctx, shown)
+                outcomes = run_steps(steps, ctx, shown)
         except BaseException as error:
             if not keep:
-                with _deaf():
+                with _ignore_signals():
                     undone = roll_back(steps, ctx)
                     if first:
-                        active.forget(ctx.checkout, mode.name)
+                        active_mode.forget(ctx.checkout, mode.name)
                 if isinstance(error, HabariError):
                     error.details = (*error.details, *undone)
             raise
@@ -51,7 +51,7 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
 
 
 @contextmanager
-def for_a_while(mode: Mode, ctx: Context, *, keep: bool = False) -> Iterator[Context]:
+def running_platform(mode: Mode, ctx: Context, *, keep: bool = False) -> Iterator[Context]:
     """Have `mode` up for the block, with the context that it came up with.
 
     One that was down before is taken down after it, unless `keep`. One elsewhere is met as it is:
@@ -60,24 +60,24 @@ def for_a_while(mode: Mode, ctx: Context, *, keep: bool = False) -> Iterator[Con
     if isinstance(mode, RemoteMode):
         yield ctx
         return
-    was_up = active.active_mode(ctx.checkout) == mode.name
+    was_up = active_mode.active_mode(ctx.checkout) == mode.name
     up(mode, ctx)
     there = ctx
     try:
-        _, there = active.current(mode.name)
+        _, there = active_mode.current(mode.name)
         yield there
     finally:
         if not (was_up or keep):
             down(mode, there)
 
 
-def refuse_another(mode: Mode, ctx: Context) -> None:
+def require_no_other_mode(mode: Mode, ctx: Context) -> None:
     """Refuse to go on while another mode is up in this checkout.
 
     Raises:
         HabariError: one is.
     """
-    other = active.active_mode(ctx.checkout)
+    other = active_mode.active_mode(ctx.checkout)
     if other not in (None, mode.name):
         raise HabariError(
             f"Mode {other}: up in this checkout, expected nothing or {mode.name}.",
@@ -88,13 +88,13 @@ def refuse_another(mode: Mode, ctx: Context) -> None:
 def down(mode: Mode, ctx: Context, *, wipe: bool = False) -> DownResult:
     """Stop `mode`; with `wipe` delete its data too. Nothing to stop is no error."""
     with checkout_lock(ctx.checkout.state, f"down --mode {mode.name}"):
-        with _deaf():
+        with _ignore_signals():
             stopped = mode.down(ctx, wipe=wipe)
-            active.forget(ctx.checkout, mode.name)
+            active_mode.forget(ctx.checkout, mode.name)
         return stopped
 
 
-def perform(steps: Sequence[Step], ctx: Context, shown: Board) -> dict[str, str]:
+def run_steps(steps: Sequence[Step], ctx: Context, shown: Board) -> dict[str, str]:
     """Run steps side by side, each after those it names; return the outcomes by name.
 
     The first failure cancels the others and is raised when they have ended. A step that was
@@ -157,7 +157,7 @@ def _one(number: int, step: Step, ctx: Context, shown: Board) -> str:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _ignore_signals() -> Iterator[None]:
     """Let a clean-up end: another Ctrl-C would only leave something behind."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(each, signal.SIG_IGN) for each in signals]

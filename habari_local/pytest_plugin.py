@@ -37,12 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def habari(pytestconfig: pytest.Config) -> Iterator[Endpoints]:
     """Where everything of a running platform is; one that was down is taken down at the end."""
-    from habari_local import active
+    from habari_local import active_mode
 
     with ExitStack() as platform:
         with _told():
             _choose_checkout(pytestconfig.getoption("--habari-checkout"))
-            chosen, ctx = active.fresh(pytestconfig.getoption("--habari-mode"), {})
+            chosen, ctx = active_mode.from_settings(pytestconfig.getoption("--habari-mode"), {})
             there = platform.enter_context(_platform(pytestconfig, chosen, ctx))
         yield chosen.endpoints(there)
 
@@ -88,22 +88,22 @@ def _platform(config: pytest.Config, mode: Mode, ctx: Context) -> Iterator[Conte
     Raises:
         HabariError: what kept it from coming up, or that another worker of xdist would end it.
     """
-    from habari_local import active, lifecycle
+    from habari_local import active_mode, lifecycle
     from habari_local.core.errors import HabariError
 
     if "PYTEST_XDIST_WORKER" in ctx.environ:
-        if active.active_mode(ctx.checkout) != mode.name:
+        if active_mode.active_mode(ctx.checkout) != mode.name:
             raise HabariError(
                 "Platform: down, with several workers it was expected to be up before.",
                 f"habari-local up --mode {mode.name}",
             )
-        yield active.current(mode.name)[1]
+        yield active_mode.current(mode.name)[1]
         return
     capture = config.pluginmanager.getplugin("capturemanager")
     with ExitStack() as platform:
         with capture.global_and_fixture_disabled():
             keep = config.getoption("--habari-keep")
-            there = platform.enter_context(lifecycle.for_a_while(mode, ctx, keep=keep))
+            there = platform.enter_context(lifecycle.running_platform(mode, ctx, keep=keep))
         yield there
 
 

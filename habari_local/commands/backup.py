@@ -117,7 +117,7 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     from habari_local import lifecycle
     from habari_local.backup import restore as backup_restore
     from habari_local.backup.manifest import open_backup
-    from habari_local.commands.meant import confirm_deletion
+    from habari_local.commands.confirm import confirm_deletion
     from habari_local.core.checkout_lock import checkout_lock
     from habari_local.core.console import unseen
     from habari_local.platform.mode import RemoteMode
@@ -144,10 +144,10 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
 
 
 def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
-    from habari_local import active
+    from habari_local import active_mode
     from habari_local.platform.backup_protocol import SupportsBackup
 
-    chosen, ctx = active.running(mode, flags)
+    chosen, ctx = active_mode.require_running(mode, flags)
     if not isinstance(chosen, SupportsBackup):
         raise HabariError(
             f"Mode {chosen.name}: has no backups, one with a hub was expected.",
@@ -172,8 +172,8 @@ def _parts(only: Sequence[str] | None) -> list[str]:
 
 def _mean(mode: Mode, ctx: Context, parts: Sequence[str], meant: str | None) -> None:
     """Ask, in a cluster of others, whether it is meant to replace the hub's database."""
-    from habari_local.commands.meant import confirm
-    from habari_local.commands.planned import again
+    from habari_local.commands.cluster_apply import again
+    from habari_local.commands.confirm import confirm
     from habari_local.platform.mode import Plan, RemoteMode
 
     if isinstance(mode, RemoteMode) and "database" in parts:

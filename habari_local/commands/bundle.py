@@ -39,10 +39,10 @@ def bundle(
     import os
     import tarfile
 
-    from habari_local import active
+    from habari_local import active_mode
     from habari_local.diagnosis.redaction import Redaction
 
-    chosen, ctx = active.current(mode)
+    chosen, ctx = active_mode.current(mode)
     path = to or ctx.checkout.state / f"bundle-{time.strftime('%Y%m%d-%H%M%S')}.tar.gz"
     clean = Redaction(_secrets(ctx))
     names = []

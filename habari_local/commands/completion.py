@@ -56,9 +56,9 @@ def services_and_users() -> list[str]:
 
 
 def _current() -> tuple[Mode, Context]:
-    from habari_local import active
+    from habari_local import active_mode
 
-    return active.current()
+    return active_mode.current()
 
 
 def _users(ctx: Context) -> list[str]:

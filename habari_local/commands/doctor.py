@@ -85,7 +85,7 @@ def _settings(asked: str | None) -> tuple[Row | None, dict[str, str], str]:
     Settings that can't be used leave the environment and the defaults, as the machine is to be
     checked all the same.
     """
-    from habari_local import active, modes
+    from habari_local import active_mode, modes
     from habari_local.config.load import as_environment, environment, load
     from habari_local.config.settings import Settings
     from habari_local.core.paths import find_checkout
@@ -106,7 +106,7 @@ def _settings(asked: str | None) -> tuple[Row | None, dict[str, str], str]:
         row = Row("settings", "wrong", found, "all usable", every, hint, details=problems)
     environ = environment() | ({} if problems else as_environment(settings))
     # What is up is asked of the engine, whose own state is what may be asked for here.
-    up = None if asked else active.active_mode(checkout)
+    up = None if asked else active_mode.active_mode(checkout)
     return row, environ, up or settings.mode
 
 

@@ -37,15 +37,15 @@ def down(
 
     Example: habari-local down
     """
-    from habari_local import active
-    from habari_local.commands.meant import confirm_deletion
+    from habari_local import active_mode
+    from habari_local.commands.confirm import confirm_deletion
 
     named = mode or (_with_data() if wipe else None)
-    chosen, ctx = active.current(named, cluster(mode, context, namespace))
+    chosen, ctx = active_mode.current(named, cluster(mode, context, namespace))
     if wipe:
         again = f"habari-local down --mode {chosen.name} --wipe"
         confirm_deletion(chosen.data(ctx), ctx.checkout.root, yes=yes, again=again)
-    return taken_down(chosen, ctx, wipe=wipe, meant=meant, as_json=as_json)
+    return run_down(chosen, ctx, wipe=wipe, meant=meant, as_json=as_json)
 
 
 def _with_data() -> str | None:
@@ -54,10 +54,10 @@ def _with_data() -> str | None:
     Raises:
         HabariError: nothing is up, and more than one has.
     """
-    from habari_local import active, modes
+    from habari_local import active_mode, modes
     from habari_local.core.paths import find_checkout
 
-    up = active.active_mode(find_checkout())
+    up = active_mode.active_mode(find_checkout())
     if up:
         return up
     found = {name: each for name in modes.names() if (each := _data(name))}
@@ -72,17 +72,17 @@ def _with_data() -> str | None:
 
 
 def _data(name: str) -> list[str]:
-    from habari_local import active
+    from habari_local import active_mode
 
-    mode, ctx = active.current(name)
+    mode, ctx = active_mode.current(name)
     return list(mode.data(ctx))
 
 
-def taken_down(mode: Mode, ctx: Context, *, wipe: bool, meant: str | None, as_json: bool) -> Result:
+def run_down(mode: Mode, ctx: Context, *, wipe: bool, meant: str | None, as_json: bool) -> Result:
     """Stop a mode, if that is meant, and tell what was stopped, kept and deleted."""
     from habari_local import lifecycle
-    from habari_local.commands.meant import confirm
-    from habari_local.commands.planned import again
+    from habari_local.commands.cluster_apply import again
+    from habari_local.commands.confirm import confirm
     from habari_local.platform.mode import RemoteMode
 
     if isinstance(mode, RemoteMode):

@@ -29,7 +29,7 @@ app = typer.Typer(
 
 
 @dataclass(frozen=True)
-class Pace:
+class DrillConfig:
     """For how long people save, how often a second each of them, and what is broken meanwhile."""
 
     seconds: float
@@ -67,19 +67,19 @@ def save(
 
     Example: habari-local drill save --seconds 120 --fault s3-killed --fault hub-killed
     """
-    from habari_local import active
+    from habari_local import active_mode
     from habari_local.drills.bucket_reader import BucketReader
     from habari_local.drills.fault_injection import select_faults
     from habari_local.drills.plot import svg
     from habari_local.drills.save_ledger import verify
     from habari_local.drills.save_load import start_servers
 
-    found, ctx = active.running(mode)
+    found, ctx = active_mode.require_running(mode)
     where = found.endpoints(ctx)
-    pace = Pace(seconds, rate, select_faults(fault or (), found, ctx))
+    pace = DrillConfig(seconds, rate, select_faults(fault or (), found, ctx))
     run = f"drill-{secrets.token_hex(3)}"
     with start_servers(where, _people(where, users), run) as people:
-        attempts, faults = _drilled(found, ctx, people, pace, run)
+        attempts, faults = _run_drill(found, ctx, people, pace, run)
         shelf = BucketReader(where.s3, ctx.settings.s3_backend)
         names = {each.name for each in attempts}
         sys.stderr.write(f"reading {len(names)} documents back …\n")
@@ -109,17 +109,17 @@ def _people(where: Endpoints, users: int | None) -> list[str]:
     return listed[:users]
 
 
-def _drilled(
-    mode: Mode, ctx: Context, people: Sequence[HubUser], pace: Pace, run: str
+def _run_drill(
+    mode: Mode, ctx: Context, people: Sequence[HubUser], pace: DrillConfig, run: str
 ) -> tuple[list[SaveAttempt], list[InjectedFault]]:
     """Return every save and every fault."""
-    from habari_local import active, lifecycle
+    from habari_local import active_mode, lifecycle
     from habari_local.core.console import unseen
     from habari_local.drills.fault_injection import Clock, inject
     from habari_local.drills.save_load import Saver, SaverPool
 
     def mend() -> None:
-        _, fresh = active.current(mode.name)
+        _, fresh = active_mode.current(mode.name)
         lifecycle.up(mode, fresh, keep=True, show=unseen)
 
     clock = Clock(pace.seconds)

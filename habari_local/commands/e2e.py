@@ -34,7 +34,7 @@ def e2e(
     """
     import importlib.util
 
-    from habari_local import active, lifecycle
+    from habari_local import active_mode, lifecycle
     from habari_local.config.secrets import write_private
     from habari_local.core.subprocesses import run_attached
     from habari_local.platform.mode import SupportsImages
@@ -42,11 +42,11 @@ def e2e(
     if importlib.util.find_spec("pytest") is None:
         raise MissingTool("pytest", "to run the suite", _installer())
     there = cluster(mode, context, namespace)
-    chosen, ctx = active.fresh(mode, flags(sets) | there)
+    chosen, ctx = active_mode.from_settings(mode, flags(sets) | there)
     # The last run's must not pass for this one's, however far this one comes.
     for name in ("index.html", f"junit-{chosen.name}.xml"):
         (ctx.checkout.report / name).unlink(missing_ok=True)
-    with lifecycle.for_a_while(chosen, ctx) as ctx:
+    with lifecycle.running_platform(chosen, ctx) as ctx:
         file = ctx.checkout.of_mode(chosen.name) / "endpoints.json"
         described = chosen.endpoints(ctx).as_json()
         if isinstance(chosen, SupportsImages):  # for the report: what was tested

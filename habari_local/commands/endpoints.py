@@ -18,7 +18,7 @@ def endpoints(
 
     Example: habari-local endpoints > endpoints.json
     """
-    from habari_local import active
+    from habari_local import active_mode
 
-    chosen, ctx = active.running(mode, cluster(mode, context, namespace))
+    chosen, ctx = active_mode.require_running(mode, cluster(mode, context, namespace))
     return Result(chosen.endpoints(ctx).as_json(), as_json=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from habari_local.commands import image_registry
-from habari_local.commands.chosen_images import Names, images_of
+from habari_local.commands.image_args import Names, images_from_settings
 from habari_local.commands.options import AsJson, Sets, Yes
 from habari_local.core.console import Result, Table, human_size
 
@@ -36,7 +36,7 @@ def list_(sets: Sets = None, as_json: AsJson = False) -> Result:
     """
     from habari_local.drivers.docker import images as docker_images
 
-    images = images_of(sets)
+    images = images_from_settings(sets)
     rows: list[dict[str, Any]] = []
     shown = []
     for image in images.catalogue.values():
@@ -69,7 +69,7 @@ def build(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Re
 
     Example: habari-local image build notebook --set HABARI_IMAGES=packages
     """
-    images = images_of(sets)
+    images = images_from_settings(sets)
     return _make(images, names or images.used(), "build", as_json=as_json)
 
 
@@ -83,7 +83,7 @@ def pull(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Res
     """
     from habari_local.images.catalogue import choose
 
-    images = images_of(sets)
+    images = images_from_settings(sets)
     wanted = choose(images.catalogue, names or images.used())
     pulled = [each.name for each in wanted if each.pull]
     if not pulled:
@@ -103,7 +103,7 @@ def _make(images: Images, names: Sequence[str], verb: str, *, as_json: bool) -> 
     with checkout_lock(images.checkout.state, f"image {verb}"):
         tasks = images.tasks(names)
         with board([task.title for task in tasks]) as shown:
-            outcomes = lifecycle.perform([_step(task) for task in tasks], ctx, shown)
+            outcomes = lifecycle.run_steps([_step(task) for task in tasks], ctx, shown)
     data = {t.name: {"reference": t.reference, "outcome": outcomes[t.name]} for t in tasks}
     table = Table(
         ["image", "outcome", "reference"],
@@ -133,11 +133,11 @@ def prune(
 
     Example: habari-local image prune
     """
-    from habari_local.commands.meant import confirm_deletion
+    from habari_local.commands.confirm import confirm_deletion
     from habari_local.drivers.docker import images as docker_images
     from habari_local.images import push_prune
 
-    images = images_of(None)
+    images = images_from_settings(None)
     if every:
         found = push_prune.unasked(images, every=True)
         names = [name for each in found for name in each.tags or (each.id,)]

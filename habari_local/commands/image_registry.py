@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from habari_local.commands.chosen_images import Names, images_of
+from habari_local.commands.image_args import Names, images_from_settings
 from habari_local.commands.options import AsJson, Sets
 from habari_local.core.console import Result, Table
 from habari_local.core.errors import USAGE, HabariError
@@ -45,7 +45,7 @@ def push(
     from habari_local.core.console import board
     from habari_local.images.push_prune import push as send
 
-    images = images_of(sets)
+    images = images_from_settings(sets)
     values = _values(config, images.checkout.root / "config.yaml")
     with board([f"push to {to}"]) as shown:
         shown.waits(0, "")
@@ -108,7 +108,9 @@ def check(
     """
     from habari_local.images import image_check
 
-    return _outcome(image_check.check(images_of(sets), reference, max_size), as_json=as_json)
+    return _outcome(
+        image_check.check(images_from_settings(sets), reference, max_size), as_json=as_json
+    )
 
 
 def verify(
@@ -128,7 +130,7 @@ def verify(
     from habari_local.images import image_check
     from habari_local.images.push_prune import fetch
 
-    images = images_of(sets)
+    images = images_from_settings(sets)
     wanted = reference or _named(config or images.checkout.root / "config.yaml")
     with board([f"pull {wanted}"]) as shown:
         exact = fetch(wanted, lambda text: shown.waits(0, text))

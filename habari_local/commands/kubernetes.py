@@ -35,12 +35,12 @@ def helm(mode: ModeName = None, arguments: Arguments = None) -> Result:
 
 
 def _run(name: str, mode: str | None, arguments: list[str]) -> Result:
-    from habari_local import active
+    from habari_local import active_mode
     from habari_local.core.subprocesses import run_attached
     from habari_local.images import bundled_binaries
     from habari_local.images.build import Images
 
-    chosen, ctx = active.running(mode)
+    chosen, ctx = active_mode.require_running(mode)
     where = chosen.endpoints(ctx).kubernetes
     if where is None:
         raise HabariError(

@@ -54,10 +54,10 @@ def logs(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
 
     Example: habari-local logs hub --since 5m --grep error
     """
-    from habari_local import active
+    from habari_local import active_mode
 
     wanted, after = _pattern(grep), _moment(since)
-    chosen, ctx = active.current(mode, cluster(mode, context, namespace))
+    chosen, ctx = active_mode.current(mode, cluster(mode, context, namespace))
     targets = resolve(chosen, ctx, names or (), "habari-local logs {name}")
     found = chosen.logs(
         ctx,

@@ -15,9 +15,9 @@ def open_(mode: ModeName = None) -> Result:
     """
     import webbrowser
 
-    from habari_local import active
+    from habari_local import active_mode
 
-    chosen, ctx = active.running(mode)
+    chosen, ctx = active_mode.require_running(mode)
     url = link(chosen.endpoints(ctx))
     try:
         opened = webbrowser.open(url)

@@ -22,12 +22,12 @@ def restart(name: TargetName, mode: ModeName = None, as_json: AsJson = False) ->
 
     Example: habari-local restart hub
     """
-    from habari_local import active, lifecycle
+    from habari_local import active_mode, lifecycle
     from habari_local.core.checkout_lock import checkout_lock
     from habari_local.core.console import unseen
     from habari_local.platform.mode import SupportsRestart
 
-    chosen, ctx = active.running(mode)
+    chosen, ctx = active_mode.require_running(mode)
     if not isinstance(chosen, SupportsRestart):
         raise HabariError(
             f"Mode {chosen.name}: nothing is restarted in an existing cluster from here.",

@@ -96,10 +96,10 @@ def cat(path: PathArgument) -> Result:
 
 
 def _connect() -> tuple[S3Client, Buckets]:
-    from habari_local import active
+    from habari_local import active_mode
     from habari_local.s3.s3_client import Buckets, S3Target, s3_client
 
-    mode, ctx = active.running()
+    mode, ctx = active_mode.require_running()
     s3 = mode.endpoints(ctx).s3
     target = S3Target(
         s3.endpoint_url,

@@ -27,11 +27,11 @@ def shell(
 
     Example: habari-local shell grace -- ls
     """
-    from habari_local import active
+    from habari_local import active_mode
     from habari_local.core.subprocesses import run_attached
     from habari_local.platform.mode import SupportsShell
 
-    chosen, ctx = active.running(mode)
+    chosen, ctx = active_mode.require_running(mode)
     if not isinstance(chosen, SupportsShell):
         raise HabariError(
             f"Mode {chosen.name}: no shell into an existing cluster from here.",

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from habari_local.commands.cluster_apply import again
 from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
-from habari_local.commands.planned import again
 from habari_local.core.console import Result, Table, human_size
 from habari_local.core.errors import NOT_READY, NotRunning
 
@@ -30,10 +30,10 @@ def status(
 
     Example: habari-local status --json
     """
-    from habari_local import active
+    from habari_local import active_mode
 
-    chosen, ctx = active.current(mode, cluster(mode, context, namespace))
-    rows = active.without_notes(ctx, chosen.name) or chosen.status(ctx)
+    chosen, ctx = active_mode.current(mode, cluster(mode, context, namespace))
+    rows = active_mode.without_notes(ctx, chosen.name) or chosen.status(ctx)
     good = bool(rows) and all(row.good for row in rows)
     data = {
         "checkout": str(ctx.checkout.root),
@@ -64,7 +64,7 @@ def status(
 
 
 def _trouble(rows: Sequence[ServiceStatus], ctx: Context) -> str:
-    from habari_local.active import NOTELESS
+    from habari_local.active_mode import NOTELESS
 
     if any(row.state == NOTELESS for row in rows):
         return "Habari is up, but .habari with its keys was deleted."

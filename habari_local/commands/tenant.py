@@ -27,10 +27,10 @@ ContextName = Annotated[
 
 
 def _of(name: str, context: str, sets: list[str] | None = None) -> tuple[Mode, Context]:
-    from habari_local import active
+    from habari_local import active_mode
 
     cluster = {"HABARI_KUBE_CONTEXT": context, "HABARI_TENANT": name}
-    return active.fresh("cluster", flags(sets) | cluster)
+    return active_mode.from_settings("cluster", flags(sets) | cluster)
 
 
 @app.command()
@@ -117,10 +117,10 @@ def up(
 
     Example: habari-local tenant up blue --context NAME
     """
-    from habari_local.commands.planned import brought_up
+    from habari_local.commands.cluster_apply import run_up
 
     mode, ctx = _of(name, context, sets)
-    return brought_up(mode, ctx, plan_only=False, meant=meant, keep=False, as_json=as_json)
+    return run_up(mode, ctx, plan_only=False, meant=meant, keep=False, as_json=as_json)
 
 
 @app.command()
@@ -129,10 +129,10 @@ def diff(name: Name, context: ContextName, sets: Sets = None, as_json: AsJson = 
 
     Example: habari-local tenant diff blue --context NAME
     """
-    from habari_local.commands.planned import brought_up
+    from habari_local.commands.cluster_apply import run_up
 
     mode, ctx = _of(name, context, sets)
-    return brought_up(mode, ctx, plan_only=True, meant=None, keep=False, as_json=as_json)
+    return run_up(mode, ctx, plan_only=True, meant=None, keep=False, as_json=as_json)
 
 
 @app.command()
@@ -143,10 +143,10 @@ def down(name: Name, context: ContextName, meant: Meant = None, as_json: AsJson 
 
     Example: habari-local tenant down blue --context NAME --yes-i-mean habari-blue
     """
-    from habari_local.commands.down import taken_down
+    from habari_local.commands.down import run_down
 
     mode, ctx = _of(name, context)
-    return taken_down(mode, ctx, meant=meant, wipe=False, as_json=as_json)
+    return run_down(mode, ctx, meant=meant, wipe=False, as_json=as_json)
 
 
 @app.command()

@@ -65,25 +65,25 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
 
     Example: habari-local up --mode process --set HABARI_HUB_PORT=9000
     """
-    from habari_local import active, lifecycle
-    from habari_local.commands.planned import brought_up
+    from habari_local import active_mode, lifecycle
+    from habari_local.commands.cluster_apply import run_up
     from habari_local.platform.mode import RemoteMode, SupportsWatch
 
     began = time.monotonic()
     more = {} if nodes is None else {"HABARI_NODES": str(nodes)}
     given = flags(sets) | more | cluster(mode, context, namespace)
-    chosen, ctx = active.fresh(mode, given, wait=wait)
+    chosen, ctx = active_mode.from_settings(mode, given, wait=wait)
     _refuse(chosen, watch=watch, plan=plan, recreate=recreate, nodes=nodes)
     if isinstance(chosen, RemoteMode):
-        return brought_up(chosen, ctx, plan_only=plan, meant=meant, keep=keep, as_json=as_json)
+        return run_up(chosen, ctx, plan_only=plan, meant=meant, keep=keep, as_json=as_json)
     if adopt:
-        active.adopt(chosen, ctx, adopt)
-        chosen, ctx = active.fresh(mode, given, wait=wait)
+        active_mode.adopt(chosen, ctx, adopt)
+        chosen, ctx = active_mode.from_settings(mode, given, wait=wait)
     if recreate:
         _delete(chosen, yes=yes)
     _name_earlier(chosen, ctx)
     changed = lifecycle.up(chosen, ctx, keep=keep)
-    _, ctx = active.current(chosen.name)
+    _, ctx = active_mode.current(chosen.name)
     where = chosen.endpoints(ctx)
     seconds = time.monotonic() - began
     if open_:
@@ -103,9 +103,9 @@ def _open(where: Endpoints) -> None:
 
 def _name_earlier(mode: Mode, ctx: Context) -> None:
     """Say, before new volumes are made, which ones may be this checkout's from before."""
-    from habari_local import active
+    from habari_local import active_mode
 
-    for each, volumes in active.earlier(mode, ctx).items():
+    for each, volumes in active_mode.earlier(mode, ctx).items():
         sys.stderr.write(
             f"Kept of a checkout that was here, or that this one was: {', '.join(volumes)}.\n"
             f"New ones are made. To use those instead: habari-local down --mode {mode.name} --wipe,"
@@ -115,11 +115,11 @@ def _name_earlier(mode: Mode, ctx: Context) -> None:
 
 def _delete(mode: Mode, *, yes: bool) -> None:
     """Delete the mode's data, and say so at once: coming up may fail afterwards."""
-    from habari_local import active, lifecycle
-    from habari_local.commands.meant import confirm_deletion
+    from habari_local import active_mode, lifecycle
+    from habari_local.commands.confirm import confirm_deletion
 
-    _, kept = active.current(mode.name)
-    lifecycle.refuse_another(mode, kept)
+    _, kept = active_mode.current(mode.name)
+    lifecycle.require_no_other_mode(mode, kept)
     again = f"habari-local up --mode {mode.name} --recreate"
     confirm_deletion(mode.data(kept), kept.checkout.root, yes=yes, again=again)
     done = lifecycle.down(mode, kept, wipe=True)

@@ -37,11 +37,11 @@ def why(
 
     Example: habari-local why grace
     """
-    from habari_local import active
+    from habari_local import active_mode
     from habari_local.diagnosis.checks import LADDER
     from habari_local.diagnosis.diagnosis import diagnose
 
-    chosen, ctx = active.current(mode, cluster(mode, context, namespace))
+    chosen, ctx = active_mode.current(mode, cluster(mode, context, namespace))
     _require_notes(chosen, ctx)
     found = diagnose(_scene(chosen, ctx, user.lower()), LADDER)
     data = {"mode": chosen.name, "user": user, **found.as_json()}
@@ -54,9 +54,9 @@ def _require_notes(mode: Mode, ctx: Context) -> None:
     Raises:
         HabariError: that is so.
     """
-    from habari_local import active
+    from habari_local import active_mode
 
-    found = active.without_notes(ctx, mode.name)
+    found = active_mode.without_notes(ctx, mode.name)
     if found:
         names = ", ".join(dict.fromkeys(row.title for row in found))
         raise HabariError(
@@ -68,7 +68,7 @@ def _require_notes(mode: Mode, ctx: Context) -> None:
 
 
 def _scene(mode: Mode, ctx: Context, user: str) -> Target:
-    from habari_local import active
+    from habari_local import active_mode
     from habari_local.config.load import load
     from habari_local.diagnosis.diagnosis import Target
     from habari_local.platform.mode import RemoteMode, SupportsPodDiagnosis, SupportsPrecheck
@@ -106,7 +106,7 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Target:
             if name in mode.services(ctx)
             else []
         ),
-        up=where is not None and (elsewhere or active.active_mode(ctx.checkout) == mode.name),
+        up=where is not None and (elsewhere or active_mode.active_mode(ctx.checkout) == mode.name),
         trouble=trouble,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from habari_local import active, modes
+from habari_local import active_mode, modes
 from habari_local.checkout_identity import NOTE, of_the_same_path
 from habari_local.config.secrets import Secrets, load_secrets
 from habari_local.config.settings import Settings
@@ -97,10 +97,10 @@ def test_what_is_up_in_the_first_is_not_up_in_its_copy(
     first: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("habari_local.drivers.docker.client.reachable", lambda: False)
-    active.remember(Context(first, Settings(), Secrets(), {}), "process")
+    active_mode.remember(Context(first, Settings(), Secrets(), {}), "process")
     copy = at(shutil.copytree(first.root, tmp_path / "copy"))
-    assert active.active_mode(copy) is None
-    assert active.active_mode(first) == "process"
+    assert active_mode.active_mode(copy) is None
+    assert active_mode.active_mode(first) == "process"
 
 
 def test_a_cluster_that_runs_is_found_by_its_name(
@@ -120,12 +120,12 @@ def test_a_cluster_that_runs_is_found_by_its_name(
     )
     monkeypatch.setattr("habari_local.drivers.docker.client.containers", lambda _: [])
     monkeypatch.setattr("habari_local.drivers.kind_nodes.find", nodes)
-    assert active.active_mode(first) == "kind"
+    assert active_mode.active_mode(first) == "kind"
     ctx = Context(first, Settings(), Secrets(), {})
-    assert [row.title for row in active.without_notes(ctx, "kind")] == [
+    assert [row.title for row in active_mode.without_notes(ctx, "kind")] == [
         f"habari-{first.id}-control-plane"
     ]
-    assert active.active_mode(Checkout(first.root.parent)) is None
+    assert active_mode.active_mode(Checkout(first.root.parent)) is None
 
 
 class TestEarlier:
@@ -147,21 +147,21 @@ class TestEarlier:
         return Context(checkout, Settings(), load_secrets(checkout.state), {})
 
     def test_it_is_named(self, ctx: Context, first: Checkout) -> None:
-        found = active.earlier(modes.get("hub"), ctx)
+        found = active_mode.earlier(modes.get("hub"), ctx)
         assert list(found.values()) == [["habari-first"], ["habari-here"]]
 
     def test_what_is_in_use_is_left_out(
         self, ctx: Context, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("habari_local.drivers.docker.running_modes.modes", lambda _: {"hub"})
-        assert active.earlier(modes.get("hub"), ctx) == {}
+        assert active_mode.earlier(modes.get("hub"), ctx) == {}
 
     def test_it_is_adopted(self, ctx: Context, first: Checkout) -> None:
-        active.adopt(modes.get("hub"), ctx, first.id)
+        active_mode.adopt(modes.get("hub"), ctx, first.id)
         assert at(ctx.checkout.root).id == first.id
 
     def test_what_was_never_here_is_not(self, ctx: Context) -> None:
         with pytest.raises(HabariError, match="x: nothing of mode hub"):
-            active.adopt(modes.get("hub"), ctx, "x")
+            active_mode.adopt(modes.get("hub"), ctx, "x")
         note = json.loads((ctx.checkout.root / ".habari" / NOTE).read_text())
         assert note["id"] == ctx.checkout.id

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from habari_local import active, lifecycle
+from habari_local import active_mode, lifecycle
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.core.checkout_lock import checkout_lock
@@ -83,7 +83,7 @@ def test_steps_run_after_those_they_name_and_side_by_side_otherwise(ctx: Context
     steps = [step("last", log, None, "a", "b"), step("a", log, meet), step("b", log, meet)]
     assert lifecycle.up(as_mode(Sketch(steps)), ctx)
     assert log[-1] == "last"
-    assert active.active_mode(ctx.checkout) == "process"
+    assert active_mode.active_mode(ctx.checkout) == "process"
 
 
 def test_nothing_done_is_said(ctx: Context) -> None:
@@ -107,7 +107,7 @@ def test_a_failure_ends_the_others_and_everything_is_undone(ctx: Context) -> Non
     assert told.value.details == ("a: as it was before.",)
     assert sorted(log[:2]) == ["a", "b"]
     assert log[2:] == ["undo c", "undo b", "undo a"]
-    assert active.active_mode(ctx.checkout) is None
+    assert active_mode.active_mode(ctx.checkout) is None
 
 
 def test_keep_leaves_everything(ctx: Context) -> None:
@@ -119,7 +119,7 @@ def test_keep_leaves_everything(ctx: Context) -> None:
     with pytest.raises(HabariError):
         lifecycle.up(as_mode(Sketch([step("b", log, fail)])), ctx, keep=True)
     assert log == ["b"]
-    assert active.active_mode(ctx.checkout) == "process"
+    assert active_mode.active_mode(ctx.checkout) == "process"
 
 
 def test_a_bug_in_a_step_is_raised_as_it_is(ctx: Context) -> None:
@@ -137,7 +137,7 @@ def test_the_second_at_once_is_told_who_is_at_work(ctx: Context) -> None:
 
 
 def test_another_mode_must_go_down_first(ctx: Context) -> None:
-    active.remember(ctx, "process")
+    active_mode.remember(ctx, "process")
     sketch = Sketch([])
     sketch.name = "other"
     with pytest.raises(HabariError, match="Mode process: up in this checkout"):

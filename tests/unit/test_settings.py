@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from habari_local import active
+from habari_local import active_mode
 from habari_local.config.load import as_environment, load
 from habari_local.config.render.dist import generated
 from habari_local.config.secrets import MADE, load_secrets
@@ -116,6 +116,6 @@ def test_a_broken_secrets_file_is_reported_and_left_alone(tmp_path: Path) -> Non
 def test_settings_that_were_written_down_are_what_they_were() -> None:
     """What `up` remembers renders as what it read: else the next call recreates services."""
     fresh = Settings()
-    restored = active._restore(as_environment(fresh))
+    restored = active_mode._restore(as_environment(fresh))
     for field in Settings.model_fields:
         assert repr(getattr(restored, field)) == repr(getattr(fresh, field)), field

@@ -23,7 +23,7 @@ KEPT_IN_DOCKER = ("hub", "nohub", "kind")
 NOTELESS = "keys lost"  # how a service is whose keys were in a .habari that was deleted
 
 
-def snapshot(checkout: Checkout, mode: str) -> Path:
+def snapshot_path(checkout: Checkout, mode: str) -> Path:
     """Return the file with the settings that `up` last used; it is there while a mode is active."""
     return checkout.root / ".habari" / mode / SNAPSHOT
 
@@ -32,12 +32,12 @@ def remember(ctx: Context, mode: str) -> None:
     """Write down the settings that a mode comes up with (private: it may hold a user's keys)."""
     values = {"checkout": ctx.checkout.id, **as_environment(ctx.settings)}
     ctx.checkout.of_mode(mode)
-    write_private(snapshot(ctx.checkout, mode), json.dumps(values, indent=1) + "\n")
+    write_private(snapshot_path(ctx.checkout, mode), json.dumps(values, indent=1) + "\n")
 
 
 def forget(checkout: Checkout, mode: str) -> None:
     """Say that a mode is not active any more."""
-    snapshot(checkout, mode).unlink(missing_ok=True)
+    snapshot_path(checkout, mode).unlink(missing_ok=True)
 
 
 def active_mode(checkout: Checkout) -> str | None:
@@ -123,13 +123,15 @@ def cluster(checkout: Checkout) -> str:
 def _noted(checkout: Checkout, mode: str) -> bool:
     """Whether `up` left its settings here; those in a copied checkout are another's."""
     try:
-        kept = json.loads(snapshot(checkout, mode).read_text(encoding="utf-8"))
+        kept = json.loads(snapshot_path(checkout, mode).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return False
     return bool(kept.get("checkout", checkout.id) == checkout.id)
 
 
-def fresh(mode: str | None, flags: Mapping[str, str], *, wait: bool = True) -> tuple[Mode, Context]:
+def from_settings(
+    mode: str | None, flags: Mapping[str, str], *, wait: bool = True
+) -> tuple[Mode, Context]:
     """Return the wanted mode and a context of the settings as they are now: what `up` works with.
 
     Raises:
@@ -158,7 +160,7 @@ def current(
     """
     checkout = find_checkout()
     chosen = mode or active_mode(checkout)
-    kept = snapshot(checkout, chosen) if chosen and _noted(checkout, chosen) else None
+    kept = snapshot_path(checkout, chosen) if chosen and _noted(checkout, chosen) else None
     if kept:
         settings = _restore(json.loads(kept.read_text(encoding="utf-8")))
     else:
@@ -174,7 +176,7 @@ def current(
     return found, Context(checkout, _settled(settings, found), secrets, environment())
 
 
-def running(
+def require_running(
     mode: str | None = None, flags: Mapping[str, str] | None = None
 ) -> tuple[Mode, Context]:
     """Return what `current` does, of a mode that is up, or elsewhere: that is for others to know.

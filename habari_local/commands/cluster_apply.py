@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from habari_local.commands.meant import confirm
+from habari_local.commands.confirm import confirm
 from habari_local.core.console import Result
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def again(verb: str, ctx: Context) -> str:
     )
 
 
-def brought_up(
+def run_up(
     mode: Mode, ctx: Context, *, plan_only: bool, meant: str | None, keep: bool, as_json: bool
 ) -> Result:
     """Return the plan, or what came of it.

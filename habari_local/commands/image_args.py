@@ -17,7 +17,7 @@ Names = Annotated[
 ]
 
 
-def images_of(sets: list[str] | None) -> Images:
+def images_from_settings(sets: list[str] | None) -> Images:
     """Return the images of this checkout as settings and flags have them.
 
     Raises:
