@@ -20,9 +20,9 @@ from dotenv import dotenv_values
 from requests.exceptions import RequestException
 from traitlets import Bool, Dict, Unicode
 
-from habari_hub.knocking import listening
+from habari_hub.spawn_queue import QueuedSpawns
 from habari_hub.takeover import TakesOver
-from habari_hub.turns import TakesTurns
+from habari_hub.wait_for_port import wait_for_port
 
 HOME = "/home/jovyan"
 GRACE = 5.0  # seconds for the engine to start a server again that ended, as after its own restart
@@ -30,7 +30,7 @@ STOP_SECONDS = 5  # for a server to end by itself
 ENGINE_SECONDS = 30.0  # for an engine that can't be reached; a hub that starts is more patient
 
 
-class HabariDockerSpawner(TakesOver, TakesTurns, DockerSpawner):  # type: ignore[misc]
+class HabariDockerSpawner(TakesOver, QueuedSpawns, DockerSpawner):  # type: ignore[misc]
     """Starts a user's server as a container with the user's own home volume and network."""
 
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
@@ -195,7 +195,7 @@ class HabariDockerSpawner(TakesOver, TakesTurns, DockerSpawner):  # type: ignore
 
     async def _listening(self) -> None:
         try:
-            await listening(self.hostname, self.port, self.launch_timeout, self._ended)
+            await wait_for_port(self.hostname, self.port, self.launch_timeout, self._ended)
         except RuntimeError:
             last = await self.docker("logs", self.container_id, tail=20)
             self.log.warning(

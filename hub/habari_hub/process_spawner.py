@@ -22,8 +22,8 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner  # type: ignore[import-
 from tornado.web import HTTPError
 from traitlets import Float, Unicode, default
 
+from habari_hub.spawn_queue import QueuedSpawns
 from habari_hub.takeover import TakesOver
-from habari_hub.turns import TakesTurns
 
 ENV_KEEP = [
     *("HABARI_LABEL", "LANG", "LC_ALL", "TZ", "TMPDIR"),
@@ -45,7 +45,7 @@ class ServerFailedError(HTTPError):
         super().__init__(500, "%s", self.jupyterhub_message)
 
 
-class ProcessSpawner(TakesOver, TakesTurns, SimpleLocalProcessSpawner):  # type: ignore[misc]
+class ProcessSpawner(TakesOver, QueuedSpawns, SimpleLocalProcessSpawner):  # type: ignore[misc]
     """Starts a user's server as a process in the user's own home."""
 
     homes_dir = Unicode(config=True, help="The folder of all homes.")

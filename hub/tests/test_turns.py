@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from habari_hub.turns import TakesTurns, Turns
+from habari_hub.spawn_queue import QueuedSpawns, SpawnQueue
 
 
 def test_few_at_a_time_and_first_come_first_served() -> None:
     async def scene() -> None:
-        turns, order, inside = Turns(2), [], 0
+        turns, order, inside = SpawnQueue(2), [], 0
 
         async def one(name: int) -> None:
             nonlocal inside
@@ -29,7 +29,7 @@ def test_few_at_a_time_and_first_come_first_served() -> None:
 
 def test_who_gives_up_or_fails_leaves_the_place_to_the_next() -> None:
     async def scene() -> None:
-        turns = Turns(1)
+        turns = SpawnQueue(1)
         async with turns.taken("first", 10):
             with pytest.raises(TimeoutError):
                 async with turns.taken("impatient", 0.01):
@@ -52,8 +52,8 @@ class Spawner:
 
 
 def test_who_waits_is_told_how_many_are_before() -> None:
-    class Waiting(TakesTurns, Spawner):
-        turns = Turns(1)
+    class Waiting(QueuedSpawns, Spawner):
+        turns = SpawnQueue(1)
         start_timeout = 70
 
     async def scene() -> None:

@@ -13,7 +13,7 @@ KNOCK_EVERY = 0.03  # seconds
 LOOK_EVERY = 0.5  # seconds
 
 
-async def listening(
+async def wait_for_port(
     host: str, port: int, seconds: float, ended: Callable[[], Awaitable[bool]]
 ) -> None:
     """Return once something listens on `host` and `port`.

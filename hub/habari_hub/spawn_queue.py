@@ -18,7 +18,7 @@ from traitlets import Float, HasTraits
 AT_ONCE = 2 * (os.cpu_count() or 1)
 
 
-class Turns:
+class SpawnQueue:
     """So many turns at the same time; who waits knows how many are before."""
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
@@ -43,11 +43,11 @@ class Turns:
         return self._waiting.index(who) if who in self._waiting else None
 
 
-class TakesTurns(HasTraits):
+class QueuedSpawns(HasTraits):
     """What a spawner is beside its own class: starts in `my_turn`, pages that tell of the wait."""
 
     start_timeout: int  # the spawner's own
-    turns = Turns()
+    turns = SpawnQueue()
     launch_timeout = Float(60.0, config=True, help="Seconds to listen, once a start has its turn.")
 
     def my_turn(self) -> AbstractAsyncContextManager[None]:
