@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from habari_s3.app import Root, S3App
 from habari_s3.backend import Backend
-from habari_s3.gate import Gate, Root
 from habari_s3.journal import Journal, Unusable
 from habari_s3.server import make_server
 
@@ -34,7 +34,7 @@ def main() -> NoReturn:
     began = time.perf_counter()
     try:
         journal = Journal(options.data, options.backend)
-        gate = Gate(_backend(options.backend, journal), journal, _root())
+        gate = S3App(_backend(options.backend, journal), journal, _root())
         count = gate.restore()
         server = make_server(options.host, options.port, gate)
         server.prepare()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from habari_s3.answers import Answer
 from habari_s3.entities import Entity, Snapshot
+from habari_s3.responses import Response
 
 
 class Backend(Protocol):
@@ -18,7 +18,7 @@ class Backend(Protocol):
     def iam(self) -> Keys:
         """Who may do what."""
 
-    def call(self, environ: dict[str, Any], service: str, body: bytes) -> Answer:
+    def call(self, environ: dict[str, Any], service: str, body: bytes) -> Response:
         """Return the answer to a request; memory is changed, the disk is not."""
 
     def read(self, entity: Entity) -> Snapshot | None:

@@ -15,9 +15,9 @@ from moto.iam.access_control import (
 )
 from moto.iam.models import AccountSummary, IAMBackend, iam_backends
 
-from habari_s3.bodies import Bodies
+from habari_s3.blobs import BlobStore
 from habari_s3.entities import Snapshot
-from habari_s3.states import freeze, thaw
+from habari_s3.snapshot_pickle import freeze, thaw
 
 PARTITION = "aws"
 NOT_STATE = ("aws_managed_policies", "region_name", "account_id", "policy_arn_regex")
@@ -26,7 +26,7 @@ NOT_STATE = ("aws_managed_policies", "region_name", "account_id", "policy_arn_re
 class IamState:
     """The IAM of one account: who there is, with which keys, allowed what."""
 
-    def __init__(self, account: str, bodies: Bodies) -> None:
+    def __init__(self, account: str, bodies: BlobStore) -> None:
         self.account = account
         self._bodies = bodies
         self._iam: IAMBackend = iam_backends[account][PARTITION]

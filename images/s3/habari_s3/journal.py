@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from habari_s3.bodies import Bodies, digest
+from habari_s3.blobs import BlobStore, digest
 from habari_s3.entities import Entity, Snapshot
 
 FORMAT = 1
@@ -51,7 +51,7 @@ class Journal:
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._prepare(backend)
-            self.bodies = Bodies(folder / "bodies", self._db)
+            self.bodies = BlobStore(folder / "bodies", self._db)
             self.state = self._read_state()
         except sqlite3.DatabaseError as error:
             raise Unusable(

@@ -11,9 +11,9 @@ import shutil
 from io import BytesIO
 from typing import Any
 
-from habari_s3.answers import Answer, Refused
-from habari_s3.bodies import Bodies
+from habari_s3.blobs import BlobStore
 from habari_s3.entities import Entity, Snapshot
+from habari_s3.responses import Refused, Response
 
 SENT_NAMES = "moto.preserved_header_names"
 SERVICE = "habari.service"
@@ -25,7 +25,7 @@ class LocalStackBackend:
 
     name = "localstack"
 
-    def __init__(self, bodies: Bodies) -> None:
+    def __init__(self, bodies: BlobStore) -> None:
         temporary = bodies.folder.parent / "temporary"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(mode=0o700)
@@ -56,7 +56,7 @@ class LocalStackBackend:
         else:
             self._s3.write(entity, snapshot)
 
-    def call(self, environ: dict[str, Any], service: str, body: bytes) -> Answer:
+    def call(self, environ: dict[str, Any], service: str, body: bytes) -> Response:
         """Return LocalStack's answer to a request.
 
         Raises:
@@ -76,7 +76,7 @@ class LocalStackBackend:
             if hasattr(parts, "close"):
                 parts.close()
         status, headers = started[0]
-        return Answer(int(status.split()[0]), headers, content)
+        return Response(int(status.split()[0]), headers, content)
 
 
 def _headers(environ: dict[str, Any]) -> list[tuple[bytes, bytes]]:

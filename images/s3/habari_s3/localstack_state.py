@@ -28,9 +28,9 @@ from localstack.services.s3.storage.ephemeral import (
 )
 from localstack.services.s3.utils import get_unique_key_id
 
-from habari_s3.bodies import Bodies
+from habari_s3.blobs import BlobStore
 from habari_s3.entities import Entity, Snapshot
-from habari_s3.states import freeze, thaw
+from habari_s3.snapshot_pickle import freeze, thaw
 
 BODY = "habari_body"  # the attribute of an S3Object or S3Part with its StoredBody
 
@@ -64,7 +64,7 @@ class KeptObjectStore(EphemeralS3ObjectStore):  # type: ignore[misc]
 class S3State:
     """LocalStack's S3 of the one account, entity by entity."""
 
-    def __init__(self, account: str, bodies: Bodies, temporary: Path) -> None:
+    def __init__(self, account: str, bodies: BlobStore, temporary: Path) -> None:
         self.account = account
         self.bodies = bodies
         self.objects = KeptObjectStore(str(temporary))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
-from habari_s3 import lean
+from habari_s3 import moto_stubs
 
-lean.prepare()
+moto_stubs.prepare()
 
 from botocore.exceptions import ClientError  # noqa: E402
 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY, Request  # noqa: E402
@@ -18,13 +18,13 @@ from moto.sts.responses import TokenResponse  # noqa: E402
 from werkzeug.datastructures import ImmutableMultiDict  # noqa: E402
 from werkzeug.exceptions import HTTPException  # noqa: E402
 
-from habari_s3.answers import Answer, Refused  # noqa: E402
-from habari_s3.bodies import Bodies  # noqa: E402
-from habari_s3.calls import names  # noqa: E402
+from habari_s3.blobs import BlobStore  # noqa: E402
 from habari_s3.entities import Entity, Snapshot  # noqa: E402
 from habari_s3.iam_state import IamState, forget_instances  # noqa: E402
-from habari_s3.lean import ACCOUNT  # noqa: E402
 from habari_s3.moto_state import S3State  # noqa: E402
+from habari_s3.moto_stubs import ACCOUNT  # noqa: E402
+from habari_s3.request_parser import names  # noqa: E402
+from habari_s3.responses import Refused, Response  # noqa: E402
 
 Handler = Callable[[Request, str, dict[str, str]], tuple[int, dict[str, Any], Any]]
 
@@ -42,7 +42,7 @@ class MotoBackend:
 
     name = "moto"
 
-    def __init__(self, bodies: Bodies) -> None:
+    def __init__(self, bodies: BlobStore) -> None:
         self.s3 = S3State(bodies)
         self.iam = IamState(ACCOUNT, bodies)
         forget_instances()
@@ -58,7 +58,7 @@ class MotoBackend:
         else:
             self.s3.write(entity, snapshot)
 
-    def call(self, environ: dict[str, Any], service: str, body: bytes) -> Answer:
+    def call(self, environ: dict[str, Any], service: str, body: bytes) -> Response:
         """Return moto's answer to a request.
 
         Raises:
@@ -80,7 +80,7 @@ class MotoBackend:
         except NotImplementedError as error:
             raise Refused(501, "NotImplemented", str(error)) from error
         data = content.encode() if isinstance(content, str) else bytes(content or b"")
-        return Answer(int(status), _as_list(headers), data)
+        return Response(int(status), _as_list(headers), data)
 
 
 def _request(environ: dict[str, Any]) -> Request:

@@ -15,17 +15,17 @@ from moto.s3.models import (
 )
 from moto.s3.utils import _VersionedKeyStore
 
-from habari_s3.bodies import Bodies, StoredBody
+from habari_s3.blobs import BlobStore, StoredBlob
 from habari_s3.entities import Entity, Snapshot
 from habari_s3.iam_state import PARTITION
-from habari_s3.lean import ACCOUNT
-from habari_s3.states import freeze, thaw
+from habari_s3.moto_stubs import ACCOUNT
+from habari_s3.snapshot_pickle import freeze, thaw
 
 
 class S3State:
     """moto's S3 of the one account, entity by entity."""
 
-    def __init__(self, bodies: Bodies) -> None:
+    def __init__(self, bodies: BlobStore) -> None:
         self.bodies = bodies
         self.backend: S3Backend = s3_backends[ACCOUNT][PARTITION]
 
@@ -101,7 +101,7 @@ class S3State:
     def _reduce(self, obj: Any) -> Any:
         if isinstance(obj, FakeKey):
             _ = obj.etag  # computed when first asked for, from the buffer that goes to the disk now
-            if not isinstance(obj._value_buffer, StoredBody):
+            if not isinstance(obj._value_buffer, StoredBlob):
                 buffer = obj._value_buffer
                 obj._value_buffer = self.bodies.add(obj.value)  # type: ignore[assignment]
                 buffer.close()

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from habari_s3.bodies import Bodies, StoredBody
+from habari_s3.blobs import BlobStore, StoredBlob
 
 ALLOWED = (
     "moto.", "localstack.", "habari_s3.", "datetime", "collections", "zoneinfo", "dateutil.",
@@ -33,7 +33,7 @@ class _Freezer(pickle.Pickler):
         self._known = known
 
     def persistent_id(self, obj: Any) -> Any:
-        if isinstance(obj, StoredBody):
+        if isinstance(obj, StoredBlob):
             self.bodies[obj.id] = obj.size
             return ("body", obj.id, obj.size, obj.checksum)
         name = self._known.get(id(obj))
@@ -49,14 +49,14 @@ class _Freezer(pickle.Pickler):
 
 
 class _Thawer(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, bodies: Bodies, known: Mapping[str, Any]) -> None:
+    def __init__(self, file: io.BytesIO, bodies: BlobStore, known: Mapping[str, Any]) -> None:
         super().__init__(file)
         self._bodies = bodies
         self._known = known
 
     def persistent_load(self, pid: Any) -> Any:
         if pid[0] == "body":
-            return StoredBody(self._bodies, *pid[1:])
+            return StoredBlob(self._bodies, *pid[1:])
         return self._known[pid[1]]
 
     def find_class(self, module: str, name: str) -> Any:
@@ -84,7 +84,7 @@ def freeze(
     return file.getvalue(), freezer.bodies
 
 
-def thaw(state: bytes, bodies: Bodies, known: Mapping[str, Any] | None = None) -> Any:
+def thaw(state: bytes, bodies: BlobStore, known: Mapping[str, Any] | None = None) -> Any:
     """Return what was frozen.
 
     Raises:

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from habari_s3 import signature
-from habari_s3.answers import Answer, Refused
 from habari_s3.backend import Backend
-from habari_s3.bodies import DamagedBody
-from habari_s3.calls import Call, names, understand
+from habari_s3.blobs import DamagedBlob
 from habari_s3.entities import Entity
 from habari_s3.journal import Journal
+from habari_s3.request_parser import Call, names, understand
+from habari_s3.responses import Refused, Response
 
 HEALTH = "/_habari/health"
 
@@ -36,7 +36,7 @@ class Root:
     secret: str = field(repr=False)
 
 
-class Gate:
+class S3App:
     """The WSGI application: a backend behind a journal."""
 
     def __init__(self, backend: Backend, journal: Journal, root: Root) -> None:
@@ -78,7 +78,7 @@ class Gate:
         start_response(answer.line, headers)
         return [] if method == "HEAD" or answer.status in (204, 304) else [answer.body]
 
-    def _health(self) -> Answer:
+    def _health(self) -> Response:
         damaged = {"/".join((e.kind, e.bucket, e.name)): w for e, w in self.journal.damaged.items()}
         report = {
             "status": "damaged" if damaged else "ok",
@@ -87,9 +87,9 @@ class Gate:
             "damaged": damaged,
         }
         body = json.dumps(report).encode()
-        return Answer(200, [("Content-Type", "application/json")], body)
+        return Response(200, [("Content-Type", "application/json")], body)
 
-    def _safely(self, environ: dict[str, Any]) -> Answer:
+    def _safely(self, environ: dict[str, Any]) -> Response:
         service = "s3"
         try:
             signed = signature.read(environ)
@@ -97,7 +97,7 @@ class Gate:
             return self._answer(environ, signed)
         except Refused as refused:
             return refused.answer(service)
-        except DamagedBody as error:
+        except DamagedBlob as error:
             sys.stderr.write(f"{_now()} damaged: {error}\n")
             return Refused(500, "InternalError", "The object is damaged on the disk.").answer("s3")
         except Exception:  # noqa: BLE001 (a server goes on; the trace is in its log)
@@ -106,7 +106,7 @@ class Gate:
                 service
             )
 
-    def _answer(self, environ: dict[str, Any], signed: signature.Signed) -> Answer:
+    def _answer(self, environ: dict[str, Any], signed: signature.Signed) -> Response:
         body = environ["wsgi.input"].read()
         if len(body) != int(environ.get("CONTENT_LENGTH") or len(body)):
             raise Refused(400, "IncompleteBody", "The body is shorter than Content-Length says.")
@@ -119,7 +119,7 @@ class Gate:
                 return self.backend.call(environ, call.service, body)
             return self._keep(environ, call, body)
 
-    def _keep(self, environ: dict[str, Any], call: Call, body: bytes) -> Answer:
+    def _keep(self, environ: dict[str, Any], call: Call, body: bytes) -> Response:
         touched = call.touches
         try:
             answer = self.backend.call(environ, call.service, body)

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """An HTTP response whose whole body is in memory."""
 
     status: int
@@ -38,7 +38,7 @@ class Refused(Exception):
         self.code = code
         self.message = message
 
-    def answer(self, service: str) -> Answer:
+    def answer(self, service: str) -> Response:
         """Return the error as XML of `service` ("s3", or one of the Query protocol)."""
         error = f"<Code>{escape(self.code)}</Code><Message>{escape(self.message)}</Message>"
         if service == "s3":
@@ -47,4 +47,4 @@ class Refused(Exception):
             kind = "Sender" if self.status < 500 else "Receiver"
             xml = f"<ErrorResponse><Error><Type>{kind}</Type>{error}</Error></ErrorResponse>"
         body = f'<?xml version="1.0" encoding="UTF-8"?>\n{xml}'.encode()
-        return Answer(self.status, [("Content-Type", "application/xml")], body)
+        return Response(self.status, [("Content-Type", "application/xml")], body)

@@ -17,11 +17,11 @@ INLINE = 128 * 1024  # bytes; up to here SQLite is as fast as a file, and needs 
 SCHEMA = "CREATE TABLE IF NOT EXISTS body (id TEXT PRIMARY KEY, data BLOB NOT NULL)"
 
 
-class DamagedBody(Exception):
+class DamagedBlob(Exception):
     """A body is gone, or is not what was written."""
 
 
-class Bodies:
+class BlobStore:
     """All bodies of a data folder, by random id; one thread at a time, the journal's."""
 
     def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
@@ -31,13 +31,13 @@ class Bodies:
         self._new: dict[str, bytes] = {}  # small ones that the next save writes
         db.execute(SCHEMA)
 
-    def add(self, data: bytes) -> StoredBody:
+    def add(self, data: bytes) -> StoredBlob:
         """Return a new body: a large one is on the disk, durably, a small one with the next save.
 
         Raises:
             OSError: the disk is full, or can't be written; nothing is left behind.
         """
-        body = StoredBody(self, uuid.uuid4().hex, len(data), digest(data))
+        body = StoredBlob(self, uuid.uuid4().hex, len(data), digest(data))
         if body.size <= INLINE:
             self._new[body.id] = data
         else:
@@ -97,10 +97,10 @@ class Bodies:
             raise
 
 
-class StoredBody:
+class StoredBlob:
     """A body, with as much of a file's face as moto asks of an object's buffer."""
 
-    def __init__(self, bodies: Bodies, id_: str, size: int, checksum: str) -> None:
+    def __init__(self, bodies: BlobStore, id_: str, size: int, checksum: str) -> None:
         self.bodies = bodies
         self.id = id_
         self.size = size
@@ -133,9 +133,9 @@ class StoredBody:
         """
         data = self.bodies.load(self.id, self.size)
         if data is None:
-            raise DamagedBody(f"body {self.id}: gone, {self.size} bytes expected")
+            raise DamagedBlob(f"body {self.id}: gone, {self.size} bytes expected")
         if not self._checked and (len(data) != self.size or digest(data) != self.checksum):
-            raise DamagedBody(f"body {self.id}: {len(data)} other bytes than were written")
+            raise DamagedBlob(f"body {self.id}: {len(data)} other bytes than were written")
         self._checked = True
         return data
 

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 from xml.etree import ElementTree
 
-from habari_s3.answers import Answer, Refused
 from habari_s3.entities import IAM, Entity
+from habari_s3.responses import Refused, Response
 
 # Subresource in the query → what its action is named after Get or Put.
 OF_BUCKET = {
@@ -65,7 +65,7 @@ class Call:
     touches: tuple[Entity, ...] = ()
     begins_upload_in: str = field(default="")
 
-    def changes(self, answer: Answer) -> tuple[Entity, ...]:
+    def changes(self, answer: Response) -> tuple[Entity, ...]:
         """Return the entities that the answered request may have changed."""
         started = UPLOAD_ID.search(answer.body) if self.begins_upload_in else None
         if not started:
