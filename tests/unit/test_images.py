@@ -93,7 +93,7 @@ def test_the_two_sources_never_share_a_tag() -> None:
         ("hub", "hub/Dockerfile"),
         ("hub", "hub/requirements-docker.txt"),
         ("hub", "hub/habari_hub/settings.py"),
-        ("notebook", "jupyter/habari_contents/habari_contents/store.py"),
+        ("notebook", "jupyter/habari_contents/habari_contents/bucket.py"),
         ("github", "habari_local/identity/github.py"),
         ("proxy", "images/proxy/package-lock.json"),
         ("node", "kind/node/manifests/default-cni.yaml"),

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
 from tornado.web import HTTPError
 
-from . import copying, errors, models, removing, transfer
+from habari_contents import copy, delete, errors, models, transfer
+from habari_contents.endpoints import BucketEndpoint, DiskEndpoint
+from habari_contents.types import Condition, Stat
+
 from .folder import Folder
 from .models import CHECKPOINTS
-from .objects import Condition, Stat
-from .places import BucketPlace, DiskPlace
 
 if TYPE_CHECKING:
     from .router import HabariContentsManager
@@ -47,7 +48,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
         # Whatever is there by then: a save in between is no reason to refuse a checkpoint.
         kept = replace(now, etag="")
         bucket, key = folder.bucket, key_of(folder, path)
-        made = await copying.copy(bucket, kept, bucket, key, path, Condition())
+        made = await copy.copy(bucket, kept, bucket, key, path, Condition())
         return {"id": ID, "last_modified": made.modified}
 
     async def restore_checkpoint(self, _manager: Any, checkpoint_id: str, path: str) -> None:
@@ -67,7 +68,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
             raise errors.missing(path)
         over = Condition(etag=now.etag) if now else Condition(absent=True)
         bucket = folder.bucket
-        await copying.copy(bucket, kept, bucket, folder.key(path), path, over)
+        await copy.copy(bucket, kept, bucket, folder.key(path), path, over)
         folder.served.forget(path)
 
     async def list_checkpoints(self, path: str) -> list[dict[str, Any]]:
@@ -90,13 +91,13 @@ class RoutedCheckpoints(AsyncCheckpoints):
             await self.parent.home.delete_checkpoint(checkpoint_id, path)
             return
         key = key_of(folder, path)
-        await removing.delete(folder.bucket, [Stat(key, "", 0, models.UNKNOWN_TIME)], path)
+        await delete.delete(folder.bucket, [Stat(key, "", 0, models.UNKNOWN_TIME)], path)
 
-    def _place(self, path: str) -> transfer.Place:
+    def _place(self, path: str) -> transfer.MoveEndpoint:
         folder = self.parent.folder_of(path)
         if folder is None:
-            return DiskPlace(Path(self.parent.home.checkpoints.checkpoint_path(ID, path)), path)
-        return BucketPlace(folder.bucket, key_of(folder, path), path)
+            return DiskEndpoint(Path(self.parent.home.checkpoints.checkpoint_path(ID, path)), path)
+        return BucketEndpoint(folder.bucket, key_of(folder, path), path)
 
     async def _check(self, checkpoint_id: str, path: str) -> None:
         if checkpoint_id not in {found["id"] for found in await self.list_checkpoints(path)}:

@@ -13,12 +13,13 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from jupyter_server.services.contents.manager import AsyncContentsManager
 from traitlets import Bool, Dict, Float, Instance, Integer, Type, Unicode, default
 
+from habari_contents.bucket import Bucket
+
 from .checkpoints import RoutedCheckpoints
 from .client import Client
 from .files import FilesHandler
 from .folder import Folder
 from .settings import FOLDERS_VARIABLE, Deadlines, FolderSettings, parse_folders
-from .store import Bucket
 
 # Its methods have no types; as Any they can be called from typed code.
 _Manager: Any = AsyncContentsManager

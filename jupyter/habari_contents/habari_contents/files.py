@@ -9,7 +9,7 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import AuthenticatedFileHandler
 from tornado import web
 
-from . import bulk, errors
+from habari_contents import errors, multipart
 
 if TYPE_CHECKING:
     from .folder import Folder
@@ -52,7 +52,7 @@ class FilesHandler(AuthenticatedFileHandler):
             self.set_status(206)
             self.set_header("Content-Range", answer["ContentRange"])
         self._describe(path, answer, answer["ContentLength"])
-        async with aclosing(bulk.chunks(folder.bucket, answer, path)) as pieces:
+        async with aclosing(multipart.chunks(folder.bucket, answer, path)) as pieces:
             async for piece in pieces:
                 self.write(piece)
                 await self.flush()

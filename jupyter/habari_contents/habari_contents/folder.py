@@ -7,11 +7,12 @@ import contextlib
 
 import nbformat
 
-from . import bulk, errors, models, removing
+from habari_contents import delete, errors, models, multipart
+from habari_contents.etag_cache import ABSENT
+from habari_contents.types import Condition, Stat
+
 from .models import CHECKPOINTS, Model
-from .objects import Condition, Stat
 from .reading import Reading
-from .served import ABSENT
 
 
 class Folder(Reading):
@@ -101,7 +102,7 @@ class Folder(Reading):
             condition = await self._condition(path)
             condition = await self.conditions.hold(self.key(path), path, condition)
             mime = models.content_type(path)
-            stat = await bulk.upload(
+            stat = await multipart.upload(
                 self.bucket, self.key(path), path, file, upload.size, mime, condition
             )
         self.served.save(path, stat)
@@ -136,7 +137,7 @@ class Folder(Reading):
             raise errors.ContentsError(403, f"{path}: is a bucket's folder and cannot be deleted.")
         stat = await self.stat(path)
         found = [stat] if stat else await self._stats_under(path, full=full)
-        kept = await removing.delete(self.bucket, found, path)
+        kept = await delete.delete(self.bucket, found, path)
         if not kept:
             self.served.gone(path)
         if not errors.CONFLICT.isdisjoint(kept.values()):

@@ -19,8 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from habari_contents.transfer import Item, MoveEndpoint
+
 from . import errors, transfer
-from .transfer import Item, Place
 
 AGAIN_SECONDS = 3.0
 
@@ -55,14 +56,16 @@ class Entry:
 class Journal:
     """The moves of a home's servers; `place` gives the place of an API path."""
 
-    def __init__(self, folder: Path, place: Callable[[str], Place], log: Any) -> None:
+    def __init__(self, folder: Path, place: Callable[[str], MoveEndpoint], log: Any) -> None:
         self._folder = folder
         self._place = place
         self._log = log
         self._recovery: asyncio.Task[bool] | None = None
         self._again = 0.0
 
-    async def begin(self, source: Place, target: Place, items: Sequence[Item]) -> Entry:
+    async def begin(
+        self, source: MoveEndpoint, target: MoveEndpoint, items: Sequence[Item]
+    ) -> Entry:
         """Record that the items will be copied and then deleted.
 
         A disk that takes no record stops no move: it may be full, which is why one moves.

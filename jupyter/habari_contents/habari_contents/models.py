@@ -14,8 +14,9 @@ from typing import Any
 
 import nbformat
 
+from habari_contents.types import Stat
+
 from .errors import ContentsError
-from .objects import Stat
 
 Model = dict[str, Any]
 

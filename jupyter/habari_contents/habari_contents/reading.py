@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from habari_contents.conditional_writes import ConditionalWrites
+from habari_contents.etag_cache import ABSENT, EtagCache
+from habari_contents.types import Listing, Stat
+
 from . import errors, models
-from .conditions import Conditions
 from .models import Model
-from .objects import Listing, Stat
-from .served import ABSENT, Served
 from .uploads import Uploads
 
 if TYPE_CHECKING:
-    from .store import Bucket
+    from habari_contents.bucket import Bucket
 
 Kind = Literal["file", "directory"]
 
@@ -36,8 +37,8 @@ class Reading:
         self.base = bucket.base
         self.host = host
         self.readonly = readonly
-        self.conditions = Conditions(bucket, host.log)
-        self.served = Served()
+        self.conditions = ConditionalWrites(bucket, host.log)
+        self.served = EtagCache()
         self.uploads = Uploads()
 
     def key(self, path: str) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 from jupyter_core.utils import ensure_async
 from jupyter_server.services.contents.manager import copy_pat
 
+from habari_contents.endpoints import BucketEndpoint, DiskEndpoint
+
 from . import errors, models, transfer
 from .configuration import ConfiguredManager
 from .journal import Journal
 from .models import Model
-from .places import BucketPlace, DiskPlace
 
 
 class HabariContentsManager(ConfiguredManager):
@@ -152,12 +153,12 @@ class HabariContentsManager(ConfiguredManager):
         if folder is not None:
             await folder.refuse_beneath_file(path)
 
-    def place(self, path: str) -> transfer.Place:
+    def place(self, path: str) -> transfer.MoveEndpoint:
         """Where an API path is, for a transfer."""
         folder = self.folder_of(path)
         if folder is None:
-            return DiskPlace(Path(self.home._get_os_path(path)), path)
-        return BucketPlace(folder.bucket, folder.key(path), path)
+            return DiskEndpoint(Path(self.home._get_os_path(path)), path)
+        return BucketEndpoint(folder.bucket, folder.key(path), path)
 
     async def copy(self, from_path: str, to_path: str | None = None) -> Model:
         """Copy a file or folder into the folder `to_path`, or to that very path."""

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from habari_contents.multipart import at_once
+
 from . import errors
-from .bulk import at_once
 
 if TYPE_CHECKING:
     from .journal import Journal
@@ -36,7 +37,7 @@ class Item:
         return self.relative.endswith("/")
 
 
-class Place(Protocol):
+class MoveEndpoint(Protocol):
     """A file or folder in the home or in a bucket, there or not yet."""
 
     @property
@@ -49,7 +50,7 @@ class Place(Protocol):
         Raises 400 for what cannot be carried (links, names that a disk cannot have).
         """
 
-    async def receive(self, item: Item, source: Place) -> str:
+    async def receive(self, item: Item, source: MoveEndpoint) -> str:
         """Make the item here from the source, create-only, and verify it; its version here.
 
         Raises 409 if it is there.
@@ -58,19 +59,19 @@ class Place(Protocol):
     async def discard(self, items: Sequence[Item]) -> list[Item]:
         """Delete the items that still have their version; the others are returned."""
 
-    async def alike(self, items: Sequence[Item], source: Place) -> list[Item]:
+    async def alike(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
         """What is here and is a copy of the items of the source, with its version here.
 
         Half a copy, under a name that only this server gives, is deleted.
         """
 
 
-async def copy(source: Place, target: Place) -> None:
+async def copy(source: MoveEndpoint, target: MoveEndpoint) -> None:
     """Copy a file or folder, whole or not at all. Raises 404 and 409 for source and target."""
     await _copy(await _take_stock(source, target), source, target)
 
 
-async def _take_stock(source: Place, target: Place) -> list[Item]:
+async def _take_stock(source: MoveEndpoint, target: MoveEndpoint) -> list[Item]:
     items = await source.stock()
     if not items:
         raise errors.missing(source.path)
@@ -79,7 +80,7 @@ async def _take_stock(source: Place, target: Place) -> list[Item]:
     return items
 
 
-async def _copy(items: Sequence[Item], source: Place, target: Place) -> list[Item]:
+async def _copy(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> list[Item]:
     """The copies, each with its version at the target."""
     made: list[Item] = []
 
@@ -101,7 +102,7 @@ async def _copy(items: Sequence[Item], source: Place, target: Place) -> list[Ite
 
 
 async def _undone(
-    error: errors.ContentsError, made: list[Item], target: Place
+    error: errors.ContentsError, made: list[Item], target: MoveEndpoint
 ) -> errors.ContentsError:
     """Take back the copies; the sentence says if some stayed."""
     try:
@@ -115,7 +116,7 @@ async def _undone(
     )
 
 
-async def move(source: Place, target: Place, journal: Journal) -> None:
+async def move(source: MoveEndpoint, target: MoveEndpoint, journal: Journal) -> None:
     """Copy, and then delete the source.
 
     Raises as `copy` does, and 409 if a part of the source changed meanwhile: that part stays.
@@ -132,7 +133,7 @@ async def move(source: Place, target: Place, journal: Journal) -> None:
     record.end()
 
 
-async def _delete(items: Sequence[Item], source: Place, target: Place) -> None:
+async def _delete(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> None:
     try:
         left = await source.discard(items)
     except errors.ContentsError as error:
@@ -149,7 +150,7 @@ async def _delete(items: Sequence[Item], source: Place, target: Place) -> None:
         )
 
 
-async def undo(items: Sequence[Item], source: Place, target: Place) -> None:
+async def undo(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> None:
     """Take back the copies of a move that was broken off before all were there.
 
     Only what still is in the source, as it was, and equals it at the target, is deleted.
@@ -160,7 +161,9 @@ async def undo(items: Sequence[Item], source: Place, target: Place) -> None:
     await target.discard(sorted(copies, key=lambda item: item.relative, reverse=True))
 
 
-async def finish(items: Sequence[Item], made: Sequence[Item], source: Place, target: Place) -> None:
+async def finish(
+    items: Sequence[Item], made: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint
+) -> None:
     """Delete the source of a move whose copies were all verified, where they still are there."""
     there = {(item.relative, item.version) for item in await target.stock()}
     sure = {item.relative for item in made if (item.relative, item.version) in there}

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 from habari_contents import journal
+from habari_contents.endpoints import DiskEndpoint
 from habari_contents.journal import Entry, Journal
-from habari_contents.places import DiskPlace
 
 from .faults import FaultProxy
 from .servers import Jupyter
@@ -108,10 +108,10 @@ def test_mistake_in_a_recovery_is_logged_and_tried_again(tmp_path, monkeypatch, 
         (tmp_path / record).write_text(json.dumps(facts) + "\n")
     mistakes = [RuntimeError("mistake")]
 
-    def place(path: str) -> DiskPlace:
+    def place(path: str) -> DiskEndpoint:
         if mistakes:
             raise mistakes.pop()
-        return DiskPlace(tmp_path / "none", path)
+        return DiskEndpoint(tmp_path / "none", path)
 
     async def ask_until_settled() -> None:
         moves = Journal(tmp_path, place, logging.getLogger("test"))

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from habari_contents.breaker import Breaker
-from habari_contents.objects import Stat
-from habari_contents.served import ABSENT, REMEMBERED, Served
+from habari_contents.bucket import Bucket
+from habari_contents.etag_cache import ABSENT, REMEMBERED, EtagCache
 from habari_contents.settings import Deadlines, FolderSettings, parse_folders
-from habari_contents.store import Bucket
+from habari_contents.types import Stat
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONFIG = Path(__file__).parents[2] / "jupyter_server_config.py"
@@ -57,7 +57,7 @@ def test_breaker_rests_tries_once_and_heals():
 
 
 def test_served_is_bounded_and_forgets_what_is_under_a_path():
-    served = Served()
+    served = EtagCache()
     for number in range(REMEMBERED + 10):
         served.show(f"lake/{number}", "e")
     assert served.etag("lake/0") is None
@@ -70,7 +70,7 @@ def test_served_is_bounded_and_forgets_what_is_under_a_path():
 
 
 def test_what_was_saved_answers_once():
-    served, stat = Served(), Stat("k", '"e"', 1, NOW)
+    served, stat = EtagCache(), Stat("k", '"e"', 1, NOW)
     served.save("lake/x", stat)
     assert served.take_saved("lake/x") == stat
     assert served.take_saved("lake/x") is None

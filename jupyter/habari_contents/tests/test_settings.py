@@ -12,12 +12,12 @@ from unittest.mock import Mock
 import nbformat
 import pytest
 from botocore.exceptions import ClientError
-from habari_contents import HabariContentsManager, copying, errors, models, removing
+from habari_contents import HabariContentsManager, copy, delete, errors, models
+from habari_contents.bucket import Bucket
 from habari_contents.client import Client
-from habari_contents.conditions import Conditions
-from habari_contents.objects import Condition, Stat
+from habari_contents.conditional_writes import ConditionalWrites
 from habari_contents.settings import Deadlines
-from habari_contents.store import Bucket
+from habari_contents.types import Condition, Stat
 from nbformat.sign import NotebookNotary
 
 from .servers import KEYS, notebook
@@ -95,7 +95,7 @@ class Careless:
 
 def test_store_that_ignores_conditions_is_found_out_told_and_looked_at(caplog):
     store = Careless()
-    folder = Conditions(Bucket("b", store, Deadlines()), logging.getLogger("test"))
+    folder = ConditionalWrites(Bucket("b", store, Deadlines()), logging.getLogger("test"))
     with caplog.at_level("WARNING"):
         held = asyncio.run(folder.hold("team/a", "lake/a", Condition(absent=True)))
     assert held == Condition()
@@ -123,7 +123,7 @@ def test_store_without_conditional_deletions_is_looked_at_before_one(now, left):
     store = Plain()
     store.objects["a"] = now
     seen = Stat("a", '"1"', 0, models.UNKNOWN_TIME)
-    kept = asyncio.run(removing.delete(Bucket("b", store, Deadlines()), [seen], "lake/a"))
+    kept = asyncio.run(delete.delete(Bucket("b", store, Deadlines()), [seen], "lake/a"))
     assert store.objects == left
     assert set(kept) == set(left)
 
@@ -142,8 +142,8 @@ def test_credentials_that_are_refused_are_read_anew(code):
 def test_what_one_copy_cannot_carry_goes_in_parts(monkeypatch, s3_port, s3, body, name):
     """Above 5 GiB S3 copies in parts alone; the same way is gone here with 12 MB."""
     mib = 1024 * 1024
-    monkeypatch.setattr(copying, "COPY_LIMIT", 6 * mib)
-    monkeypatch.setattr(copying, "COPY_PART", 5 * mib)
+    monkeypatch.setattr(copy, "COPY_LIMIT", 6 * mib)
+    monkeypatch.setattr(copy, "COPY_PART", 5 * mib)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_port}")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     for variable, value in KEYS.items():
@@ -156,7 +156,7 @@ def test_what_one_copy_cannot_carry_goes_in_parts(monkeypatch, s3_port, s3, body
         try:
             bucket = Bucket(LAKE, client, Deadlines())
             stat = await bucket.head(f"{name}/from", "lake/from")
-            return stat, await copying.copy(
+            return stat, await copy.copy(
                 bucket, stat, bucket, f"{name}/to", "lake/to", Condition(absent=True)
             )
         finally:

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import bulk, copying, disk, errors, removing
-from .models import UNKNOWN_TIME, content_type
-from .objects import Condition, Stat
-from .store import Bucket
-from .transfer import Item, Place
+from habari_contents import copy, delete, disk, errors, multipart
+from habari_contents.bucket import Bucket
+from habari_contents.models import UNKNOWN_TIME, content_type
+from habari_contents.transfer import Item, MoveEndpoint
+from habari_contents.types import Condition, Stat
 
 
 @dataclass(frozen=True, slots=True)
-class BucketPlace:
+class BucketEndpoint:
     """A file or folder in a bucket; `key` has no slash at its end."""
 
     bucket: Bucket
@@ -37,39 +37,39 @@ class BucketPlace:
         """The object of an item of this place."""
         return Stat(self.key + item.relative, item.version, item.size, UNKNOWN_TIME)
 
-    async def receive(self, item: Item, source: Place) -> str:
+    async def receive(self, item: Item, source: MoveEndpoint) -> str:
         """Server-side copy from a bucket, upload from the disk; the copy's ETag."""
         key, path = self.key + item.relative, self.path + item.relative
         if item.is_folder and not item.size:
             # Not copied: some stores (versitygw) take no copy of a folder.
             kind = "application/x-directory"
             return (await self.bucket.put(key, path, b"", kind, Condition(absent=True))).etag
-        if isinstance(source, BucketPlace):
+        if isinstance(source, BucketEndpoint):
             stat, absent = source.stat(item), Condition(absent=True)
-            made = await copying.copy(source.bucket, stat, self.bucket, key, path, absent)
+            made = await copy.copy(source.bucket, stat, self.bucket, key, path, absent)
             # The same ETag is the same content; another one may be too (encryption, parts).
             found = made if made.etag == item.version else await self.bucket.head(key, path)
             if found is None or found.size != item.size or found.etag != made.etag:
                 raise errors.ContentsError(502, f"{path}: the copy is not what was copied.")
             return made.etag
-        if not isinstance(source, DiskPlace):
+        if not isinstance(source, DiskEndpoint):
             raise TypeError(source)
         return await self._upload(item, source, key, path)
 
-    async def _upload(self, item: Item, source: DiskPlace, key: str, path: str) -> str:
+    async def _upload(self, item: Item, source: DiskEndpoint, key: str, path: str) -> str:
         try:
             file = await asyncio.to_thread(source.file(item).open, "rb")
         except OSError as error:
             raise errors.ContentsError(403, f"{source.path}{item.relative}: unreadable.") from error
         with file:
-            made = await bulk.upload(
+            made = await multipart.upload(
                 self.bucket, key, path, file, item.size, content_type(key), Condition(absent=True)
             )
         if made.size != item.size or disk.version(source.file(item)) != item.version:
             raise errors.ContentsError(409, f"{source.path}{item.relative}: changed meanwhile.")
         return made.etag
 
-    async def alike(self, items: Sequence[Item], source: Place) -> list[Item]:
+    async def alike(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
         """What has the same ETag as the item in a bucket, or the MD5 of the one on a disk."""
         here = {item.relative: item for item in await self.stock()}
         found = []
@@ -78,7 +78,7 @@ class BucketPlace:
             if mine is None or mine.size != item.size:
                 continue
             version = item.version
-            if isinstance(source, DiskPlace) and not item.is_folder:
+            if isinstance(source, DiskEndpoint) and not item.is_folder:
                 version = f'"{await asyncio.to_thread(disk.md5, source.file(item))}"'
             if item.is_folder or mine.version == version:
                 found.append(mine)
@@ -88,13 +88,13 @@ class BucketPlace:
         """Delete what a last look shows unchanged."""
         now = {item.relative: item.version for item in await self.stock()}
         same = [item for item in items if now.get(item.relative) == item.version]
-        refused = await removing.delete(self.bucket, [self.stat(item) for item in same], self.path)
+        refused = await delete.delete(self.bucket, [self.stat(item) for item in same], self.path)
         gone = {item for item in same if self.key + item.relative not in refused}
         return [item for item in items if item not in gone and item.relative in now]
 
 
 @dataclass(frozen=True, slots=True)
-class DiskPlace:
+class DiskEndpoint:
     """A file or folder on the disk of this server."""
 
     root: Path
@@ -143,9 +143,9 @@ class DiskPlace:
             return Item(relative, 0, "")
         return Item(relative, file.stat().st_size, disk.version(file))
 
-    async def receive(self, item: Item, source: Place) -> str:
+    async def receive(self, item: Item, source: MoveEndpoint) -> str:
         """Download from a bucket into a new file; its version."""
-        if not isinstance(source, BucketPlace):
+        if not isinstance(source, BucketEndpoint):
             raise TypeError(source)
         file = self.file(item)
         try:
@@ -171,11 +171,11 @@ class DiskPlace:
             disk.prune(file, self.root)
         return disk.version(file)
 
-    async def alike(self, items: Sequence[Item], source: Place) -> list[Item]:
+    async def alike(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
         """What has the content of the item in the bucket; halves are deleted."""
         return await asyncio.to_thread(self._alike, items, source)
 
-    def _alike(self, items: Sequence[Item], source: Place) -> list[Item]:
+    def _alike(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
         found = []
         for item in items:
             file = self.file(item)
@@ -183,16 +183,16 @@ class DiskPlace:
             if item.is_folder and file.is_dir():
                 found.append(item)
             elif file.is_file() and not file.is_symlink() and file.stat().st_size == item.size:
-                md5 = source.stat(item).md5 if isinstance(source, BucketPlace) else None
+                md5 = source.stat(item).md5 if isinstance(source, BucketEndpoint) else None
                 if md5 == disk.md5(file):
                     found.append(Item(item.relative, item.size, disk.version(file)))
         return found
 
-    async def _download(self, item: Item, source: BucketPlace, write: object) -> None:
+    async def _download(self, item: Item, source: BucketEndpoint, write: object) -> None:
         stat, path = source.stat(item), source.path + item.relative
         answer = await source.bucket.open(stat.key, path)
         digest, size = hashlib.md5(usedforsecurity=False), 0
-        async for piece in bulk.chunks(source.bucket, answer, path):
+        async for piece in multipart.chunks(source.bucket, answer, path):
             digest.update(piece)
             size += len(piece)
             try:

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from dataclasses import dataclass
 from typing import IO, Any
 
-from . import errors
-from .objects import Condition, Stat
-from .store import Bucket, send
+from habari_contents import errors
+from habari_contents.bucket import Bucket, send
+from habari_contents.types import Condition, Stat
 
 PART = 16 * 1024 * 1024
 PARTS_AT_ONCE = 4

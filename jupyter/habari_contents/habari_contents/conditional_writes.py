@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import errors
-from .objects import Condition
-from .store import Bucket
+from habari_contents import errors
+from habari_contents.bucket import Bucket
+from habari_contents.types import Condition
 
 UNKNOWN_CONDITION = errors.NOT_IMPLEMENTED | {"InvalidArgument", "InvalidRequest"}
 NO_VERSION = '"00000000000000000000000000000000"'
 
 
-class Conditions:
+class ConditionalWrites:
     """Whether the conditions of one folder's saves are held by its store or by a look before."""
 
     def __init__(self, bucket: Bucket, log: Any) -> None:

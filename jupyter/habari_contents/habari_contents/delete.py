@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import errors
-from .bulk import at_once
-from .conditions import UNKNOWN_CONDITION
-from .objects import Condition, Stat
-from .store import Bucket, send
+from habari_contents import errors
+from habari_contents.bucket import Bucket, send
+from habari_contents.conditional_writes import UNKNOWN_CONDITION
+from habari_contents.multipart import at_once
+from habari_contents.types import Condition, Stat
 
 BATCH = 1000
 # Up to here one by one: a store that knows conditions knows them there, and not always in batches.

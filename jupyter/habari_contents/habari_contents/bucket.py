@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from . import errors
-from .breaker import Breaker
-from .client import Client
-from .models import CHECKPOINTS
-from .objects import Condition, Listing, Stat
-from .settings import Deadlines
+from habari_contents import errors
+from habari_contents.breaker import Breaker
+from habari_contents.client import Client
+from habari_contents.models import CHECKPOINTS
+from habari_contents.settings import Deadlines
+from habari_contents.types import Condition, Listing, Stat
 
 RETRY_PAUSES = (0.2, 0.6, None)
 

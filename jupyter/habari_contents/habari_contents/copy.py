@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import errors
-from .bulk import PART, Parts, in_parts
-from .conditions import NO_VERSION, UNKNOWN_CONDITION
-from .models import content_type
-from .objects import Condition, Stat
-from .store import Bucket, send
+from habari_contents import errors
+from habari_contents.bucket import Bucket, send
+from habari_contents.conditional_writes import NO_VERSION, UNKNOWN_CONDITION
+from habari_contents.models import content_type
+from habari_contents.multipart import PART, Parts, in_parts
+from habari_contents.types import Condition, Stat
 
 # S3 copies at most 5 GiB in one step.
 COPY_LIMIT = 5 * 1024**3

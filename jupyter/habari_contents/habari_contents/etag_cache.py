@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 
-from .objects import Stat
+from habari_contents.types import Stat
 
 ABSENT = ""
 REMEMBERED = 4096
 FRESH_SECONDS = 3.0
 
 
-class Served:
+class EtagCache:
     """ETags by API path, the least recently used forgotten first."""
 
     def __init__(self) -> None:
