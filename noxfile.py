@@ -16,7 +16,7 @@ import nox
 from habari_local.core.errors import CommandFailed
 from habari_local.core.paths import Checkout, private_folder
 from habari_local.drivers import uv
-from tests.able import chosen, missing
+from tests.runnable_modes import chosen, missing
 
 ROOT = Path(__file__).resolve().parent
 nox.options.sessions = [

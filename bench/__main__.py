@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import byhand, ours, table
+from bench import baseline, ours, table
 from tests.scratch import ROOT
 
 HEAD = """\
@@ -35,7 +35,7 @@ def main() -> None:
         for place in places:
             place.mkdir()
         mine = ours.measure(places[0], arguments.runs)
-        theirs = byhand.measure(places[1], arguments.runs)
+        theirs = baseline.measure(places[1], arguments.runs)
         mine[0].update(ours.suite())
         if arguments.cold:
             mine[0]["cold"] = ours.cold(places[2])

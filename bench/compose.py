@@ -15,7 +15,7 @@ from statistics import median
 
 from bench.client import Hub
 from bench.ours import Figures, slowest, timed
-from tests.able import missing
+from tests.runnable_modes import missing
 from tests.scratch import ROOT, Scratch, scratch_checkout
 
 ROWS = (

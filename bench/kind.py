@@ -18,9 +18,9 @@ from bench.ours import Figures, timed
 from bench.phases import Phase, svg
 from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
-from tests.able import missing
 from tests.e2e.endpoints import parse
 from tests.e2e.hub_client import sign_in
+from tests.runnable_modes import missing
 from tests.scratch import ROOT, Scratch, scratch_checkout
 
 ROWS = (

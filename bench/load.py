@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-from bench import crowd
-from bench.crowd import STEPS, Told
-from bench.effort import Effort, idle, spent
+from bench import concurrent_users
+from bench.concurrent_users import STEPS, Told
+from bench.cpu_time import Effort, idle, spent
 from tests.e2e.endpoints import parse
 from tests.scratch import ROOT, Scratch, scratch_checkout
 
@@ -69,16 +69,16 @@ def measured(scratch: Scratch, mode: str, users: int) -> Load:
     scratch.good("up", "--mode", mode)
     try:
         where = parse(scratch.good("endpoints"), "habari-local endpoints")
-        crowd.leave(crowd.come(where, ["a0"]))
+        concurrent_users.leave(concurrent_users.come(where, ["a0"]))
         free = idle()
         before = spent(scratch, mode)
-        alone = [crowd.come(where, [f"a{number}"])[0] for number in range(1, ALONE + 1)]
+        alone = [concurrent_users.come(where, [f"a{number}"])[0] for number in range(1, ALONE + 1)]
         after = spent(scratch, mode)
         one = _each(after, before, ALONE)
-        crowd.leave(alone)
+        concurrent_users.leave(alone)
         before = spent(scratch, mode)
         began = time.perf_counter()
-        people = crowd.come(where, names)
+        people = concurrent_users.come(where, names)
         seconds = time.perf_counter() - began
         all_ = _each(spent(scratch, mode), before, users)
         memory = sum(each.memory() for each in scratch.found())

@@ -17,10 +17,17 @@ from statistics import median
 from typing import Any
 
 from bench.ours import timed
-from tests.able import missing
 from tests.rehearsals import test_tenants as tenants
-from tests.rehearsals.foreign import Foreign, foreign, good, leading_to, trial_values, write
+from tests.rehearsals.external_cluster import (
+    Foreign,
+    foreign,
+    good,
+    leading_to,
+    trial_values,
+    write,
+)
 from tests.rehearsals.rotation import rotated
+from tests.runnable_modes import missing
 from tests.scratch import ROOT, Scratch, scratch_checkout
 
 HEAD = """\

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from habari_local.core.paths import Checkout
-from scan import sbom, secrets, weaknesses
+from scan import sbom, secrets, vulnerabilities
 from scan.locks import ROOT
 
 
@@ -23,7 +23,7 @@ def main() -> int:
     for file in sbom.written(Checkout(ROOT).report / "sbom"):
         sys.stdout.write(f"SBOM: {file}\n")
     if arguments.weaknesses:
-        bad += weaknesses.found()
+        bad += vulnerabilities.found()
     if bad:
         sys.stderr.write(f"Scan: {', '.join(bad)} seen, nothing was expected.\n")
     return 1 if bad else 0

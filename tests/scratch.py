@@ -21,7 +21,7 @@ import pytest
 from habari_local.core.paths import Checkout
 from habari_local.drivers import kind_nodes, processes
 from habari_local.drivers.docker import client as docker_client
-from tests.able import CHART, IMAGES, missing
+from tests.runnable_modes import CHART, IMAGES, missing
 
 ROOT = Path(__file__).resolve().parents[1]
 NEEDED = (

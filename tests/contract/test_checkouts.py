@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.footprint import left_by
+from tests.leftovers import left_by
 from tests.scratch import Scratch, free_offset, must_be_able_to_run
 
 

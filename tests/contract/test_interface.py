@@ -15,7 +15,7 @@ from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.platform.mode import Context
-from tests.able import here
+from tests.runnable_modes import here
 from tests.scratch import ROOT, must_be_able_to_run
 
 SKETCH = '''"""A sixth mode, sketched in one folder."""

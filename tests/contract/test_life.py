@@ -13,8 +13,8 @@ import pytest
 from habari_local.core import polling
 from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
-from tests.able import here
-from tests.footprint import left_by
+from tests.leftovers import left_by
+from tests.runnable_modes import here
 from tests.scratch import Scratch, must_be_able_to_run
 from tests.shells import shells
 from tests.waiting import wait_for

@@ -9,13 +9,14 @@ import pytest
 import requests
 import websocket
 
+from tests.e2e.unprivileged_pods import METADATA, PORT, Place, Strangers, connecting, strangers
+
 from .cluster import Cluster
 from .collector import Collector
 from .endpoints import Endpoints
 from .hub_client import Hub, HubError
 from .kernels import Kernel, KernelError
 from .server_client import Server
-from .strangers import METADATA, PORT, Place, Strangers, connecting, strangers
 from .waiting import until
 
 SERVER_PORT = 8888

@@ -19,7 +19,7 @@ import requests
 
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.cleanup import remove_all
-from tests.footprint import left_by
+from tests.leftovers import left_by
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
 from tests.waiting import wait_for
 

@@ -23,7 +23,7 @@ from tests.e2e.server_client import Server, bytes_of, notebook_of
 from tests.e2e.sign_in import SignInError
 from tests.faults.matrix import Recovery
 from tests.faults.parts import Platform, server_of
-from tests.footprint import left_by
+from tests.leftovers import left_by
 from tests.scratch import Scratch
 from tests.waiting import wait_for
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.able import missing
 from tests.faults.parts import Platform
+from tests.runnable_modes import missing
 from tests.scratch import Scratch
 
 SECONDS = 45

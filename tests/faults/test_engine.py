@@ -12,7 +12,7 @@ from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import bytes_of, notebook_of
 from tests.faults.parts import server_of
 from tests.faults.test_compose_work import back_at_work
-from tests.footprint import left_by
+from tests.leftovers import left_by
 from tests.scratch import Scratch, must_be_able_to_run
 from tests.waiting import wait_for
 

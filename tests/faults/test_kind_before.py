@@ -14,7 +14,7 @@ import pytest
 
 from habari_local.drivers import cluster_tools, kind_nodes
 from habari_local.drivers.docker import client as docker_client
-from tests.footprint import left_by
+from tests.leftovers import left_by
 from tests.programs import with_helm
 from tests.scratch import Scratch, must_be_able_to_run
 

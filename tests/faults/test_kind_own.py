@@ -19,7 +19,7 @@ from tests.e2e.server_client import Server
 from tests.e2e.waiting import until
 from tests.faults.clusters import at
 from tests.faults.parts import Platform
-from tests.footprint import left_by
+from tests.leftovers import left_by
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
 from tests.waiting import wait_for
 

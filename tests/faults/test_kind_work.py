@@ -17,7 +17,7 @@ from tests.e2e.server_client import Server, ServerError
 from tests.e2e.waiting import until
 from tests.faults.clusters import KindPlatform
 from tests.faults.matrix import Recovery
-from tests.footprint import left_by
+from tests.leftovers import left_by
 
 pytestmark = [pytest.mark.mode("kind"), pytest.mark.timeout(300)]
 PODS = "10.244.0.0/16"  # where pods' addresses are

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.footprint import left_by
+from tests.leftovers import left_by
 from tests.scratch import Scratch
 from tests.waiting import wait_for
 

@@ -14,7 +14,7 @@ from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, ServerError, bytes_of, notebook_of
 from tests.faults.matrix import Recovery
 from tests.faults.parts import server_of
-from tests.footprint import left_by
+from tests.leftovers import left_by
 from tests.scratch import Scratch
 
 

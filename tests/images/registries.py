@@ -14,7 +14,7 @@ from pathlib import Path
 
 from habari_local.images.build import Images
 from tests.images.conftest import Run
-from tests.unit.test_storage import free_port
+from tests.unit.test_s3 import free_port
 
 USER, PASSWORD = "team", "open-sesame"
 HASH = "$2b$05$b3StqVMraAGpNr4e2JfnpuTiCzdqrwrE9AEmlOEcfhD9j6XImNLQu"  # bcrypt of the password

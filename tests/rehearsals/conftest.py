@@ -7,7 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from habari_local.core import polling
-from tests.rehearsals.foreign import READS, Foreign, foreign, leading_to, trial_values, uids, write
+from tests.rehearsals.external_cluster import (
+    READS,
+    Foreign,
+    foreign,
+    leading_to,
+    trial_values,
+    uids,
+    write,
+)
 from tests.scratch import Scratch
 
 

@@ -13,7 +13,7 @@ from habari_local.drills.hub_client import HubClient, HubUser
 from habari_local.drills.worktree import read
 from habari_local.s3.key_file import KeyFile
 from habari_local.s3.s3_client import S3Access, S3Target, iam_client
-from tests.rehearsals.foreign import Foreign, good
+from tests.rehearsals.external_cluster import Foreign, good
 from tests.scratch import Scratch
 
 PAUSE = 0.2  # seconds between two saves

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from habari_local.core import polling
-from tests.rehearsals.foreign import Foreign, call, good, read, words, write
+from tests.rehearsals.external_cluster import Foreign, call, good, read, words, write
 from tests.scratch import Scratch
 
 pytestmark = pytest.mark.timeout(400)

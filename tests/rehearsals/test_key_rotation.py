@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rehearsals.foreign import Foreign
+from tests.rehearsals.external_cluster import Foreign
 from tests.rehearsals.rotation import rotated
 from tests.scratch import Scratch
 

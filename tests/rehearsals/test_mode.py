@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from tests.rehearsals.foreign import Foreign, call, good, uids
+from tests.rehearsals.external_cluster import Foreign, call, good, uids
 from tests.scratch import Scratch
 
 pytestmark = pytest.mark.timeout(400)

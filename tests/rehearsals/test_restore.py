@@ -10,7 +10,7 @@ from habari_local.core import polling
 from habari_local.drills import user_state
 from habari_local.drills.hub_client import HubClient, HubUser
 from habari_local.drills.worktree import read
-from tests.rehearsals.foreign import Foreign, call, good
+from tests.rehearsals.external_cluster import Foreign, call, good
 from tests.scratch import Scratch
 
 pytestmark = pytest.mark.timeout(400)

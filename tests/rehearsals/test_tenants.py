@@ -10,7 +10,7 @@ import pytest
 
 from habari_local.s3 import policy
 from habari_local.s3.s3_client import Buckets, S3Target, iam_client, s3_client
-from tests.rehearsals.foreign import Foreign, leading_to, trial_values
+from tests.rehearsals.external_cluster import Foreign, leading_to, trial_values
 from tests.scratch import Scratch
 
 pytestmark = pytest.mark.timeout(400)

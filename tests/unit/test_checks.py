@@ -1,47 +1,55 @@
-"""What doctor sees of the machine."""
+"""What `why` takes from the hub's log for a start that failed."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from habari_local.core.errors import HabariError
-from habari_local.diagnosis.docker_requirements import require_build_tools
-from habari_local.diagnosis.requirements import BROWSER
+from habari_local.diagnosis import checks
+from habari_local.diagnosis.diagnosis import BROKEN, Target
+
+STAMP = "[E 2026-11-30 02:11:08.538 JupyterHub user:1012] "
+REFUSED = '403 Client Error for http://socket:2375/v1.45/containers/create: Forbidden ("socket")'
 
 
-@pytest.mark.parametrize("name", ["chromium", "google-chrome"])
-def test_a_browser_of_the_system_counts(tmp_path: Path, name: str) -> None:
-    program = tmp_path / name
-    program.touch(0o755)
-    found = BROWSER.check({"PATH": str(tmp_path), "HOME": str(tmp_path)})
-    assert found.good
-    assert (found.found, found.detail) == (name, str(program))
-
-
-def test_playwrights_own_browser_counts_as_the_suite_takes_it_too(tmp_path: Path) -> None:
-    environ = {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path / "browsers")}
-    assert not BROWSER.check(environ).good
-    (tmp_path / "browsers" / "chromium_headless_shell-1200").mkdir(parents=True)
-    assert not BROWSER.check(environ).good, "that one alone is not what the suite starts"
-    (tmp_path / "browsers" / "chromium-1200").mkdir()
-    assert BROWSER.check(environ).good
+def scene(*log: str) -> Target:
+    return Target(
+        url="http://127.0.0.1:8000/", token="", has_hub=True, user="grace", running={},
+        listed=frozenset(), by_organization=False, github="", allow=str, check=lambda: None,
+        settings=dict, lacking=str, heads=lambda: None, log=lambda *_: log,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("answer", "seen"),
-    [("echo github.com/docker/buildx v0.11.2", "0.11.2 is too old"), ("exit 1", "not found")],
-    ids=["old", "not there"],
+    ("line", "seen"),
+    [
+        (f"Unhandled error starting grace's server: {REFUSED}", REFUSED),
+        ("Error starting grace's server: HTTP 429: too many", "HTTP 429: too many"),
+        (
+            "Error starting grace's server: HTTP 500: Internal Server Error (grace's server: ended "
+            "while it started, it was expected to listen.)",
+            "ended while it started",
+        ),
+        (
+            "grace's server failed to start in 60 seconds, giving up.",
+            "failed to start in 60 seconds, giving up.",
+        ),
+        (
+            "grace's server never showed up at http://10.0.0.1:8888 after 30 seconds. Giving up.",
+            "never showed up at http://10.0.0.1:8888 after 30 seconds. Giving up.",
+        ),
+        (
+            "Unhandled error waiting for grace's server to show up at http://10.0.0.1:8888: gone",
+            "gone",
+        ),
+    ],
 )
-def test_what_builds_images_is_asked_for_before_a_build(
-    tmp_path: Path, answer: str, seen: str
-) -> None:
-    program = tmp_path / "docker"
-    program.write_text(f"#!/bin/sh\n{answer}\n", encoding="utf-8")
-    program.chmod(0o755)
-    with pytest.raises(HabariError) as refused:
-        require_build_tools({"PATH": f"{tmp_path}:/bin"})
-    assert seen in refused.value.message
-    assert "docker" in refused.value.hint
-    assert refused.value.code == 3
+def test_a_failed_start_is_found_in_whose_words_it_may_be(line: str, seen: str) -> None:
+    found = checks._spawner(scene("an earlier line", STAMP + line, "a later line"))
+    assert (found.state, found.seen) == (BROKEN, f"grace's server: {seen}")
+
+
+def test_that_of_somebody_else_or_before_a_good_one_is_none() -> None:
+    failed = "Unhandled error starting {}'s server: 403"
+    assert checks._spawner(scene(failed.format("linus"))).state != BROKEN
+    good = "User grace took 1.2 seconds to start"
+    assert checks._spawner(scene(failed.format("grace"), good)).state != BROKEN

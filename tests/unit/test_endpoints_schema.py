@@ -16,8 +16,8 @@ from habari_local.config.secrets import keep
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.platform.mode import Address, Context, Endpoints, S3Endpoint
-from tests.able import here
 from tests.e2e import endpoints as suite
+from tests.runnable_modes import here
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs/reference/endpoints.schema.json").read_text(encoding="utf-8"))

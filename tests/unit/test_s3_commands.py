@@ -12,7 +12,7 @@ import pytest
 from habari_local.cli import main
 from habari_local.s3.key_file import KeyFile
 from tests.checkouts import work_on
-from tests.unit.test_storage import BUCKETS, S3, s3
+from tests.unit.test_s3 import BUCKETS, S3, s3
 
 __all__ = ["s3"]
 

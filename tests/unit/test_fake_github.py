@@ -14,7 +14,7 @@ import requests
 
 from habari_local.config.settings import FAKE_GITHUB_PATH, GITHUB_NAME
 from habari_local.identity import github as github_module
-from tests.standin import CALLBACK, StandIn, launch, wait_until_up
+from tests.fake_github import CALLBACK, StandIn, launch, wait_until_up
 
 
 @pytest.fixture(scope="module")

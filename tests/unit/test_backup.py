@@ -21,7 +21,7 @@ from habari_local.core.paths import Checkout
 from habari_local.platform.backup_protocol import Home
 from habari_local.platform.mode import ServiceStatus
 from habari_local.s3 import bucket_tar
-from tests.unit.test_storage import BUCKETS, S3, s3
+from tests.unit.test_s3 import BUCKETS, S3, s3
 
 __all__ = ["s3"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
-from .cluster import SECONDS, Cluster
-from .waiting import until
+from tests.e2e.cluster import SECONDS, Cluster
+from tests.e2e.waiting import until
 
 METADATA, PORT = "169.254.169.254", 8000
 Place = tuple[str, int]

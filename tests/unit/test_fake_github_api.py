@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.standin import StandIn, launch, wait_until_up
+from tests.fake_github import StandIn, launch, wait_until_up
 
 
 @pytest.fixture(scope="module")
