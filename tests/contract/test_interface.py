@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,14 @@ from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.platform.mode import Context
+from tests.checkouts import copy_locks
 from tests.runnable_modes import here
-from tests.scratch import ROOT, must_be_able_to_run
+from tests.scratch import must_be_able_to_run
 
 SKETCH = '''"""A sixth mode, sketched in one folder."""
-from habari_local.platform.mode import Address, Endpoints, S3Endpoint, ServiceStatus, Step, Stopped
+from habari_local.platform.mode import (
+    Address, DownResult, Endpoints, S3Endpoint, ServiceStatus, Step,
+)
 
 
 class Sixth:
@@ -37,7 +39,7 @@ class Sixth:
     def services(self, ctx): return ["one"]
     def logs(self, ctx, services, *, follow, lines, since=None): return iter(["one | a line"])
     def data(self, ctx): return ()
-    def down(self, ctx, *, wipe): return Stopped((), ())
+    def down(self, ctx, *, wipe): return DownResult((), ())
 
 
 MODE = Sixth()
@@ -46,11 +48,7 @@ MODE = Sixth()
 
 @pytest.fixture
 def ctx(tmp_path: Path) -> Context:
-    checkout = Checkout(tmp_path)
-    for pattern in ("*/requirements*.txt", "images/*/requirements*.txt"):
-        for lock in ROOT.glob(pattern):  # environments are called after what they say
-            (tmp_path / lock.relative_to(ROOT).parent).mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(lock, tmp_path / lock.relative_to(ROOT))
+    checkout = Checkout(copy_locks(tmp_path))
     settings = Settings.model_validate({"s3_backend": "moto"})  # as `active` settles what is auto
     return Context(checkout, settings, load_secrets(checkout.state), {"PATH": "/usr/bin:/bin"})
 

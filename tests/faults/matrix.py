@@ -108,7 +108,7 @@ def _is_ours(item: pytest.Item) -> bool:
 
 def drawn(found: Found) -> str:
     """The page: a row of the matrix a line, a mode a column."""
-    templates = jinja2.FileSystemLoader([HERE, HERE.parents[1] / "habari_local" / "diagnostics"])
+    templates = jinja2.FileSystemLoader([HERE, HERE.parents[1] / "habari_local" / "gate"])
     environment = jinja2.Environment(loader=templates, autoescape=True, trim_blocks=True)
     lines = [
         (number, row, [_cell(number, row, mode, found) for mode in modes.names()])

@@ -154,8 +154,10 @@ def test_prune_all_removes_what_was_pulled_and_nothing_else_of_that_image(
     theirs = f"{there.rpartition(':')[0]}:theirs"
     run("tag", pulled, theirs)
     known = {"app": Image("app", "pulled as it is", pull=pulled)}
-    monkeypatch.setattr(docker_images, "ours", list)  # what is built here stays for other tests
-    monkeypatch.setattr(docker_images, "forget_sent", lambda: False)
+    monkeypatch.setattr(
+        docker_images, "habari_images", list
+    )  # what is built here stays for other tests
+    monkeypatch.setattr(docker_images, "remove_pushed_names", lambda: False)
     monkeypatch.setattr(Images, "catalogue", known)
     try:
         assert push_prune.prune(images) == []

@@ -13,8 +13,8 @@ from habari_local.core.atomic_dir import atomic_dir
 MAKER = """
 import sys
 from pathlib import Path
-from habari_local.core.atomic_dir import making
-with making(Path(sys.argv[1])) as folder:
+from habari_local.core.atomic_dir import atomic_dir
+with atomic_dir(Path(sys.argv[1])) as folder:
     (folder / "half").touch()
     print(folder, flush=True)
     sys.stdin.read()

@@ -20,6 +20,7 @@ from habari_local.drills.save_load import start_servers
 from habari_local.drills.test_documents import notebook_of, text_of, version_in
 from habari_local.modes import get
 from habari_local.platform.mode import Context
+from tests.checkouts import copy_locks
 
 NAME = "drill-1/grace-00001.ipynb"
 
@@ -85,7 +86,9 @@ def test_people_are_back_when_the_last_of_those_hit_saves_again() -> None:
 
 def test_an_unknown_fault_is_told_with_those_that_are_known(tmp_path: Path) -> None:
     secrets = Secrets(dict.fromkeys(MADE, "x"))
-    ctx = Context(Checkout(tmp_path), Settings.model_validate({"s3_backend": "moto"}), secrets, {})
+    ctx = Context(
+        Checkout(copy_locks(tmp_path)), Settings.model_validate({"s3_backend": "moto"}), secrets, {}
+    )
     mode = get("process")
     assert select_faults((), mode, ctx) == list(DEFAULTS)
     assert select_faults(["none"], mode, ctx) == []
@@ -106,7 +109,7 @@ def test_a_hub_that_does_not_answer_is_told_in_a_sentence(tmp_path: Path) -> Non
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     nowhere = Settings.model_validate({"s3_backend": "moto", "hub_port": port})
-    where = get("process").endpoints(Context(Checkout(tmp_path), nowhere, secrets, {}))
+    where = get("process").endpoints(Context(Checkout(copy_locks(tmp_path)), nowhere, secrets, {}))
     begun = start_servers(where, ["grace"], "run")
     with pytest.raises(HabariError, match="servers were to be started"), begun:
         pytest.fail("nobody can be at work")

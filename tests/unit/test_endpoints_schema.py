@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from habari_local.config.secrets import keep
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.platform.mode import Address, Context, Endpoints, S3Endpoint
+from tests.checkouts import copy_locks
 from tests.e2e import endpoints as suite
 from tests.runnable_modes import here
 
@@ -32,11 +32,7 @@ def validator() -> Draft202012Validator:
 @pytest.fixture(params=here())
 def printed(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     """What a mode would print once its buckets have a key."""
-    checkout = Checkout(tmp_path)
-    for pattern in ("*/requirements*.txt", "images/*/requirements*.txt"):
-        for lock in ROOT.glob(pattern):  # environments are called after what they say
-            (tmp_path / lock.relative_to(ROOT).parent).mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(lock, tmp_path / lock.relative_to(ROOT))
+    checkout = Checkout(copy_locks(tmp_path))
     key = {"s3_access_key_id": "AKIAEXAMPLE", "s3_secret_access_key": "example-secret-key"}
     key |= {f"{request.param}_{name}": value for name, value in key.items()}  # each has its own S3
     secrets = keep(checkout.state, key)

@@ -167,7 +167,7 @@ def test_builds_from_upstream_bases_get_both_mirrors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(build, "refuse_build", lambda _: None)
+    monkeypatch.setattr(build, "require_build_tools", lambda _: None)
     monkeypatch.setattr(docker_images, "build", lambda argv, *_, **__: seen.extend(argv))
     images = of(image_mirror="m.test", debian_mirror="http://d.test/debian")
     images._build(images.catalogue["base"], "base:1", tmp_path, lambda _: None, None)

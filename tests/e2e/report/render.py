@@ -13,7 +13,7 @@ from .model import Check, Run, Shot
 PAGE = "index.html"
 FAULTS = "faults.html"  # beside it, by tests/faults
 _HERE = Path(__file__).parent
-_STYLE = _HERE.parents[2] / "habari_local" / "diagnostics" / "report.css"  # the gate's page too
+_STYLE = _HERE.parents[2] / "habari_local" / "gate" / "report.css"  # the gate's page too
 _MARKS = {"passed": "✓", "failed": "✗", "not applicable": "∅", "skipped": "?"}
 
 
