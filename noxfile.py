@@ -81,7 +81,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def scan(session: nox.Session) -> None:
-    """Secrets in the history, SBOMs; `-- --weaknesses` asks PyPI, npm and OSV about every lock."""
+    """Secrets in the history, SBOMs; `-- --vulnerabilities` asks PyPI, npm and OSV."""
     python(session, "scan", *pytest_arguments(session))
 
 

@@ -104,7 +104,13 @@ def options(
 
 
 # Options that had another name once.
-RENAMED = {"--fresh": "--recreate", "--over": "--overwrite"}
+RENAMED = {
+    "--fresh": "--recreate",
+    "--keep": "--no-rollback",
+    "--over": "--overwrite",
+    "--with": "--answer",
+    "--yes-i-mean": "--confirm",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,1 +1,1 @@
-"""What is scanned: secrets in the history, what is in a release (SBOM), its known weaknesses."""
+"""Scans: secrets in the history, what is in a release (SBOM), its known vulnerabilities."""

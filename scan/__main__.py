@@ -1,4 +1,4 @@
-"""`nox -s scan`: secrets and SBOMs; with `--weaknesses` also what is known of the parts."""
+"""`nox -s scan`: secrets and SBOMs; with `--vulnerabilities` also what is known of the parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scan.locks import ROOT
 def main() -> int:
     """Scan, tell, and return 1 if something was found."""
     parser = argparse.ArgumentParser(prog="scan")
-    parser.add_argument("--weaknesses", action="store_true", help="ask PyPI, npm and OSV too")
+    parser.add_argument("--vulnerabilities", action="store_true", help="ask PyPI, npm and OSV too")
     arguments = parser.parse_args()
     bad = []
     if not secrets.there():
@@ -22,7 +22,7 @@ def main() -> int:
         bad.append("a secret in the history")
     for file in sbom.written(Checkout(ROOT).report / "sbom"):
         sys.stdout.write(f"SBOM: {file}\n")
-    if arguments.weaknesses:
+    if arguments.vulnerabilities:
         bad += vulnerabilities.found()
     if bad:
         sys.stderr.write(f"Scan: {', '.join(bad)} seen, nothing was expected.\n")

@@ -1,4 +1,4 @@
-"""Known weaknesses of what the locks name, as the registries' own advisories and OSV tell them.
+"""Known vulnerabilities of what the locks name, as registries' own advisories and OSV tell them.
 
 All of it asks services on the internet, so it is no part of a test run: a workflow calls it daily.
 """

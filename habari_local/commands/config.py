@@ -55,7 +55,7 @@ def init(
     answers: Annotated[
         list[str] | None,
         typer.Option(
-            "--with",
+            "--answer",
             metavar="NAME=VALUE",
             help="An answer: host, client-id, admins, users, image, lake, notebooks, region.",
         ),
@@ -64,15 +64,15 @@ def init(
     """Make .env, or config.yaml for production.
 
     .env from .env.dist, readable by you alone; what is there already is left as it is. With
-    --production, config.yaml from config.dist.yaml; on a terminal, what --with does not say is
+    --production, config.yaml from config.dist.yaml; on a terminal, what --answer does not say is
     asked for.
 
-    Example: habari-local config init --production --with host=habari.my-team.org
+    Example: habari-local config init --production --answer host=habari.my-team.org
     """
     if production:
         return config_production.init_production(answers)
     if answers:
-        raise ConfigError(["flag: --with is for --production"], "habari-local config init --help")
+        raise ConfigError(["flag: --answer is for --production"], "habari-local config init --help")
     from habari_local.config.render.dist import env_dist
     from habari_local.config.secrets import write_private
     from habari_local.core.paths import find_checkout

@@ -32,7 +32,9 @@ def init_production(pairs: list[str] | None) -> Result:
     path = root / NAME
     if path.exists():
         raise HabariError(f"{NAME}: there already, expected none.", "habari-local config check")
-    wrong = [f"flag: --with {pair}: expected NAME=VALUE" for pair in pairs or () if "=" not in pair]
+    wrong = [
+        f"flag: --answer {pair}: expected NAME=VALUE" for pair in pairs or () if "=" not in pair
+    ]
     if wrong:
         raise ConfigError(wrong, "habari-local config init --help")
     split = (pair.partition("=") for pair in pairs or ())

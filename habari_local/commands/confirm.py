@@ -68,6 +68,6 @@ def confirm(plan: Plan, meant: str | None, again: str) -> None:
         raise HabariError(
             f"Namespace {plan.place}: {seen}, its name was expected from who means to lose"
             f" {', '.join(plan.lost)}.",
-            f"{again} --yes-i-mean {plan.place}",
+            f"{again} --confirm {plan.place}",
             USAGE,
         )

@@ -58,7 +58,7 @@ Namespace = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask before something is deleted.")]
 Meant = Annotated[
     str | None,
-    typer.Option("--yes-i-mean", metavar="NAMESPACE", help="Mode cluster: don't ask, I mean it."),
+    typer.Option("--confirm", metavar="NAMESPACE", help="Mode cluster: confirm what is deleted."),
 ]
 
 

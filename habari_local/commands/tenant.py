@@ -37,14 +37,14 @@ def _of(name: str, context: str, sets: list[str] | None = None) -> tuple[Mode, C
 def add(
     name: Name,
     answers: Annotated[
-        list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="An answer.")
+        list[str] | None, typer.Option("--answer", metavar="NAME=VALUE", help="An answer.")
     ] = None,
 ) -> Result:
     """Make a tenant's folder.
 
-    Host, client-id, admins, users, lake, notebooks: all by --with.
+    Host, client-id, admins, users, lake, notebooks: all by --answer.
 
-    Example: habari-local tenant add blue --with host=blue.my-team.org --with admins=ada
+    Example: habari-local tenant add blue --answer host=blue.my-team.org --answer admins=ada
     """
     from ruamel.yaml import YAML
 
@@ -53,7 +53,7 @@ def add(
     from habari_local.helm_values import tenants
 
     wrong = [
-        f"flag: --with {pair}: expected NAME=VALUE" for pair in answers or () if "=" not in pair
+        f"flag: --answer {pair}: expected NAME=VALUE" for pair in answers or () if "=" not in pair
     ]
     if wrong:
         raise ConfigError(wrong, "habari-local tenant add --help")
@@ -141,7 +141,7 @@ def down(name: Name, context: ContextName, meant: Meant = None, as_json: AsJson 
 
     So does its namespace.
 
-    Example: habari-local tenant down blue --context NAME --yes-i-mean habari-blue
+    Example: habari-local tenant down blue --context NAME --confirm habari-blue
     """
     from habari_local.commands.down import run_down
 

@@ -35,9 +35,7 @@ Begun = Annotated[bool, typer.Option("--recreate", help="First delete what `down
 Adopted = Annotated[
     str | None, typer.Option("--adopt", metavar="ID", help="Use an earlier checkout's volumes.")
 ]
-Kept = Annotated[
-    bool, typer.Option("--keep", help="On failure leave what runs as it is, to look at.")
-]
+Kept = Annotated[bool, typer.Option("--no-rollback", help="On failure, leave everything running.")]
 Planned = Annotated[
     bool, typer.Option("--plan", help="Mode cluster: show what would change, and stop.")
 ]

@@ -71,14 +71,14 @@ def check(name: str, answer: str) -> str:
         HabariError: nobody asks that, or it is no answer to it.
     """
     question = QUESTIONS.get(name)
-    again = "habari-local config init --production --with host=habari.my-team.org"
+    again = "habari-local config init --production --answer host=habari.my-team.org"
     if question is None:
         known = ", ".join(QUESTIONS)
-        raise HabariError(f"--with {name}: not asked, one of {known} was expected.", again, USAGE)
+        raise HabariError(f"--answer {name}: not asked, one of {known} was expected.", again, USAGE)
     text = re.sub(r"\s", "", answer)
     if not re.fullmatch(question.pattern, text):
         raise HabariError(
-            f"--with {name}={text}: no answer, something like {question.like} was expected.",
+            f"--answer {name}={text}: no answer, something like {question.like} was expected.",
             again,
             USAGE,
         )

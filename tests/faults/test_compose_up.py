@@ -91,7 +91,7 @@ def test_a_container_that_ends_is_told_at_once_with_its_log(scratch: Scratch) ->
 @pytest.mark.row(7)
 def test_keep_leaves_it_to_look_at(scratch: Scratch) -> None:
     change(scratch, "hub.yml", "--port=8000,", "--port=8000, --nonsense,")
-    assert scratch.call("up", "--mode", "hub", "--keep").returncode == 4
+    assert scratch.call("up", "--mode", "hub", "--no-rollback").returncode == 4
     assert "nonsense" in scratch.good("logs", "proxy", "--mode", "hub")
     scratch.good("down", "--mode", "hub")
     assert left_by(scratch) == {}

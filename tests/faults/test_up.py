@@ -116,7 +116,7 @@ def test_a_service_that_ends_at_once_fails_up_with_its_log_and_is_rolled_back(
 def test_keep_leaves_what_runs(scratch: Scratch) -> None:
     config = scratch.root / "hub" / "jupyterhub_config.py"
     config.write_text(config.read_text() + "\nraise RuntimeError('broken on purpose')\n")
-    assert scratch.call("up", "--keep").returncode == 4
+    assert scratch.call("up", "--no-rollback").returncode == 4
     assert runs(scratch, "s3")
     scratch.good("down")
     assert left_by(scratch) == {}

@@ -61,14 +61,14 @@ def test_what_was_changed_by_hand_is_in_the_plan(cluster: Foreign, trial: Scratc
 def test_who_means_no_namespace_takes_nothing_down(cluster: Foreign, trial: Scratch) -> None:
     refused = call(trial, "down")
     assert refused.returncode == 2
-    assert "--yes-i-mean trial" in refused.stderr
-    wrong = call(trial, "down", "--yes-i-mean", "habari")
+    assert "--confirm trial" in refused.stderr
+    wrong = call(trial, "down", "--confirm", "habari")
     assert wrong.returncode == 2
     assert cluster.release("trial").status() is not None
 
 
 def test_down_says_what_it_leaves(cluster: Foreign, trial: Scratch) -> None:
-    said = good(trial, "down", "--yes-i-mean", "trial")
+    said = good(trial, "down", "--confirm", "trial")
     assert "Stopped: release habari" in said
     assert "namespace trial" in said
     assert "kubectl --context trial delete namespace trial" in said

@@ -14,7 +14,7 @@ from tests.rehearsals.external_cluster import Foreign, call, good
 from tests.scratch import Scratch
 
 pytestmark = pytest.mark.timeout(400)
-MEANT = ("--yes-i-mean", "trial")
+MEANT = ("--confirm", "trial")
 
 
 def test_a_home_and_an_account_come_back(cluster: Foreign, trial: Scratch) -> None:
@@ -35,7 +35,7 @@ def test_a_home_and_an_account_come_back(cluster: Foreign, trial: Scratch) -> No
     gone(cluster, hub, name)
     refused = call(trial, "backup restore", backup)
     assert refused.returncode == 2
-    assert "--yes-i-mean trial" in refused.stderr
+    assert "--confirm trial" in refused.stderr
     good(trial, "backup restore", backup, *MEANT)
     hub.start(name)
     differ = user_state.compare(before, user_state.read_state([one], "kept"))

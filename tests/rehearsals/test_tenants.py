@@ -28,7 +28,7 @@ def tenants(cluster: Foreign, shared: Scratch) -> Iterator[Scratch]:
         shared.good("tenant", "up", name, *TO)
     yield shared
     for name in PORTS:
-        shared.good("tenant", "down", name, *TO, "--yes-i-mean", f"habari-{name}")
+        shared.good("tenant", "down", name, *TO, "--confirm", f"habari-{name}")
 
 
 def prepare(of: Foreign, scratch: Scratch, name: str) -> None:

@@ -149,7 +149,7 @@ def test_who_does_not_name_the_place_loses_nothing(meant: str | None) -> None:
     with pytest.raises(HabariError) as told:
         confirm(at_stake, meant, "habari-local down")
     assert told.value.code == 2
-    assert told.value.hint == "habari-local down --yes-i-mean habari"
+    assert told.value.hint == "habari-local down --confirm habari"
     confirm(at_stake, "habari", "")
     confirm(Plan("habari", (), {}), meant, "")
 

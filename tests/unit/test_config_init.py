@@ -83,7 +83,7 @@ def test_every_question_is_answered_in_these_tests() -> None:
 )
 def test_what_is_no_answer_is_refused_and_nothing_is_made(checkout: Path, answer: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["config", "init", "--production", "--with", answer])
+        main(["config", "init", "--production", "--answer", answer])
     assert ended.value.code == 2
     assert not (checkout / "config.yaml").exists()
 
@@ -94,7 +94,7 @@ def test_made_for_its_owner_alone_and_never_written_over(
     path = checkout / "config.yaml"
     for code in (0, 1):
         with pytest.raises(SystemExit) as ended:
-            main(["config", "init", "--production", "--with", f"host={ANSWERS['host']}"])
+            main(["config", "init", "--production", "--answer", f"host={ANSWERS['host']}"])
         assert ended.value.code == code
         assert path.stat().st_mode & 0o777 == 0o600
     assert "config.yaml: there already" in capsys.readouterr().err
@@ -108,7 +108,7 @@ def test_on_a_terminal_what_is_not_known_is_asked_for(checkout: Path) -> None:
     os.write(controller, "".join(f"{each}\n" for each in answers).encode())
     script = "import habari_local.core.paths, sys, pathlib; from habari_local.cli import main;"
     script += f"habari_local.core.paths.PACKAGE = pathlib.Path({str(checkout / 'x')!r});"
-    script += f"main(['config', 'init', '--production', '--with', 'host={ANSWERS['host']}'])"
+    script += f"main(['config', 'init', '--production', '--answer', 'host={ANSWERS['host']}'])"
     done = subprocess.run(
         [sys.executable, "-c", script],
         stdin=terminal,

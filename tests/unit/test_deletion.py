@@ -99,7 +99,13 @@ def test_the_only_mode_that_has_data_is_meant(
 
 @pytest.mark.parametrize(
     ("words", "now"),
-    [(("up", "--fresh"), "--recreate"), (("backup", "restore", "x", "--over"), "--overwrite")],
+    [
+        (("up", "--fresh"), "--recreate"),
+        (("up", "--keep"), "--no-rollback"),
+        (("backup", "restore", "x", "--over"), "--overwrite"),
+        (("config", "init", "--with"), "--answer"),
+        (("down", "--yes-i-mean"), "--confirm"),
+    ],
 )
 def test_an_option_that_had_another_name_is_told(
     call: Call, words: tuple[str, ...], now: str

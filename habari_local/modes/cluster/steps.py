@@ -166,4 +166,4 @@ def _hint(ctx: Context, told: str) -> str:
     to = f"--context {ctx.settings.kube_context}"
     if ctx.settings.tenant:
         return f"habari-local tenant diff {ctx.settings.tenant} {to}"
-    return f"habari-local up --mode cluster {to} --namespace {handles.namespace(ctx)} --keep"
+    return f"habari-local up --mode cluster {to} --namespace {handles.namespace(ctx)} --no-rollback"
