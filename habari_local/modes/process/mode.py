@@ -1,0 +1,274 @@
+"""Process mode: the platform as plain processes of this machine, for one person."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote
+
+from habari_local.config.secrets import forget
+from habari_local.core import polling
+from habari_local.core.errors import NotRunning
+from habari_local.core.paths import private_folder
+from habari_local.diagnosis.requirements import EVERY_MODE, Requirement
+from habari_local.drivers import log_files, processes, tar_stream
+from habari_local.identity.users import kinds
+from habari_local.modes.process import backup, s3_setup, services
+from habari_local.modes.process.service_environment import (
+    forget_network,
+    is_network_remembered,
+    remember_network,
+)
+from habari_local.modes.process.steps import (
+    environment,
+    log_path,
+    make_folders,
+    of_part,
+    of_service,
+    reconnect_proxy,
+    require_free_ports,
+    service,
+)
+from habari_local.platform.backup_protocol import Home
+from habari_local.platform.mode import (
+    Address,
+    Context,
+    DownResult,
+    Endpoints,
+    Program,
+    ServiceStatus,
+    Step,
+)
+
+DATA = (
+    "homes",
+    "s3-moto",
+    "s3-localstack",
+    "jupyterhub.sqlite",
+)  # what people made; only `down --wipe` deletes it
+SERVER_LOG = "server-"  # before a user's name, as habari_hub/process_spawner.py writes it
+
+
+class ProcessMode:
+    """Plain local processes; see the readable list in `steps`."""
+
+    name = services.NAME
+    summary = "plain processes, Python only: first contact, hub and notebook work, fast CI"
+    s3_backend = "moto"
+
+    notes = (
+        "process mode is for one person: everybody's server runs as you, nothing keeps one user"
+        " from another's files",
+    )
+
+    def requirements(self) -> Sequence[Requirement]:
+        """Return what every mode needs: this one needs nothing else."""
+        return EVERY_MODE
+
+    def check(self, ctx: Context) -> None:
+        """Refuse a taken port before anything starts."""
+        require_free_ports(ctx)
+
+    def steps(self, ctx: Context) -> Sequence[Step]:
+        """Return the bring-up."""
+        before = processes.find(ctx.checkout.id, self.name)
+        if not (before and is_network_remembered(ctx)):
+            remember_network(ctx)
+        wanted = {each.name: each for each in services.all_of(ctx)}
+        steps = [
+            make_folders(),
+            environment("hub", "environment of the hub"),
+            environment("proxy", "environment of the proxy"),
+            environment("notebook", "environment of notebooks"),
+        ]
+        if "s3" in wanted:
+            name = services.s3_environment_name(ctx)
+            steps.append(environment(name, "environment of S3"))
+            steps.append(service(wanted["s3"], (f"env-{name}", "folders"), before))
+        if "github" in wanted:
+            steps.append(service(wanted["github"], ("env-hub", "folders"), before))
+        steps.append(service(wanted["proxy"], ("env-proxy", "folders"), before))
+        steps.append(s3_setup.step(("s3",) if "s3" in wanted else ("folders",)))
+        # A hub gives up on a proxy within seconds; on a first run the proxy may come minutes later.
+        installed = ("env-hub", "env-proxy", "env-notebook")
+        steps.append(service(wanted["hub"], (*installed, "folders"), before))
+        steps.append(reconnect_proxy(("proxy", "hub")))
+        return steps
+
+    def endpoints(self, ctx: Context) -> Endpoints:
+        """Return where everything is; host and notebook see the same addresses here."""
+        settings = ctx.settings
+        addresses = {each.name: _root(each.health) for each in services.all_of(ctx)}
+        addresses["proxy"] = services.public_url(ctx)
+        s3 = s3_setup.endpoint(ctx)
+        if s3.endpoint_url:
+            addresses["s3"] = s3.endpoint_url
+        github = None
+        if not settings.real_github:
+            token = ctx.secrets["github_control_token"]
+            github = {"url": addresses["github"], "control_token": token}
+        return Endpoints(
+            mode=self.name,
+            hub_url=f"{services.public_url(ctx)}/",
+            hub_api_token=ctx.secrets["hub_api_token"],
+            s3=s3,
+            users=kinds(settings),
+            github=github,
+            services={
+                name: Address(url, url, str(log_path(ctx, name))) for name, url in addresses.items()
+            },
+            project_path=str(ctx.project_path),
+        )
+
+    def status(self, ctx: Context) -> Sequence[ServiceStatus]:
+        """Return each service and each user's server."""
+        found = processes.find(ctx.checkout.id, self.name)
+        rows = [_status(each, found) for each in services.all_of(ctx)] if ctx.secrets else []
+        users = sorted({each.user for each in found if each.user})
+        for user in users:
+            mine = [each for each in found if each.user == user]
+            memory = sum(each.memory() for each in mine)
+            rows.append(
+                ServiceStatus("server", "running", "", mine[0].since, memory, user, mine[0].pid)
+            )
+        return rows
+
+    def services(self, ctx: Context) -> Sequence[str]:
+        """Return the services that write a log."""
+        return [each.name for each in services.all_of(ctx)]
+
+    def logs(
+        self,
+        ctx: Context,
+        services: Sequence[str],
+        *,
+        follow: bool,
+        lines: int,
+        since: float | None = None,
+    ) -> Iterator[str]:
+        """Yield log lines, the newest `lines` of each service first, then of users' servers."""
+        known = self.services(ctx)
+        paths = {name: log_path(ctx, name) for name in services or known if name in known}
+        for path in sorted(log_path(ctx, "hub").parent.glob(f"{SERVER_LOG}*.log")):
+            user = unquote(path.stem.removeprefix(SERVER_LOG))
+            if not services or user in services:
+                paths[f"server of {user}"] = path
+        return log_files.lines(paths, last=lines, follow=follow, since=since)
+
+    def restart(self, ctx: Context, service: str) -> None:
+        """End a service's process; `up` starts it."""
+        processes.stop(found.process for found in of_service(ctx, service))
+
+    def shell(
+        self,
+        ctx: Context,
+        service: str,
+        user: str,
+        command: Sequence[str],
+        *,
+        terminal: bool,  # noqa: ARG002 (a container's needs to be told)
+    ) -> Program:
+        """Return what runs a command as the process runs: in its folder, with its environment."""
+        found = processes.find(ctx.checkout.id, self.name)
+        mine = [e for e in found if (e.user == user if user else e.service == service)]
+        if not mine:
+            raise NotRunning(f"Server of {user}" if user else service)
+        environ, folder = processes.surroundings(mine[0].process)
+        shell = ctx.environ.get("SHELL", "/bin/sh")
+        about = {name: ctx.environ[name] for name in ("TERM", "COLORTERM") if name in ctx.environ}
+        return Program(tuple(command) or (shell,), {**environ, **about}, folder)
+
+    def lacking(self, ctx: Context) -> str:
+        """Return which file that a user's server is started from is not there."""
+        needed = (
+            services.environment(ctx, "notebook") / "bin" / "python",
+            ctx.checkout.of_mode(self.name) / "server.env",
+        )
+        gone = [str(path) for path in needed if not path.is_file()]
+        return f"{', '.join(gone)}: not there" if gone else ""
+
+    def kill(self, ctx: Context, part: str) -> None:
+        """End a part at once; it has ended when this returns."""
+        processes.kill(of_part(ctx, part))
+
+    def freeze(self, ctx: Context, part: str) -> None:
+        """Stop a part where it is."""
+        for process in of_part(ctx, part):
+            process.suspend()
+
+    def thaw(self, ctx: Context, part: str) -> None:
+        """Let a frozen part go on."""
+        for process in of_part(ctx, part):
+            process.resume()
+
+    def homes(self, ctx: Context) -> Sequence[Home]:
+        """Return the homes that are there, by their folders."""
+        return backup.homes(ctx)
+
+    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
+        """Write all that is in a home."""
+        tar_stream.pack(str(backup.folder(ctx, home)), into)
+
+    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
+        """Make a home unless it is there, and lay what was taken over what is in it."""
+        backup.unpack(private_folder(backup.folder(ctx, home)), source)
+
+    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
+        """Write the hub's database."""
+        tar_stream.pack_database(str(backup.database(ctx)), into)
+        return True
+
+    def put_database(self, ctx: Context, source: IO[bytes]) -> None:
+        """Put a database in the place of the hub's, which is stopped for it."""
+        processes.stop(each.process for each in of_service(ctx, "hub"))
+        tar_stream.unpack_database(str(backup.database(ctx)), source)
+
+    def data(self, ctx: Context) -> Sequence[str]:
+        """Return the files and folders of users, as seen from the checkout."""
+        return [str(path.relative_to(ctx.checkout.root)) for path in _data(ctx)]
+
+    def down(self, ctx: Context, *, wipe: bool) -> DownResult:
+        """Stop users' servers, hub, proxy and stand-in together, then S3: saves under way end."""
+        found = processes.find(ctx.checkout.id, self.name)
+        processes.stop(f.process for f in found if f.service != "s3")
+        processes.stop(f.process for f in processes.find(ctx.checkout.id, self.name))
+        forget_network(ctx)
+        names = dict.fromkeys(_in_words(each) for each in found)
+        shown = tuple(self.data(ctx))
+        if not wipe:
+            return DownResult(tuple(names), shown)
+        for path in _data(ctx):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        folder = ctx.checkout.root / ".habari" / self.name
+        (folder / "server.env").unlink(missing_ok=True)
+        forget(ctx.checkout.root / ".habari", (s3_setup.ID, s3_setup.SECRET, s3_setup.STATE))
+        return DownResult(tuple(names), (), shown)
+
+
+def _data(ctx: Context) -> list[Path]:
+    folder = ctx.checkout.root / ".habari" / services.NAME
+    return [folder / name for name in DATA if (folder / name).exists()]
+
+
+def _in_words(found: processes.ManagedProcess) -> str:
+    return found.service or (f"server of {found.user}" if found.user else "a helper process")
+
+
+def _root(url: str) -> str:
+    return "/".join(url.split("/")[:3])
+
+
+def _status(wanted: services.Service, found: list[processes.ManagedProcess]) -> ServiceStatus:
+    address = _root(wanted.health)
+    mine = [each for each in found if each.service == wanted.name]
+    if not mine:
+        return ServiceStatus(wanted.name, "stopped", address)
+    good = polling.http_ok(wanted.health, accept=range(200, 500))
+    state = "running" if good else "not answering"
+    memory = sum(each.memory() for each in mine)
+    return ServiceStatus(wanted.name, state, address, mine[0].since, memory, pid=mine[0].pid)
+
+
+MODE = ProcessMode()
