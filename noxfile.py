@@ -20,7 +20,7 @@ from tests.runnable_modes import chosen, missing
 
 ROOT = Path(__file__).resolve().parent
 nox.options.sessions = [
-    *("lint", "scan", "unit", "components", "production_hub"),
+    *("lint", "docs", "scan", "unit", "components", "production_hub"),
     *("contract", "images", "charts", "faults", "e2e"),
 ]
 nox.options.default_venv_backend = "none"
@@ -77,6 +77,13 @@ def lint(session: nox.Session) -> None:
     options = ("--offline", "--quiet", "--no-progress", "--min-severity=medium")
     session.run(zizmor, *options, ".github", external=True)
     actionlint(session)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site, in .habari/site; a link that leads nowhere fails."""
+    zensical = str(Path(sys.executable).with_name("zensical"))
+    session.run(zensical, "build", "--strict", "--clean", external=True)
 
 
 @nox.session
