@@ -1,4 +1,4 @@
-"""Generates docs/reference/cli.md from the command line itself; `nox -s dist` runs it.
+"""Generates docs/reference/cli.md and the list of decisions; `nox -s dist` runs it.
 
 python docs/generate.py
 """
@@ -14,7 +14,10 @@ import typer
 
 from habari_local.cli import app
 
-TARGET = Path(__file__).parent / "reference" / "cli.md"
+DOCS = Path(__file__).parent
+CLI = DOCS / "reference" / "cli.md"
+DECISIONS = DOCS / "adr" / "0001-record-decisions.md"
+BEGIN, END = "<!-- decisions: written by `nox -s dist` -->\n", "<!-- decisions end -->\n"
 HEAD = """\
 # Command line
 
@@ -77,6 +80,23 @@ def page() -> str:
     return "\n".join([HEAD, _before_the_verb(program), *sections])
 
 
+def _title(path: Path) -> str:
+    return path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def decisions() -> str:
+    """Return the page on decisions, with a link to every other one between its two markers."""
+    before, _, rest = DECISIONS.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    links = [
+        f"- [{_title(path)}]({path.name})\n"
+        for path in sorted(DECISIONS.parent.glob("*.md"))
+        if path != DECISIONS
+    ]
+    return "".join([before, BEGIN, "\n", *links, "\n", END, after])
+
+
 if __name__ == "__main__":
-    TARGET.write_text(page(), encoding="utf-8")
-    sys.stdout.write(f"{TARGET}\n")
+    for target, text in ((CLI, page()), (DECISIONS, decisions())):
+        target.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{target}\n")

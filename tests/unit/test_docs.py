@@ -196,6 +196,11 @@ def test_the_reference_of_the_command_line_is_current() -> None:
     assert found == generator().page(), "docs/reference/cli.md is stale: nox -s dist"
 
 
+def test_the_list_of_decisions_is_current() -> None:
+    found = (ROOT / "docs" / "adr" / "0001-record-decisions.md").read_text(encoding="utf-8")
+    assert found == generator().decisions(), "the list of ADRs is stale: nox -s dist"
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", ".ci/run"])
 def test_only_the_test_command_installs_development_tools(page: str) -> None:
     """What a line of the page installs is what uv has for its groups in the lock."""
