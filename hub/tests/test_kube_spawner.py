@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import importlib.util
 import json
 import os
 import subprocess
@@ -74,6 +75,9 @@ def kubernetes() -> Iterator[Kubernetes]:
         thread.join()
 
 
+@pytest.mark.skipif(
+    not importlib.util.find_spec("kubespawner"), reason="KubeSpawner is in `nox -s production_hub`"
+)
 def test_a_hub_that_starts_before_kubernetes_answers_knows_the_running_servers(
     kubernetes: Kubernetes, tmp_path: Path
 ) -> None:

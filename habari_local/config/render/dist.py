@@ -1,7 +1,8 @@
-"""The generated texts of the settings: `.env.dist` and the page of the reference."""
+"""The generated texts: `.env.dist`, the reference of settings, the Python in config.dist.yaml."""
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from itertools import groupby
@@ -17,6 +18,16 @@ HEAD = """\
 # then `nox -s dist`. Copy it with `habari-local config init` (makes .env, readable by you alone).
 # Order: default < .env < environment < flag (--set NAME=VALUE).
 """
+
+# What production's hub runs: the key in hub.extraConfig, its module in hub/habari_hub/, and what
+# sets it to work.
+HUB_CODE = {
+    "signIn": (
+        "production_sign_in.py",
+        "c.JupyterHub.authenticator_class = HabariAuthenticator",
+    ),
+    "spawner": ("production_spawner.py", "c.JupyterHub.spawner_class = HabariSpawner"),
+}
 
 
 def as_text(value: Any) -> str:
@@ -68,11 +79,24 @@ def reference_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def config_dist(root: Path) -> str:
+    """Return the text of config.dist.yaml with the hub's Python as hub/habari_hub/ has it."""
+    text = (root / "config.dist.yaml").read_text(encoding="utf-8")
+    for key, (module, last) in HUB_CODE.items():
+        code = (root / "hub" / "habari_hub" / module).read_text(encoding="utf-8")
+        block = textwrap.indent(f"{code}\n{last}\n", " " * 6)
+        start, rest = re.split(rf"(?<=\n    {key}: \|\n)", text)
+        # The block ends before the first line that is indented less.
+        text = start + block + re.sub(r"\A(?: {6}.*\n|\n)*", "", rest)
+    return text
+
+
 def generated(root: Path) -> dict[Path, str]:
     """Return every generated file with the text that it should hold."""
     return {
         root / ".env.dist": env_dist(),
         root / "docs" / "reference" / "settings.md": reference_page(),
+        root / "config.dist.yaml": config_dist(root),
     }
 
 
