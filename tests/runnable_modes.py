@@ -26,12 +26,12 @@ def here() -> tuple[str, ...]:
 
 
 def missing(mode: str) -> str | None:
-    """Return why the mode can't run here and the command that mends it; None if it can."""
+    """Return why the mode can't run here and the command that fixes it; None if it can."""
     for each in modes.get(mode).requirements():
         finding = each.check(os.environ)
         if not each.optional and not finding.good:
-            mend = finding.mend or each.mend(os.environ)
-            return f"{each.name}: {described(finding)}, {each.needed} needed. Try: {mend}"
+            fix = finding.fix or each.fix(os.environ)
+            return f"{each.name}: {described(finding)}, {each.needed} needed. Try: {fix}"
     if not _has_images(mode):
         return f"images of mode {mode}: not all there. Try: HABARI_IMAGES={IMAGES} {BUILD}"
     if mode == "kind" and not CHART and not pinned_archive(os.environ).is_file():

@@ -54,5 +54,5 @@ def diff(
     if html:
         html.write_text(render_html(report), encoding="utf-8")
         shown.append(f"Written: {html}")
-    code = FAILED if report.lacking else 0
+    code = FAILED if report.without_reason else 0
     return Result(as_data(report), shown, code, as_json=as_json)

@@ -61,7 +61,7 @@ class Row:
     found: str
     needed: str
     modes: tuple[str, ...]
-    mend: str
+    fix: str
     optional: str = ""
     details: tuple[str, ...] = ()
 
@@ -74,7 +74,7 @@ class Row:
         """Return plain data, ready for JSON."""
         about = {each: getattr(self, each) for each in ("name", "state", "found", "needed")}
         modes, details = list(self.modes), list(self.details)
-        return {**about, "optional": self.optional, "modes": modes, "mend": self.mend} | {
+        return {**about, "optional": self.optional, "modes": modes, "fix": self.fix} | {
             "details": details
         }
 
@@ -128,7 +128,7 @@ def _look(requirement: Requirement, environ: Mapping[str, str]) -> Finding:
     try:
         return requirement.check(environ)
     except HabariError as error:
-        return Finding("not known", good=False, mend=error.hint, state=BROKEN, detail=error.message)
+        return Finding("not known", good=False, fix=error.hint, state=BROKEN, detail=error.message)
     except Exception as error:  # noqa: BLE001 (an engine or a program that answers otherwise)
         told = f"{type(error).__name__}: {error}"
         return Finding("not known", good=False, state=BROKEN, detail=told)
@@ -138,9 +138,9 @@ def _row(
     of: Requirement, finding: Finding, environ: Mapping[str, str], modes: tuple[str, ...]
 ) -> Row:
     state = "ok" if finding.good else finding.state
-    mend = "" if finding.good else finding.mend or of.mend(environ)
+    fix = "" if finding.good else finding.fix or of.fix(environ)
     details = (finding.detail,) if finding.detail else ()
-    return Row(of.name, state, finding.found, of.needed, modes, mend, of.optional, details)
+    return Row(of.name, state, finding.found, of.needed, modes, fix, of.optional, details)
 
 
 def _verdict(mode: str, rows: Sequence[Row], *, default: bool) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _shown(
     fixes: dict[str, list[Row]] = {}
     for each in rows:
         if not each.good:
-            fixes.setdefault(each.mend, []).append(each)
+            fixes.setdefault(each.fix, []).append(each)
     shown: list[str | Prose | Table] = [Prose(" · ".join(map(_word, able))), table]
     for command, fixed in fixes.items():
         shown.append(f"To fix {', '.join(each.name for each in fixed)}:")

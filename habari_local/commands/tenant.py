@@ -177,11 +177,11 @@ def check(
     found = [f for f in findings(parties, _buckets) if everyone or name in (f.tenant, f.other)]
     bad = [each for each in found if not each.good]
     rows = [
-        (each.tenant, each.other, each.tried, "ok" if each.good else "REACHED", each.seen)
+        (each.tenant, each.other, each.tried, "ok" if each.good else "REACHED", each.outcome)
         for each in found
     ]
     said = f"{len(found)} tries, {len(bad) or 'none'} not as it should be."
-    table = Table(("tenant", "other", "tried", "state", "seen"), rows)
+    table = Table(("tenant", "other", "tried", "state", "outcome"), rows)
     data: dict[str, Any] = {"good": not bad, "findings": [asdict(each) for each in found]}
     return Result(data, [table, said], FAILED if bad else 0, as_json=as_json)
 

@@ -38,18 +38,18 @@ def why(
     Example: habari-local why grace
     """
     from habari_local import active_mode
-    from habari_local.diagnosis.checks import LADDER
+    from habari_local.diagnosis.checks import CHECKS
     from habari_local.diagnosis.diagnosis import diagnose
 
     chosen, ctx = active_mode.current(mode, cluster(mode, context, namespace))
     _require_notes(chosen, ctx)
-    found = diagnose(_scene(chosen, ctx, user.lower()), LADDER)
+    found = diagnose(_target(chosen, ctx, user.lower()), CHECKS)
     data = {"mode": chosen.name, "user": user, **found.as_json()}
     return Result(data, _shown(found), NOT_READY if found.broken else 0, as_json=as_json)
 
 
 def _require_notes(mode: Mode, ctx: Context) -> None:
-    """Name what nothing else can be seen through: something runs here whose keys are gone.
+    """Refuse what no check can see through: something runs here whose keys are gone.
 
     Raises:
         HabariError: that is so.
@@ -67,7 +67,7 @@ def _require_notes(mode: Mode, ctx: Context) -> None:
         )
 
 
-def _scene(mode: Mode, ctx: Context, user: str) -> Target:
+def _target(mode: Mode, ctx: Context, user: str) -> Target:
     from habari_local import active_mode
     from habari_local.config.load import load
     from habari_local.diagnosis.diagnosis import Target
@@ -77,13 +77,13 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Target:
     where = _found(mode, ctx) if elsewhere else mode.endpoints(ctx) if ctx.secrets else None
     rows = mode.status(ctx) if where else []
     servers = [row.user for row in rows if row.user]
-    listed = {*ctx.settings.admin_users, *ctx.settings.allowed_users}
+    allowed = {*ctx.settings.admin_users, *ctx.settings.allowed_users}
     if isinstance(mode, RemoteMode):
-        listed = set(mode.listed(ctx)) if where else set()
+        allowed = set(mode.allowed_users(ctx)) if where else set()
     github = where.github if where else None
     about = user or next(iter(servers), "")
-    trouble = (
-        partial(_trouble, mode, ctx, about)
+    pod_issue = (
+        partial(_pod_issue, mode, ctx, about)
         if where and isinstance(mode, SupportsPodDiagnosis)
         else None
     )
@@ -93,21 +93,21 @@ def _scene(mode: Mode, ctx: Context, user: str) -> Target:
         has_hub=where.hub if where else True,
         user=about,
         running={row.name: row.state for row in rows if not row.user},
-        listed=frozenset(listed),
+        allowed_users=frozenset(allowed),
         by_organization=elsewhere or bool(ctx.settings.allowed_organizations),
         github=github["url"] if github else "",
         allow=lambda name: _allow(mode, ctx, name),
         check=lambda: mode.check(_whole(ctx)),
         settings=lambda: load(ctx.checkout.root),
-        lacking=lambda: mode.lacking(ctx) if isinstance(mode, SupportsPrecheck) else "",
-        heads=lambda: _heads(where, ctx.settings.s3_backend) if where else None,
+        missing=lambda: mode.missing(ctx) if isinstance(mode, SupportsPrecheck) else "",
+        check_buckets=lambda: _check_buckets(where, ctx.settings.s3_backend) if where else None,
         log=lambda name, lines: (
             list(mode.logs(ctx, [name], follow=False, lines=lines))
             if name in mode.services(ctx)
             else []
         ),
         up=where is not None and (elsewhere or active_mode.active_mode(ctx.checkout) == mode.name),
-        trouble=trouble,
+        pod_issue=pod_issue,
     )
 
 
@@ -121,12 +121,14 @@ def _allow(mode: Mode, ctx: Context, name: str) -> str:
     return hints.allow(load(ctx.checkout.root).settings, name, ctx.environ)
 
 
-def _trouble(mode: SupportsPodDiagnosis, ctx: Context, user: str, service: str) -> PodIssue | None:
-    return mode.trouble(ctx, service, "" if service else user)
+def _pod_issue(
+    mode: SupportsPodDiagnosis, ctx: Context, user: str, service: str
+) -> PodIssue | None:
+    return mode.pod_issue(ctx, service, "" if service else user)
 
 
 def _found(mode: Mode, ctx: Context) -> Endpoints | None:
-    """Return the endpoints of what is elsewhere; None if they can't be had, as the rungs tell."""
+    """Return the endpoints of what is elsewhere; None if they can't be had, as the checks say."""
     try:
         return mode.endpoints(ctx)
     except HabariError:
@@ -142,7 +144,7 @@ def _whole(ctx: Context) -> Context:
     return ctx if ctx.secrets else replace(ctx, secrets=Secrets(dict.fromkeys(MADE, "none yet")))
 
 
-def _heads(where: Endpoints, backend: str) -> None:
+def _check_buckets(where: Endpoints, backend: str) -> None:
     from habari_local.s3.s3_client import S3Target, s3_client
 
     s3 = where.s3
@@ -155,16 +157,18 @@ def _heads(where: Endpoints, backend: str) -> None:
 def _shown(found: Diagnosis) -> list[str | Prose | Table]:
     from habari_local.diagnosis.evidence import telling
 
-    table = Table(["looked at", "state", "seen"], [(r.name, r.state, r.seen) for r in found.rungs])
+    table = Table(
+        ["looked at", "state", "seen"], [(c.name, c.state, c.message) for c in found.checks]
+    )
     if found.broken is None:
         return [table, "Nothing is broken that can be seen from here."]
     broken = found.broken
     lines: list[str | Prose | Table] = [table]
     lines += [Prose(f"  {line[:WIDEST]}") for line in telling(found.log)]
-    seen = broken.seen.rstrip(".")
-    end = "" if seen.endswith("?") else "."
-    lines.append(Prose(f"{broken.name}: {seen}{end} Expected: {broken.expected}."))
-    if found.problem:
-        lines.append(Prose(f"{found.problem.says} More: {found.problem.link}"))
+    message = broken.message.rstrip(".")
+    end = "" if message.endswith("?") else "."
+    lines.append(Prose(f"{broken.name}: {message}{end} Expected: {broken.expected}."))
+    if found.known_issue:
+        lines.append(Prose(f"{found.known_issue.message} More: {found.known_issue.link}"))
     lines.append(f"Try: {broken.hint}")
     return lines

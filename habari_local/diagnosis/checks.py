@@ -1,4 +1,4 @@
-"""The probes of `why`, and the ladder that they make: what is looked at, and in which order."""
+"""The checks of `why`, in the order in which they run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PAGES = "application/jupyterhub-pagination+json, */*"
 LEAST_DISK = 50_000_000  # bytes
 # A start that failed: in our spawner's words, else in JupyterHub's own.
 FAILED_START = (
-    re.compile(r"(?P<user>[^\s(]+)'s server: (?P<seen>(ended|silent)[^,]*)"),
-    re.compile(r"rror (starting|waiting for) (?P<user>\S+)'s server.*?: (?P<seen>.+)"),
-    re.compile(r"(?P<user>\S+)'s server (?P<seen>(failed to start|never showed up) .+)"),
+    re.compile(r"(?P<user>[^\s(]+)'s server: (?P<message>(ended|silent)[^,]*)"),
+    re.compile(r"rror (starting|waiting for) (?P<user>\S+)'s server.*?: (?P<message>.+)"),
+    re.compile(r"(?P<user>\S+)'s server (?P<message>(failed to start|never showed up) .+)"),
 )
 
 
@@ -74,156 +74,160 @@ def _said(answer: requests.Response) -> str:
     return f"({said['message']})" if isinstance(said, dict) and said.get("message") else ""
 
 
-def _settings(scene: Target) -> CheckResult:
-    scene.settings()
+def _settings(target: Target) -> CheckResult:
+    target.settings()
     return CheckResult("all can be used")
 
 
-def _machine(scene: Target) -> CheckResult:
+def _machine(target: Target) -> CheckResult:
     free = shutil.disk_usage(Path.cwd()).free
     if free < LEAST_DISK:
-        seen = f"the disk is full: {free / 1e6:.0f} MB free"
-        return CheckResult(seen, BROKEN, "df -h .")
-    scene.check()
+        message = f"the disk is full: {free / 1e6:.0f} MB free"
+        return CheckResult(message, BROKEN, "df -h .")
+    target.check()
     return CheckResult("ports are free or ours, nothing is missing")
 
 
-def _up(scene: Target) -> CheckResult:
+def _up(target: Target) -> CheckResult:
     return (
         CheckResult("it was brought up")
-        if scene.up
+        if target.up
         else CheckResult("it was not brought up", BROKEN)
     )
 
 
 def _service(name: str) -> Callable[[Target], CheckResult]:
-    """Return the probe of a service's own state."""
+    """Return the check of a service's own state."""
 
-    def probe(scene: Target) -> CheckResult:
-        if name not in scene.running:
+    def run(target: Target) -> CheckResult:
+        if name not in target.running:
             return CheckResult("not ours to run here", SKIPPED)
-        state = scene.running[name]
+        state = target.running[name]
         if state == "running":
             return CheckResult(f"{name} is {state}")
-        found = scene.trouble(name) if scene.trouble else None
-        told = f"; {found.seen}" if found else ""
-        return CheckResult(f"{name} is {state}{told}", BROKEN, log=found.log if found else ())
+        found = target.pod_issue(name) if target.pod_issue else None
+        details = f"; {found.message}" if found else ""
+        return CheckResult(f"{name} is {state}{details}", BROKEN, log=found.log if found else ())
 
-    return probe
-
-
-def _route(scene: Target) -> CheckResult:
-    return _answer(f"{scene.url}hub/health")
+    return run
 
 
-def _database(scene: Target) -> CheckResult:
-    return _answer(f"{scene.url}hub/api/users?limit=1", scene.token)
+def _route(target: Target) -> CheckResult:
+    return _answer(f"{target.url}hub/health")
 
 
-def _sign_in(scene: Target) -> CheckResult:
+def _database(target: Target) -> CheckResult:
+    return _answer(f"{target.url}hub/api/users?limit=1", target.token)
+
+
+def _sign_in(target: Target) -> CheckResult:
     """Ask what the hub asks of GitHub, with a code and a token that nobody has."""
-    page = _answer(f"{scene.url}hub/login")
-    if page.state == BROKEN or not scene.github:
+    page = _answer(f"{target.url}hub/login")
+    if page.state == BROKEN or not target.github:
         return page
-    seen = _service("github")(scene)
-    if seen.state == BROKEN:
-        return seen
-    exchange = _answer(f"{scene.github}/login/oauth/access_token", data={"code": "none"})
+    service = _service("github")(target)
+    if service.state == BROKEN:
+        return service
+    exchange = _answer(f"{target.github}/login/oauth/access_token", data={"code": "none"})
     if exchange.state == BROKEN:
         return exchange
-    answer = _ask(f"{scene.github}/api/v3/user", "none")
+    answer = _ask(f"{target.github}/api/v3/user", "none")
     if answer.status_code != 401:
-        return CheckResult(f"{scene.github}/api/v3/user: answered {answer.status_code}", BROKEN)
-    return CheckResult(f"{scene.github}: form, code and API answer as GitHub's do")
+        return CheckResult(f"{target.github}/api/v3/user: answered {answer.status_code}", BROKEN)
+    return CheckResult(f"{target.github}: form, code and API answer as GitHub's do")
 
 
-def _listed(scene: Target) -> CheckResult:
-    if not scene.user:
+def _account(target: Target) -> CheckResult:
+    if not target.user:
         return CheckResult("nobody was named", SKIPPED)
-    if scene.user in scene.listed:
-        return CheckResult(f"{scene.user} is on a list")
-    if scene.by_organization:
-        return CheckResult(f"{scene.user} is on no list; a membership may let them in", SKIPPED)
-    seen = f"{scene.user} is on no list, so the hub answers 403"
-    meant = nearest(scene.user, scene.listed)
-    if meant:
-        return CheckResult(f"{seen}; did you mean {meant}?", BROKEN, f"habari-local why {meant}")
-    return CheckResult(seen, BROKEN, scene.allow(scene.user))
+    if target.user in target.allowed_users:
+        return CheckResult(f"{target.user} is on a list")
+    if target.by_organization:
+        return CheckResult(f"{target.user} is on no list; a membership may let them in", SKIPPED)
+    message = f"{target.user} is on no list, so the hub answers 403"
+    similar = nearest(target.user, target.allowed_users)
+    if similar:
+        return CheckResult(
+            f"{message}; did you mean {similar}?", BROKEN, f"habari-local why {similar}"
+        )
+    return CheckResult(message, BROKEN, target.allow(target.user))
 
 
-def _image(scene: Target) -> CheckResult:
-    lacking = scene.lacking()
-    if lacking:
-        return CheckResult(lacking, BROKEN)
-    return _of_pod("image", "all is there")(scene)
+def _image(target: Target) -> CheckResult:
+    missing = target.missing()
+    if missing:
+        return CheckResult(missing, BROKEN)
+    return _of_pod("image", "all is there")(target)
 
 
-def _of_pod(rung: str, good: str) -> Callable[[Target], CheckResult]:
-    """Return the probe of what the cluster says of the user's pod."""
+def _of_pod(check: str, good: str) -> Callable[[Target], CheckResult]:
+    """Return the check of what the cluster says of the user's pod."""
 
-    def probe(scene: Target) -> CheckResult:
-        found = scene.trouble("") if scene.user and scene.trouble else None
-        if found and found.rung == rung:
-            return CheckResult(f"{scene.user}'s pod: {found.seen}", BROKEN, log=found.log)
+    def run(target: Target) -> CheckResult:
+        found = target.pod_issue("") if target.user and target.pod_issue else None
+        if found and found.check == check:
+            return CheckResult(f"{target.user}'s pod: {found.message}", BROKEN, log=found.log)
         return CheckResult(good)
 
-    return probe
+    return run
 
 
-def _spawner(scene: Target) -> CheckResult:
+def _spawner(target: Target) -> CheckResult:
     """Look at the newest word on a start of the user's server in the hub's log."""
-    if not scene.user:
+    if not target.user:
         return CheckResult("no server runs, nobody was named", SKIPPED)
-    told = _of_pod("spawner", "")(scene)
-    if told.state == BROKEN:
-        return told
-    good = f"User {scene.user} took"
-    for line in reversed(scene.log("hub", 400)):
+    pod = _of_pod("spawner", "")(target)
+    if pod.state == BROKEN:
+        return pod
+    good = f"User {target.user} took"
+    for line in reversed(target.log("hub", 400)):
         if good in line:
             break
         failed = next(filter(None, (each.search(line) for each in FAILED_START)), None)
-        if failed and failed["user"] == scene.user:
-            return CheckResult(f"{scene.user}'s server: {failed['seen']}", BROKEN)
+        if failed and failed["user"] == target.user:
+            return CheckResult(f"{target.user}'s server: {failed['message']}", BROKEN)
     return CheckResult("no failed start in the log")
 
 
-def _server(scene: Target) -> CheckResult:
+def _server(target: Target) -> CheckResult:
     """Look whether the user's server answers, if it should run."""
-    if scene.has_hub:
-        if not scene.user:
+    if target.has_hub:
+        if not target.user:
             return CheckResult("no server runs", SKIPPED)
-        answer = _ask(f"{scene.url}hub/api/users/{scene.user}", scene.token)
+        answer = _ask(f"{target.url}hub/api/users/{target.user}", target.token)
         if answer.status_code == 404:
-            return CheckResult(f"{scene.user} has not signed in yet", SKIPPED)
+            return CheckResult(f"{target.user} has not signed in yet", SKIPPED)
         if not answer.json().get("servers"):
-            return CheckResult(f"no server of {scene.user} runs; it starts at the sign-in", SKIPPED)
-    return _answer(f"{scene.server_root}api/status", scene.token)
+            return CheckResult(
+                f"no server of {target.user} runs; it starts at the sign-in", SKIPPED
+            )
+    return _answer(f"{target.server_root}api/status", target.token)
 
 
 def _of_server(path: str, seconds: float) -> Callable[[Target], CheckResult]:
-    """Return the probe of what a user's server says of a path."""
+    """Return the check of what a user's server says of a path."""
 
-    def probe(scene: Target) -> CheckResult:
-        found = _server(scene)
+    def run(target: Target) -> CheckResult:
+        found = _server(target)
         if found.state != GOOD:
             return found
-        return _answer(f"{scene.server_root}api/contents/{path}", scene.token, seconds)
+        return _answer(f"{target.server_root}api/contents/{path}", target.token, seconds)
 
-    return probe
+    return run
 
 
-def _s3(scene: Target) -> CheckResult:
-    seen = _service("s3")(scene)
-    if seen.state == BROKEN:
-        return seen
-    scene.heads()
+def _s3(target: Target) -> CheckResult:
+    service = _service("s3")(target)
+    if service.state == BROKEN:
+        return service
+    target.check_buckets()
     return CheckResult("both buckets are there for the servers' key")
 
 
 KUBECTL = "habari-local kubectl --"
 NODES, CLAIMS = f"{KUBECTL} describe nodes", f"{KUBECTL} describe persistentvolumeclaims"
 STATUS, UP = "habari-local status", "habari-local up"
-LADDER = (
+CHECKS = (
     Check("settings", "settings that can be used", "habari-local config show", _settings),
     Check("machine", "free ports, room on the disk, the mode's programs", UP, _machine),
     Check("up", "Habari brought up", UP, _up),
@@ -237,7 +241,7 @@ LADDER = (
         "user",
         "an account that may sign in",
         "habari-local config show",
-        _listed,
+        _account,
         hub=True,
     ),
     Check("image", "what users' servers are made of", UP, _image),

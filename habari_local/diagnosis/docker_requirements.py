@@ -38,8 +38,8 @@ def _engine(env: Mapping[str, str]) -> Finding:
     try:
         version = str(docker_client.api().version()["Version"])
     except HabariError as error:
-        seen = error.message.removeprefix("Docker: ").rpartition(", ")[0]
-        return Finding("no answer", good=False, mend=error.hint, state=NOT_RUNNING, detail=seen)
+        message = error.message.removeprefix("Docker: ").rpartition(", ")[0]
+        return Finding("no answer", good=False, fix=error.hint, state=NOT_RUNNING, detail=message)
     numbers = tuple(int(part) for part in version.split(".")[:2])
     return Finding(version.partition("+")[0], good=numbers >= ENGINE, state=TOO_OLD)
 
@@ -51,11 +51,11 @@ def _dotted(numbers: tuple[int, ...]) -> str:
 def _bootstrapper(env: Mapping[str, str]) -> Finding:
     if env.get("HABARI_IMAGES") != "packages":
         return Finding("not needed", good=True)
-    lacking = [
+    missing = [
         each for each in mmdebstrap.programs() if not shutil.which(each, path=env.get("PATH"))
     ]
-    if lacking:
-        return Finding(f"no {lacking[0]}", good=False)
+    if missing:
+        return Finding(f"no {missing[0]}", good=False)
     return at_least(version_of("mmdebstrap", "--version"), (1, 3))(env)
 
 
@@ -71,7 +71,7 @@ def _plugin(name: str, least: tuple[int, ...]) -> Callable[[Mapping[str, str]], 
 
     def check(env: Mapping[str, str]) -> Finding:
         if shutil.which("docker", path=env.get("PATH")) is None:
-            return Finding("not found", good=False, mend=DOCKER(env))
+            return Finding("not found", good=False, fix=DOCKER(env))
         return look(env)
 
     return check
@@ -108,7 +108,7 @@ def require_docker(env: Mapping[str, str]) -> None:
     What builds images is asked for when one is built: each question starts a program.
 
     Raises:
-        HabariError: the first of what is missing, with the command that mends it; exit code 3.
+        HabariError: the first of what is missing, with the command that fixes it; exit code 3.
     """
     program(env)
     require_all((RUNNING, COMPOSER), env)
@@ -118,6 +118,6 @@ def require_build_tools(env: Mapping[str, str]) -> None:
     """Refuse to build an image without what builds it.
 
     Raises:
-        HabariError: it is missing or too old, with the command that mends it; exit code 3.
+        HabariError: it is missing or too old, with the command that fixes it; exit code 3.
     """
     require_all((BUILDER,), env)

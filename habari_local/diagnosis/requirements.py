@@ -27,7 +27,7 @@ Remedy = Callable[[Mapping[str, str]], str]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of a requirement, in a few words; `mend` where its own does not fit.
+    """What was found of a requirement, in a few words; `fix` where its own does not fit.
 
     `state` says in which way it is not good: missing, too old, too little, not running. `detail` is
     a sentence for what takes more words.
@@ -35,7 +35,7 @@ class Finding:
 
     found: str
     good: bool
-    mend: str = ""
+    fix: str = ""
     state: str = MISSING
     detail: str = ""
 
@@ -44,13 +44,13 @@ class Finding:
 class Requirement:
     """Something that must be on the machine, and how to see and fix it.
 
-    `check` and `mend` get the environment with the settings in it, by their variables. `optional`
+    `check` and `fix` get the environment with the settings in it, by their variables. `optional`
     names what it is for, where a mode runs without it.
     """
 
     name: str
     needed: str
-    mend: Remedy
+    fix: Remedy
     check: Callable[[Mapping[str, str]], Finding]
     optional: str = ""
 
@@ -103,7 +103,7 @@ def require_all(needed: Sequence[Requirement], env: Mapping[str, str]) -> None:
     """Refuse what can't succeed without these.
 
     Raises:
-        HabariError: the first that is missing, with the command that mends it; exit code 3.
+        HabariError: the first that is missing, with the command that fixes it; exit code 3.
     """
     with ThreadPoolExecutor(len(needed)) as pool:  # each starts a program: side by side, 0.1 s
         findings = list(pool.map(lambda each: each.check(env), needed))
@@ -111,7 +111,7 @@ def require_all(needed: Sequence[Requirement], env: Mapping[str, str]) -> None:
         if not finding.good:
             raise HabariError(
                 f"{each.name}: {described(finding)}, {each.needed} was expected.",
-                finding.mend or each.mend(env),
+                finding.fix or each.fix(env),
                 MISSING_TOOL,
             )
 

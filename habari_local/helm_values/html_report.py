@@ -20,22 +20,22 @@ body { font: 15px/1.45 system-ui, sans-serif; max-width: 75rem; margin: 2rem aut
 h2 { margin-top: 2.5rem } table { border-collapse: collapse; width: 100%; table-layout: fixed }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #d0d7de; overflow-wrap: anywhere }
 code { font: 13px/1.4 ui-monospace, monospace } .before { color: #9a3412 } .after { color: #166534 }
-.where { color: #59636e } .lacking { background: #ffebe9; font-weight: 600 }
+.where { color: #59636e } .unexplained { background: #ffebe9; font-weight: 600 }
 @media (prefers-color-scheme: dark) { body { color: #e6edf3; background: #0d1117 } th, td { border-color: #3d444d }
-.before { color: #ffa657 } .after { color: #7ee787 } .where { color: #9198a1 } .lacking { background: #67060c } }
+.before { color: #ffa657 } .after { color: #7ee787 } .where { color: #9198a1 } .unexplained { background: #67060c } }
 </style>
 """  # noqa: E501 (a style sheet)
 
 
 def render_html(report: Report) -> str:
     """Return the HTML; it loads nothing."""
-    lacking = ' class="lacking"' if report.lacking else ""
+    unexplained = ' class="unexplained"' if report.without_reason else ""
     overlays = " + ".join(report.overlays)
     return "\n".join(
         [
             f"{HEAD}<h1>One machine and production</h1>",
             f"<p>Chart {_code(report.chart.title)}, {_code(report.production)} → {_code(overlays)}",
-            f"<p{lacking}>{escape(summary(report))}",
+            f"<p{unexplained}>{escape(summary(report))}",
             "<h2>Values</h2>",
             *_table(("value", "production", "here", "why"), _values(report)),
             "<h2>What the chart renders</h2>",
@@ -47,11 +47,11 @@ def render_html(report: Report) -> str:
 
 def _values(report: Report) -> Iterator[str]:
     for each in report.values:
-        lacking = "" if each.reason else ' class="lacking"'
+        unexplained = "" if each.reason else ' class="unexplained"'
         where = f'<br><code class="where">{escape(each.where)}</code>'
         why = f"<td>{escape(each.reason or NO_REASON)}{where}"
         sides = _sides(value_change(each))
-        yield f"<tr{lacking}><td>{_code(dotted(each.place))}{sides}{why}"
+        yield f"<tr{unexplained}><td>{_code(dotted(each.place))}{sides}{why}"
 
 
 def _manifests(report: Report) -> Iterator[str]:

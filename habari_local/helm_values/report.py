@@ -30,7 +30,7 @@ class Report:
     manifests: tuple[RenderedChange, ...]
 
     @property
-    def lacking(self) -> tuple[Difference, ...]:
+    def without_reason(self) -> tuple[Difference, ...]:
         """The differences without a reason."""
         return tuple(each for each in self.values if not each.reason)
 
@@ -84,7 +84,7 @@ def as_data(report: Report) -> dict[str, Any]:
              "causes": [dotted(cause.place) for cause in each.causes]}
             for each in report.manifests
         ],
-        "without_reason": [dotted(each.place) for each in report.lacking],
+        "without_reason": [dotted(each.place) for each in report.without_reason],
     }  # fmt: skip
 
 
@@ -105,10 +105,10 @@ def as_lines(report: Report) -> Iterator[str]:
 
 def summary(report: Report) -> str:
     """Return the report in one sentence."""
-    lacking = len(report.lacking)
+    unexplained = len(report.without_reason)
     return (
         f"{len(report.values)} values differ, and with them {len(report.manifests)} places in the"
-        f" manifests; {lacking or 'none'} without a reason."
+        f" manifests; {unexplained or 'none'} without a reason."
     )
 
 

@@ -90,7 +90,7 @@ def read_all(
         try:
             layers.append(read(path, str(path.relative_to(root)) if root and inside else ""))
         except BadValues as error:
-            found.append(Violation(error.name, error.line, "", error.says, "yaml"))
+            found.append(Violation(error.name, error.line, "", error.problem, "yaml"))
     return layers, found
 
 

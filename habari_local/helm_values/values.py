@@ -26,7 +26,7 @@ class BadValues(HabariError):
 
     def __init__(self, name: str, problem: str, line: int = 1) -> None:
         super().__init__(f"{name}:{line}: {problem}.", f"sed -n {line}p {name}")
-        self.name, self.line, self.says = name, line, problem
+        self.name, self.line, self.problem = name, line, problem
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ class RemoteMode(Protocol):
     def plan_down(self, ctx: Context) -> Plan:
         """Return what `down` would take away and leave."""
 
-    def listed(self, ctx: Context) -> Sequence[str]:
+    def allowed_users(self, ctx: Context) -> Sequence[str]:
         """Return the accounts that the deployment lets in by name."""
 
 
@@ -271,30 +271,30 @@ class SupportsImages(Protocol):
 class SupportsPrecheck(Protocol):
     """A mode that sees, before a user's server is started, whether it could be."""
 
-    def lacking(self, ctx: Context) -> str:
+    def missing(self, ctx: Context) -> str:
         """Return what a user's server needs and is not there, in words; empty if all is."""
 
 
 @dataclass(frozen=True)
 class PodIssue:
-    """What keeps something from running: at which rung of `why`, in words, with its evidence."""
+    """What keeps something from running: by which check of `why`, in words, with its evidence."""
 
-    rung: str
-    seen: str
+    check: str
+    message: str
     log: Sequence[str] = ()
 
 
 @runtime_checkable
 class SupportsPodDiagnosis(Protocol):
-    """A mode in a cluster, which knows by its own word why a pod does not run."""
+    """A mode in a cluster, which tells why a pod does not run."""
 
-    def trouble(self, ctx: Context, service: str, user: str) -> PodIssue | None:
+    def pod_issue(self, ctx: Context, service: str, user: str) -> PodIssue | None:
         """Return what keeps a service, or (without one) a user's server, from running."""
 
 
 @runtime_checkable
 class SupportsFaults(Protocol):
-    """A mode whose parts can be broken on purpose; `up` mends what was killed.
+    """A mode whose parts can be broken on purpose; `up` restores what was killed.
 
     A part is one of `Mode.services`, or `server`: somebody's, of those that run.
     """

@@ -30,7 +30,7 @@ class Finding:
     other: str
     tried: str
     good: bool
-    seen: str
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _token(one: TenantUnderTest, other: TenantUnderTest) -> Finding:
 
     tried, token = "token at the hub", one.endpoints.hub_api_token
     if not token:
-        return Finding(one.name, other.name, tried, good=True, seen="has none")
+        return Finding(one.name, other.name, tried, good=True, outcome="has none")
     with requests.Session() as session:
         session.trust_env = False
         try:
@@ -155,6 +155,6 @@ def _token(one: TenantUnderTest, other: TenantUnderTest) -> Finding:
                 timeout=SECONDS,
             )
         except requests.RequestException as error:
-            return Finding(one.name, other.name, tried, good=False, seen=type(error).__name__)
+            return Finding(one.name, other.name, tried, good=False, outcome=type(error).__name__)
     good = answer.status_code in (401, 403)
     return Finding(one.name, other.name, tried, good, f"answered {answer.status_code}")

@@ -58,7 +58,7 @@ def test_mode_says_what_it_is(name: str) -> None:
     mode = modes.get(name)
     assert mode.name == name
     assert mode.summary
-    assert all(each.needed and each.mend({}) for each in mode.requirements())
+    assert all(each.needed and each.fix({}) for each in mode.requirements())
 
 
 @pytest.mark.parametrize("name", modes.names())

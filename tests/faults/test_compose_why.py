@@ -19,10 +19,10 @@ def platform(platform_of: Callable[[str], Platform]) -> Scratch:
 
 
 @pytest.mark.parametrize(
-    ("service", "rung"),
+    ("service", "check"),
     [("proxy", "proxy"), ("hub", "hub"), ("db", "db"), ("s3", "s3"), ("github", "sign-in")],
 )
-def test_a_paused_container_is_named(platform: Scratch, service: str, rung: str) -> None:
+def test_a_paused_container_is_named(platform: Scratch, service: str, check: str) -> None:
     container = next(each for each in platform.containers("hub") if each.service == service)
     docker_client.api().pause(container.id)
     try:
@@ -31,4 +31,4 @@ def test_a_paused_container_is_named(platform: Scratch, service: str, rung: str)
         docker_client.api().unpause(container.id)
         until("healthy again", lambda: platform.call("status").returncode == 0, 60)
     assert told.returncode == 4
-    assert json.loads(told.stdout)["broken"] == rung
+    assert json.loads(told.stdout)["broken"] == check

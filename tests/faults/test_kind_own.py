@@ -158,10 +158,10 @@ def test_a_node_without_room_on_its_disk_is_named(scratch: Scratch) -> None:
 
     def told() -> str:
         found = json.loads(scratch.call("why", "--json").stdout)
-        return str(found["rungs"][-1]["seen"]) if found["broken"] in ("proxy", "hub") else ""
+        return str(found["checks"][-1]["message"]) if found["broken"] in ("proxy", "hub") else ""
 
     until("why names it", lambda: "disk-pressure" in told(), 120)
-    known = json.loads(scratch.call("why", "--json").stdout)["known_problem"]
+    known = json.loads(scratch.call("why", "--json").stdout)["known_issue"]
     assert known["id"] == "disk-full"
     done = scratch.call(*UP)
     assert done.returncode == 4

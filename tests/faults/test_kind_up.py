@@ -174,7 +174,7 @@ def test_a_hub_that_crashes_is_told_with_its_last_words_and_named_by_why(
     assert "broken on purpose" in done.stderr
     found = in_kind.why()
     assert found["broken"] == "hub"
-    assert "CrashLoopBackOff" in found["rungs"][-1]["seen"]
+    assert "CrashLoopBackOff" in found["checks"][-1]["message"]
     assert any("broken on purpose" in line for line in found["log"])
     write_values(in_kind.scratch)
     with recovery():

@@ -1,4 +1,4 @@
-"""`why` in kind: pods and events of the cluster say which rung is broken."""
+"""`why` in kind: pods and events of the cluster say which check is broken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.mode("kind"), pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize(
-    ("user", "rung", "told"),
+    ("user", "check", "told"),
     [
         ("pull", "image", "localhost:1/nowhere:1"),
         ("room", "scheduling", "Insufficient memory"),
@@ -20,29 +20,29 @@ pytestmark = [pytest.mark.mode("kind"), pytest.mark.timeout(300)]
     ],
 )
 def test_what_keeps_a_server_from_starting_is_named(
-    in_kind: KindPlatform, user: str, rung: str, told: str
+    in_kind: KindPlatform, user: str, check: str, told: str
 ) -> None:
     hub = in_kind.hub
     users = f"{in_kind.endpoints.hub}/hub/api/users/{user}"
     assert hub.web.post(users).status_code in (201, 409), "known to the hub, now or before"
     assert hub.web.post(f"{users}/server").status_code == 202
     named = until(
-        f"{rung} named", lambda: (found := in_kind.why(user))["broken"] == rung and found, 60
+        f"{check} named", lambda: (found := in_kind.why(user))["broken"] == check and found, 60
     )
-    assert f"{user}'s pod: " in named["rungs"][-1]["seen"]
-    assert told in " ".join([named["rungs"][-1]["seen"], *named["log"]])
+    assert f"{user}'s pod: " in named["checks"][-1]["message"]
+    assert told in " ".join([named["checks"][-1]["message"], *named["log"]])
     assert any(f"jupyter-{user}" in line for line in named["log"]), "its events"
     in_kind.cluster.kill(in_kind.cluster.server_of(user))
     gone = in_kind.why(user)
-    assert gone["broken"] == rung, "events tell of a pod that is gone"
+    assert gone["broken"] == check, "events tell of a pod that is gone"
 
 
 @pytest.mark.parametrize("service", ["s3", "github"])
 def test_a_service_without_a_pod_is_named(in_kind: KindPlatform, service: str) -> None:
-    rung = {"github": "sign-in"}.get(service, service)
+    check = {"github": "sign-in"}.get(service, service)
     in_kind.scale(service, 0)
     try:
-        until("it is gone", lambda: in_kind.why("grace")["broken"] == rung, 60)
+        until("it is gone", lambda: in_kind.why("grace")["broken"] == check, 60)
     finally:
         in_kind.scale(service, 1)
         until("all is well", lambda: in_kind.why("grace")["good"], 60)

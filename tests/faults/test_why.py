@@ -1,4 +1,4 @@
-"""`why` names what is broken: each fault injected for real, the first broken rung asserted."""
+"""`why` names what is broken: each fault injected for real, the first broken check asserted."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def server_of(platform: Scratch, user: str) -> psutil.Process:
 def test_nothing_is_named_where_nothing_is_broken(platform: Scratch) -> None:
     found = why(platform, "grace")
     assert found["good"], found
-    skipped = [rung["name"] for rung in found["rungs"] if rung["state"] != "ok"]
+    skipped = [check["name"] for check in found["checks"] if check["state"] != "ok"]
     assert skipped == ["db"], "SQLite is no service"
-    assert found["rungs"][-1]["name"] == "s3-from-server"
+    assert found["checks"][-1]["name"] == "s3-from-server"
 
 
 @pytest.mark.parametrize(
-    ("service", "rung"),
+    ("service", "check"),
     [("hub", "hub"), ("proxy", "proxy"), ("s3", "s3"), ("github", "sign-in")],
 )
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_service_that_ended_or_hangs_is_named(
-    platform: Scratch, service: str, rung: str, fault: signal.Signals
+    platform: Scratch, service: str, check: str, fault: signal.Signals
 ) -> None:
     process = platform.service(service)
     process.send_signal(fault)
@@ -65,10 +65,10 @@ def test_a_service_that_ended_or_hangs_is_named(
         psutil.wait_procs([process], timeout=10)
     try:
         found = why(platform, "grace")
-        assert found["broken"] == rung
+        assert found["broken"] == check
         state = "stopped" if fault == signal.SIGKILL else "not answering"
-        assert found["rungs"][-1]["seen"] == f"{service} is {state}"
-        assert found["rungs"][-1]["hint"] == "habari-local up"
+        assert found["checks"][-1]["message"] == f"{service} is {state}"
+        assert found["checks"][-1]["hint"] == "habari-local up"
     finally:
         if fault == signal.SIGSTOP:
             process.send_signal(signal.SIGCONT)
@@ -90,7 +90,7 @@ def test_a_failing_github_is_named(platform: Scratch) -> None:
         ).raise_for_status()
         found = why(platform)
         assert found["broken"] == "sign-in"
-        assert "answered 500" in found["rungs"][-1]["seen"]
+        assert "answered 500" in found["checks"][-1]["message"]
     assert why(platform)["good"]
 
 
@@ -100,7 +100,7 @@ def test_who_is_on_no_list_is_named_and_let_in_beside_the_others(platform: Scrat
     try:
         found = why(platform, "mallory")
         assert found["broken"] == "user"
-        assert "mallory is on no list" in found["rungs"][-1]["seen"]
+        assert "mallory is on no list" in found["checks"][-1]["message"]
         assert found["try"].startswith("habari-local config set HABARI_ALLOWED_USERS ")
         platform.good(*found["try"].split()[1:])
         allowed = json.loads(platform.good("config", "show", "--json"))["HABARI_ALLOWED_USERS"]
@@ -112,7 +112,7 @@ def test_who_is_on_no_list_is_named_and_let_in_beside_the_others(platform: Scrat
 def test_who_is_meant_is_asked(platform: Scratch) -> None:
     found = why(platform, "grce")
     assert found["broken"] == "user"
-    assert found["rungs"][-1]["seen"].endswith("did you mean grace?")
+    assert found["checks"][-1]["message"].endswith("did you mean grace?")
     assert found["try"] == "habari-local why grace"
 
 
@@ -141,7 +141,7 @@ def test_our_own_probes_are_blamed_for_nothing(platform: Scratch) -> None:
     psutil.wait_procs([proxy], timeout=10)
     try:
         found = why(platform)
-        assert (found["broken"], found["known_problem"]) == ("proxy", None)
+        assert (found["broken"], found["known_issue"]) == ("proxy", None)
         assert not [line for line in found["log"] if "probe" in line or "/hub/health" in line]
     finally:
         platform.good("up")
@@ -162,12 +162,12 @@ def test_a_known_problem_is_one_of_this_fault_and_the_only_answer(platform: Scra
             platform.good("up")
 
     found = broken((600, LOCKED), (0, "200 GET /hub/home"))
-    assert (found["known_problem"], found["try"]) == (None, "habari-local up"), "long ago"
+    assert (found["known_issue"], found["try"]) == (None, "habari-local up"), "long ago"
     found = broken((0, LOCKED))
-    assert found["known_problem"]["id"] == "sqlite-locked"
+    assert found["known_issue"]["id"] == "sqlite-locked"
     assert found["try"] == "habari-local down && habari-local up"
     found = broken()
-    assert found["known_problem"] is None, "of a hub before this one"
+    assert found["known_issue"] is None, "of a hub before this one"
 
 
 def test_a_hanging_server_is_named(platform: Scratch) -> None:
@@ -186,7 +186,7 @@ def test_a_missing_environment_of_servers_is_named(platform: Scratch) -> None:
     try:
         found = why(platform)
         assert found["broken"] == "image"
-        assert str(file) in found["rungs"][-1]["seen"]
+        assert str(file) in found["checks"][-1]["message"]
     finally:
         aside.rename(file)
 
@@ -197,7 +197,7 @@ def test_a_platform_that_is_down_and_a_taken_port_are_named(scratch: Scratch) ->
         found = why(scratch)
         assert scratch.call("up").returncode == 1
     assert found["broken"] == "machine"
-    assert found["known_problem"]["id"] == "port-taken"
+    assert found["known_issue"]["id"] == "port-taken"
     command = found["try"].split()
     assert command[:3] == ["habari-local", "config", "set"], "one answer: of who saw the port"
     assert command[4] == "8100", "a setting is without the offset, which is added to it"
@@ -207,4 +207,4 @@ def test_wrong_settings_are_named(scratch: Scratch) -> None:
     (scratch.root / ".env").write_text("HABARI_NO_SUCH=1\n")
     found = why(scratch)
     assert found["broken"] == "settings"
-    assert "HABARI_NO_SUCH" in found["rungs"][-1]["seen"]
+    assert "HABARI_NO_SUCH" in found["checks"][-1]["message"]

@@ -90,7 +90,7 @@ def test_neither_reaches_the_other(tenants: Scratch) -> None:
     tried = {each["tried"] for each in done["findings"]}
     assert {"server to pod hub", "server to server", "key in buckets", "token at the hub"} <= tried
     own = [each for each in done["findings"] if each["tried"] == "server to own hub"]
-    assert [each["seen"] for each in own] == ["open", "open"]
+    assert [each["outcome"] for each in own] == ["open", "open"]
 
 
 def test_what_is_shared_is_found(cluster: Foreign, tenants: Scratch) -> None:

@@ -11,16 +11,16 @@ STAMP = "[E 2026-11-30 02:11:08.538 JupyterHub user:1012] "
 REFUSED = '403 Client Error for http://socket:2375/v1.45/containers/create: Forbidden ("socket")'
 
 
-def scene(*log: str) -> Target:
+def target(*log: str) -> Target:
     return Target(
         url="http://127.0.0.1:8000/", token="", has_hub=True, user="grace", running={},
-        listed=frozenset(), by_organization=False, github="", allow=str, check=lambda: None,
-        settings=dict, lacking=str, heads=lambda: None, log=lambda *_: log,
+        allowed_users=frozenset(), by_organization=False, github="", allow=str, check=lambda: None,
+        settings=dict, missing=str, check_buckets=lambda: None, log=lambda *_: log,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("line", "seen"),
+    ("line", "message"),
     [
         (f"Unhandled error starting grace's server: {REFUSED}", REFUSED),
         ("Error starting grace's server: HTTP 429: too many", "HTTP 429: too many"),
@@ -43,13 +43,13 @@ def scene(*log: str) -> Target:
         ),
     ],
 )
-def test_a_failed_start_is_found_in_whose_words_it_may_be(line: str, seen: str) -> None:
-    found = checks._spawner(scene("an earlier line", STAMP + line, "a later line"))
-    assert (found.state, found.seen) == (BROKEN, f"grace's server: {seen}")
+def test_a_failed_start_is_found_in_whose_words_it_may_be(line: str, message: str) -> None:
+    found = checks._spawner(target("an earlier line", STAMP + line, "a later line"))
+    assert (found.state, found.message) == (BROKEN, f"grace's server: {message}")
 
 
 def test_that_of_somebody_else_or_before_a_good_one_is_none() -> None:
     failed = "Unhandled error starting {}'s server: 403"
-    assert checks._spawner(scene(failed.format("linus"))).state != BROKEN
+    assert checks._spawner(target(failed.format("linus"))).state != BROKEN
     good = "User grace took 1.2 seconds to start"
-    assert checks._spawner(scene(failed.format("grace"), good)).state != BROKEN
+    assert checks._spawner(target(failed.format("grace"), good)).state != BROKEN

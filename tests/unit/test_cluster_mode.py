@@ -169,7 +169,7 @@ def test_a_deployment_tells_its_address_and_its_people() -> None:
     callback = "https://other.example.org/base/hub/oauth_callback"
     hub["config"]["GitHubOAuthenticator"]["oauth_callback_url"] = callback  # type: ignore[assignment]
     assert release_info.url(values) == "https://other.example.org/base"
-    assert release_info.listed(values) == ["ada", "linus"]
+    assert release_info.allowed_users(values) == ["ada", "linus"]
     assert release_info.url({}) == ""
 
 

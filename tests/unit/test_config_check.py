@@ -147,7 +147,7 @@ def test_every_placeholder_of_the_dist_is_known() -> None:
     }
     told = {
         found for p in validate([ROOT / "config.dist.yaml"], ROOT)
-        for found in PLACEHOLDER.findall(p.says)
+        for found in PLACEHOLDER.findall(p.message)
     }  # fmt: skip
     assert words == told
     assert len(words) == 8
@@ -180,7 +180,7 @@ def test_a_chart_of_another_jupyterhub_is_told_with_the_lock_s_line(
     for each in found:
         line = (ROOT / each.file).read_text(encoding="utf-8").splitlines()[each.line - 1]
         assert line.startswith("jupyterhub==")
-        assert "4.9 of chart jupyterhub 3.0.0 was expected" in each.says
+        assert "4.9 of chart jupyterhub 3.0.0 was expected" in each.message
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

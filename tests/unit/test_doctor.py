@@ -167,6 +167,6 @@ def test_a_check_that_fails_itself_is_a_row_among_the_others(
     monkeypatch.setattr(modes.get("hub"), "requirements", lambda: (PYTHON, odd), raising=False)
     rows = {row["name"]: row for row in doctor("--mode", "hub").data["checks"]}
     assert rows["Python"]["state"] == "ok"
-    assert (rows["room"]["state"], rows["room"]["mend"]) == ("broken", "df -h")
+    assert (rows["room"]["state"], rows["room"]["fix"]) == ("broken", "df -h")
     assert "DockerRootDir" in rows["room"]["details"][0]
     assert machine.is_dir()

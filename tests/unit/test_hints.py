@@ -17,8 +17,9 @@ from habari_local.cli import app
 from habari_local.config.load import load
 from habari_local.config.settings import Settings, fields_by_variable
 from habari_local.core.errors import ConfigError
-from habari_local.diagnosis import hints, known_issues
-from habari_local.diagnosis.checks import LADDER
+from habari_local.diagnosis import hints
+from habari_local.diagnosis.checks import CHECKS
+from habari_local.diagnosis.diagnosis import known_issues
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "habari_local").rglob("*.py"))
@@ -127,10 +128,10 @@ def texts() -> Iterator[tuple[str, str]]:
             else:
                 continue
             yield f"{path.relative_to(ROOT)}:{node.lineno}", text
-    for rung in LADDER:
-        yield f"rung {rung.name}", rung.hint
-    for problem in known_issues.known_issues():
-        yield f"known problem {problem.id}", problem.mend
+    for check in CHECKS:
+        yield f"check {check.name}", check.hint
+    for issue in known_issues():
+        yield f"known issue {issue.id}", issue.hint
 
 
 COMMANDS = [

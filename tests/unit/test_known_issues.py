@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from habari_local.diagnosis.known_issues import KnownIssue, known_issues, matching
+from habari_local.diagnosis.diagnosis import KnownIssue, known_issues, matching
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("problem", known_issues(), ids=lambda each: each.id)
-def test_a_row_finds_its_example_and_no_other_does(problem: KnownIssue) -> None:
-    assert matching([problem.example]) == tuple(p for p in known_issues() if p.id == problem.id)
-    if "://" not in problem.link:
-        assert (ROOT / problem.link.partition("#")[0]).is_file()
+@pytest.mark.parametrize("issue", known_issues(), ids=lambda each: each.id)
+def test_a_row_finds_its_example_and_no_other_does(issue: KnownIssue) -> None:
+    assert matching([issue.example]) == tuple(p for p in known_issues() if p.id == issue.id)
+    if "://" not in issue.link:
+        assert (ROOT / issue.link.partition("#")[0]).is_file()

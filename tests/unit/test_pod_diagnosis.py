@@ -1,4 +1,4 @@
-"""What keeps a pod from running: which rung of `why` it belongs to, from states and events."""
+"""What keeps a pod from running: which check of `why` it belongs to, from states and events."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def of_grace(pods: list[Pod], *events: Any) -> PodIssue | None:
 
 
 @pytest.mark.parametrize(
-    ("told", "rung"),
+    ("told", "check"),
     [
         ("notebook: ImagePullBackOff, Back-off pulling image", "image"),
         ("notebook: ErrImagePull", "image"),
@@ -77,10 +77,10 @@ def of_grace(pods: list[Pod], *events: Any) -> PodIssue | None:
         ("notebook: CrashLoopBackOff", "spawner"),
     ],
 )
-def test_each_state_has_its_rung(told: str, rung: str) -> None:
+def test_each_state_has_its_check(told: str, check: str) -> None:
     found = of_grace([pod(told)])
     assert found
-    assert (found.rung, found.seen) == (rung, told)
+    assert (found.check, found.message) == (check, told)
     assert found.log == ["a last line"]
 
 
@@ -95,14 +95,14 @@ def test_a_volume_that_cannot_be_made_says_why() -> None:
     lost = event("ProvisioningFailed", 'storageclass "nowhere" not found', "claim-grace")
     found = of_grace([pod(waits, claims=("claim-grace",))], lost)
     assert found
-    assert found.rung == "volume"
-    assert "nowhere" in found.seen
+    assert found.check == "volume"
+    assert "nowhere" in found.message
 
 
 def test_a_mount_that_is_not_found_shows_in_events_alone() -> None:
     found = of_grace([pod()], event("FailedMount", 'secret "x" not found'))
     assert found
-    assert found.rung == "volume"
+    assert found.check == "volume"
 
 
 def test_of_a_pod_that_is_gone_events_tell() -> None:
@@ -110,7 +110,7 @@ def test_of_a_pod_that_is_gone_events_tell() -> None:
     going = event("FailedScheduling", "skip schedule deleting pod: habari/jupyter-grace", second=2)
     found = of_grace([], going, failed)
     assert found
-    assert (found.rung, found.seen) == ("scheduling", "FailedScheduling: 1 Insufficient memory")
+    assert (found.check, found.message) == ("scheduling", "FailedScheduling: 1 Insufficient memory")
 
 
 def test_a_server_that_ran_after_all_is_no_trouble() -> None:

@@ -39,13 +39,13 @@ def blue(tmp_path: Path) -> tenants.Tenant:
 
 def test_a_new_tenant_lacks_nothing_but_what_all_share(blue: tenants.Tenant) -> None:
     problems = [each for each in validate(blue.files(), ROOT) if each.rule != "image"]
-    assert {each.says.split()[2] for each in problems} == {"REGISTRY.EXAMPLE.ORG", "TAG"}
+    assert {each.message.split()[2] for each in problems} == {"REGISTRY.EXAMPLE.ORG", "TAG"}
 
 
 def test_a_tenants_own_values_win(blue: tenants.Tenant) -> None:
     values = merge_layers([read(path).data for path in blue.files()])
     assert release_info.url(values) == "https://blue.my-team.org"
-    assert release_info.listed(values) == ["ada", "grace", "linus"]
+    assert release_info.allowed_users(values) == ["ada", "grace", "linus"]
     text = values["singleuser"]["extraEnv"]["HABARI_CONTENTS_FOLDERS"]
     folders = json.loads(text.replace("{{", "{").replace("}}", "}"))
     assert [each["bucket"] for each in folders.values()] == ["blue-lake", "blue-notebooks"]

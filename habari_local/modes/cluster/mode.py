@@ -110,14 +110,14 @@ class ClusterMode(VolumeBackup):
             f" of {release.context}"
         )
         people = [each.user for each in handles.cluster(ctx).pods(release.namespace) if each.user]
-        on = [f"{len(people)} users' servers run and go on."] if people else []
+        running = [f"{len(people)} users' servers run and go on."] if people else []
         waived = ctx.settings.waived_rules
-        told = [f"Waived: {', '.join(waived)}."] if waived else []
-        lacking = required_secrets.missing(ctx)
-        told += [f"Missing, and `up` wants it: secret {each}." for each in lacking]
-        lines = (head, *plans.as_lines(found), *on, *told)
+        notes = [f"Waived: {', '.join(waived)}."] if waived else []
+        missing = required_secrets.missing(ctx)
+        notes += [f"Missing, and `up` wants it: secret {each}." for each in missing]
+        lines = (head, *plans.as_lines(found), *running, *notes)
         data = {**plans.as_data(found), "servers": len(people), "waived": list(waived)}
-        data["missing"] = lacking
+        data["missing"] = missing
         return Plan(release.namespace, lines, data, lost=found.removed)
 
     def plan_down(self, ctx: Context) -> Plan:
@@ -189,9 +189,9 @@ class ClusterMode(VolumeBackup):
             },
         )
 
-    def listed(self, ctx: Context) -> Sequence[str]:
+    def allowed_users(self, ctx: Context) -> Sequence[str]:
         """Return the accounts that the deployment lets in by name."""
-        return release_info.listed(self._values(ctx))
+        return release_info.allowed_users(self._values(ctx))
 
     def _values(self, ctx: Context) -> dict[str, object]:
         release = handles.release(ctx)

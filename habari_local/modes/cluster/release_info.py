@@ -24,7 +24,7 @@ def url(values: Data) -> str:
     return f"https://{hosts[0]}" if hosts else ""
 
 
-def listed(values: Data) -> list[str]:
+def allowed_users(values: Data) -> list[str]:
     """Return the accounts that are let in by name."""
     lists = [its.get(key) or () for _, its in _authenticators(values) for key in LISTS]
     found = [name for each in lists for name in each]

@@ -236,7 +236,7 @@ class KindMode(VolumeBackup):
         )
         return Program(argv, bundled_binaries.environment(handles.images(ctx)), ctx.checkout.root)
 
-    def trouble(self, ctx: Context, service: str, user: str) -> PodIssue | None:
+    def pod_issue(self, ctx: Context, service: str, user: str) -> PodIssue | None:
         """Return what keeps a service's pod, or that of a user's server, from running."""
         if not handles.kubeconfig(ctx).is_file():
             return None

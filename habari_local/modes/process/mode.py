@@ -180,7 +180,7 @@ class ProcessMode:
         about = {name: ctx.environ[name] for name in ("TERM", "COLORTERM") if name in ctx.environ}
         return Program(tuple(command) or (shell,), {**environ, **about}, folder)
 
-    def lacking(self, ctx: Context) -> str:
+    def missing(self, ctx: Context) -> str:
         """Return which file that a user's server is started from is not there."""
         needed = (
             services.environment(ctx, "notebook") / "bin" / "python",

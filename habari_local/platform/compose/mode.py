@@ -172,7 +172,7 @@ class ComposeMode:
             service: f"{names[service]} {image.id}" for service, image in found.items() if image
         }
 
-    def lacking(self, ctx: Context) -> str:
+    def missing(self, ctx: Context) -> str:
         """Return that the image of users' servers is not in the engine."""
         reference = image_steps.references(ctx, ["notebook"])["notebook"]
         return "" if docker_images.find(reference) else f"image {reference}: not in the engine"

@@ -1,4 +1,4 @@
-"""What keeps a pod from running, by the cluster's own word: its state, its events, its volumes."""
+"""What keeps a pod from running, as the cluster tells it: its state, its events, its volumes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.platform.helm.readiness import evidence
 from habari_local.platform.mode import PodIssue
 
-# Rung of `why` → words by which a state or an event belongs there; the first that fits.
-RUNGS = {
+# Check of `why` → words by which a state or an event belongs there; the first that fits.
+CHECKS = {
     "volume": ("PersistentVolumeClaim", "volume node affinity", "FailedMount", "Provisioning"),
     "scheduling": ("Unschedulable", "FailedScheduling"),
     "image": ("ImagePull", "InvalidImageName", "ErrImage", "Failed to pull", "pulling image"),
 }
-OTHERWISE = "spawner"
+OTHER = "spawner"
 GOING = "skip schedule deleting pod"  # no trouble: somebody took the pod away
 
 
@@ -37,7 +37,7 @@ def of_user(cluster: Cluster, namespace: str, user: str) -> PodIssue | None:
     after = happened[since[-1] + 1 :] if since else happened
     failed = [str(each) for each in after if each.warning and GOING not in each.message]
     return (
-        PodIssue(_rung(failed[-1]), failed[-1], [str(each) for each in after]) if failed else None
+        PodIssue(_check(failed[-1]), failed[-1], [str(each) for each in after]) if failed else None
     )
 
 
@@ -50,13 +50,15 @@ def _of(cluster: Cluster, namespace: str, pod: Pod) -> PodIssue | None:
         return None
     claimed = [each for name in pod.claims for each in k8s_events.of(cluster, namespace, name)]
     unbound = [str(each) for each in claimed if each.warning]
-    seen = node_pressure.explain_taint(cluster, pod.told) or pod.told
-    if unbound and (not seen or _rung(seen) == "volume"):
-        seen = f"Unschedulable, PersistentVolumeClaim: {unbound[-1]}"
-    seen = seen or k8s_events.not_found(cluster, namespace, pod.name)
-    return PodIssue(_rung(seen), seen, evidence(cluster, namespace, pod)) if seen else None
+    message = node_pressure.explain_taint(cluster, pod.told) or pod.told
+    if unbound and (not message or _check(message) == "volume"):
+        message = f"Unschedulable, PersistentVolumeClaim: {unbound[-1]}"
+    message = message or k8s_events.not_found(cluster, namespace, pod.name)
+    return (
+        PodIssue(_check(message), message, evidence(cluster, namespace, pod)) if message else None
+    )
 
 
-def _rung(seen: str) -> str:
-    fitting = (rung for rung, words in RUNGS.items() if any(word in seen for word in words))
-    return next(fitting, OTHERWISE)
+def _check(message: str) -> str:
+    fitting = (check for check, words in CHECKS.items() if any(word in message for word in words))
+    return next(fitting, OTHER)
