@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,25 +10,14 @@ import requests
 from browser import Browser, signed_in
 from rig import Rig, wait_until
 
+from tests.e2e import forwarding
+
 
 @pytest.fixture(scope="module")
 def forwarded(rig: Rig) -> Iterator[int]:
     """Another port that leads to the hub's, as ssh and editors forward one."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            while True:
-                try:
-                    mine, _ = listening.accept()
-                except OSError:
-                    return
-                theirs = socket.create_connection(("127.0.0.1", rig.public))
-                for pair in ((mine, theirs), (theirs, mine)):
-                    threading.Thread(target=pump, args=pair, daemon=True).start()
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield listening.getsockname()[1]
-        listening.shutdown(socket.SHUT_RDWR)
+    with forwarding.forwarded(rig.public) as port:
+        yield port
 
 
 def has_ipv6() -> bool:
@@ -38,15 +26,6 @@ def has_ipv6() -> bool:
             return True
     except OSError:
         return False
-
-
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "forwarded"])
