@@ -39,7 +39,7 @@ from habari_local.core.errors import INTERRUPTED, HabariError
 
 app = typer.Typer(
     name="habari-local",
-    help="Habari on this machine: JupyterHub, notebooks in S3, GitHub sign-in. Begin with `up`.\n\n"
+    help="Habari on this machine: JupyterHub, notebooks in S3, GitHub sign-in. Start with `up`.\n\n"
     "Example: habari-local up",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -92,7 +92,7 @@ def options(
             "--checkout",
             metavar="PATH",
             envvar=paths.CHECKOUT,
-            help="Else the one around the working directory.",
+            help="Default: the one around the working directory.",
         ),
     ] = None,
     _: Annotated[
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _tell(_usage(error))
     except (KeyboardInterrupt, typer.Abort):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is undone: a second one ends nothing
-        sys.stderr.write("\nInterrupted; what this call had started was stopped.\n")
+        sys.stderr.write("\nInterrupted; everything this command started was stopped.\n")
         code = INTERRUPTED
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
@@ -208,7 +208,7 @@ def _usage(error: typer.TyperException) -> HabariError:
     before = getattr(error, "option_name", "")
     if before in RENAMED:
         now = RENAMED[before]
-        return HabariError(f"{before} is called {now} now.", f"{command} {now}", error.exit_code)
+        return HabariError(f"{before} is now {now}.", f"{command} {now}", error.exit_code)
     message = error.format_message()
     near = re.search(r"Did you mean '([^']+)'", message)
     if near:

@@ -80,7 +80,7 @@ def require_no_other_mode(mode: Mode, ctx: Context) -> None:
     other = active_mode.active_mode(ctx.checkout)
     if other not in (None, mode.name):
         raise HabariError(
-            f"Mode {other}: up in this checkout, expected nothing or {mode.name}.",
+            f"Mode {other} is up in this checkout; only one mode can be up at a time.",
             "habari-local down",
         )
 

@@ -29,7 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Say which platform, and whether it stays."""
     group = parser.getgroup("habari-local", "the platform behind the fixtures of habari-local")
     group.addoption("--habari-mode", metavar="MODE", help="as `habari-local up --mode MODE`")
-    group.addoption("--habari-user", metavar="LOGIN", help="who `habari_user` is; one who may in")
+    group.addoption(
+        "--habari-user", metavar="LOGIN", help="who `habari_user` is; must be allowed to sign in"
+    )
     group.addoption("--habari-checkout", metavar="PATH", help="as `habari-local --checkout PATH`")
     group.addoption("--habari-keep", action="store_true", help="leave it up after the session")
 
@@ -94,7 +96,7 @@ def _platform(config: pytest.Config, mode: Mode, ctx: Context) -> Iterator[Conte
     if "PYTEST_XDIST_WORKER" in ctx.environ:
         if active_mode.active_mode(ctx.checkout) != mode.name:
             raise HabariError(
-                "Platform: down, with several workers it was expected to be up before.",
+                "Platform: down; with several workers, bring it up first.",
                 f"habari-local up --mode {mode.name}",
             )
         yield active_mode.current(mode.name)[1]

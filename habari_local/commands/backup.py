@@ -27,19 +27,21 @@ if TYPE_CHECKING:
     from habari_local.platform.mode import Context, Mode
 
 app = typer.Typer(
-    help="Back up what people have, and restore it.\n\nExample: habari-local backup create",
+    help="Back up users' data and restore it.\n\nExample: habari-local backup create",
     no_args_is_help=True,
 )
 Only = Annotated[
     list[str] | None,
-    typer.Option(metavar="PART", help="database, homes, lake or notebooks; repeatable; else all."),
+    typer.Option(
+        metavar="PART", help="database, homes, lake or notebooks; repeatable; default: all."
+    ),
 ]
 
 
 @app.command()
 def create(
     to: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Else one of .habari/backups/.")
+        Path | None, typer.Option(metavar="FOLDER", help="Default: a new one in .habari/backups/.")
     ] = None,
     only: Only = None,
     mode: ModeName = None,
@@ -49,7 +51,7 @@ def create(
 ) -> Result:
     """Back up homes, buckets and the database.
 
-    Into a new folder, while people work. It is as private as they are.
+    Into a new folder, while users work. It holds their private data.
 
     Example: habari-local backup create --to /mnt/backups/monday
     """
@@ -68,7 +70,7 @@ def create(
 def list_(as_json: AsJson = False) -> Result:
     """List the backups of this checkout.
 
-    Those in .habari/backups/, the newest first.
+    Those in .habari/backups/, newest first.
 
     Example: habari-local backup list
     """
@@ -97,7 +99,7 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     folder: Annotated[Path, typer.Argument(help="A backup.")],
     only: Only = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Overwrite homes and objects that are there.")
+        bool, typer.Option("--overwrite", help="Overwrite existing homes and objects.")
     ] = False,
     yes: Yes = False,
     mode: ModeName = None,
@@ -108,9 +110,8 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
 ) -> Result:
     """Restore a backup.
 
-    Into a platform that is up and where nobody's server runs. The hub's database takes the place of
-    the one that is there. Nothing else that is there is overwritten without --overwrite, and
-    nothing is deleted.
+    The platform must be up, with no user's server running. The backup's hub database replaces the
+    current one. No other data is overwritten without --overwrite, and nothing is deleted.
 
     Example: habari-local backup restore /mnt/backups/monday
     """
@@ -139,7 +140,7 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     if not isinstance(chosen, RemoteMode):
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
     said = ", ".join(f"{part} {count}" for part, count in put.items())
-    return _told(backup, [f"Put back, without what was the same already: {said}."],
+    return _told(backup, [f"Restored, not counting what was already the same: {said}."],
                  as_json=as_json, put=put)  # fmt: skip
 
 
@@ -150,7 +151,7 @@ def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
     chosen, ctx = active_mode.require_running(mode, flags)
     if not isinstance(chosen, SupportsBackup):
         raise HabariError(
-            f"Mode {chosen.name}: has no backups, one with a hub was expected.",
+            f"Mode {chosen.name}: has no backups; the modes with a hub do.",
             "habari-local up --mode process",
             USAGE,
         )
@@ -163,7 +164,7 @@ def _parts(only: Sequence[str] | None) -> list[str]:
     wrong = [each for each in only or () if each not in PARTS]
     if wrong:
         raise HabariError(
-            f"--only {', '.join(wrong)}: of {', '.join(PARTS)} was expected.",
+            f"--only {', '.join(wrong)}: expected one of {', '.join(PARTS)}.",
             "habari-local backup create --only homes",
             USAGE,
         )
@@ -171,19 +172,19 @@ def _parts(only: Sequence[str] | None) -> list[str]:
 
 
 def _mean(mode: Mode, ctx: Context, parts: Sequence[str], meant: str | None) -> None:
-    """Ask, in a cluster of others, whether it is meant to replace the hub's database."""
+    """In an existing cluster, ask before the hub's database is replaced."""
     from habari_local.commands.cluster_apply import again
     from habari_local.commands.confirm import confirm
     from habari_local.platform.mode import Plan, RemoteMode
 
     if isinstance(mode, RemoteMode) and "database" in parts:
         place = mode.plan_down(ctx).place
-        lost = "what the hub's database says now"
+        lost = "the current hub database"
         confirm(Plan(place, (), {}, (lost,)), meant, again("backup restore FOLDER", ctx))
 
 
 def _earlier(found: list[str]) -> list[str]:
-    return [f"what is in {each} now" for each in found]
+    return [f"the current contents of {each}" for each in found]
 
 
 def _would_overwrite(found: list[str], again: str) -> HabariError:
@@ -210,7 +211,7 @@ def _told(
         "pieces": [{"part": p.part, "owner": p.owner, "size": p.size} for p in backup.pieces],
         **({"put": put} if put is not None else {}),
     }
-    return Result(data, [Table(("part", "whose, or objects", "size"), rows), *said],
+    return Result(data, [Table(("part", "user, or objects", "size"), rows), *said],
                   as_json=as_json)  # fmt: skip
 
 

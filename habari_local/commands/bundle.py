@@ -1,4 +1,4 @@
-"""`habari-local bundle`: one archive for a report of a mistake, without a secret in it."""
+"""`habari-local bundle`: one archive for a bug report, without a secret in it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def bundle(
             archive.addfile(entry, io.BytesIO(data))
             names.append(name)
     look = f"tar -xzOf {shlex.quote(str(path))} | less"
-    shown = [f"Packed {path}: {', '.join(names)}", f"Look into it before you send it: {look}"]
+    shown = [f"Packed {path}: {', '.join(names)}", f"Read it before you send it: {look}"]
     return Result({"path": str(path), "files": names}, shown)
 
 
@@ -123,7 +123,7 @@ def _source(ctx: Context) -> dict[str, Any]:
     found = sorted({each for pattern in patterns for each in root.glob(pattern)})
     found += sorted(root.glob("images/*/package-lock.json"))
     digests = {str(e.relative_to(root)): sha256(e.read_bytes()).hexdigest() for e in found}
-    return {"commit": git.commit(root, ctx.environ) or "not a clone of git", "locks": digests}
+    return {"commit": git.commit(root, ctx.environ) or "not a git clone", "locks": digests}
 
 
 def _secrets(ctx: Context) -> list[str]:

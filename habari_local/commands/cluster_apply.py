@@ -1,4 +1,4 @@
-"""`up` in a cluster of others: what would change is shown, then asked about, then done."""
+"""`up` in an existing cluster: show what would change, ask, then apply it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_up(
     """Return the plan, or what came of it.
 
     Raises:
-        HabariError: it can't be, it was not meant, or it failed and was taken back.
+        HabariError: it is impossible, was not confirmed, or failed and was rolled back.
     """
     from habari_local import lifecycle
     from habari_local.platform.mode import RemoteMode
@@ -46,7 +46,7 @@ def run_up(
 
     def told() -> Iterator[str]:
         yield from plan.lines
-        done = "is up" if change() else "was up already; nothing had to be done"
+        done = "is up" if change() else "was already up; nothing to do"
         yield f"\nHabari {done} in namespace {plan.place} of {ctx.settings.kube_context}.\n"
         yield f"  open      {mode.endpoints(ctx).hub_url}"
         yield f"\nTry next: {again('status', ctx)}"

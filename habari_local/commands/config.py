@@ -15,7 +15,7 @@ NAME = "NAME"
 SettingName = Annotated[str, typer.Argument(metavar=NAME, autocompletion=completion.setting_names)]
 app = typer.Typer(
     no_args_is_help=True,
-    help="Settings, and the values of production.\n\nExample: habari-local config show",
+    help="Settings, and production's values.\n\nExample: habari-local config show",
 )
 app.command()(config_production.check)
 app.add_typer(config_secret.app, name="secret")
@@ -50,7 +50,7 @@ def show(sets: Sets = None, as_json: AsJson = False) -> Result:
 @app.command()
 def init(
     production: Annotated[
-        bool, typer.Option("--production", help="Make config.yaml, the values of production.")
+        bool, typer.Option("--production", help="Create config.yaml, production's values.")
     ] = False,
     answers: Annotated[
         list[str] | None,
@@ -61,11 +61,11 @@ def init(
         ),
     ] = None,
 ) -> Result:
-    """Make .env, or config.yaml for production.
+    """Create .env, or config.yaml for production.
 
-    .env from .env.dist, readable by you alone; what is there already is left as it is. With
-    --production, config.yaml from config.dist.yaml; on a terminal, what --answer does not say is
-    asked for.
+    .env from .env.dist, readable by you alone; an existing file is never changed. With
+    --production, config.yaml from config.dist.yaml; on a terminal, you are asked for what no
+    --answer gives.
 
     Example: habari-local config init --production --answer host=habari.my-team.org
     """
@@ -79,16 +79,16 @@ def init(
 
     path = find_checkout().root / ".env"
     if path.exists():
-        raise HabariError(".env: there already, expected none.", "habari-local config show")
+        raise HabariError(".env: already exists.", "habari-local config show")
     write_private(path, env_dist())
-    return Result({"path": str(path)}, [f"Made {path}. Edit it, then: habari-local up"])
+    return Result({"path": str(path)}, [f"Created {path}. Edit it, then: habari-local up"])
 
 
 @app.command("get")
 def get(name: SettingName, sets: Sets = None) -> Result:
     """Print one setting's value.
 
-    A secret's too: that it was asked for by name shows that it is meant.
+    Secrets too, as you ask for one by name.
 
     Example: habari-local config get HABARI_HUB_PORT
     """
@@ -112,7 +112,7 @@ def set_(
 ) -> Result:
     """Set one setting in .env.
 
-    Refused if the value can't be used.
+    An invalid value is refused.
 
     Example: habari-local config set HABARI_HUB_PORT 9000
     """
@@ -133,9 +133,9 @@ def set_(
 
 @app.command("unset")
 def unset(name: SettingName) -> Result:
-    """Take one setting out of .env.
+    """Remove one setting from .env.
 
-    Its default counts again, or what the environment says.
+    Its default applies again, or the value in the environment.
 
     Example: habari-local config unset HABARI_HUB_PORT
     """

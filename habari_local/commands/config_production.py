@@ -31,7 +31,7 @@ def init_production(pairs: list[str] | None) -> Result:
     root = find_checkout().root
     path = root / NAME
     if path.exists():
-        raise HabariError(f"{NAME}: there already, expected none.", "habari-local config check")
+        raise HabariError(f"{NAME}: already exists.", "habari-local config check")
     wrong = [
         f"flag: --answer {pair}: expected NAME=VALUE" for pair in pairs or () if "=" not in pair
     ]
@@ -44,7 +44,7 @@ def init_production(pairs: list[str] | None) -> Result:
     write_private(path, fill_values((root / DIST).read_text(encoding="utf-8"), answers))
     data = {"path": str(path), "answered": sorted(answers)}
     said = [
-        f"Made {path}, readable by you alone; git ignores it.",
+        f"Created {path}, readable by you alone; git ignores it.",
         "Next: habari-local config check",
     ]
     return Result(data, said)
@@ -64,7 +64,7 @@ def _asked(known: set[str]) -> dict[str, str]:
     for name, question in QUESTIONS.items():
         if name not in known:
             text: str = typer.prompt(
-                f"{question.asks}, like {question.like}; Enter leaves it for later",
+                f"{question.asks}, like {question.like}; Enter to skip",
                 default="",
                 show_default=False,
                 err=True,
@@ -76,11 +76,11 @@ def _asked(known: set[str]) -> dict[str, str]:
 
 Files = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[FILE]...", help="Each is checked by itself; none: config.yaml."),
+    typer.Argument(metavar="[FILE]...", help="Each is checked on its own; default: config.yaml."),
 ]
 Bases = Annotated[
     list[Path] | None,
-    typer.Option("--base", metavar="FILE", help="Values below each FILE; repeatable."),
+    typer.Option("--base", metavar="FILE", help="Values under each FILE; repeatable."),
 ]
 
 
@@ -107,7 +107,7 @@ def check(
     ]
     problems = list(dict.fromkeys(found))
     count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found."
-    said = [*map(str, problems), count if problems else "Nothing wrong found.", *unchecked]
+    said = [*map(str, problems), count if problems else "No problems found.", *unchecked]
     data: dict[str, Any] = {
         "good": not problems,
         "problems": [asdict(each) for each in problems],
@@ -124,5 +124,5 @@ def _chart(checkout: Checkout, sets: list[str] | None) -> tuple[Chart | None, li
     settings, environ = load(checkout.root, flags(sets)).settings, environment()
     if settings.chart or pinned_archive(environ).is_file():
         return open_chart(chart_path(settings, checkout.root, environ)), []
-    told = "Not checked, for want of a chart (HABARI_CHART): names and kinds, JupyterHub's version."
+    told = "Not checked without a chart (HABARI_CHART): names and types, JupyterHub's version."
     return None, [told]

@@ -15,7 +15,7 @@ from habari_local.core.console import Result
 from habari_local.core.errors import USAGE, HabariError, pasteable
 
 app = typer.Typer(
-    help="Production's secrets, encrypted as by sops.\n\nExample: habari-local config secret list",
+    help="Production's secrets, encrypted with sops.\n\nExample: habari-local config secret list",
     no_args_is_help=True,
 )
 NAME = "secrets.yaml"
@@ -29,7 +29,7 @@ File = Annotated[
 def key(as_json: AsJson = False) -> Result:
     """Print your public key.
 
-    The first time a key is made, where sops looks for it.
+    The first call creates a key, where sops looks for it.
 
     Example: habari-local config secret key
     """
@@ -39,17 +39,19 @@ def key(as_json: AsJson = False) -> Result:
     environ = environment()
     public, made = age.own(environ)
     where = age.key_file(environ)
-    said = [f"Made a key in {where}: keep it, and a copy elsewhere."] if made else []
+    said = [f"Created a key in {where}: keep it, and a copy elsewhere."] if made else []
     data = {"public": public, "file": str(where), "made": made}
     return Result(data, [*said, public], as_json=as_json)
 
 
 @app.command("set")
 def set_(
-    place: Annotated[str, typer.Argument(help="Where it stands in the values, as a.b.c.")],
+    place: Annotated[str, typer.Argument(help="Its place in the values, as a.b.c.")],
     to: Annotated[
         list[str] | None,
-        typer.Option("--to", metavar="KEY", help="Who may read all of them; default: as before."),
+        typer.Option(
+            "--to", metavar="KEY", help="Keys that can decrypt them all; default: as before."
+        ),
     ] = None,
     file: File = None,
 ) -> Result:
@@ -76,7 +78,7 @@ def set_(
 
 @app.command("list")
 def list_(file: File = None, as_json: AsJson = False) -> Result:
-    """List the secrets and whose keys open them.
+    """List the secrets and who can decrypt them.
 
     No secret is shown.
 
@@ -105,7 +107,7 @@ def _read(path: Path) -> dict[str, Any]:
     data = read(path, path.name).data
     if not sops.is_encrypted(data):
         raise HabariError(
-            f"{path.name}: not encrypted, a file of sops was expected.",
+            f"{path.name}: not encrypted, expected a sops file.",
             pasteable("git", "log", "--", path),
             USAGE,
         )

@@ -38,7 +38,9 @@ def confirm_deletion(things: Sequence[str], checkout: Path, *, yes: bool, again:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise HabariError("Nothing was deleted: --yes is needed.", f"{again} --yes", USAGE)
+        raise HabariError(
+            "Nothing was deleted: without a terminal, --yes is needed.", f"{again} --yes", USAGE
+        )
     if not typer.confirm("Delete it?", err=True):
         raise HabariError("Nothing was deleted.", "habari-local status")
 
@@ -58,15 +60,15 @@ def confirm(plan: Plan, meant: str | None, again: str) -> None:
         return
     if meant is None and sys.stdin.isatty():
         meant = typer.prompt(
-            f"Lost with it: {', '.join(plan.lost)}. Type the namespace to go on",
+            f"This deletes {', '.join(plan.lost)}. Type the namespace to confirm",
             default="",
             show_default=False,
             err=True,
         )
     if meant != plan.place:
-        seen = f"{meant} was named" if meant else "it was not named"
+        seen = f"{meant} was given" if meant else "it was not confirmed"
         raise HabariError(
-            f"Namespace {plan.place}: {seen}, its name was expected from who means to lose"
+            f"Namespace {plan.place}: {seen}; confirm with its name that this deletes"
             f" {', '.join(plan.lost)}.",
             f"{again} --confirm {plan.place}",
             USAGE,

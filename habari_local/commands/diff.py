@@ -13,10 +13,12 @@ from habari_local.core.errors import FAILED
 
 More = Annotated[
     list[Path] | None,
-    typer.Option("--values", metavar="FILE", help="Values laid over kind/values.yaml; repeatable."),
+    typer.Option(
+        "--values", metavar="FILE", help="Values merged over kind/values.yaml; repeatable."
+    ),
 ]
 Html = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one page.")
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the report as an HTML page.")
 ]
 
 

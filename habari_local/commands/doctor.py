@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 Pull = Annotated[
-    bool, typer.Option("--pull", help="Ask each registry for the images too; nothing is pulled.")
+    bool, typer.Option("--pull", help="Also ask each registry for the images; pulls nothing.")
 ]
 
 
@@ -128,10 +128,10 @@ def _look(requirement: Requirement, environ: Mapping[str, str]) -> Finding:
     try:
         return requirement.check(environ)
     except HabariError as error:
-        return Finding("not known", good=False, fix=error.hint, state=BROKEN, detail=error.message)
+        return Finding("unknown", good=False, fix=error.hint, state=BROKEN, detail=error.message)
     except Exception as error:  # noqa: BLE001 (an engine or a program that answers otherwise)
         told = f"{type(error).__name__}: {error}"
-        return Finding("not known", good=False, state=BROKEN, detail=told)
+        return Finding("unknown", good=False, state=BROKEN, detail=told)
 
 
 def _row(

@@ -1,4 +1,4 @@
-"""`habari-local down`: stop the platform; what people made stays unless --wipe."""
+"""`habari-local down`: stop the platform; users' data stays unless --wipe."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def down(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> Result:
-    """Stop Habari; homes and buckets are kept.
+    """Stop Habari; homes and buckets stay.
 
     Example: habari-local down
     """
@@ -63,7 +63,7 @@ def _with_data() -> str | None:
     found = {name: each for name in modes.names() if (each := _data(name))}
     if len(found) > 1:
         raise HabariError(
-            f"Nothing is up, and {len(found)} modes have kept data: say which one to delete.",
+            f"Nothing is up, and {len(found)} modes have data: say which one to delete.",
             f"habari-local down --mode {next(iter(found))} --wipe",
             USAGE,
             [f"{name}: {', '.join(each)}" for name, each in found.items()],
@@ -91,7 +91,7 @@ def run_down(mode: Mode, ctx: Context, *, wipe: bool, meant: str | None, as_json
     shown = [
         f"Stopped: {', '.join(done.stopped)}."
         if done.stopped
-        else "Nothing was running; nothing had to be done."
+        else "Nothing was running; nothing to do."
     ]
     if done.kept:
         shown.append(f"Kept: {', '.join(done.kept)} ({done.deletes} deletes it).")

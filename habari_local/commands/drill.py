@@ -44,14 +44,14 @@ app.command()(drill_restore.restore)
 @app.command()
 def save(
     users: Annotated[
-        int | None, typer.Option(min=1, help="How many people save; default: all on the lists.")
+        int | None, typer.Option(min=1, help="How many users save; default: all on the lists.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="For how long.")] = 60,
-    rate: Annotated[float, typer.Option(min=0.01, help="Saves a second, of each of them.")] = 2,
+    rate: Annotated[float, typer.Option(min=0.01, help="Saves per second, of each user.")] = 2,
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PART-killed|PART-frozen", help="A fault to inject, or none; repeatable."
+            metavar="PART-killed|PART-frozen", help="A fault to inject; default: none; repeatable."
         ),
     ] = None,
     plot: Annotated[
@@ -60,10 +60,10 @@ def save(
     mode: ModeName = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Break parts while people save.
+    """Break parts while users save.
 
-    Through the hub; then every save is read back from S3. A part is a service, or `server`
-    (somebody's). What is made is deleted, unless a save is lost.
+    They save through the hub; then every save is read back from S3. A part is a service, or
+    `server` (one user's). The documents are deleted, unless a save is lost.
 
     Example: habari-local drill save --seconds 120 --fault s3-killed --fault hub-killed
     """
@@ -102,7 +102,7 @@ def _people(where: Endpoints, users: int | None) -> list[str]:
     listed = list(dict.fromkeys([*where.users["allowed"], *where.users["admin"]]))
     if users is not None and users > len(listed):
         raise HabariError(
-            f"{users} users: {len(listed)} are on the lists, as many were expected at most.",
+            f"{users} users: only {len(listed)} are on the lists.",
             hints.allow_more(where.users["allowed"], users - len(listed)),
             USAGE,
         )
@@ -151,13 +151,13 @@ def _shown(data: dict[str, Any], verdict: Verdict) -> list[str | Table]:
     ]  # fmt: skip
     lines: list[str | Table] = []
     if rows:
-        lines.append(Table(["fault", "at", "away for", "saves again after"], rows))
+        lines.append(Table(["fault", "at", "down for", "saves again after"], rows))
     lines.append(
         f"{verdict.saved} saves acknowledged, {verdict.refused} refused, {verdict.unconfirmed}"
-        f" unconfirmed; {len(verdict.lost)} lost, {len(verdict.torn)} torn,"
-        f" {len(verdict.untrue)} there although refused."
+        f" unconfirmed; {len(verdict.lost)} lost, {len(verdict.torn)} corrupted,"
+        f" {len(verdict.untrue)} saved although refused."
     )
     lines += [f"  {each}" for each in [*verdict.lost, *verdict.torn, *verdict.untrue][:20]]
     if not verdict.good:
-        lines.append(f"Kept to look at: notebooks/{data['run']}/")
+        lines.append(f"Kept for inspection: notebooks/{data['run']}/")
     return [*lines, f"Plot: {data['plot']}"]

@@ -71,7 +71,7 @@ def _destroyed(second: Worktree, up: Up, people: Sequence[HubUser], mode: str) -
     """
     import requests
 
-    _say("deleting it, and making it anew")
+    _say("deleting it, and recreating it")
     second.call("down", "--mode", mode, "--wipe", "--yes")
     up()
     for person in people:

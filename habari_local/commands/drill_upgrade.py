@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def upgrade(
     reference: Annotated[
-        str, typer.Option("--from", metavar="REF", help="The commit that is out now.")
+        str, typer.Option("--from", metavar="REF", help="The commit that is deployed now.")
     ],
     mode: ModeName = None,
     as_json: AsJson = False,

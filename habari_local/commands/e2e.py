@@ -28,7 +28,7 @@ def e2e(
 ) -> Result:
     """Run the end-to-end suite, with a report.
 
-    A platform that is down is brought up for it and taken down after.
+    If the platform is down, it is brought up first and taken down afterwards.
 
     Example: habari-local e2e --mode process -- -k login
     """

@@ -23,9 +23,9 @@ LINES = 15  # of a check that broke, in the report
 
 def gate(
     since: Annotated[
-        str, typer.Option("--since", metavar="REF", help="What is out already.")
+        str, typer.Option("--since", metavar="REF", help="What is deployed already.")
     ] = "main",
-    plan: Annotated[bool, typer.Option("--plan", help="Tell what would be run, and stop.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would run, and stop.")] = False,
     as_json: AsJson = False,
 ) -> Result:
     """Run the checks that a change needs.
@@ -78,7 +78,7 @@ def _shown(outcomes: list[Outcome]) -> list[str | Table]:
     rows = [(e.check.name, e.state, f"{e.seconds:.1f} s", e.why) for e in outcomes]
     table = Table(["check", "state", "took", "why"], rows)
     if all(each.state == NOT_NEEDED for each in outcomes):
-        return [table, "Nothing had to be run: no check looks at what was changed."]
+        return [table, "Nothing to run: no check covers what was changed."]
     return [table]
 
 
@@ -105,7 +105,7 @@ def _one(
 
     why = _asked(check, changed)
     if not why:
-        return table.Outcome(check, table.NOT_NEEDED, 0, "nothing it looks at was changed")
+        return table.Outcome(check, table.NOT_NEEDED, 0, "nothing that it covers was changed")
     lacking = _lacking(check, root, environ)
     if lacking is not None:
         state = table.NOT_NEEDED if check.needs else table.NOT_HERE

@@ -28,7 +28,7 @@ app.command()(image_registry.verify)
 
 @app.command("list")
 def list_(sets: Sets = None, as_json: AsJson = False) -> Result:
-    """Show each image and whether it is there.
+    """List the images and whether each is here.
 
     With its tag, and where it comes from.
 
@@ -65,7 +65,7 @@ def list_(sets: Sets = None, as_json: AsJson = False) -> Result:
 def build(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Result:
     """Build the images that are missing.
 
-    Side by side; one that is there is never built again.
+    In parallel; an image that exists is not built again.
 
     Example: habari-local image build notebook --set HABARI_IMAGES=packages
     """
@@ -75,9 +75,9 @@ def build(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Re
 
 @app.command()
 def pull(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Result:
-    """Fetch the images of a registry.
+    """Pull the images that come from a registry.
 
-    Those that are used as they are, before `up` needs them.
+    Those that are used unchanged, before `up` needs them.
 
     Example: habari-local image pull postgres
     """
@@ -121,15 +121,13 @@ def _step(task: Task) -> Step:
 
 @app.command()
 def prune(
-    every: Annotated[
-        bool, typer.Option("--all", help="Those too that the settings ask for now.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also those that are in use now.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> Result:
-    """Remove images that nothing asks for any more.
+    """Remove images that are no longer used.
 
-    Of those that this checkout built; with --all those too that were pulled.
+    Those that this checkout built; with --all, pulled ones too.
 
     Example: habari-local image prune
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="As `image list` shows them; none: all."),
+    typer.Argument(metavar="[NAME]...", help="As `image list` shows them; default: all."),
 ]
 
 

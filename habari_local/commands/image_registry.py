@@ -26,19 +26,21 @@ Config = Annotated[
 
 
 def push(
-    to: Annotated[str, typer.Option("--to", metavar="REGISTRY", help="As in localhost:5000/team.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="REGISTRY", help="For example localhost:5000/team.")
+    ],
     names: Names = None,
     config: Config = None,
     dirty: Annotated[
-        bool, typer.Option("--dirty", help="Although no commit has what is in an image.")
+        bool, typer.Option("--dirty", help="Push images of uncommitted changes too.")
     ] = False,
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> Result:
     """Send images to a registry.
 
-    Under the same name and tag; what it has is not sent again. The digest of the notebook image is
-    written into config.yaml, where there is one.
+    Under the same name and tag; an image that it has is not sent again. The digest of the notebook
+    image is written into config.yaml, where there is one.
 
     Example: habari-local image push notebook --to europe-docker.pkg.dev/habari/images
     """
@@ -52,7 +54,7 @@ def push(
         sent = send(images, names or (), to, lambda text: shown.waits(0, text), dirty=dirty)
         shown.ends(0, f"{sum(each.new for each in sent)} sent", good=True)
     written = _write(values, sent)
-    rows = [(s.name, "sent" if s.new else "there already", f"{s.repository}:{s.tag}") for s in sent]
+    rows = [(s.name, "sent" if s.new else "already there", f"{s.repository}:{s.tag}") for s in sent]
     told = [f"{written} names the notebook image."] if written else []
     data = {
         "images": {
@@ -92,17 +94,17 @@ def _write(values: Values | None, sent: Sequence[PushedImage]) -> str:
 
 def check(
     reference: Annotated[
-        str, typer.Argument(metavar="REF", help="Image to check; none: the one jupyter/ builds.")
+        str, typer.Argument(metavar="REF", help="Image to check; default: the one jupyter/ builds.")
     ] = "",
     max_size: Annotated[
-        int, typer.Option("--max-size", metavar="MB", help="Size that it may have.", min=0)
+        int, typer.Option("--max-size", metavar="MB", help="Largest allowed size.", min=0)
     ] = 0,
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> Result:
     """Check that a notebook image will work.
 
-    It is run, and what the platform needs of it is tried; exit 1 if something is missing.
+    Runs it and tries what the platform needs; exit 1 if something is missing.
 
     Example: habari-local image check ghcr.io/team/notebook:2026-11
     """
@@ -116,7 +118,9 @@ def check(
 def verify(
     reference: Annotated[
         str,
-        typer.Argument(metavar="REF@DIGEST", help="Image to verify; none: that of config.yaml."),
+        typer.Argument(
+            metavar="REF@DIGEST", help="Image to verify; default: the one in config.yaml."
+        ),
     ] = "",
     config: Config = None,
     sets: Sets = None,
@@ -147,7 +151,7 @@ def _named(path: Path) -> str:
     name, tag = text_at(data, *SERVER, "name"), text_at(data, *SERVER, "tag")
     if not (name and tag):
         raise HabariError(
-            f"{path}: no singleuser.image with name and tag, one was expected.",
+            f"{path}: no singleuser.image with a name and a tag.",
             "habari-local image push notebook --to REGISTRY",
             USAGE,
         )

@@ -44,7 +44,7 @@ def _run(name: str, mode: str | None, arguments: list[str]) -> Result:
     where = chosen.endpoints(ctx).kubernetes
     if where is None:
         raise HabariError(
-            f"Mode {chosen.name}: no Kubernetes in it, mode kind was expected.",
+            f"Mode {chosen.name} has no Kubernetes; mode kind does.",
             "habari-local down && habari-local up --mode kind",
             USAGE,
         )

@@ -29,23 +29,23 @@ def logs(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
         list[str] | None,
         typer.Argument(metavar="[SERVICE|USER]...", autocompletion=completion.services_and_users),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines too.")] = False,
     lines: Annotated[
         int | None,
         typer.Option("--lines", "-n", min=0, help="Last lines of each; 50, or all that match."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="AGE", help="As 30s, 5m, 2h or 1d.")
+        str | None, typer.Option("--since", metavar="AGE", help="For example 30s, 5m, 2h or 1d.")
     ] = None,
     grep: Annotated[
         str | None,
-        typer.Option("--grep", metavar="REGEX", help="Lines that match; small letters match all."),
+        typer.Option("--grep", metavar="REGEX", help="Lines that match; lower case ignores case."),
     ] = None,
     mode: ModeName = None,
     context: ContextName = None,
     namespace: Namespace = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line: name, time if told, text.")
+        bool, typer.Option("--json", help="One JSON object per line: name, text, time if known.")
     ] = False,
 ) -> Result:
     """Show what services and servers wrote.
@@ -90,7 +90,7 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
         return re.compile(text, re.IGNORECASE if text == text.lower() else 0)
     except re.error as error:
         raise HabariError(
-            f"--grep {text}: no regular expression ({error}).",
+            f"--grep {text}: not a regular expression ({error}).",
             "habari-local logs --grep error",
             USAGE,
         ) from error

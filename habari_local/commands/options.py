@@ -41,7 +41,7 @@ _choices = typer.Option(
     callback=_known,
 )
 ModeName = Annotated[str | None, _choices]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting for this call; repeatable."),
@@ -53,7 +53,9 @@ ContextName = Annotated[
 ]
 Namespace = Annotated[
     str | None,
-    typer.Option("--namespace", metavar="NAME", help="Mode cluster: the namespace; else habari."),
+    typer.Option(
+        "--namespace", metavar="NAME", help="Mode cluster: the namespace; default: habari."
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask before something is deleted.")]
 Meant = Annotated[
@@ -72,8 +74,7 @@ def cluster(mode: str | None, context: str | None, namespace: str | None) -> dic
     given = {name: value for name, value in found.items() if value is not None}
     if given and mode != "cluster":
         raise HabariError(
-            f"Mode {mode or 'not named'}: a context or namespace was given, which mode cluster"
-            " alone has.",
+            f"Mode {mode or 'not given'}: --context and --namespace work in mode cluster only.",
             f"habari-local status --mode cluster --context {context or 'NAME'}",
             USAGE,
         )

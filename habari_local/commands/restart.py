@@ -30,7 +30,7 @@ def restart(name: TargetName, mode: ModeName = None, as_json: AsJson = False) ->
     chosen, ctx = active_mode.require_running(mode)
     if not isinstance(chosen, SupportsRestart):
         raise HabariError(
-            f"Mode {chosen.name}: nothing is restarted in an existing cluster from here.",
+            f"Mode {chosen.name}: use kubectl to restart something in an existing cluster.",
             "kubectl rollout restart deployment/hub --context CONTEXT --namespace NAMESPACE",
             USAGE,
         )

@@ -48,7 +48,7 @@ def ls(
     entries = list(bucket_cli.listing(s3, place, deep=deep))
     if place.key and not entries:
         raise HabariError(
-            f"{place.shown}: nothing there, a folder or an object was expected.",
+            f"{place.shown}: no such folder or object.",
             f"habari-local s3 ls {place.folder}/",
         )
     data = [
@@ -117,7 +117,7 @@ def _place(path: str, buckets: Buckets) -> S3Path:
     place = bucket_cli.parse(path, buckets)
     if place is None:
         raise HabariError(
-            f"{path}: expected to begin with lake/ or notebooks/.",
+            f"{path}: must start with lake/ or notebooks/.",
             f"habari-local s3 ls lake/{path}",
             USAGE,
         )

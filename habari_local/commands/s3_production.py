@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Backend = Annotated[str, typer.Option("--backend", metavar="aws", help="The S3: aws alone.")]
 User = Annotated[
-    str, typer.Option("--user", metavar="NAME", help="The IAM user that servers are; one a tenant.")
+    str, typer.Option("--user", metavar="NAME", help="The IAM user of the servers; one per tenant.")
 ]
 
 
@@ -77,14 +77,16 @@ def production(sets: list[str] | None, user: str, backend: str = "aws") -> Itera
 def bootstrap(
     backend: Backend = "aws",
     user: User = "habari",
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done, and stop.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be done, and stop.")
+    ] = False,
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Make the S3 of production.
+    """Create production's S3.
 
-    Private buckets, an IAM user with the least policy, its key. Again as often as one likes: it
-    does what is lacking and nothing else. The administrator's key is AWS's own variables in the
+    Private buckets, an IAM user with the least policy, its key. Run it as often as you like: it
+    does only what is missing. The administrator's key comes from AWS's own variables in the
     environment (AWS_ACCESS_KEY_ID … or AWS_PROFILE), never .env.
 
     Example: habari-local s3 bootstrap --backend aws --plan
@@ -118,6 +120,6 @@ def check(user: User = "habari", sets: Sets = None, as_json: AsJson = False) -> 
     rows = [(each.where, each.found, each.wanted) for each in found]
     table = Table(["what", "found", "wanted"], rows)
     cure = f"Try: habari-local s3 bootstrap --backend aws --user {user}"
-    shown: list[str | Table] = [table, cure] if rows else ["All as wanted."]
+    shown: list[str | Table] = [table, cure] if rows else ["Everything is as it should be."]
     data = {"good": not rows, "differences": [each.sentence for each in found]}
     return Result(data, shown, 1 if rows else 0, as_json=as_json)

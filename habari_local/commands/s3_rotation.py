@@ -25,10 +25,11 @@ Namespace = Annotated[
     str, typer.Option("--namespace", metavar="NAME", help="Where in the cluster.")
 ]
 SecretName = Annotated[
-    str, typer.Option("--secret", metavar="NAME", help="The secret that servers start with.")
+    str,
+    typer.Option("--secret", metavar="NAME", help="The Kubernetes secret with the servers' key."),
 ]
 Seconds = Annotated[
-    float, typer.Option("--wait", metavar="SECONDS", help="How long to wait for servers to follow.")
+    float, typer.Option("--wait", metavar="SECONDS", help="How long to wait for servers to get it.")
 ]
 
 
@@ -93,7 +94,7 @@ def _in_cluster(context: str, namespace: str, secret: str) -> KeyInCluster:
     refusal = cluster.refusal()
     if refusal:
         raise HabariError(
-            f"Context {context}: {refusal}, an API server that knows us was expected.",
+            f"Context {context}: {refusal}.",
             f"kubectl --context {context} version",
         )
     return KeyInCluster(cluster, namespace, secret)

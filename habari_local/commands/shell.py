@@ -34,7 +34,7 @@ def shell(
     chosen, ctx = active_mode.require_running(mode)
     if not isinstance(chosen, SupportsShell):
         raise HabariError(
-            f"Mode {chosen.name}: no shell into an existing cluster from here.",
+            f"Mode {chosen.name}: use kubectl for a shell in an existing cluster.",
             "kubectl exec -it deployment/hub --context CONTEXT --namespace NAMESPACE -- bash",
             USAGE,
         )

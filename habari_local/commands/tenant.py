@@ -20,7 +20,7 @@ app = typer.Typer(
     help="Several teams' deployments in one cluster.\n\nExample: habari-local tenant list",
     no_args_is_help=True,
 )
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The tenant: a folder of tenants/.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The tenant: a folder in tenants/.")]
 ContextName = Annotated[
     str, typer.Option("--context", metavar="NAME", help="The context of your kubeconfig.")
 ]
@@ -37,12 +37,13 @@ def _of(name: str, context: str, sets: list[str] | None = None) -> tuple[Mode, C
 def add(
     name: Name,
     answers: Annotated[
-        list[str] | None, typer.Option("--answer", metavar="NAME=VALUE", help="An answer.")
+        list[str] | None,
+        typer.Option("--answer", metavar="NAME=VALUE", help="An answer; repeatable."),
     ] = None,
 ) -> Result:
-    """Make a tenant's folder.
+    """Create a tenant's folder.
 
-    Host, client-id, admins, users, lake, notebooks: all by --answer.
+    It needs an --answer each for host, client-id, admins, users, lake and notebooks.
 
     Example: habari-local tenant add blue --answer host=blue.my-team.org --answer admins=ada
     """
@@ -72,7 +73,7 @@ def add(
     made, base = [str(tenant.folder / tenants.CONFIG)], root / tenants.FOLDER / tenants.BASE
     if not base.exists():
         write_private(base, (root / "config.dist.yaml").read_text(encoding="utf-8"))
-        made.append(f"{base}, from config.dist.yaml: what all tenants have in common")
+        made.append(f"{base}, from config.dist.yaml: what all tenants share")
     check = f"habari-local config check --base {base} {tenant.folder / tenants.CONFIG}"
     return Result({"made": made}, [*(f"Made {each}." for each in made), f"Next: {check}"])
 
@@ -156,9 +157,9 @@ def check(
     everyone: Annotated[bool, typer.Option("--all", help="Each against each.")] = False,
     as_json: AsJson = False,
 ) -> Result:
-    """Try whether tenants reach each other.
+    """Test whether tenants can reach each other.
 
-    Hub, pods, secrets, buckets; exit 1 if one can.
+    Hub, pods, secrets, buckets; exit 1 if any can.
 
     Example: habari-local tenant check --all --context NAME
     """
@@ -180,7 +181,7 @@ def check(
         (each.tenant, each.other, each.tried, "ok" if each.good else "REACHED", each.outcome)
         for each in found
     ]
-    said = f"{len(found)} tries, {len(bad) or 'none'} not as it should be."
+    said = f"{len(found)} tries, {len(bad) or 'none'} failed."
     table = Table(("tenant", "other", "tried", "state", "outcome"), rows)
     data: dict[str, Any] = {"good": not bad, "findings": [asdict(each) for each in found]}
     return Result(data, [table, said], FAILED if bad else 0, as_json=as_json)

@@ -27,13 +27,12 @@ from habari_local.core.errors import USAGE, HabariError
 if TYPE_CHECKING:
     from habari_local.platform.mode import Context, Endpoints, Mode
 
-Watched = Annotated[bool, typer.Option("--watch", help="Have edits count at once (mode nohub).")]
-Nodes = Annotated[
-    int | None, typer.Option(help="Nodes of the cluster (mode kind).", show_default=False)
-]
-Begun = Annotated[bool, typer.Option("--recreate", help="First delete what `down --wipe` deletes.")]
+Watched = Annotated[bool, typer.Option("--watch", help="Mode nohub: reload on change.")]
+Nodes = Annotated[int | None, typer.Option(help="Mode kind: number of nodes.", show_default=False)]
+Begun = Annotated[bool, typer.Option("--recreate", help="Start over: run `down --wipe` first.")]
 Adopted = Annotated[
-    str | None, typer.Option("--adopt", metavar="ID", help="Use an earlier checkout's volumes.")
+    str | None,
+    typer.Option("--adopt", metavar="ID", help="Use the volumes of an earlier checkout."),
 ]
 Kept = Annotated[bool, typer.Option("--no-rollback", help="On failure, leave everything running.")]
 Planned = Annotated[
@@ -45,7 +44,7 @@ Opened = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
 def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     mode: ModeName = None,
     sets: Sets = None,
-    wait: Annotated[bool, typer.Option(help="Wait until everything answers.")] = True,
+    wait: Annotated[bool, typer.Option(help="Wait until every service answers.")] = True,
     keep: Kept = False,
     recreate: Begun = False,
     adopt: Adopted = None,
@@ -59,7 +58,7 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     meant: Meant = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Start Habari: all that does not run yet.
+    """Start Habari, or whatever of it is down.
 
     Example: habari-local up --mode process --set HABARI_HUB_PORT=9000
     """
@@ -105,9 +104,9 @@ def _name_earlier(mode: Mode, ctx: Context) -> None:
 
     for each, volumes in active_mode.earlier(mode, ctx).items():
         sys.stderr.write(
-            f"Kept of a checkout that was here, or that this one was: {', '.join(volumes)}.\n"
-            f"New ones are made. To use those instead: habari-local down --mode {mode.name} --wipe,"
-            f" then habari-local up --mode {mode.name} --adopt {each}\n"
+            f"Volumes of an earlier checkout in this place: {', '.join(volumes)}.\n"
+            f"New ones are created. To use the old ones: habari-local down --mode {mode.name}"
+            f" --wipe, then habari-local up --mode {mode.name} --adopt {each}\n"
         )
 
 
@@ -121,7 +120,7 @@ def _delete(mode: Mode, *, yes: bool) -> None:
     again = f"habari-local up --mode {mode.name} --recreate"
     confirm_deletion(mode.data(kept), kept.checkout.root, yes=yes, again=again)
     done = lifecycle.down(mode, kept, wipe=True)
-    typer.echo(f"Deleted: {', '.join(done.deleted) or 'nothing was there'}.", err=True)
+    typer.echo(f"Deleted: {', '.join(done.deleted) or 'nothing'}.", err=True)
 
 
 def _refuse(mode: Mode, *, watch: bool, plan: bool, recreate: bool, nodes: int | None) -> None:
@@ -130,25 +129,25 @@ def _refuse(mode: Mode, *, watch: bool, plan: bool, recreate: bool, nodes: int |
 
     if watch and not isinstance(mode, SupportsWatch):
         raise HabariError(
-            f"Mode {mode.name}: nothing to watch, mode nohub was expected.",
+            f"Mode {mode.name}: --watch works in mode nohub only.",
             "habari-local up --mode nohub --watch",
             USAGE,
         )
     if recreate and isinstance(mode, RemoteMode):
         raise HabariError(
-            f"Mode {mode.name}: --recreate was given, but homes there are deleted by hand alone.",
+            f"Mode {mode.name}: --recreate does not work here; delete the homes by hand.",
             "habari-local down --help",
             USAGE,
         )
     if plan and not isinstance(mode, RemoteMode):
         raise HabariError(
-            f"Mode {mode.name}: --plan was given, which mode cluster alone has.",
+            f"Mode {mode.name}: --plan works in mode cluster only.",
             "habari-local up --mode cluster --plan --context NAME",
             USAGE,
         )
     if nodes is not None and mode.name != "kind":
         raise HabariError(
-            f"Mode {mode.name}: it has no nodes, mode kind was expected.",
+            f"Mode {mode.name}: --nodes works in mode kind only.",
             f"habari-local up --mode kind --nodes {nodes}",
             USAGE,
         )
@@ -160,7 +159,7 @@ def _said(mode: Mode, where: Endpoints, *, changed: bool, seconds: float) -> lis
         for note, names in (("admin", where.users["admin"]), ("user", where.users["allowed"]))
         if names
     ]
-    done = "is up" if changed else "was up already; nothing had to be done"
+    done = "is up" if changed else "was already up; nothing to do"
     sign_in = f"  sign in   {'; '.join(people)}" + ("" if where.github else " at github.com")
     return [
         f"\nHabari {done} (mode {mode.name}, {seconds:.1f} s).\n",

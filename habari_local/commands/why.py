@@ -23,7 +23,7 @@ def why(
     user: Annotated[
         str,
         typer.Argument(
-            metavar="[USER]", help="Whose server to look at.", autocompletion=completion.users
+            metavar="[USER]", help="Whose server to check.", autocompletion=completion.users
         ),
     ] = "",
     mode: ModeName = None,
@@ -33,7 +33,7 @@ def why(
 ) -> Result:
     """Name the first thing that is broken.
 
-    Of Habari, or of one user's server, with what was seen and what to do.
+    Of Habari, or of one user's server, with the evidence and what to do.
 
     Example: habari-local why grace
     """
@@ -157,11 +157,9 @@ def _check_buckets(where: Endpoints, backend: str) -> None:
 def _shown(found: Diagnosis) -> list[str | Prose | Table]:
     from habari_local.diagnosis.evidence import telling
 
-    table = Table(
-        ["looked at", "state", "seen"], [(c.name, c.state, c.message) for c in found.checks]
-    )
+    table = Table(["check", "state", "seen"], [(c.name, c.state, c.message) for c in found.checks])
     if found.broken is None:
-        return [table, "Nothing is broken that can be seen from here."]
+        return [table, "All checks passed."]
     broken = found.broken
     lines: list[str | Prose | Table] = [table]
     lines += [Prose(f"  {line[:WIDEST]}") for line in telling(found.log)]

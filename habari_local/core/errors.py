@@ -11,7 +11,8 @@ The tree::
       NotRunning           1 the platform is not up
       Busy                 1 another habari-local works in this checkout
 
-A message is one sentence: *Subject: what was seen, what was expected.* The hint is one command.
+A message is one sentence: *Subject: what is wrong*, and what was expected where that helps. The
+hint is one command.
 """
 
 from __future__ import annotations
@@ -79,11 +80,9 @@ class CommandFailed(HabariError):
         self.returncode = code
         self.output = output
         command = shlex.join(argv)
-        seen = (
-            f"{cause}, it ended with exit code {code}" if cause else f"ended with exit code {code}"
-        )
+        seen = f"{cause} (exit code {code})" if cause else f"ended with exit code {code}"
         super().__init__(
-            f"{argv[0].rsplit('/', 1)[-1]}: {seen}, 0 was expected.",
+            f"{argv[0].rsplit('/', 1)[-1]}: {seen}.",
             hint or command,
             FAILED,
             [f"$ {command}", *output.rstrip().splitlines()[-20:]],
@@ -97,7 +96,7 @@ class NotReady(HabariError):
         self, what: str, seconds: float, state: str, log: Sequence[str] = (), hint: str = ""
     ) -> None:
         super().__init__(
-            f"{what}: {state} after {seconds:.1f} s, an answer was expected.",
+            f"{what}: {state} after {seconds:.1f} s.",
             hint or "habari-local logs",
             NOT_READY,
             log,
@@ -118,7 +117,7 @@ class NotRunning(HabariError):
 
     def __init__(self, what: str = "Habari", mode: str | None = None) -> None:
         up = f"habari-local up --mode {mode}" if mode else "habari-local up"
-        super().__init__(f"{what}: not running, expected to be up.", up)
+        super().__init__(f"{what}: not running.", up)
 
 
 class Busy(HabariError):
@@ -126,8 +125,8 @@ class Busy(HabariError):
 
     def __init__(self, owner: str) -> None:
         super().__init__(
-            f"This checkout: {owner} is at work in it, expected to be alone.",
-            "wait for it to end, then repeat the command",
+            f"This checkout is in use by {owner}.",
+            "wait until it ends, then repeat the command",
         )
 
 

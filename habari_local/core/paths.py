@@ -70,7 +70,7 @@ def project_folder(path: Path) -> bool:
     """
     if path.exists() and not path.is_dir():
         raise HabariError(
-            f"PROJECT_PATH: {path} is a file, a folder was expected.",
+            f"PROJECT_PATH: {path} is a file, expected a folder.",
             "habari-local config set PROJECT_PATH ./project",
         )
     if path.is_dir():
@@ -170,7 +170,7 @@ def _no_checkout(named: Path | None) -> HabariError:
     own = code_checkout()
     hint = f"cd {shlex.quote(str(own))}" if own else "habari-local --checkout PATH status"
     if named is not None:
-        return HabariError(f"{named} is no checkout of Habari.", hint, USAGE)
+        return HabariError(f"{named} is not a checkout of Habari.", hint, USAGE)
     here = f"No checkout of Habari here: neither {_working_directory()} nor a folder above it."
     return HabariError(here, hint, USAGE)
 

@@ -88,7 +88,7 @@ def test_installed_it_works_on_the_checkout_around_us(platform: Scratch, tmp_pat
     before = platform.running("process")
     up = call(platform.root / "hub", "up")
     assert up.returncode == 0, up.stderr
-    assert "nothing had to be done" in up.stdout
+    assert "nothing to do" in up.stdout
     assert platform.running("process") == before
     nowhere = call(tmp_path, "down", "--wipe", "--yes")
     assert nowhere.returncode == 2

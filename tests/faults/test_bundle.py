@@ -74,6 +74,6 @@ def test_a_bundle_is_made_with_broken_settings_and_nothing_up(scratch: Scratch) 
     assert "HABARI_NO_SUCH" in found["habari-bundle/settings.json"]
     assert json.loads(found["habari-bundle/why.json"])["broken"] == "settings"
     source = json.loads(found["habari-bundle/source.json"])
-    assert source["commit"] == "not a clone of git"
+    assert source["commit"] == "not a git clone"
     lock = (scratch.root / "hub" / "requirements.txt").read_bytes()
     assert source["locks"]["hub/requirements.txt"] == hashlib.sha256(lock).hexdigest()

@@ -55,4 +55,4 @@ def test_a_service_of_another_checkout_is_left_alone(
 def test_down_where_nothing_ever_was_and_again(scratch: Scratch, mode: str) -> None:
     must_be_able_to_run(mode)
     for _ in range(2):
-        assert "nothing had to be done" in scratch.good("down", "--mode", mode)
+        assert "nothing to do" in scratch.good("down", "--mode", mode)

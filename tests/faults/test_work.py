@@ -156,5 +156,5 @@ def test_fresh_deletes_what_wipe_would_says_so_and_comes_up(platform: Scratch) -
     platform.good("status")
     other = platform.call("up", "--mode", "hub", "--recreate", "--yes")
     assert other.returncode == 1
-    assert "Mode process: up in this checkout" in other.stderr
+    assert "Mode process is up in this checkout" in other.stderr
     platform.good("status")

@@ -65,7 +65,7 @@ def test_one_that_is_named_counts_wherever_we_stand(
     paths.choose(Path("ours"))
     assert find_checkout().root == clone
     paths.choose(tmp_path)
-    assert refused().message == f"{tmp_path} is no checkout of Habari."
+    assert refused().message == f"{tmp_path} is not a checkout of Habari."
 
 
 def test_the_code_of_another_clone_is_refused_and_both_are_named(

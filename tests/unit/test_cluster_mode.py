@@ -156,9 +156,9 @@ def test_who_does_not_name_the_place_loses_nothing(meant: str | None) -> None:
 
 def test_a_context_goes_with_mode_cluster_alone(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["down", "--context", "a"], ["status", "--mode", "kind", "--namespace", "b"]):
-        with pytest.raises(HabariError, match="which mode cluster alone has"):
+        with pytest.raises(HabariError, match="work in mode cluster only"):
             app(words, standalone_mode=False)
-    with pytest.raises(HabariError, match="--plan was given"):
+    with pytest.raises(HabariError, match="--plan works in mode cluster only"):
         app(["up", "--mode", "process", "--plan"], standalone_mode=False)
 
 

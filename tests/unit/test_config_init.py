@@ -97,7 +97,7 @@ def test_made_for_its_owner_alone_and_never_written_over(
             main(["config", "init", "--production", "--answer", f"host={ANSWERS['host']}"])
         assert ended.value.code == code
         assert path.stat().st_mode & 0o777 == 0o600
-    assert "config.yaml: there already" in capsys.readouterr().err
+    assert "config.yaml: already exists" in capsys.readouterr().err
     assert "/config.yaml" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 

@@ -84,7 +84,7 @@ def test_with_data_of_several_modes_it_wants_one_named(
     monkeypatch.setattr(modes.get("kind"), "data", lambda _: ["cluster habari-1"])
     code, said = call("down", "--wipe", "--yes")
     assert (code, thesis.exists()) == (2, True)
-    assert "2 modes have kept data: say which" in said
+    assert "2 modes have data: say which" in said
     assert "kind: cluster habari-1" in said
     assert "process: .habari/process/homes" in said
 
@@ -112,7 +112,7 @@ def test_an_option_that_had_another_name_is_told(
 ) -> None:
     code, said = call(*words)
     assert code == 2
-    assert f"{words[-1]} is called {now} now." in said
+    assert f"{words[-1]} is now {now}." in said
 
 
 def test_recreating_lists_and_wants_yes(call: Call, thesis: Path) -> None:

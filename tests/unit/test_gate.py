@@ -70,7 +70,7 @@ def test_the_verdict_is_one_word(states: list[str], word: str) -> None:
 
 def test_a_gate_that_had_nothing_to_run_says_so() -> None:
     outcomes = [
-        Outcome(each, gate_checks.NOT_NEEDED, 0, "nothing it looks at was changed")
+        Outcome(each, gate_checks.NOT_NEEDED, 0, "nothing that it covers was changed")
         for each in checks()
     ]
     shown = page(outcomes, "main", f"{'a' * 40}-dirty", "30 November 2026, 10:00 UTC")

@@ -140,7 +140,7 @@ def test_another_mode_must_go_down_first(ctx: Context) -> None:
     active_mode.remember(ctx, "process")
     sketch = Sketch([])
     sketch.name = "other"
-    with pytest.raises(HabariError, match="Mode process: up in this checkout"):
+    with pytest.raises(HabariError, match="Mode process is up in this checkout"):
         lifecycle.up(as_mode(sketch), ctx)
 
 
