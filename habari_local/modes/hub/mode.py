@@ -8,10 +8,10 @@ from habari_local.config.render import compose as render
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_changed
 from habari_local.core import container_user, polling
-from habari_local.identity.users import kinds, people
+from habari_local.identity.users import people
 from habari_local.modes.hub.backup import ComposeBackup
 from habari_local.modes.hub.database import password
-from habari_local.platform.compose import handles, image_steps, s3_setup
+from habari_local.platform.compose import handles, image_steps
 from habari_local.platform.compose.mode import ComposeMode
 from habari_local.platform.compose.steps import (
     START_SECONDS,
@@ -21,7 +21,9 @@ from habari_local.platform.compose.steps import (
     networks,
     service,
 )
+from habari_local.platform.endpoints import build_endpoints
 from habari_local.platform.mode import UNCHANGED, Address, Context, Endpoints, Progress, Step
+from habari_local.platform.s3_setup import S3Setup
 
 IMAGES = {"db": "postgres"}  # service → image, where they are called differently
 
@@ -34,6 +36,7 @@ class HubMode(ComposeMode, ComposeBackup):
         "Docker Compose with DockerSpawner and PostgreSQL: the image, the spawner, the database"
     )
     s3_backend = "localstack"
+    s3 = S3Setup("hub_")
     notes = ()
     titles: Mapping[str, str] = {
         "s3": "S3",
@@ -60,7 +63,7 @@ class HubMode(ComposeMode, ComposeBackup):
             steps.append(service(bringup, name, self.titles[name], page))
         steps.append(password(bringup))
         after = ("s3",) if "s3" in wanted else ("folders",)
-        steps.append(s3_setup.step(self.name, _tell_servers, after))
+        steps.append(self.s3.step(_tell_servers, after))
         steps.append(networks(bringup, _partners))
         steps.append(self._routes(("proxy", "hub")))
         return steps
@@ -85,31 +88,16 @@ class HubMode(ComposeMode, ComposeBackup):
 
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is."""
-        settings = ctx.settings
-        public = render.public_url(settings)
-        s3 = s3_setup.endpoint(ctx, self.name)
+        public = render.public_url(ctx.settings)
         addresses = {
             "proxy": Address(public, "http://proxy:8000"),
             "hub": Address(f"{public}/hub/api", "http://hub:8081/hub/api"),
+            **self.s3.addresses(ctx),
         }
-        if s3.endpoint_url:
-            inside = s3_setup.target(ctx, inside=True).endpoint_url or s3.endpoint_url
-            addresses["s3"] = Address(s3.endpoint_url, inside)
-        github = None
-        if not settings.real_github:
+        if not ctx.settings.real_github:
             url = self.url(ctx, "github")
-            github = {"url": url, "control_token": ctx.secrets["github_control_token"]}
             addresses["github"] = Address(url, url)
-        return Endpoints(
-            mode=self.name,
-            hub_url=f"{public}/",
-            hub_api_token=ctx.secrets["hub_api_token"],
-            s3=s3,
-            users=kinds(settings),
-            github=github,
-            services=addresses,
-            project_path=str(ctx.project_path),
-        )
+        return build_endpoints(ctx, self.name, public, addresses, self.s3.endpoint(ctx))
 
 
 def _files(ctx: Context) -> dict[str, str]:

@@ -15,7 +15,6 @@ from habari_local.helm_values.chart import open_chart
 from habari_local.identity.users import people
 from habari_local.images import bundled_binaries
 from habari_local.modes.kind import handles, policies
-from habari_local.platform.compose import s3_setup
 from habari_local.platform.helm.steps import Deployment
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
@@ -54,7 +53,7 @@ def render_all(ctx: Context) -> bool:
     """Write the cluster's configuration and the third layer of values; return if that changed."""
     folder, root = ctx.checkout.of_mode(handles.NAME), ctx.checkout.root
     known = handles.pushed(ctx, images(ctx))
-    server = s3_setup.environment(ctx, handles.NAME)
+    server = handles.S3.environment(ctx)
     told = {name: text for name, text in server.items() if name not in KEY}
     own = {name: known[name] for name in CHART_IMAGES if name in known}
     hub = values.HubFiles(
@@ -126,4 +125,4 @@ def key(after: tuple[str, ...]) -> Step:
         wanted = {name: told[name] for name in KEY}
         return handles.cluster(ctx).keep_secret(handles.NAMESPACE, "habari-s3", wanted)
 
-    return s3_setup.step(handles.NAME, use, after)
+    return handles.S3.step(use, after)

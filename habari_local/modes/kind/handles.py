@@ -17,10 +17,12 @@ from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
 from habari_local.platform.mode import Context
+from habari_local.platform.s3_setup import S3Setup
 
 NAME = "kind"
 NAMESPACE = RELEASE = "habari"
 REGISTRY = "registry"
+S3 = S3Setup("kind_")
 
 
 def resource_labels(ctx: Context) -> ResourceLabels:

@@ -16,7 +16,6 @@ from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.helm_values import chart_source
-from habari_local.identity.users import kinds
 from habari_local.images import bundled_binaries, space
 from habari_local.modes.kind import (
     create_cluster,
@@ -29,7 +28,7 @@ from habari_local.modes.kind import (
     steps,
 )
 from habari_local.platform.compose import image_steps as compose_images
-from habari_local.platform.compose import s3_setup
+from habari_local.platform.endpoints import build_endpoints
 from habari_local.platform.helm import pod_diagnosis
 from habari_local.platform.helm import status_and_logs as helm_life
 from habari_local.platform.helm import steps as helm_steps
@@ -159,36 +158,23 @@ class KindMode(VolumeBackup):
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is."""
         settings, public = ctx.settings, render.public_url(ctx.settings)
-        s3 = s3_setup.endpoint(ctx, self.name)
         addresses = {
             "proxy": Address(public, "http://proxy-public"),
             "hub": Address(f"{public}/hub/api", "http://hub:8081/hub/api"),
+            **handles.S3.addresses(ctx),
         }
-        if s3.endpoint_url:
-            inside = s3_setup.target(ctx, inside=True).endpoint_url or s3.endpoint_url
-            addresses["s3"] = Address(s3.endpoint_url, inside)
-        github = None
         if not settings.real_github:
             url = f"http://127.0.0.1:{settings.port('github')}"
-            github = {"url": url, "control_token": ctx.secrets["github_control_token"]}
             addresses["github"] = Address(url, "http://github:8008")
         cluster = handles.cluster(ctx)
-        return Endpoints(
-            mode=self.name,
-            hub_url=f"{public}/",
-            hub_api_token=ctx.secrets["hub_api_token"],
-            s3=s3,
-            users=kinds(settings),
-            github=github,
-            services=addresses,
-            project_path=str(ctx.project_path),
-            kubernetes={
-                "kubeconfig": str(cluster.kubeconfig),
-                "context": cluster.context,
-                "namespace": handles.NAMESPACE,
-                "enforcer": policies.enforcer(settings),
-            },
-        )
+        kubernetes = {
+            "kubeconfig": str(cluster.kubeconfig),
+            "context": cluster.context,
+            "namespace": handles.NAMESPACE,
+            "enforcer": policies.enforcer(settings),
+        }
+        s3 = handles.S3.endpoint(ctx)
+        return build_endpoints(ctx, self.name, public, addresses, s3, kubernetes)
 
     def status(self, ctx: Context) -> Sequence[ServiceStatus]:
         """Return each service and each user's server."""

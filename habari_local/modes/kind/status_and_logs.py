@@ -14,7 +14,6 @@ from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.cleanup import remove_all
 from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.modes.kind import handles
-from habari_local.platform.compose import s3_setup
 from habari_local.platform.helm import status_and_logs as shared
 from habari_local.platform.mode import Context, DownResult, ServiceStatus
 
@@ -166,5 +165,5 @@ def down(ctx: Context, *, wipe: bool) -> DownResult:
     docker_client.remove_volumes(docker_client.volumes(handles.resource_labels(ctx)))
     handles.kubeconfig(ctx).unlink(missing_ok=True)
     shutil.rmtree(handles.keys(ctx), ignore_errors=True)
-    forget(ctx.checkout.root / ".habari", s3_setup.key_names(handles.NAME))
+    forget(ctx.checkout.root / ".habari", handles.S3.key_names)
     return DownResult(names, (), shown)

@@ -8,10 +8,11 @@ from habari_local.config.render import compose as render
 from habari_local.config.secrets import write_changed
 from habari_local.identity.users import kinds
 from habari_local.modes.nohub.watch import watched
-from habari_local.platform.compose import handles, image_steps, s3_setup
+from habari_local.platform.compose import handles, image_steps
 from habari_local.platform.compose.mode import ComposeMode
 from habari_local.platform.compose.steps import Bringup, again, containers, folders, service
 from habari_local.platform.mode import Address, Context, Endpoints, Step
+from habari_local.platform.s3_setup import S3Setup
 
 PERSON = "jovyan"  # the account in Jupyter's images
 
@@ -22,6 +23,7 @@ class NohubMode(ComposeMode):
     name = "nohub"
     summary = "Docker Compose with one notebook server and no hub: customising the notebook image"
     s3_backend = "moto"
+    s3 = S3Setup("nohub_")
     notes = ("who has the link above is in: it holds the token of the one server",)
     titles: Mapping[str, str] = {"s3": "S3", "notebook": "notebook server"}
     ports: Mapping[str, str] = {"s3": "s3", "notebook": "notebook"}
@@ -38,7 +40,7 @@ class NohubMode(ComposeMode):
         if "s3" in self.services(ctx):
             steps.append(service(bringup, "s3", self.titles["s3"], self.health(ctx, "s3")))
             after = "s3"
-        steps.append(s3_setup.step(self.name, _tell_server, (after,)))
+        steps.append(self.s3.step(_tell_server, (after,)))
         steps.append(again(bringup, self.name, ("containers", "buckets")))
         page = self.health(ctx, "notebook")
         steps.append(service(bringup, "notebook", self.titles["notebook"], page, ("server",)))
@@ -46,20 +48,18 @@ class NohubMode(ComposeMode):
 
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is; what people open is the server itself."""
-        s3 = s3_setup.endpoint(ctx, self.name)
         url = f"http://localhost:{ctx.settings.port('notebook')}"
-        addresses = {"notebook": Address(url, "http://notebook:8888")}
-        if s3.endpoint_url:
-            inside = s3_setup.target(ctx, inside=True).endpoint_url or s3.endpoint_url
-            addresses["s3"] = Address(s3.endpoint_url, inside)
         return Endpoints(
             mode=self.name,
             hub_url=f"{url}/",
             hub_api_token=ctx.secrets["notebook_token"],
-            s3=s3,
+            s3=self.s3.endpoint(ctx),
             users=kinds(ctx.settings),
             github=None,
-            services=addresses,
+            services={
+                "notebook": Address(url, "http://notebook:8888"),
+                **self.s3.addresses(ctx),
+            },
             project_path=str(ctx.project_path),
             hub=False,
         )
@@ -75,7 +75,7 @@ class NohubMode(ComposeMode):
 
 
 def _files(ctx: Context) -> dict[str, str]:
-    environment = s3_setup.environment(ctx, NohubMode.name)
+    environment = NohubMode.s3.environment(ctx)
     wanted = image_steps.references(ctx, NohubMode().services(ctx))
     where = handles.render_place(ctx, NohubMode.name, wanted)
     return render.of_nohub_mode(ctx.settings, ctx.secrets, where, environment)
@@ -83,7 +83,7 @@ def _files(ctx: Context) -> dict[str, str]:
 
 def _begin_with(ctx: Context) -> Sequence[str]:
     """Return S3 alone while the server's key isn't known."""
-    return () if s3_setup.known(ctx, NohubMode.name) else ("s3",)
+    return () if NohubMode.s3.has_key(ctx) else ("s3",)
 
 
 def _tell_server(ctx: Context, _environment: dict[str, str]) -> bool:

@@ -14,8 +14,7 @@ from habari_local.core.errors import NotRunning
 from habari_local.core.paths import private_folder
 from habari_local.diagnosis.requirements import EVERY_MODE, Requirement
 from habari_local.drivers import log_files, processes, tar_stream
-from habari_local.identity.users import kinds
-from habari_local.modes.process import backup, s3_setup, services
+from habari_local.modes.process import backup, services
 from habari_local.modes.process.service_environment import (
     forget_network,
     is_network_remembered,
@@ -30,8 +29,10 @@ from habari_local.modes.process.steps import (
     reconnect_proxy,
     require_free_ports,
     service,
+    write_server_environment,
 )
 from habari_local.platform.backup_protocol import Home
+from habari_local.platform.endpoints import build_endpoints
 from habari_local.platform.mode import (
     Address,
     Context,
@@ -41,6 +42,7 @@ from habari_local.platform.mode import (
     ServiceStatus,
     Step,
 )
+from habari_local.platform.s3_setup import S3Setup
 
 DATA = (
     "homes",
@@ -48,6 +50,7 @@ DATA = (
     "s3-localstack",
     "jupyterhub.sqlite",
 )  # what people made; only `down --wipe` deletes it
+S3 = S3Setup(prefix="", inside=None)
 SERVER_LOG = "server-"  # before a user's name, as habari_hub/process_spawner.py writes it
 
 
@@ -90,7 +93,7 @@ class ProcessMode:
         if "github" in wanted:
             steps.append(service(wanted["github"], ("env-hub", "folders"), before))
         steps.append(service(wanted["proxy"], ("env-proxy", "folders"), before))
-        steps.append(s3_setup.step(("s3",) if "s3" in wanted else ("folders",)))
+        steps.append(S3.step(write_server_environment, ("s3",) if "s3" in wanted else ("folders",)))
         # A hub gives up on a proxy within seconds; on a first run the proxy may come minutes later.
         installed = ("env-hub", "env-proxy", "env-notebook")
         steps.append(service(wanted["hub"], (*installed, "folders"), before))
@@ -99,28 +102,15 @@ class ProcessMode:
 
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is; host and notebook see the same addresses here."""
-        settings = ctx.settings
-        addresses = {each.name: _root(each.health) for each in services.all_of(ctx)}
-        addresses["proxy"] = services.public_url(ctx)
-        s3 = s3_setup.endpoint(ctx)
+        urls = {each.name: _root(each.health) for each in services.all_of(ctx)}
+        public = urls["proxy"] = services.public_url(ctx)
+        s3 = S3.endpoint(ctx)
         if s3.endpoint_url:
-            addresses["s3"] = s3.endpoint_url
-        github = None
-        if not settings.real_github:
-            token = ctx.secrets["github_control_token"]
-            github = {"url": addresses["github"], "control_token": token}
-        return Endpoints(
-            mode=self.name,
-            hub_url=f"{services.public_url(ctx)}/",
-            hub_api_token=ctx.secrets["hub_api_token"],
-            s3=s3,
-            users=kinds(settings),
-            github=github,
-            services={
-                name: Address(url, url, str(log_path(ctx, name))) for name, url in addresses.items()
-            },
-            project_path=str(ctx.project_path),
-        )
+            urls["s3"] = s3.endpoint_url
+        addresses = {
+            name: Address(url, url, str(log_path(ctx, name))) for name, url in urls.items()
+        }
+        return build_endpoints(ctx, self.name, public, addresses, s3)
 
     def status(self, ctx: Context) -> Sequence[ServiceStatus]:
         """Return each service and each user's server."""
@@ -243,7 +233,7 @@ class ProcessMode:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         folder = ctx.checkout.root / ".habari" / self.name
         (folder / "server.env").unlink(missing_ok=True)
-        forget(ctx.checkout.root / ".habari", (s3_setup.ID, s3_setup.SECRET, s3_setup.STATE))
+        forget(ctx.checkout.root / ".habari", S3.key_names)
         return DownResult(tuple(names), (), shown)
 
 

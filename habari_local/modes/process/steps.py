@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from habari_local.config.render.dotenv import as_dotenv
+from habari_local.config.secrets import write_changed
 from habari_local.core import polling
 from habari_local.core.errors import NotReady, PortTaken
 from habari_local.core.paths import private_folder, project_folder
@@ -239,3 +241,10 @@ def reconnect_proxy(after: tuple[str, ...]) -> Step:
         return "connected"
 
     return Step("routes", "the address that people open", action, after)
+
+
+def write_server_environment(ctx: Context, variables: dict[str, str]) -> bool:
+    """Write the file that users' servers get their variables from; return if that changed it."""
+    contents = ctx.checkout.root / "jupyter" / "habari_contents"
+    text = as_dotenv({**variables, "PYTHONPATH": str(contents)})
+    return write_changed(ctx.checkout.of_mode(NAME) / "server.env", text)

@@ -20,8 +20,9 @@ from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker.cleanup import remove_all
 from habari_local.drivers.docker.client import Container
 from habari_local.images import space
-from habari_local.platform.compose import handles, image_steps, s3_setup
+from habari_local.platform.compose import handles, image_steps
 from habari_local.platform.mode import SHELL, Context, DownResult, Program, ServiceStatus
+from habari_local.platform.s3_setup import S3Setup
 
 LAST = ("s3", "db")  # stopped after the others, so that saves under way end
 
@@ -31,6 +32,7 @@ class ComposeMode:
 
     name = ""
     s3_backend: str
+    s3: S3Setup
     titles: Mapping[str, str]  # service → what a person calls it, in the order of the start
     ports: Mapping[str, str]  # service → the setting of the port that it publishes
 
@@ -214,7 +216,7 @@ class ComposeMode:
         folder = ctx.checkout.root / ".habari" / self.name
         (folder / handles.SERVER_FOLDER / "server.env").unlink(missing_ok=True)
         (folder / "notebook.env").unlink(missing_ok=True)
-        forget(ctx.checkout.root / ".habari", s3_setup.key_names(self.name))
+        forget(ctx.checkout.root / ".habari", self.s3.key_names)
         return DownResult(names, (), volumes)
 
 
