@@ -89,8 +89,9 @@ def list_(as_json: AsJson = False) -> Result:
     ]
     rows = [(e.made, e.mode, ", ".join(e.parts), human_size(e.size), str(e.folder)) for e in found]
     if not rows:
-        return Result(data, [f"No backups in {folder}. Try: habari-local backup create"],
-                      as_json=as_json)  # fmt: skip
+        return Result(
+            data, [f"No backups in {folder}. Try: habari-local backup create"], as_json=as_json
+        )
     return Result(data, [Table(("made", "mode", "holds", "size", "folder"), rows)], as_json=as_json)
 
 
@@ -140,8 +141,12 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     if not isinstance(chosen, RemoteMode):
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
     said = ", ".join(f"{part} {count}" for part, count in put.items())
-    return _told(backup, [f"Restored, not counting what was already the same: {said}."],
-                 as_json=as_json, put=put)  # fmt: skip
+    return _told(
+        backup,
+        [f"Restored, not counting what was already the same: {said}."],
+        as_json=as_json,
+        put=put,
+    )
 
 
 def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
@@ -200,10 +205,13 @@ def _told(
     backup: Backup, said: list[str], *, as_json: bool, put: dict[str, int] | None = None
 ) -> Result:
     rows = [
-        (each.part, each.owner or (str(each.objects) if each.part in ("lake", "notebooks") else ""),
-         f"{each.size / 1e6:.1f} MB")
+        (
+            each.part,
+            each.owner or (str(each.objects) if each.part in ("lake", "notebooks") else ""),
+            f"{each.size / 1e6:.1f} MB",
+        )
         for each in backup.pieces
-    ]  # fmt: skip
+    ]
     data = {
         "folder": str(backup.folder),
         "mode": backup.mode,
@@ -211,8 +219,7 @@ def _told(
         "pieces": [{"part": p.part, "owner": p.owner, "size": p.size} for p in backup.pieces],
         **({"put": put} if put is not None else {}),
     }
-    return Result(data, [Table(("part", "user, or objects", "size"), rows), *said],
-                  as_json=as_json)  # fmt: skip
+    return Result(data, [Table(("part", "user, or objects", "size"), rows), *said], as_json=as_json)
 
 
 def _say(text: str) -> None:

@@ -145,10 +145,14 @@ def _data(
 
 def _shown(data: dict[str, Any], verdict: Verdict) -> list[str | Table]:
     rows = [
-        (each["name"], f"{each['began']:.0f} s", f"{each['mended'] - each['began']:.1f} s",
-         "never" if each["back"] is None else f"{each['back']:.1f} s")
+        (
+            each["name"],
+            f"{each['began']:.0f} s",
+            f"{each['mended'] - each['began']:.1f} s",
+            "never" if each["back"] is None else f"{each['back']:.1f} s",
+        )
         for each in data["faults"]
-    ]  # fmt: skip
+    ]
     lines: list[str | Table] = []
     if rows:
         lines.append(Table(["fault", "at", "down for", "saves again after"], rows))

@@ -77,10 +77,10 @@ def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line
         if where or retire:
             with checkout_lock(state, "s3 rotate-key"):
                 key.retire(its.holder, old)
-    said = [f"{old} is deleted; servers have {new.access_key_id}."] if where or retire else [
-        f"{new.access_key_id} is in {its.holder.file.path}; {old} is good still.",
-        f"Hand it to servers, restart them, then: {again} --retire",
-    ]  # fmt: skip
+            said = [f"{old} is deleted; servers have {new.access_key_id}."]
+        else:
+            said = [f"{new.access_key_id} is in {its.holder.file.path}; {old} is good still."]
+            said += [f"Hand it to servers, restart them, then: {again} --retire"]
     return Result({**ids, "retired": bool(where) or retire}, said, as_json=as_json)
 
 

@@ -75,17 +75,25 @@ def as_data(report: Report) -> dict[str, Any]:
         "production": report.production,
         "overlays": list(report.overlays),
         "values": [
-            {"value": dotted(each.place), **_sides(value_change(each)), "where": each.where,
-             "reason": each.reason}
+            {
+                "value": dotted(each.place),
+                **_sides(value_change(each)),
+                "where": each.where,
+                "reason": each.reason,
+            }
             for each in report.values
         ],
         "manifests": [
-            {"object": each.thing, "place": dotted(each.change.place), **_sides(each.change),
-             "causes": [dotted(cause.place) for cause in each.causes]}
+            {
+                "object": each.thing,
+                "place": dotted(each.change.place),
+                **_sides(each.change),
+                "causes": [dotted(cause.place) for cause in each.causes],
+            }
             for each in report.manifests
         ],
         "without_reason": [dotted(each.place) for each in report.without_reason],
-    }  # fmt: skip
+    }
 
 
 def as_lines(report: Report) -> Iterator[str]:

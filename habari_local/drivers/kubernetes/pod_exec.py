@@ -83,10 +83,18 @@ def _opened(pod: Pod, argv: Sequence[str], has_input: bool) -> Any:
     api = Cluster(pod.cluster.kubeconfig, pod.cluster.context).api
     try:
         opened: Any = stream(
-            api.connect_get_namespaced_pod_exec, pod.name, pod.namespace,
-            container=pod.container, command=list(argv), stdin=has_input, stdout=True,
-            stderr=True, tty=False, _preload_content=False, binary=True,
-        )  # fmt: skip
+            api.connect_get_namespaced_pod_exec,
+            pod.name,
+            pod.namespace,
+            container=pod.container,
+            command=list(argv),
+            stdin=has_input,
+            stdout=True,
+            stderr=True,
+            tty=False,
+            _preload_content=False,
+            binary=True,
+        )
     except ApiException as error:
         raise HabariError(
             f"Pod {pod.name}: {error.reason or error.status}, a program was to be run in it.",

@@ -147,10 +147,14 @@ def rollout(
         following = watch(ctx)
         try:
             polling.wait_until(
-                arrival.complete, title, seconds=SECONDS,
-                failed=lambda: arrival.failed(following), log=lambda: arrival.evidence(following),
-                tick=lambda: say(arrival.says(following)), cancel=ctx.cancel,
-            )  # fmt: skip
+                arrival.complete,
+                title,
+                seconds=SECONDS,
+                failed=lambda: arrival.failed(following),
+                log=lambda: arrival.evidence(following),
+                tick=lambda: say(arrival.says(following)),
+                cancel=ctx.cancel,
+            )
         except NotReady as error:
             error.hint = _hint(ctx, error.message)
             raise

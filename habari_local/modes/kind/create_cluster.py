@@ -44,10 +44,13 @@ def cluster(after: tuple[str, ...]) -> Step:
         outcome = _bring(ctx, say, made)
         seen = handles.cluster(ctx)
         polling.wait_until(
-            seen.answers, "Kubernetes", seconds=START_SECONDS, cancel=ctx.cancel,
+            seen.answers,
+            "Kubernetes",
+            seconds=START_SECONDS,
+            cancel=ctx.cancel,
             tick=lambda: say("waiting for the API server"),
             hint=f"docker logs {handles.name(ctx)}-control-plane",
-        )  # fmt: skip
+        )
         seen.keep_namespace(handles.NAMESPACE, handles.resource_labels(ctx).labels)
         return outcome
 
@@ -93,11 +96,13 @@ def _whole(ctx: Context, found: Sequence[kind_nodes.Node], say: Progress) -> boo
         return False
     kubectl = ["kubectl", "--kubeconfig", ADMIN]
     polling.wait_until(
-        lambda: _succeeds(main[0], [*kubectl, "get", "--raw", "/readyz"]), "Kubernetes",
-        seconds=START_SECONDS, cancel=ctx.cancel,
+        lambda: _succeeds(main[0], [*kubectl, "get", "--raw", "/readyz"]),
+        "Kubernetes",
+        seconds=START_SECONDS,
+        cancel=ctx.cancel,
         tick=lambda: say("asking the cluster whether it is whole"),
         hint=f"docker logs {main[0].name}",
-    )  # fmt: skip
+    )
     return _succeeds(main[0], [*kubectl, "get", "namespace", handles.NAMESPACE])
 
 

@@ -72,10 +72,13 @@ def enforced(after: tuple[str, ...]) -> Step:
             return "taken away"
         if ctx.wait:
             polling.wait_until(
-                lambda: _up(cluster), "NetworkPolicies", seconds=START_SECONDS, cancel=ctx.cancel,
+                lambda: _up(cluster),
+                "NetworkPolicies",
+                seconds=START_SECONDS,
+                cancel=ctx.cancel,
                 tick=lambda: say("waiting for the enforcer's pods"),
                 hint=f"habari-local kubectl -- --namespace {SYSTEM} describe pods -l app={DAEMON}",
-            )  # fmt: skip
+            )
         cluster.annotate(handles.NAMESPACE, APPLIED, digest)
         return "our enforcer is on each node"
 

@@ -32,10 +32,12 @@ def step(after: tuple[str, ...]) -> Step:
 
     def action(ctx: Context, say: Progress) -> str:
         polling.wait_until(
-            lambda: _containerd_answers(ctx), "Nodes",
-            seconds=create_cluster.START_SECONDS, cancel=ctx.cancel,
+            lambda: _containerd_answers(ctx),
+            "Nodes",
+            seconds=create_cluster.START_SECONDS,
+            cancel=ctx.cancel,
             tick=lambda: say("waiting for the nodes' containerd"),
-        )  # fmt: skip
+        )
         docker_client.connect(
             NETWORK, handles.registry_container(ctx), handles.registry_container(ctx)
         )

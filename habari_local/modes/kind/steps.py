@@ -78,9 +78,12 @@ def registry(after: tuple[str, ...]) -> Step:
         )
         project.up((), cancel=ctx.cancel)
         polling.wait_until(
-            lambda: polling.http_ok(page), "Registry", seconds=30, cancel=ctx.cancel,
+            lambda: polling.http_ok(page),
+            "Registry",
+            seconds=30,
+            cancel=ctx.cancel,
             hint="habari-local logs registry",
-        )  # fmt: skip
+        )
         now = {each.id for each in docker_client.containers(handles.resource_labels(ctx))}
         return UNCHANGED if now == before else "; ".join(filter(None, ["started", done]))
 

@@ -15,9 +15,15 @@ from zoneinfo import ZoneInfo
 from habari_s3.blobs import BlobStore, StoredBlob
 
 ALLOWED = (
-    "moto.", "localstack.", "habari_s3.", "datetime", "collections", "zoneinfo", "dateutil.",
+    "moto.",
+    "localstack.",
+    "habari_s3.",
+    "datetime",
+    "collections",
+    "zoneinfo",
+    "dateutil.",
     "requests.structures",
-)  # fmt: skip
+)
 BUILTINS = {"set", "frozenset", "bytearray", "complex", "slice", "range", "list", "dict", "object"}
 
 Reduce = Callable[[Any], Any]
