@@ -52,7 +52,7 @@ def ask_registries(environ: Mapping[str, str], modes: Sequence[str]) -> list[Ask
 
 def _platform() -> str:
     from habari_local.drivers.docker import client as docker_client
-    from habari_local.drivers.docker.images import translate_errors
+    from habari_local.drivers.docker.client import translate_errors
 
     with translate_errors():
         found = docker_client.api().version()

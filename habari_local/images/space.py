@@ -81,7 +81,7 @@ def free_bytes() -> int | None:
     Raises:
         HabariError: no engine answers.
     """
-    with docker_images.translate_errors():
+    with docker_client.translate_errors():
         info = docker_client.api().info()
     root = Path(info["DockerRootDir"])
     if "Docker Desktop" in info.get("OperatingSystem", "") or not _is_here(root):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.docker.images import translate_errors
+from habari_local.drivers.docker.client import translate_errors
 from habari_local.drivers.registry import Offer, parse
 
 FILE = "images/upstream.toml"

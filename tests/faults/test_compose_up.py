@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.docker.cleanup import remove_all
+from habari_local.drivers.docker.client import remove_all
 from tests.leftovers import left_by
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout
 from tests.waiting import wait_for

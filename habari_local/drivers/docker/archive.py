@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from habari_local.core.errors import CommandFailed
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.docker.images import translate_errors
+from habari_local.drivers.docker.client import translate_errors
 
 CHUNK = 1 << 16  # bytes
 MOUNT = "/carried"

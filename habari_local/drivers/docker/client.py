@@ -6,17 +6,20 @@ Nothing is remembered: containers, networks and volumes carry `dev.habari.mode` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from habari_local.config.load import environment
+from habari_local.core import polling
+from habari_local.core.errors import HabariError
 from habari_local.drivers.docker import endpoint as docker_endpoint
-from habari_local.drivers.docker.errors import engine_unreachable, unresponsive_reason
+from habari_local.drivers.docker.endpoint import engine_unreachable, unresponsive_reason
 
 if TYPE_CHECKING:
     import docker
@@ -26,6 +29,8 @@ SERVICE = "com.docker.compose.service"
 CONFIG_HASH = "com.docker.compose.config-hash"  # of what Compose made the container from
 SECONDS = 60  # for one answer of the engine
 STOP_SECONDS = 5  # for a container to end by itself
+REMOVAL_SECONDS = 20.0  # that the engine may take for what it has begun
+QUIET_SECONDS = 2.0  # without anything of ours, after which nothing is expected to come any more
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,19 @@ def api() -> docker.APIClient:
         return docker.APIClient(version="auto", timeout=SECONDS, **options)
     except docker.errors.DockerException as error:
         raise engine_unreachable(str(error), options["base_url"]) from error
+
+
+@contextmanager
+def translate_errors(what: str = "Docker", hint: str = "docker info") -> Iterator[None]:
+    """Turn what the SDK raises into a sentence."""
+    import docker
+    from requests import RequestException
+
+    try:
+        yield
+    except (docker.errors.DockerException, RequestException) as error:
+        said = str(getattr(error, "explanation", "") or error).rstrip(".")
+        raise HabariError(f"{what}: {said}, an answer was expected.", hint) from error
 
 
 def reachable() -> bool:
@@ -214,6 +232,51 @@ def remove_networks(ours: ResourceLabels) -> None:
                 raise
 
     in_parallel(remove_one, [each["Id"] for each in networks(ours)])
+
+
+def remove_all(
+    ours: ResourceLabels, *, but: Collection[str] = (), interrupted: bool = False
+) -> None:
+    """Remove our containers, but those with these ids, and the networks on which nobody is left.
+
+    A program that was ended midway has asked the engine for things that it is making still: they
+    come later, and can't be removed just then. One look and one try are not enough.
+
+    Args:
+        ours: whose things.
+        but: ids of containers that stay.
+        interrupted: whether a program was ended that made some, so that more may come.
+
+    Raises:
+        NotReady: the engine has some still after 20 s.
+    """
+    last = time.monotonic()
+
+    def none_left() -> bool:
+        nonlocal last
+        if _removed(ours, but):
+            last = time.monotonic()
+            return False
+        return not interrupted or time.monotonic() - last >= QUIET_SECONDS
+
+    polling.wait_until(
+        none_left,
+        f"Docker: removing what mode {ours.mode} had",
+        seconds=REMOVAL_SECONDS,
+        hint="habari-local down",
+    )
+
+
+def _removed(ours: ResourceLabels, but: Collection[str]) -> bool:
+    """Remove what is there; whether there was anything."""
+    there = containers(ours)
+    found = [each for each in there if each.id not in but]
+    remove(found)
+    empty = {each["Name"] for each in networks(ours)}.difference(
+        *(each.networks for each in there if each.id in but)
+    )
+    remove_networks(ours)
+    return bool(found or empty)
 
 
 def connect(network: str, container: str, alias: str) -> None:

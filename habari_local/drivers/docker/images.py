@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from habari_local.core.errors import HabariError, MissingTool
+from habari_local.core.errors import MissingTool
 from habari_local.core.subprocesses import run
 from habari_local.drivers import package_manager
 from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker.client import translate_errors
 
 LABEL, COMMIT = "dev.habari.image", "org.opencontainers.image.revision"
 REGISTRY = "habari-registry"  # the volume of what was sent to local clusters, by all checkouts
@@ -134,19 +134,6 @@ def remove_pushed_names() -> bool:
     except docker.errors.APIError:
         return False
     return True
-
-
-@contextmanager
-def translate_errors(what: str = "Docker", hint: str = "docker info") -> Iterator[None]:
-    """Turn what the SDK raises into a sentence."""
-    import docker
-    from requests import RequestException
-
-    try:
-        yield
-    except (docker.errors.DockerException, RequestException) as error:
-        said = str(getattr(error, "explanation", "") or error).rstrip(".")
-        raise HabariError(f"{what}: {said}, an answer was expected.", hint) from error
 
 
 @dataclass(frozen=True)

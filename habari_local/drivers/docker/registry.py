@@ -12,7 +12,8 @@ from typing import Any
 from habari_local.core.errors import Cancelled, HabariError
 from habari_local.drivers import registry
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.docker.images import WITHOUT, translate_errors
+from habari_local.drivers.docker.client import translate_errors
+from habari_local.drivers.docker.images import WITHOUT
 
 SILENT_SECONDS = 0.3  # after which we ask a registry of which Docker says nothing
 TOLD_SECONDS = 4.5  # after which its refusal is told, though Docker waits still

@@ -9,7 +9,7 @@ from habari_local.config.load import environment
 from habari_local.core.errors import HabariError
 from habari_local.drivers.docker import endpoint as docker_endpoint
 from habari_local.drivers.docker.client import CHECKOUT, MODE
-from habari_local.drivers.docker.errors import unresponsive_reason
+from habari_local.drivers.docker.endpoint import unresponsive_reason
 from habari_local.drivers.kind_nodes import CLUSTER
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 
 from habari_local.core.errors import HabariError
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.docker.images import Finished, translate_errors
+from habari_local.drivers.docker.client import translate_errors
+from habari_local.drivers.docker.images import Finished
 
 MOUNT = "/volume"
 SECONDS = 120  # for thousands of files on a cold disk

@@ -11,7 +11,7 @@ from habari_local.core.errors import HabariError
 from habari_local.diagnosis import hints
 from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.docker.cleanup import remove_all
+from habari_local.drivers.docker.client import remove_all
 from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.modes.kind import handles
 from habari_local.platform.helm import status_and_logs as shared

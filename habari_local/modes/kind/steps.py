@@ -14,7 +14,7 @@ from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry
-from habari_local.drivers.docker.cleanup import remove_all
+from habari_local.drivers.docker.client import remove_all
 from habari_local.drivers.docker.volumes import Owner, keep_cache
 from habari_local.images import bundled_binaries
 from habari_local.modes.kind import handles

@@ -17,8 +17,7 @@ from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import compose
 from habari_local.drivers.docker import images as docker_images
-from habari_local.drivers.docker.cleanup import remove_all
-from habari_local.drivers.docker.client import Container
+from habari_local.drivers.docker.client import Container, remove_all
 from habari_local.images import space
 from habari_local.platform.compose import handles, image_steps
 from habari_local.platform.mode import SHELL, Context, DownResult, Program, ServiceStatus

@@ -10,8 +10,7 @@ from habari_local.core import container_user, polling
 from habari_local.core.paths import private_folder, project_folder
 from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.docker.cleanup import remove_all
-from habari_local.drivers.docker.client import Container, ResourceLabels
+from habari_local.drivers.docker.client import Container, ResourceLabels, remove_all
 from habari_local.drivers.docker.events import ContainerEvents
 from habari_local.platform.compose import applied_state, handles
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
