@@ -9,11 +9,10 @@ from typing import Any, cast
 
 import pytest
 
+from habari_local.drivers.kubernetes import readiness
 from habari_local.drivers.kubernetes.cluster import Cluster
-from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.platform.helm import readiness
-from habari_local.platform.helm.readiness import Readiness
+from habari_local.drivers.kubernetes.readiness import PodWatch, Readiness
 
 BUSY = "hub: ErrImagePull, unexpected status from HEAD request to https://q.test/x: 429 Too Many"
 SILENT = 'hub: ImagePullBackOff, Back-off pulling image "q.test/x:1"'

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 from kubernetes import client
 
-from habari_local.drivers.kubernetes import rollout
+from habari_local.drivers.kubernetes import readiness
 from habari_local.drivers.kubernetes.cluster import Cluster
-from habari_local.drivers.kubernetes.rollout import Rollout
+from habari_local.drivers.kubernetes.readiness import Rollout
 
 
 def template(image: str, **labels: str) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_nobody_has_looked_at_the_change_yet() -> None:
 
 
 def test_it_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollout, "INTERVAL", 0.0)
+    monkeypatch.setattr(readiness, "INTERVAL", 0.0)
     seen = Seen(["old"], {"replicas": 1})
     found = looked_at(seen)
     assert found.template() == ""

@@ -10,7 +10,7 @@ from habari_local.core.errors import USAGE, HabariError, NotRunning
 from habari_local.diagnosis.kubernetes_requirements import TOOLS
 from habari_local.diagnosis.requirements import PYTHON, Finding, Requirement
 from habari_local.drivers.kubernetes import kubeconfig
-from habari_local.drivers.kubernetes.pod_watch import PodWatch
+from habari_local.drivers.kubernetes.readiness import PodWatch
 from habari_local.helm_values import upgrade_plan as plans
 from habari_local.modes.cluster import handles, release_info, required_secrets, steps
 from habari_local.platform.helm import status_and_logs

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from habari_local.core import polling
 from habari_local.core.errors import USAGE, ConfigError, HabariError, NotReady
 from habari_local.drivers.kubernetes.objects import Objects
-from habari_local.drivers.kubernetes.pod_watch import PodWatch
+from habari_local.drivers.kubernetes.readiness import PodWatch, Readiness
 from habari_local.helm_values import manifests
 from habari_local.helm_values import upgrade_plan as plans
 from habari_local.helm_values.chart import open_chart
 from habari_local.helm_values.rules import RULES
 from habari_local.helm_values.validate import validate
 from habari_local.modes.cluster import handles, required_secrets, values_files
-from habari_local.platform.helm.readiness import Readiness
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 SECRET_MISSING = re.compile(r'secret "[^"]+" not found')

@@ -14,7 +14,7 @@ from habari_local.diagnosis.kubernetes_requirements import TOOLS
 from habari_local.diagnosis.requirements import EVERY_MODE, Requirement, require_all
 from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.kubernetes.pod_watch import PodWatch
+from habari_local.drivers.kubernetes.readiness import PodWatch
 from habari_local.helm_values import chart_source
 from habari_local.images import bundled_binaries, space
 from habari_local.modes.kind import (

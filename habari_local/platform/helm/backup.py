@@ -11,7 +11,7 @@ from habari_local.core import polling
 from habari_local.core.container_user import JOVYAN, USERS
 from habari_local.core.errors import HabariError, NotRunning
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
-from habari_local.drivers.kubernetes.rollout import Rollout
+from habari_local.drivers.kubernetes.readiness import Rollout
 from habari_local.drivers.kubernetes.volume_pod import PodImage, Volume, run_in_pod
 from habari_local.platform.backup_protocol import Home
 from habari_local.platform.mode import Context

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from habari_local.drivers.kubernetes import events as k8s_events
-from habari_local.drivers.kubernetes import node_pressure
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.platform.helm.readiness import evidence
+from habari_local.drivers.kubernetes.readiness import evidence
+from habari_local.drivers.kubernetes.scheduling import explain_taint
 from habari_local.platform.mode import PodIssue
 
 # Check of `why` → words by which a state or an event belongs there; the first that fits.
@@ -50,7 +50,7 @@ def _of(cluster: Cluster, namespace: str, pod: Pod) -> PodIssue | None:
         return None
     claimed = [each for name in pod.claims for each in k8s_events.of(cluster, namespace, name)]
     unbound = [str(each) for each in claimed if each.warning]
-    message = node_pressure.explain_taint(cluster, pod.told) or pod.told
+    message = explain_taint(cluster, pod.told) or pod.told
     if unbound and (not message or _check(message) == "volume"):
         message = f"Unschedulable, PersistentVolumeClaim: {unbound[-1]}"
     message = message or k8s_events.not_found(cluster, namespace, pod.name)

@@ -11,8 +11,7 @@ from habari_local.core import polling
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers.helm_release import Release
 from habari_local.drivers.kubernetes.cluster import Cluster
-from habari_local.drivers.kubernetes.pod_watch import PodWatch
-from habari_local.platform.helm.readiness import Readiness, failures
+from habari_local.drivers.kubernetes.readiness import PodWatch, Readiness, failures
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 START_SECONDS = 300.0  # in which nothing changes: a cold disk, an image from far away

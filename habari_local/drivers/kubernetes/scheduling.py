@@ -1,7 +1,9 @@
-"""What a cluster's autoscaler says of a pod that has no node: it adds one, or that would not help.
+"""Why a pod gets no node: what the autoscaler says of it, and which nodes are under pressure.
 
-The words are events of the pod: of Kubernetes' Cluster Autoscaler (GKE's among them,
+The autoscaler's words are events of the pod: of Kubernetes' Cluster Autoscaler (GKE's among them,
 https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md) and of Karpenter.
+A node under pressure takes no pod, and ends those it has; the scheduler of Kubernetes 1.34 says
+that taints keep a pod away, and not which.
 """
 
 from __future__ import annotations
@@ -9,13 +11,16 @@ from __future__ import annotations
 import time
 
 from habari_local.drivers.kubernetes import events as k8s_events
-from habari_local.drivers.kubernetes.cluster import Cluster
-from habari_local.drivers.kubernetes.pods import Pod
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
+from habari_local.drivers.kubernetes.pods import UNSCHEDULABLE, Pod
 
 ADDS = {"TriggeredScaleUp", "Nominated"}
 REFUSES = {"NotTriggerScaleUp"}
 ASK_SECONDS = 2.0
 WORD_SECONDS = 30.0  # until its first word: it looks every 10 s by default
+# https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+TAINTS = {f"node.kubernetes.io/{each}-pressure" for each in ("disk", "memory", "pid")}
+UNSAID = "untolerated taint"
 
 
 class Autoscaler:
@@ -42,3 +47,21 @@ class Autoscaler:
         if words or now - began < WORD_SECONDS:
             return ""
         return f"{failure}; no autoscaler has said in {WORD_SECONDS:.0f} s that it adds a node"
+
+
+def explain_taint(cluster: Cluster, told: str) -> str:
+    """Return which nodes are under which pressure, where that may be what was told of a pod.
+
+    Nothing where none is, or the nodes may not be asked for.
+    """
+    if UNSAID not in told:
+        return ""
+    ask = cluster.api.list_node
+    nodes = cluster.attempt(lambda: ask(_request_timeout=SECONDS).items) or ()
+    found = [
+        f"node {each.metadata.name} has the taint {taint.key}"
+        for each in nodes
+        for taint in each.spec.taints or ()
+        if taint.key in TAINTS
+    ]
+    return f"{UNSCHEDULABLE}{', '.join(found)}" if found else ""

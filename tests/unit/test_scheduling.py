@@ -9,12 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from habari_local.drivers.kubernetes import cluster_autoscaler
+from habari_local.drivers.kubernetes import scheduling
 from habari_local.drivers.kubernetes.cluster import Cluster
-from habari_local.drivers.kubernetes.cluster_autoscaler import Autoscaler
-from habari_local.drivers.kubernetes.pod_watch import PodWatch
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.platform.helm.readiness import Readiness
+from habari_local.drivers.kubernetes.readiness import PodWatch, Readiness
+from habari_local.drivers.kubernetes.scheduling import Autoscaler
 
 FULL = "Unschedulable, 0/3 nodes are available: 3 Insufficient memory."
 WAITING = Pod("hub-1", "hub", "", "Pending", ready=False, since=None, failure=FULL, uid="1")
@@ -71,7 +70,7 @@ def test_who_adds_none_ends_the_wait_in_its_own_words() -> None:
 
 def test_silence_is_waited_out_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(("FailedScheduling", "no room")) == ""
-    monkeypatch.setattr(cluster_autoscaler, "WORD_SECONDS", 0)
+    monkeypatch.setattr(scheduling, "WORD_SECONDS", 0)
     assert asked(("FailedScheduling", "no room")).startswith(f"{FULL}; no autoscaler")
 
 

@@ -1,0 +1,232 @@
+"""A component on its way: whether its pods of now are up, and why they can't come up any more.
+
+A Deployment tells how far it is with what it was last told; the API server's watch tells what
+becomes of its pods. Pods of before don't count: one that is about to go may answer still, or have
+failed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from habari_local.drivers.kubernetes import events as k8s_events
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.pods import (
+    BACK_OFF,
+    UNSCHEDULABLE,
+    Pod,
+    described,
+    pull_verdict,
+    with_advice,
+)
+from habari_local.drivers.kubernetes.scheduling import Autoscaler, explain_taint
+
+PULL_SECONDS = 180.0  # how long a registry may be busy: a kubelet asks 5 times meanwhile
+ASK_SECONDS = 2.0  # between two questions for what no state of a pod tells
+INTERVAL = 0.25  # between two questions to a Deployment: it is asked beside a page that is polled
+TEMPLATE = "pod-template-hash"  # label by which a Deployment tells its pods apart
+WATCH_SECONDS = 60  # after which the server ends a watch, and we list anew
+
+
+class PodWatch:
+    """Follows the pods of a namespace until closed; thread-safe to ask."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster, self._namespace = cluster, namespace
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._pods: dict[str, Pod] = {}
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop following."""
+        self._over.set()
+
+    def pods(self, component: str) -> list[Pod]:
+        """Return the pods of a component, the newest last."""
+        with self._lock:
+            found = [each for each in self._pods.values() if each.component == component]
+        return sorted(found, key=lambda each: each.created)
+
+    def newest(self, component: str, template: str) -> Pod | None:
+        """Return the component's newest pod that was made from this template."""
+        found = [each for each in self.pods(component) if each.template == template]
+        return found[-1] if template and found else None
+
+    def says(self, component: str) -> str:
+        """Return in a few words how far the component is."""
+        found = self.pods(component)
+        if not found:
+            return "no pod yet"
+        return "ready" if found[-1].ready else f"its pod is {found[-1].phase.lower() or 'made'}"
+
+    def _follow(self) -> None:
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        while not self._over.is_set():
+            try:
+                self._once()
+            except (ApiException, HTTPError, OSError, ValueError):
+                self._over.wait(0.5)  # the API server is away: asked again
+
+    def _once(self) -> None:
+        from kubernetes import watch
+
+        api = self._cluster.api
+        listed = api.list_namespaced_pod(self._namespace, _request_timeout=10)
+        with self._lock:
+            self._pods = {each.metadata.name: described(each) for each in listed.items}
+        following: Any = watch.Watch()  # type: ignore[no-untyped-call]
+        for event in following.stream(
+            api.list_namespaced_pod,
+            self._namespace,
+            resource_version=listed.metadata.resource_version,
+            timeout_seconds=WATCH_SECONDS,
+        ):
+            if self._over.is_set():
+                following.stop()
+                return
+            pod = described(event["object"])
+            with self._lock:
+                if event["type"] == "DELETED":
+                    self._pods.pop(pod.name, None)
+                else:
+                    self._pods[pod.name] = pod
+
+
+class Rollout:
+    """Follows a Deployment by asking; what was asked a moment ago is not asked again."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
+        self._cluster, self._namespace, self._name = cluster, namespace, name
+        self._asked = 0.0
+        self._done, self._template = False, ""
+
+    def done(self) -> bool:
+        """Whether every pod is of the last template, and up."""
+        self._look()
+        return self._done
+
+    def template(self) -> str:
+        """The hash of the last template; empty until the controller has seen it."""
+        self._look()
+        return self._template
+
+    def _look(self) -> None:
+        if self._done or time.monotonic() - self._asked < INTERVAL:
+            return
+        found = self._cluster.deployment(self._namespace, self._name)
+        self._asked = time.monotonic()
+        if found is None or (found.status.observed_generation or 0) < found.metadata.generation:
+            return
+        self._template = self._of_now(found)
+        status, wanted = found.status, found.spec.replicas
+        counts = (status.replicas, status.updated_replicas, status.available_replicas)
+        self._done = all((count or 0) == wanted for count in counts)
+
+    def _of_now(self, found: Any) -> str:
+        """The hash of what the Deployment says now; empty until pods of that are asked for.
+
+        Its revision can't tell: with the strategy Recreate it is the old one until old pods are
+        gone.
+        """
+        sets = self._cluster.replica_sets(self._namespace, found.spec.selector.match_labels)
+        wanted = _content(found)
+        fitting = [each for each in sets if _content(each) == wanted]
+        return str(fitting[0].metadata.labels[TEMPLATE]) if fitting else ""
+
+
+def _content(found: Any) -> tuple[Any, ...]:
+    """What pods are made of, by a Deployment or a ReplicaSet: all but the hash."""
+    template = found.spec.template
+    labels = {**(template.metadata.labels or {}), TEMPLATE: None}
+    return labels, template.metadata.annotations or {}, template.spec
+
+
+class Readiness:
+    """The pods of a Deployment `name`, which carry the label `component`.
+
+    `growing` is for a cluster that may add nodes: a pod without room is no failure there yet.
+    """
+
+    def __init__(
+        self, cluster: Cluster, namespace: str, name: str, component: str, *, growing: bool = False
+    ) -> None:
+        self._cluster, self._namespace, self._component = cluster, namespace, component
+        self._rollout = Rollout(cluster, namespace, name)
+        self._asked = time.monotonic()
+        self._pulling = 0.0  # since when the registry has been busy
+        self._broken: Pod | None = None
+        self._autoscaler = Autoscaler(cluster, namespace) if growing else None
+
+    def complete(self) -> bool:
+        """Whether all of its pods are of the last template, and up."""
+        return self._rollout.done()
+
+    def failed(self, following: PodWatch) -> str | None:
+        """Return why its newest pod can't come up any more."""
+        found = following.newest(self._component, self._rollout.template())
+        failure = found and (found.failure or self._pull(found) or self._asked_for(found))
+        if found and failure and self._autoscaler and failure.startswith(UNSCHEDULABLE):
+            failure = self._autoscaler.refusal(found, failure)
+        self._broken = found if failure else None
+        return failure or None
+
+    def _asked_for(self, pod: Pod) -> str:
+        """Ask now and then for what no state tells of: what is not there to mount, a full node."""
+        if pod.phase != "Pending" or time.monotonic() - self._asked < ASK_SECONDS:
+            return ""
+        self._asked = time.monotonic()
+        missing = k8s_events.not_found(self._cluster, self._namespace, pod.name)
+        return missing or explain_taint(self._cluster, pod.told)
+
+    def _pull(self, pod: Pod) -> str:
+        """Return why its image can't be pulled, once that was waited out or won't pass."""
+        if not pod.pull:
+            return ""
+        now = time.monotonic()
+        self._pulling = self._pulling or now
+        why = pod.pull
+        if BACK_OFF in why and pull_verdict(why) == "unknown":
+            why = self._why(pod)
+            if pull_verdict(why) != "passing" and why != pod.pull:
+                return why
+        over = now - self._pulling
+        return f"{with_advice(why)}; after {over:.0f} s" if over >= PULL_SECONDS else ""
+
+    def _why(self, pod: Pod) -> str:
+        """Return what its events say of a pull that is not tried again yet, asked now and then."""
+        if time.monotonic() - self._asked < ASK_SECONDS:
+            return pod.pull
+        self._asked = time.monotonic()
+        said = k8s_events.failed_pull(self._cluster, self._namespace, pod.name)
+        return f"{pod.pull}: {said}" if said else pod.pull
+
+    def says(self, following: PodWatch) -> str:
+        """Return in a few words how far it is."""
+        word = self._autoscaler.says if self._autoscaler else ""
+        newest = following.newest(self._component, self._rollout.template())
+        if newest and newest.pull:
+            word = f"its image can't be pulled yet: {with_advice(newest.pull)}"
+        return f"{following.says(self._component)}{word and f', {word}'}"
+
+    def evidence(self, following: PodWatch) -> list[str]:
+        """Return the last events and log lines of what failed, else of what is newest."""
+        newest = following.pods(self._component)[-1:]
+        found = self._broken or (newest[0] if newest else None)
+        return evidence(self._cluster, self._namespace, found) if found else []
+
+
+def failures(cluster: Cluster, namespace: str) -> list[str]:
+    """Return the evidence of every pod that failed or can't come up: a hook's among them."""
+    pods = [each for each in cluster.pods(namespace) if each.failure or each.phase == "Failed"]
+    return [line for each in pods if not each.user for line in evidence(cluster, namespace, each)]
+
+
+def evidence(cluster: Cluster, namespace: str, found: Pod) -> list[str]:
+    """Return a pod's last events and log lines, for a person to see why."""
+    happened = k8s_events.of(cluster, namespace, found.name)[-8:]
+    told = [f"{found.name}: {each}" for each in happened]
+    return told + cluster.last_lines(namespace, found.name, 12)
