@@ -1,15 +1,23 @@
-"""Helm: its program, and charts got and rendered; no cluster is asked anything."""
+"""Helm: charts got and rendered, no cluster asked; and releases in a cluster that is named."""
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from habari_local.core.errors import MissingTool
-from habari_local.core.subprocesses import run
+from habari_local.core.errors import CommandFailed, MissingTool
+from habari_local.core.subprocesses import Completed, run
 from habari_local.drivers import cluster_tools
+
+HISTORY = 5  # revisions that a release keeps in its cluster
+OnLine = Callable[[str], None]
 
 
 def program(environ: Mapping[str, str]) -> str:
@@ -86,3 +94,181 @@ def without_cluster(environ: Mapping[str, str]) -> dict[str, str]:
         "KUBERNETES_",
     )
     return {name: value for name, value in environ.items() if not name.startswith(about)}
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One state of a release; `status` is Helm's word: deployed, failed, pending-upgrade …"""
+
+    number: int
+    status: str
+    chart: str
+    says: str
+    updated: float  # seconds since the epoch
+
+    @property
+    def pending(self) -> bool:
+        """Whether a helm is at work on it, or was when it was killed."""
+        return self.status.startswith("pending") or self.status == "uninstalling"
+
+    @property
+    def good(self) -> bool:
+        """Whether it was deployed once."""
+        return self.status in ("deployed", "superseded")
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release in one cluster.
+
+    `kubeconfig` and `context` go with every call: what the environment or the user's own
+    kubeconfig say of clusters is never looked at.
+    """
+
+    name: str
+    namespace: str
+    kubeconfig: Path
+    context: str
+    environ: Mapping[str, str]
+
+    def upgrade(
+        self,
+        chart: Path,
+        values: Sequence[Path],
+        *,
+        on_line: OnLine | None = None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        """Install the chart, or have the release follow it; return as soon as the cluster knows.
+
+        Raises:
+            CommandFailed: a value or a manifest was refused; the release says so in its history.
+            Cancelled: `cancel` was set; the release may be pending then, see `mend`.
+        """
+        arguments = [str(chart), "--install", "--create-namespace", f"--history-max={HISTORY}"]
+        command = ["upgrade", self.name, *arguments, *files(values)]
+        self._helm(command, on_line=on_line, cancel=cancel)
+
+    def preview(self, chart: Path, values: Sequence[Path]) -> str:
+        """Return the manifests that `upgrade` would make; the cluster is asked and not changed.
+
+        Raises:
+            CommandFailed: the chart can't be rendered, or the cluster does not take it.
+        """
+        words = ["upgrade", self.name, str(chart), "--install", "--dry-run=server"]
+        done = self._helm([*words, "--output", "json", *files(values)], apart=True)
+        return str(json.loads(done.output)["manifest"])
+
+    def manifest(self) -> str:
+        """Return the manifests of the newest revision.
+
+        Raises:
+            CommandFailed: there is none, or the cluster did not answer.
+        """
+        return self._helm(["get", "manifest", self.name], apart=True).output
+
+    def values(self) -> dict[str, Any]:
+        """Return the values that the newest revision was given. They may hold secrets.
+
+        Raises:
+            CommandFailed: there is none, or the cluster did not answer.
+        """
+        done = self._helm(["get", "values", self.name, "--output", "json"], apart=True)
+        found: dict[str, Any] = json.loads(done.output) or {}
+        return found
+
+    def others(self) -> list[str]:
+        """Return the other releases in the namespace, each with its chart.
+
+        Raises:
+            CommandFailed: the cluster did not answer.
+        """
+        listed = json.loads(self._helm(["list", "--all", "--output", "json"], apart=True).output)
+        return [f"{r['name']} ({r['chart']})" for r in listed if r["name"] != self.name]
+
+    def rollback(self, number: int) -> None:
+        """Have the release be again what a revision was, and wait until it runs.
+
+        Raises:
+            CommandFailed: the cluster refused, or it does not run after two minutes.
+        """
+        self._helm(["rollback", self.name, str(number), "--wait", "--timeout", "120s"])
+
+    def uninstall(self, *, cancel: threading.Event | None = None) -> bool:
+        """Remove the release and all that it made, wait until it is gone; return if there was one.
+
+        Raises:
+            CommandFailed: the cluster refused or did not answer.
+        """
+        if self.status() is None:
+            return False
+        self._helm(["uninstall", self.name, "--wait"], cancel=cancel)
+        return True
+
+    def status(self) -> Revision | None:
+        """Return the newest revision; None where the release is not.
+
+        Raises:
+            CommandFailed: the cluster did not answer.
+        """
+        revisions = self.history()
+        return revisions[-1] if revisions else None
+
+    def history(self) -> list[Revision]:
+        """Return the revisions that the cluster keeps, oldest first.
+
+        Raises:
+            CommandFailed: the cluster did not answer.
+        """
+        try:
+            done = self._helm(["history", self.name, "--output", "json"], apart=True)
+        except CommandFailed as error:
+            if "release: not found" in error.output:
+                return []
+            raise
+        return [_revision(each) for each in json.loads(done.output)]
+
+    def mend(self, *, cancel: threading.Event | None = None) -> str:
+        """Make a release usable again that a killed helm left pending; return what was done.
+
+        Helm refuses every change of a pending release. An upgrade goes back to what was deployed
+        before it. A first install is removed: nobody has used it yet; so is what was going to be.
+
+        Raises:
+            CommandFailed: the cluster refused or did not answer.
+        """
+        revisions = self.history()
+        now = revisions[-1] if revisions else None
+        if now is None or not now.pending:
+            return ""
+        good = [each.number for each in revisions if each.good]
+        if good and now.status != "uninstalling":
+            self._helm(["rollback", self.name, str(good[-1])], cancel=cancel)
+            return f"revision {now.number} was {now.status}: back at {good[-1]}"
+        self._helm(["uninstall", self.name, "--wait"], cancel=cancel)
+        return f"revision {now.number} was {now.status}: removed"
+
+    def _helm(
+        self,
+        arguments: Sequence[str],
+        *,
+        on_line: OnLine | None = None,
+        cancel: threading.Event | None = None,
+        apart: bool = False,
+    ) -> Completed:
+        cluster = ["--kubeconfig", str(self.kubeconfig), "--kube-context", self.context]
+        argv = [program(self.environ), *arguments, "--namespace", self.namespace, *cluster]
+        env = without_cluster(self.environ)
+        return run(argv, env=env, on_line=on_line, cancel=cancel, apart=apart)
+
+
+def _revision(found: Mapping[str, Any]) -> Revision:
+    # Nine digits of a second, of which Python 3.11 reads six.
+    when = re.sub(r"(\.\d{6})\d*", r"\1", found["updated"])
+    return Revision(
+        found["revision"],
+        found["status"],
+        found["chart"],
+        found["description"],
+        datetime.fromisoformat(when).timestamp(),
+    )

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.helm_release import Release
+from habari_local.drivers.helm import Release
 from habari_local.drivers.kubernetes.cluster import Cluster
 from tests.programs import with_helm
 from tests.scratch import Scratch, must_be_able_to_run, scratch_checkout

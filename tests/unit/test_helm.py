@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from habari_local.core.errors import CommandFailed, MissingTool
-from habari_local.drivers.helm import program
-from habari_local.drivers.helm_release import Release
+from habari_local.drivers.helm import Release, program
 from tests.programs import with_helm
 
 LONG_AGO = "2026-11-24T10:00:00.123456789Z"

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from habari_local.drivers.helm_release import Release
+from habari_local.drivers.helm import Release
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.helm_values import chart_source

@@ -11,7 +11,7 @@ from habari_local.drivers import kind_nodes, processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import compose
 from habari_local.drivers.docker.client import ResourceLabels
-from habari_local.drivers.helm_release import Release
+from habari_local.drivers.helm import Release
 from habari_local.drivers.kind import Kind
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.images import bundled_binaries

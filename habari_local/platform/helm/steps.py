@@ -9,7 +9,7 @@ from pathlib import Path
 
 from habari_local.core import polling
 from habari_local.core.errors import CommandFailed, HabariError
-from habari_local.drivers.helm_release import Release
+from habari_local.drivers.helm import Release
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.readiness import PodWatch, Readiness, failures
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
