@@ -1,7 +1,11 @@
-"""Making the images that are wanted: what is there stays, what is missing is built on its base."""
+"""Making the images that are wanted: what is there stays, what is missing is built on its base.
+
+What went wrong in a build is read from BuildKit's plain progress.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import threading
@@ -10,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from habari_local.config.load import environment
 from habari_local.config.secrets import write_private
 from habari_local.config.settings import Settings
 from habari_local.core.errors import CommandFailed, HabariError
@@ -18,8 +23,9 @@ from habari_local.diagnosis.docker_requirements import require_build_tools
 from habari_local.drivers import git, mmdebstrap, processes
 from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry
+from habari_local.drivers.docker.images import WITHOUT
+from habari_local.drivers.install_errors import NETWORK, network_hint
 from habari_local.images import build_secrets, content_hash
-from habari_local.images.build_errors import explain, shown
 from habari_local.images.catalogue import Catalogue, Image, load, through, with_bases
 from habari_local.images.chart_images import chart_images
 
@@ -31,6 +37,15 @@ BASE_ENVIRONMENT = (
     "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8",
     "CMD bash",
 )
+TAIL = 20
+# The footer of a failed build: `Dockerfile:7`, a rule, and the step's lines marked `>>>`.
+FAILED_LINE = re.compile(r"^\S*?:(\d+)$")
+FAILED_STEP = re.compile(r"^\s*\d+ \| >>> (.*)$")
+STEP_OUTPUT = re.compile(r"^#(\d+) \d+\.\d+ ?(.*)$")
+STEP_FAILED = re.compile(r"^#(\d+) ERROR: (.*)$")
+REGISTRY_FAILED = re.compile(r"failed to resolve source metadata|failed to do request: Head")
+DISK_FULL = re.compile(r"no space left on device", re.IGNORECASE)
+STEP_NUMBERS = re.compile(r"^#\d+ (?:\d+\.\d+ ?)?")
 
 
 @dataclass(frozen=True)
@@ -194,10 +209,13 @@ class Images:
         argv += [*self._secrets(folder), str(root / image.context)]
         try:
             docker_images.build(
-                argv, self._labelled, on_line=lambda line: say(shown(line)), cancel=cancel
+                argv,
+                self._labelled,
+                on_line=lambda line: say(without_step_numbers(line)),
+                cancel=cancel,
             )
         except CommandFailed as error:
-            raise explain(image.name, image.dockerfile, error) from error
+            raise explain_failure(image.name, image.dockerfile, error) from error
 
     @property
     def _labelled(self) -> dict[str, str]:
@@ -218,3 +236,58 @@ class Images:
         write_private(file, build_secrets.script(self.environ, home, ca=ca is not None))
         secrets = ["--secret", f"id=mirrors,src={file}"]
         return [*secrets, "--secret", f"id=ca,src={ca}"] if ca else secrets
+
+
+def explain_failure(name: str, dockerfile: str, error: CommandFailed) -> HabariError:
+    """Return the error that a person can act on, made from what `docker buildx build` printed."""
+    lines = error.output.splitlines()
+    if DISK_FULL.search(error.output):
+        return HabariError(
+            f"Docker's disk: full while building the image {name}, room for it was expected.",
+            "habari-local image prune",
+            details=failed_output(lines),
+        )
+    place = next((found[1] for line in reversed(lines) if (found := FAILED_LINE.match(line))), "")
+    where = f"{dockerfile}:{place}" if place else dockerfile
+    step = next((found[1] for line in lines if (found := FAILED_STEP.match(line))), "")
+    what = f" in `{step.rstrip(' ;' + chr(92))}`" if step else ""
+    reason = _reason(lines, error.returncode)
+    return HabariError(
+        f"{where} (image {name}): {reason}{what}, a build without error was expected.",
+        _hint(name, error.output, lines),
+        details=failed_output(lines),
+    )
+
+
+def _hint(name: str, output: str, lines: Sequence[str]) -> str:
+    """Return the way round a registry, what to look at in the network, or the command again."""
+    again = f"habari-local image build {name}"
+    if REGISTRY_FAILED.search(output):
+        return WITHOUT
+    failed = NETWORK.search("\n".join(failed_output(lines)))
+    return network_hint(environment(), f"repeat: {again}") if failed else again
+
+
+def failed_output(lines: Sequence[str]) -> list[str]:
+    """Return the last lines that the failed step printed, else the last lines of all."""
+    failed = next((found[1] for line in lines if (found := STEP_FAILED.match(line))), "")
+    spoken = [
+        found[2]
+        for line in lines
+        if (found := STEP_OUTPUT.match(line)) and found[1] == failed and found[2]
+    ]
+    return (spoken or [line for line in lines if line.strip()])[-TAIL:]
+
+
+def without_step_numbers(line: str) -> str:
+    """Return a line of progress without BuildKit's numbers."""
+    return STEP_NUMBERS.sub("", line).strip()
+
+
+def _reason(lines: Sequence[str], code: int) -> str:
+    said = next((found[2] for line in lines if (found := STEP_FAILED.match(line))), "")
+    exit_code = re.search(r"exit code: (\d+)", said)
+    if exit_code:
+        return f"exit code {exit_code[1]}"
+    last = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
+    return (said or last.removeprefix("ERROR: ") or f"exit code {code}")[:400]

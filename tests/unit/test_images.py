@@ -14,7 +14,7 @@ from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.core.paths import Checkout
 from habari_local.drivers.cluster_tools import VERSIONS
 from habari_local.drivers.docker import images as docker_images
-from habari_local.images import build, build_errors, build_secrets, catalogue, content_hash
+from habari_local.images import build, build_secrets, catalogue, content_hash
 from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, Source
 
@@ -228,7 +228,7 @@ ERROR: failed to solve: process "/bin/sh -c set -eu; pip install x" did not comp
 
 
 def test_a_failed_build_names_the_line_and_gives_the_steps_last_words() -> None:
-    error = build_errors.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, BROKEN))
+    error = build.explain_failure("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, BROKEN))
     assert error.message.startswith("hub/Dockerfile:7 (image hub): exit code 1 in `RUN --mount")
     assert error.hint == "habari-local image build hub"
     assert error.details == ("Collecting x", "ERROR: No matching distribution found for x")
@@ -236,20 +236,20 @@ def test_a_failed_build_names_the_line_and_gives_the_steps_last_words() -> None:
 
 def test_a_failed_build_gives_twenty_lines_at_most() -> None:
     spoken = "".join(f"#8 1.{n} line {n}\n" for n in range(100))
-    error = build_errors.explain("hub", "D", CommandFailed(["docker"], 1, spoken + BROKEN))
+    error = build.explain_failure("hub", "D", CommandFailed(["docker"], 1, spoken + BROKEN))
     assert len(error.details) == 20
     assert error.details[-1].endswith("for x")
 
 
 def test_a_build_that_never_began_says_what_docker_said() -> None:
     said = 'ERROR: failed to solve: image "nowhere/x:1": not found\n'
-    error = build_errors.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
+    error = build.explain_failure("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
     assert 'failed to solve: image "nowhere/x:1": not found' in error.message
 
 
 def test_a_base_that_no_registry_gave_leads_to_packages() -> None:
     said = "ERROR: failed to solve: docker.io/library/x:1: failed to resolve source metadata for"
-    error = build_errors.explain(
+    error = build.explain_failure(
         "base", "D", CommandFailed(["docker"], 1, f"{said} x: dial tcp: no")
     )
     assert error.hint == "habari-local config set HABARI_IMAGES packages"
@@ -257,14 +257,14 @@ def test_a_base_that_no_registry_gave_leads_to_packages() -> None:
 
 def test_a_full_disk_is_named_as_such() -> None:
     said = "#8 2.0 write /opt/x: no space left on device\n#8 ERROR: process: exit code: 1\n"
-    error = build_errors.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
+    error = build.explain_failure("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, said))
     assert error.message.startswith("Docker's disk: full while building the image hub")
     assert error.hint == "habari-local image prune"
 
 
 def test_progress_is_shown_without_buildkits_numbers() -> None:
-    assert build_errors.shown("#8 22.64 Collecting x") == "Collecting x"
-    assert build_errors.shown("#8 [build 3/3] RUN x") == "[build 3/3] RUN x"
+    assert build.without_step_numbers("#8 22.64 Collecting x") == "Collecting x"
+    assert build.without_step_numbers("#8 [build 3/3] RUN x") == "[build 3/3] RUN x"
 
 
 def test_mirrors_are_quoted_and_the_environment_goes_before_files(tmp_path: Path) -> None:

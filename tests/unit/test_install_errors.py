@@ -14,7 +14,7 @@ from habari_local.cli import main
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers import uv
 from habari_local.drivers.install_errors import cause
-from habari_local.images import build_errors
+from habari_local.images import build
 
 PINNED = f"six==1.17.0 \\\n    --hash=sha256:{'0' * 64}\n"
 
@@ -104,7 +104,7 @@ def test_what_is_not_known_has_no_cause() -> None:
 )
 def test_a_build_names_the_network_where_it_failed(said: str, hint: str) -> None:
     output = f"{said}#8 ERROR: process did not complete successfully: exit code: 100\n"
-    error = build_errors.explain("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, output))
+    error = build.explain_failure("hub", "hub/Dockerfile", CommandFailed(["docker"], 1, output))
     assert error.hint.startswith(hint)
 
 
