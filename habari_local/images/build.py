@@ -27,7 +27,7 @@ from habari_local.drivers.docker.images import WITHOUT
 from habari_local.drivers.install_errors import NETWORK, network_hint
 from habari_local.images import build_secrets, content_hash
 from habari_local.images.catalogue import Catalogue, Image, load, through, with_bases
-from habari_local.images.chart_images import chart_images
+from habari_local.images.upstream import chart_images
 
 Say = Callable[[str], None]
 THERE = "already there"  # what a task returns that had nothing to do, as every step of a mode does

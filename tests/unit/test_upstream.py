@@ -18,7 +18,7 @@ from habari_local.helm_values.chart_source import VERSION
 from habari_local.images import space
 from habari_local.images.build import Images
 from habari_local.images.catalogue import load
-from habari_local.images.chart_images import chart_images
+from habari_local.images.upstream import chart_images
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = tomllib.loads((ROOT / "images" / "upstream.toml").read_text(encoding="utf-8"))
