@@ -1,11 +1,13 @@
-"""Log files: their last lines, and what comes after."""
+"""Logs: the last lines of files and what comes after, and several logs as one."""
 
 from __future__ import annotations
 
+import queue
 import re
+import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +63,34 @@ def not_before(lines: Iterable[str], since: float | None) -> Iterator[str]:
             yield line
 
 
+def merge(logs: Sequence[tuple[str, Iterator[str]]], *, follow: bool) -> Iterator[str]:
+    """Yield the lines of several logs, each with its log's name before it.
+
+    One log after the other; with `follow` as lines come, until all logs end.
+    """
+    width = max((len(name) for name, _ in logs), default=0)
+    if not follow:
+        for name, rows in logs:
+            for line in rows:
+                yield f"{name:<{width}} | {line}"
+        return
+    merged: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read(name: str, rows: Iterator[str]) -> None:
+        for line in rows:
+            merged.put(f"{name:<{width}} | {line}")
+        merged.put(None)
+
+    for log in logs:
+        threading.Thread(target=read, args=log, daemon=True).start()
+    left = len(logs)
+    while left:
+        row = merged.get()
+        left -= row is None
+        if row is not None:
+            yield row
+
+
 def lines(
     paths: Mapping[str, Path], *, last: int, follow: bool, since: float | None = None
 ) -> Iterator[str]:
@@ -70,9 +100,8 @@ def lines(
     """
     width = max((len(name) for name in paths), default=0)
     seen = {name: path.stat().st_size if path.is_file() else 0 for name, path in paths.items()}
-    for name, path in paths.items():
-        for line in not_before(last_lines(path, last), since):
-            yield f"{name:<{width}} | {line}"
+    there = ((name, not_before(last_lines(path, last), since)) for name, path in paths.items())
+    yield from merge(list(there), follow=False)
     while follow:
         for name, path in paths.items():
             size = path.stat().st_size if path.is_file() else 0

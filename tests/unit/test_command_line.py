@@ -252,3 +252,11 @@ def test_lines_without_a_time_are_as_old_as_the_one_before() -> None:
     since = datetime(2026, 11, 30, 10, 30, tzinfo=UTC).timestamp()
     assert list(log_files.not_before([old, " a", new, " b"], since)) == [new, " b"]
     assert list(log_files.not_before([old, " a"], None)) == [old, " a"]
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_several_logs_are_one_with_their_names_before_each_line(follow: bool) -> None:
+    logs = [("hub", iter(["up"])), ("proxy", iter(["a", "b"]))]
+    merged = list(log_files.merge(logs, follow=follow))
+    assert sorted(merged) == ["hub   | up", "proxy | a", "proxy | b"]
+    assert list(log_files.merge([], follow=follow)) == []

@@ -9,6 +9,7 @@ from contextlib import suppress
 from habari_local.core.errors import USAGE, HabariError, NotRunning
 from habari_local.diagnosis.kubernetes_requirements import TOOLS
 from habari_local.diagnosis.requirements import PYTHON, Finding, Requirement
+from habari_local.drivers import log_files
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.drivers.kubernetes.readiness import PodWatch
 from habari_local.helm_values import upgrade_plan as plans
@@ -235,12 +236,8 @@ class ClusterMode(VolumeBackup):
             if each.component in wanted or (each.user and (not services or each.user in services))
         ]
         titles = {each.name: each.title for each in found}
-        if follow:
-            yield from status_and_logs.merged(
-                status_and_logs.readers(cluster, namespace, titles, lines, since)
-            )
-        else:
-            yield from status_and_logs.lines(cluster, namespace, titles, lines, since)
+        logs = status_and_logs.pod_logs(cluster, namespace, titles, lines, since, follow=follow)
+        yield from log_files.merge(logs, follow=follow)
 
     def data(self, ctx: Context) -> Sequence[str]:  # noqa: ARG002 (never any)
         """Return nothing: what is in a cluster is deleted by hand alone."""

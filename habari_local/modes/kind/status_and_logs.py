@@ -9,7 +9,7 @@ from habari_local.config.secrets import forget
 from habari_local.core import polling
 from habari_local.core.errors import HabariError
 from habari_local.diagnosis import hints
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind_nodes, log_files
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import remove_all
 from habari_local.drivers.kubernetes.pods import Pod
@@ -113,16 +113,14 @@ def logs(
         docker_client.containers(handles.resource_labels(ctx)) if handles.REGISTRY in named else []
     )
     titles = {each.name: _title(each) for each in pods}
-    if follow:
-        found = shared.readers(cluster, handles.NAMESPACE, titles, lines, since)
-        yield from shared.merged(
-            [*found, *((box.service, docker_client.follow(box.id, lines, since)) for box in boxes)]
-        )
-        return
-    yield from shared.lines(cluster, handles.NAMESPACE, titles, lines, since)
-    for box in boxes:
-        for line in docker_client.last_lines(box.id, lines, since):
-            yield f"{box.service} | {line}"
+
+    def read(container: str) -> Iterator[str]:
+        ask = docker_client.follow if follow else docker_client.last_lines
+        yield from ask(container, lines, since)
+
+    found = shared.pod_logs(cluster, handles.NAMESPACE, titles, lines, since, follow=follow)
+    found += [(box.service, read(box.id)) for box in boxes]
+    yield from log_files.merge(found, follow=follow)
 
 
 def _title(pod: Pod) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 from habari_local.config.secrets import forget
@@ -13,7 +11,7 @@ from habari_local.core.errors import HabariError, NotRunning, PortTaken
 from habari_local.diagnosis import hints
 from habari_local.diagnosis.docker_requirements import CONTAINERS, require_docker
 from habari_local.diagnosis.requirements import EVERY_MODE, Requirement
-from habari_local.drivers import processes
+from habari_local.drivers import log_files, processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import compose
 from habari_local.drivers.docker import images as docker_images
@@ -135,13 +133,12 @@ class ComposeMode:
             for each in docker_client.containers(self.ours(ctx))
             if each.service in wanted or (each.user and (not services or each.user in services))
         ]
-        width = max((len(each.title) for each in found), default=0)
-        if follow:
-            yield from _followed(found, width, lines, since)
-            return
-        for each in found:
-            for line in docker_client.last_lines(each.id, lines, since):
-                yield f"{each.title:<{width}} | {line}"
+
+        def read(container: str) -> Iterator[str]:
+            ask = docker_client.follow if follow else docker_client.last_lines
+            yield from ask(container, lines, since)
+
+        yield from log_files.merge([(each.title, read(each.id)) for each in found], follow=follow)
 
     def restart(self, ctx: Context, service: str) -> None:
         """Stop a service's container and start it again."""
@@ -217,25 +214,3 @@ class ComposeMode:
         (folder / "notebook.env").unlink(missing_ok=True)
         forget(ctx.checkout.root / ".habari", self.s3.key_names)
         return DownResult(names, (), volumes)
-
-
-def _followed(
-    found: Sequence[Container], width: int, lines: int, since: float | None
-) -> Iterator[str]:
-    """Yield the lines of several logs as they come, until all of them end."""
-    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-
-    def read(container: Container) -> None:
-        for line in docker_client.follow(container.id, lines, since):
-            said.put(f"{container.title:<{width}} | {line}")
-        said.put(None)
-
-    for each in found:
-        threading.Thread(target=read, args=(each,), daemon=True).start()
-    left = len(found)
-    while left:
-        line = said.get()
-        if line is None:
-            left -= 1
-        else:
-            yield line

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.platform.mode import SHELL, ServiceStatus
 
-Reader = tuple[str, Iterator[str]]  # what a log is called, and its lines as they come
+Log = tuple[str, Iterator[str]]  # what a log is called, and its lines as they come
 
 
 def service(name: str, page: str, pods: Sequence[Pod], memory: Mapping[str, int]) -> ServiceStatus:
@@ -42,30 +40,22 @@ def servers(pods: Sequence[Pod], memory: Mapping[str, int]) -> list[ServiceStatu
     ]
 
 
-def lines(
+def pod_logs(
     cluster: Cluster,
     namespace: str,
     titles: Mapping[str, str],
     count: int,
     since: float | None = None,
-) -> Iterator[str]:
-    """Yield the last lines of pods' logs (pod → what it is called), one pod after the other."""
-    width = max(map(len, titles.values()), default=0)
-    for name, title in titles.items():
-        for line in cluster.last_lines(namespace, name, count, since):
-            yield f"{title:<{width}} | {line}"
+    *,
+    follow: bool,
+) -> list[Log]:
+    """Return the last lines of pods' logs (pod → what it is called), then each new one."""
 
+    def read(pod: str) -> Iterator[str]:
+        ask = cluster.follow if follow else cluster.last_lines
+        yield from ask(namespace, pod, count, since)
 
-def readers(
-    cluster: Cluster,
-    namespace: str,
-    titles: Mapping[str, str],
-    count: int,
-    since: float | None = None,
-) -> list[Reader]:
-    """Return what follows pods' logs."""
-    follow = cluster.follow
-    return [(title, follow(namespace, pod, count, since)) for pod, title in titles.items()]
+    return [(title, read(pod)) for pod, title in titles.items()]
 
 
 def shell(
@@ -89,23 +79,3 @@ def shell(
     options = ("--stdin", *(("--tty",) if terminal else ()))
     where = (f"--namespace={namespace}", running[0].name)
     return (str(kubectl), *at, "exec", *options, *where, "--", *(command or SHELL))
-
-
-def merged(found: Sequence[Reader]) -> Iterator[str]:
-    """Yield the lines of several logs as they come, until all of them end."""
-    width = max((len(title) for title, _ in found), default=0)
-    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-
-    def read(title: str, rows: Iterator[str]) -> None:
-        for line in rows:
-            said.put(f"{title:<{width}} | {line}")
-        said.put(None)
-
-    for title, rows in found:
-        threading.Thread(target=read, args=(title, rows), daemon=True).start()
-    left = len(found)
-    while left:
-        line = said.get()
-        left -= line is None
-        if line is not None:
-            yield line
