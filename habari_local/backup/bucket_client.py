@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from habari_local.core.errors import HabariError
 from habari_local.platform.mode import Context, Mode
-from habari_local.s3.s3_client import S3Target, s3_client
+from habari_local.s3.s3_client import S3Target, s3_client, translate_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,18 +20,13 @@ def buckets(mode: Mode, ctx: Context) -> Iterator[tuple[S3Client, Mapping[str, s
     Raises:
         HabariError: S3 refused, or did not answer.
     """
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-
     s3 = mode.endpoints(ctx).s3
     key = (s3.access_key_id, s3.secret_access_key, ctx.settings.s3_backend)
     client = s3_client(S3Target(s3.endpoint_url, s3.region, *key))
     try:
-        yield client, {"lake": s3.lake_bucket, "notebooks": s3.notebooks_bucket}
-    except (ClientError, BotoCoreError, Boto3Error) as error:
-        raise HabariError(
-            f"S3 at {s3.endpoint_url or 'AWS'}: {error}; its objects were to be carried.",
-            "habari-local status",
-        ) from error
+        with translate_errors(
+            f"S3 at {s3.endpoint_url or 'AWS'}", "its objects were to be carried"
+        ):
+            yield client, {"lake": s3.lake_bucket, "notebooks": s3.notebooks_bucket}
     finally:
         client.close()

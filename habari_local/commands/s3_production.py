@@ -46,14 +46,12 @@ class _Production:
 @contextmanager
 def production(sets: list[str] | None, user: str, backend: str = "aws") -> Iterator[_Production]:
     """Give the S3 of production; what AWS refuses in there becomes a sentence."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     from habari_local.config.load import environment, load
     from habari_local.core.paths import find_checkout
     from habari_local.s3.admin_credentials import administrator
     from habari_local.s3.iam_key import Holder
     from habari_local.s3.key_file import KeyFile
-    from habari_local.s3.s3_client import Buckets, iam_client, s3_client
+    from habari_local.s3.s3_client import Buckets, iam_client, s3_client, translate_errors
 
     if backend != "aws" or not re.fullmatch(r"[A-Za-z0-9+=,@_-][A-Za-z0-9+=,.@_-]{0,63}", user):
         wrong = f"--backend {backend}: aws" if backend != "aws" else f"--user {user}: an IAM name"
@@ -65,13 +63,9 @@ def production(sets: list[str] | None, user: str, backend: str = "aws") -> Itera
     target = administrator(environment(), of.s3_endpoint_url, of.s3_region)
     buckets = Buckets(of.lake_bucket, of.notebooks_bucket)
     holder = Holder(iam_client(target), KeyFile(checkout.state / "aws" / f"{user}.env"), user)
-    try:
+    expected = "an administrator's key that may do this was expected"
+    with translate_errors("S3 of production", expected, "aws sts get-caller-identity"):
         yield _Production(s3_client(target), buckets, of.s3_region, holder)
-    except (BotoCoreError, ClientError) as error:
-        raise HabariError(
-            f"S3 of production: {error}; an administrator's key that may do this was expected.",
-            "aws sts get-caller-identity",
-        ) from error
 
 
 def bootstrap(

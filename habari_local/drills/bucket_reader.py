@@ -6,7 +6,7 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from habari_local.platform.mode import S3Endpoint
-from habari_local.s3.s3_client import S3Target, s3_client
+from habari_local.s3.s3_client import S3Target, error_code, s3_client
 
 READERS = 8  # half an hour leaves thousands of documents: one after the other takes minutes
 
@@ -28,7 +28,7 @@ class BucketReader:
         try:
             return self.client.get_object(Bucket=self.bucket, Key=name)["Body"].read()
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey"):
+            if error_code(error) in ("404", "NoSuchKey"):
                 return None
             raise
 

@@ -9,9 +9,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from habari_local.core.errors import HabariError
 from habari_local.s3 import policy, samples
-from habari_local.s3.s3_client import Buckets, S3Access, S3Target, iam_client, s3_client
+from habari_local.s3.s3_client import (
+    MISSING,
+    Buckets,
+    S3Access,
+    S3Target,
+    error_code,
+    iam_client,
+    s3_client,
+    translate_errors,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -21,7 +29,6 @@ USER, POLICY = "habari", "habari-buckets"
 # A tag of the lake, written when all is made, with the policy's digest. "The bucket is there" would
 # not do: it says nothing of user, policy and key.
 MARKER = "dev.habari.bootstrap"
-MISSING = {"404", "NoSuchBucket", "NoSuchEntity", "NoSuchTagSet", "NotFound"}
 REFUSED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 KEYS_OF_A_USER = 2  # IAM's own limit
 
@@ -40,9 +47,12 @@ def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) 
     """
     if kept and kept.state and kept.state == state_of(target, buckets, kept):
         return kept
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
+    look = "habari-local config show" if target.backend == "aws" else "habari-local logs s3"
+    with translate_errors(
+        f"S3 at {target.endpoint_url or 'AWS'}",
+        "buckets and a key were expected to be made",
+        lambda said: "df -h ." if "InsufficientStorage" in said else look,
+    ):
         s3 = s3_client(target)
         if kept and target.backend != "aws" and _is_ready(s3, target, buckets, kept):
             return _with_state(kept, target, buckets)
@@ -52,14 +62,6 @@ def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) 
         if buckets.lake in made:
             samples.put(s3, buckets.lake)
         return _with_state(_user_proved(s3, target, buckets, kept), target, buckets)
-    except (BotoCoreError, ClientError) as error:
-        where = target.endpoint_url or "AWS"
-        look = "habari-local config show" if target.backend == "aws" else "habari-local logs s3"
-        full = "InsufficientStorage" in str(error)
-        raise HabariError(
-            f"S3 at {where}: {error}; buckets and a key were expected to be made.",
-            "df -h ." if full else look,
-        ) from error
 
 
 def state_of(target: S3Target, buckets: Buckets, access: S3Access) -> str:
@@ -183,8 +185,3 @@ def _make_user(iam: IAMClient) -> None:
     except ClientError as error:
         if error_code(error) != "EntityAlreadyExists":
             raise
-
-
-def error_code(error: Any) -> str:
-    """Return the code that S3 or IAM gave with an error."""
-    return str(error.response.get("Error", {}).get("Code", ""))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from habari_local.core.errors import USAGE, HabariError
-from habari_local.s3.s3_client import Buckets
+from habari_local.s3.s3_client import NO_OBJECT, Buckets, error_code, translate_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,7 +54,7 @@ def parse(path: str, buckets: Buckets) -> S3Path | None:
 def listing(s3: S3Client, place: S3Path, *, deep: bool = False) -> Iterator[Entry]:
     """Yield what is under a place: one level, or with `deep` all objects."""
     pages = s3.get_paginator("list_objects_v2")
-    with translate_errors(place):
+    with _about(place):
         for page in pages.paginate(
             Bucket=place.bucket, Prefix=place.key, Delimiter="" if deep else "/"
         ):
@@ -67,7 +67,7 @@ def listing(s3: S3Client, place: S3Path, *, deep: bool = False) -> Iterator[Entr
 
 def read(s3: S3Client, place: S3Path) -> Iterator[bytes]:
     """Yield an object's bytes, a mebibyte at a time."""
-    with translate_errors(place):
+    with _about(place):
         body = s3.get_object(Bucket=place.bucket, Key=place.key)["Body"]
         yield from body.iter_chunks(CHUNK)
 
@@ -90,10 +90,10 @@ def copy(s3: S3Client, source: str, target: str, buckets: Buckets) -> str:
             )
         path = Path(target)
         path = path / name if path.is_dir() else path
-        with translate_errors(from_):
+        with _about(from_):
             s3.download_file(from_.bucket, from_.key, str(path))
         return str(path)
-    with translate_errors(to):
+    with _about(to):
         if from_ is None:
             if not Path(source).is_file():
                 raise HabariError(f"{source}: no such file.", "ls -l", USAGE)
@@ -104,21 +104,21 @@ def copy(s3: S3Client, source: str, target: str, buckets: Buckets) -> str:
 
 
 @contextmanager
-def translate_errors(place: S3Path) -> Iterator[None]:
+def _about(place: S3Path) -> Iterator[None]:
     """Turn what S3 answers into a sentence about `place`."""
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code in ("404", "NoSuchKey", "NoSuchBucket"):
-            parent = place.shown.rpartition("/")[0]
+    with translate_errors(place.shown):
+        try:
+            yield
+        except ClientError as error:
+            code = error_code(error)
+            if code in NO_OBJECT:
+                parent = place.shown.rpartition("/")[0]
+                raise HabariError(
+                    f"{place.shown}: not there, an object was expected.",
+                    f"habari-local s3 ls {parent}/",
+                ) from error
             raise HabariError(
-                f"{place.shown}: not there, an object was expected.",
-                f"habari-local s3 ls {parent}/",
+                f"{place.shown}: S3 answered {code}.", "habari-local status"
             ) from error
-        raise HabariError(f"{place.shown}: S3 answered {code}.", "habari-local status") from error
-    except (BotoCoreError, Boto3Error) as error:
-        raise HabariError(f"{place.shown}: {error}.", "habari-local status") from error

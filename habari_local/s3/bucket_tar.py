@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from habari_local.core.errors import HabariError
-from habari_local.s3.bootstrap import MISSING, error_code
+from habari_local.s3.s3_client import NO_OBJECT, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,7 +54,7 @@ def _add(s3: S3Client, bucket: str, key: str, tar: tarfile.TarFile, number: int)
     try:
         found: Any = s3.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error_code(error) in (*MISSING, "NoSuchKey"):
+        if error_code(error) in NO_OBJECT:
             return 0
         raise
     info = tarfile.TarInfo(f"{number:08}")
@@ -110,7 +110,7 @@ def _seen(s3: S3Client, bucket: str, tar: tarfile.TarFile, one: StoredObject) ->
     try:
         there = s3.head_object(Bucket=bucket, Key=one.key)
     except ClientError as error:
-        if error_code(error) in (*MISSING, "NoSuchKey"):
+        if error_code(error) in NO_OBJECT:
             return ""
         raise
     if there["ContentLength"] != one.size:

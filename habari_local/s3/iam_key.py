@@ -11,10 +11,10 @@ from urllib.parse import unquote
 
 from habari_local.core.errors import HabariError
 from habari_local.s3 import policy
-from habari_local.s3.bootstrap import KEYS_OF_A_USER, MISSING, POLICY, USER, error_code
+from habari_local.s3.bootstrap import KEYS_OF_A_USER, POLICY, USER
 from habari_local.s3.key_file import Kept, KeyFile, Making
 from habari_local.s3.production_buckets import Difference
-from habari_local.s3.s3_client import Buckets, S3Access
+from habari_local.s3.s3_client import MISSING, Buckets, S3Access, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from habari_local.core.errors import HabariError
-from habari_local.s3.s3_client import Buckets
+from habari_local.s3.s3_client import Buckets, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -72,7 +72,7 @@ def check(user: S3Client, buckets: Buckets) -> None:
         user.head_bucket(Bucket=third)
         answer = "200"
     except ClientError as error:
-        answer = str(error.response.get("Error", {}).get("Code", ""))
+        answer = error_code(error)
     if answer != "403":
         raise HabariError(
             f"Policy of the key: a third bucket was answered {answer}, 403 was expected.",

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from habari_local.core.errors import HabariError
-from habari_local.s3.bootstrap import MISSING, error_code
-from habari_local.s3.s3_client import Buckets
+from habari_local.s3.s3_client import MISSING, Buckets, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -1,13 +1,21 @@
-"""What identifies an S3 and its buckets, and the client that talks to it."""
+"""What identifies an S3 and its buckets, the client that talks to it, and what its errors mean."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from habari_local.core.errors import HabariError
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
+
+# Codes of what is not there: a bucket, a user, a key's tags; and of an object, too.
+MISSING = {"404", "NoSuchBucket", "NoSuchEntity", "NoSuchTagSet", "NotFound"}
+NO_OBJECT = MISSING | {"NoSuchKey"}
 
 
 @dataclass(frozen=True)
@@ -84,3 +92,23 @@ def _config(target: S3Target) -> Any:
         s3={"addressing_style": "path"} if own else {},
         proxies={} if target.backend != "aws" else None,
     )
+
+
+def error_code(error: Any) -> str:
+    """Return the code that S3 or IAM gave with an error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def translate_errors(
+    what: str, expected: str = "", hint: str | Callable[[str], str] = "habari-local status"
+) -> Iterator[None]:
+    """Turn what boto3 raises into a sentence; `hint` may be made from what was said."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, Boto3Error, ClientError) as error:
+        command = hint if isinstance(hint, str) else hint(str(error))
+        raise HabariError(f"{what}: {error}{expected and f'; {expected}'}.", command) from error

@@ -7,6 +7,8 @@ import io
 import random
 from typing import TYPE_CHECKING
 
+from habari_local.s3.s3_client import error_code
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -40,5 +42,5 @@ def put(s3: S3Client, lake: str) -> None:
             Bucket=lake, Key=KEY, Body=rainfall(), ContentType="text/csv", IfNoneMatch="*"
         )
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "PreconditionFailed":
+        if error_code(error) != "PreconditionFailed":
             raise
