@@ -66,13 +66,24 @@ def actionlint(session: nox.Session) -> None:
     session.run(str(program), "-shellcheck=", "-pyflakes=", external=True)
 
 
+def dead_code(session: nox.Session) -> None:
+    """Fail where vulture finds code that nothing uses."""
+    vulture = str(Path(sys.executable).with_name("vulture"))
+    found = session.run(vulture, external=True, silent=True, success_codes=[0, 3])
+    # An attribute that is only set is a trait of JupyterHub or another library's.
+    dead = [line for line in str(found or "").splitlines() if ": unused attribute" not in line]
+    if dead:
+        session.error("\n".join(["Nothing uses:", *dead]))
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, types, layers, conventions, and the workflows."""
+    """Style, types, layers, dead code, conventions, and the workflows."""
     python(session, "ruff", "check")
     python(session, "ruff", "format", "--check")
     python(session, "mypy")
     session.run(str(Path(sys.executable).with_name("lint-imports")), "--no-logo", external=True)
+    dead_code(session)
     zizmor = str(Path(sys.executable).with_name("zizmor"))
     options = ("--offline", "--quiet", "--no-progress", "--min-severity=medium")
     session.run(zizmor, *options, ".github", external=True)

@@ -226,7 +226,7 @@ def _s3(target: Target) -> CheckResult:
 
 KUBECTL = "habari-local kubectl --"
 NODES, CLAIMS = f"{KUBECTL} describe nodes", f"{KUBECTL} describe persistentvolumeclaims"
-STATUS, UP = "habari-local status", "habari-local up"
+UP = "habari-local up"
 CHECKS = (
     Check("settings", "settings that can be used", "habari-local config show", _settings),
     Check("machine", "free ports, room on the disk, the mode's programs", UP, _machine),

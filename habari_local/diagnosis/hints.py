@@ -47,15 +47,6 @@ def another_port(settings: Settings, variable: str, environ: Mapping[str, str]) 
     return "habari-local status"
 
 
-def another_offset(settings: Settings, environ: Mapping[str, str]) -> str:
-    """Return the command that moves all ports: what a second checkout wants."""
-    ports = [getattr(settings, each) for each in Settings.model_fields if each.endswith("_port")]
-    for offset in range(settings.port_offset + STEP, 10_000, STEP):
-        if max(ports) + offset < 65536 and all(_free(port + offset) for port in ports):
-            return setting("HABARI_PORT_OFFSET", str(offset), environ)
-    return "habari-local status"
-
-
 def _free(port: int) -> bool:
     try:
         socket.create_server(("127.0.0.1", port)).close()

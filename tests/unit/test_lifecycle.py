@@ -30,7 +30,6 @@ class Sketch:
 
     def __init__(self, steps: list[Step]) -> None:
         self.made = steps
-        self.downs = 0
 
     def requirements(self) -> tuple[()]:
         return ()
@@ -45,7 +44,6 @@ class Sketch:
         return ()
 
     def down(self, ctx: Context, *, wipe: bool) -> DownResult:
-        self.downs += 1
         return DownResult((), ())
 
 

@@ -90,12 +90,6 @@ def habari_images() -> list[LocalImage]:
     ]
 
 
-def names_by_id() -> dict[str, tuple[str, ...]]:
-    """Return the tags of every image, ours or not, by the image's id."""
-    with translate_errors():
-        return {each["Id"]: tuple(each["RepoTags"] or ()) for each in docker_client.api().images()}
-
-
 def import_tar(tar: Path, reference: str, changes: Sequence[str]) -> None:
     """Make a file system, packed as `tar`, the image `reference`; `changes` as in a Dockerfile."""
     repository, _, tag = reference.partition(":")

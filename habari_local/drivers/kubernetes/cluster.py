@@ -87,17 +87,6 @@ class Cluster:
         ask = self.api.list_namespace
         return self.attempt(lambda: ask(limit=1, _request_timeout=SECONDS)) is not None
 
-    def node_ready(self) -> bool:
-        """Whether every node is ready for pods."""
-        found = self.attempt(lambda: self.api.list_node(_request_timeout=SECONDS).items) or ()
-        ready = [
-            condition.status == "True"
-            for node in found
-            for condition in node.status.conditions or ()
-            if condition.type == "Ready"
-        ]
-        return bool(ready) and all(ready)
-
     def attempt(self, ask: Any) -> Any:
         """Return what the API server answers to `ask()`, None where it doesn't or refuses."""
         from kubernetes.client.exceptions import ApiException

@@ -14,8 +14,6 @@ from habari_local.platform.compose.steps import Bringup, again, containers, fold
 from habari_local.platform.mode import Address, Context, Endpoints, Step
 from habari_local.platform.s3_setup import S3Setup
 
-PERSON = "jovyan"  # the account in Jupyter's images
-
 
 class NohubMode(ComposeMode):
     """A notebook server without a hub, and S3; see the list in `steps`."""
