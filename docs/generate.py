@@ -1,4 +1,4 @@
-"""Generates docs/reference/cli.md and the list of decisions; `nox -s dist` runs it.
+"""Generates docs/reference/cli.md, the list of decisions and the site's menu, for `nox -s dist`.
 
 python docs/generate.py
 """
@@ -18,6 +18,15 @@ DOCS = Path(__file__).parent
 CLI = DOCS / "reference" / "cli.md"
 DECISIONS = DOCS / "adr" / "0001-record-decisions.md"
 BEGIN, END = "<!-- decisions: written by `nox -s dist` -->\n", "<!-- decisions end -->\n"
+SITE = DOCS.parent / "zensical.toml"
+MENU_BEGIN, MENU_END = "# menu: written by `nox -s dist`\n", "# menu end\n"
+MENU = {
+    "Tutorial": "tutorial",
+    "How to": "how-to",
+    "Reference": "reference",
+    "Explanation": "explanation",
+    "Decisions": "adr",
+}
 HEAD = """\
 # Command line
 
@@ -96,7 +105,19 @@ def decisions() -> str:
     return "".join([before, BEGIN, "\n", *links, "\n", END, after])
 
 
+def site() -> str:
+    """Return the site's configuration, with all pages in its menu between two markers."""
+    before, _, rest = SITE.read_text(encoding="utf-8").partition(MENU_BEGIN)
+    lines = ["nav = [\n", '    "README.md",\n']
+    for title, folder in MENU.items():
+        found = (DOCS / folder).glob("*.md")
+        pages = sorted(found, key=lambda each: each.name if folder == "adr" else _title(each))
+        names = ", ".join(f'"{folder}/{each.name}"' for each in pages)
+        lines.append(f'    {{"{title}" = [{names}]}},\n')
+    return "".join([before, MENU_BEGIN, *lines, "]\n", MENU_END, rest.partition(MENU_END)[2]])
+
+
 if __name__ == "__main__":
-    for target, text in ((CLI, page()), (DECISIONS, decisions())):
+    for target, text in ((CLI, page()), (DECISIONS, decisions()), (SITE, site())):
         target.write_text(text, encoding="utf-8")
         sys.stdout.write(f"{target}\n")

@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -199,6 +200,21 @@ def test_the_reference_of_the_command_line_is_current() -> None:
 def test_the_list_of_decisions_is_current() -> None:
     found = (ROOT / "docs" / "adr" / "0001-record-decisions.md").read_text(encoding="utf-8")
     assert found == generator().decisions(), "the list of ADRs is stale: nox -s dist"
+
+
+def test_the_menu_of_the_site_has_every_page() -> None:
+    found = (ROOT / "zensical.toml").read_text(encoding="utf-8")
+    assert found == generator().site(), "the site's menu is stale: nox -s dist"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=identify)
+def test_lists_begin_after_a_blank_line(page: Path) -> None:
+    """The site's Markdown takes a list right below a paragraph for part of that paragraph."""
+    lines = FENCE.sub("", page.read_text(encoding="utf-8")).splitlines()
+    for before, line in pairwise(lines):
+        if re.match(r"(?:[-*]|\d+\.) ", line):
+            ends = not before.strip() or re.match(r"\s|(?:[-*]|\d+\.) |#", before)
+            assert ends, f"{line!r} follows {before!r}"
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", ".ci/run"])
