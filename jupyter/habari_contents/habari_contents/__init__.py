@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .router import HabariContentsManager
+    from .manager import HabariContentsManager
 
 __version__ = "0.1.0"
 __all__ = ["HabariContentsManager", "__version__"]
@@ -16,7 +16,7 @@ __all__ = ["HabariContentsManager", "__version__"]
 
 def __getattr__(name: str) -> Any:
     if name == "HabariContentsManager":
-        from .router import HabariContentsManager
+        from .manager import HabariContentsManager
 
         return HabariContentsManager
     raise AttributeError(name)

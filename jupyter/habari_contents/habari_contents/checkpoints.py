@@ -10,33 +10,41 @@ import asyncio
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
 from tornado.web import HTTPError
 
 from habari_contents import copy, delete, errors, models, transfer
 from habari_contents.endpoints import BucketEndpoint, DiskEndpoint
-from habari_contents.types import Condition, Stat
-
-from .folder import Folder
-from .models import CHECKPOINTS
-
-if TYPE_CHECKING:
-    from .router import HabariContentsManager
+from habari_contents.models import CHECKPOINTS
+from habari_contents.s3_folder import S3Folder
+from habari_contents.types import Condition, MoveEndpoint, Stat
 
 ID = "checkpoint"
 
 
-class RoutedCheckpoints(AsyncCheckpoints):
-    """The checkpoints of every folder; `parent` is the contents manager that routes."""
+class FolderLookup(Protocol):
+    """What the checkpoints ask of the contents manager: which folder a path is in."""
 
-    parent: HabariContentsManager
+    home: Any
+
+    def folder_of(self, path: str) -> S3Folder | None:
+        """The S3 folder that an API path is in, or None for the home."""
+
+    def require_writable(self, *paths: str) -> None:
+        """Raise 403 if one of the paths is in a folder that is set to be read only."""
+
+
+class RoutedCheckpoints(AsyncCheckpoints):
+    """The checkpoints of every folder; `parent` is the contents manager."""
+
+    parent: FolderLookup
 
     async def create_checkpoint(self, _manager: Any, path: str) -> dict[str, Any]:
         """Keep the file as it is now. Raises 404 if there is none."""
         path = path.strip("/")
-        self.parent.refuse_readonly(path)
+        self.parent.require_writable(path)
         folder = self.parent.folder_of(path)
         if folder is None:
             home = self.parent.home
@@ -54,7 +62,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
     async def restore_checkpoint(self, _manager: Any, checkpoint_id: str, path: str) -> None:
         """Put the kept version back over the file. Raises 404 without such a checkpoint."""
         path = path.strip("/")
-        self.parent.refuse_readonly(path)
+        self.parent.require_writable(path)
         await self._check(checkpoint_id, path)
         folder = self.parent.folder_of(path)
         if folder is None:
@@ -84,7 +92,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
     async def delete_checkpoint(self, checkpoint_id: str, path: str) -> None:
         """Drop the checkpoint. Raises 404 without such a one."""
         path = path.strip("/")
-        self.parent.refuse_readonly(path)
+        self.parent.require_writable(path)
         await self._check(checkpoint_id, path)
         folder = self.parent.folder_of(path)
         if folder is None:
@@ -93,7 +101,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
         key = key_of(folder, path)
         await delete.delete(folder.bucket, [Stat(key, "", 0, models.UNKNOWN_TIME)], path)
 
-    def _place(self, path: str) -> transfer.MoveEndpoint:
+    def _endpoint(self, path: str) -> MoveEndpoint:
         folder = self.parent.folder_of(path)
         if folder is None:
             return DiskEndpoint(Path(self.parent.home.checkpoints.checkpoint_path(ID, path)), path)
@@ -123,13 +131,13 @@ class RoutedCheckpoints(AsyncCheckpoints):
             # One that is at the target already belongs to a file that is gone.
             await self.delete_all_checkpoints(new_path)
             # Without a record: one whose server is killed stays beside a file that is gone.
-            await transfer.copy(self._place(old_path), self._place(new_path))
+            await transfer.copy(self._endpoint(old_path), self._endpoint(new_path))
             await self.delete_all_checkpoints(old_path)
         except HTTPError as error:
             self.log.warning("The checkpoint of %s did not follow it: %s", old_path, error)
 
 
-def key_of(folder: Folder, path: str) -> str:
+def key_of(folder: S3Folder, path: str) -> str:
     """The object key of the checkpoint of the file at an API path."""
     parent, _, name = path.rpartition("/")
     stem, extension = os.path.splitext(name)  # noqa: PTH122 - a key is no path of this machine

@@ -12,8 +12,7 @@ from pathlib import Path
 from habari_contents import copy, delete, disk, errors, multipart
 from habari_contents.bucket import Bucket
 from habari_contents.models import UNKNOWN_TIME, content_type
-from habari_contents.transfer import Item, MoveEndpoint
-from habari_contents.types import Condition, Stat
+from habari_contents.types import Condition, Item, MoveEndpoint, Stat
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tornado import web
 from habari_contents import errors, multipart
 
 if TYPE_CHECKING:
-    from .folder import Folder
+    from .s3_folder import S3Folder
 
 
 class FilesHandler(AuthenticatedFileHandler):
@@ -24,7 +24,7 @@ class FilesHandler(AuthenticatedFileHandler):
         """Answer with the file at an API path: 200, 206 for a range, 304, 404 or 416."""
         manager: Any = self.contents_manager
         path = path.strip("/")
-        folder: Folder | None = manager.folder_of(path)
+        folder: S3Folder | None = manager.folder_of(path)
         if folder is None:
             home: Any = super()
             await home.get(path, include_body=include_body)
@@ -35,7 +35,7 @@ class FilesHandler(AuthenticatedFileHandler):
         self.absolute_path = path
         await self._stream(folder, path, include_body=include_body)
 
-    async def _stream(self, folder: Folder, path: str, *, include_body: bool) -> None:
+    async def _stream(self, folder: S3Folder, path: str, *, include_body: bool) -> None:
         if not include_body:
             stat = await folder.stat(path)
             if stat is None:

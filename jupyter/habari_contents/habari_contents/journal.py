@@ -1,8 +1,7 @@
-"""Owns the journal of moves: what a server that was killed in a move left is finished or undone.
+"""The journal of moves: a file in the home for each one under way.
 
-Each move under way has a file in the home. Its server holds a lock on it, so that a file without a
-lock is of a server that is gone. While it copied, the copies are taken back (the source is whole);
-once all copies were verified, the source's remains are deleted.
+Its server holds a lock on it, so that a file without a lock is of a server that is gone; `recovery`
+then undoes or finishes the move.
 """
 
 from __future__ import annotations
@@ -12,21 +11,16 @@ import contextlib
 import fcntl
 import json
 import os
-import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from habari_contents.transfer import Item, MoveEndpoint
-
-from . import errors, transfer
-
-AGAIN_SECONDS = 3.0
+from habari_contents.types import Item, MoveEndpoint
 
 
-class Entry:
+class MoveRecord:
     """The record of one move under way."""
 
     def __init__(self, file: IO[str] | None, path: Path, facts: dict[str, Any]) -> None:
@@ -34,7 +28,7 @@ class Entry:
         self._path = path
         self._facts = facts
 
-    async def copied(self, made: Sequence[Item]) -> None:
+    async def mark_copied(self, made: Sequence[Item]) -> None:
         """All copies are there and verified: from here on the move is to be finished.
 
         Where the disk does not take that, the older line holds: of a move that is killed now, what
@@ -45,7 +39,7 @@ class Entry:
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(_write, self._file, self._facts)
 
-    def end(self) -> None:
+    def remove(self) -> None:
         """The move is done, or what is left of it was told."""
         if self._file is not None:
             self._path.unlink(missing_ok=True)
@@ -53,19 +47,16 @@ class Entry:
                 self._file.close()
 
 
-class Journal:
-    """The moves of a home's servers; `place` gives the place of an API path."""
+class MoveJournal:
+    """The records of the moves that the servers of one home make."""
 
-    def __init__(self, folder: Path, place: Callable[[str], MoveEndpoint], log: Any) -> None:
+    def __init__(self, folder: Path, log: Any) -> None:
         self._folder = folder
-        self._place = place
         self._log = log
-        self._recovery: asyncio.Task[bool] | None = None
-        self._again = 0.0
 
-    async def begin(
+    async def start(
         self, source: MoveEndpoint, target: MoveEndpoint, items: Sequence[Item]
-    ) -> Entry:
+    ) -> MoveRecord:
         """Record that the items will be copied and then deleted.
 
         A disk that takes no record stops no move: it may be full, which is why one moves.
@@ -78,73 +69,10 @@ class Journal:
         }
         path = self._folder / f"{uuid.uuid4().hex}.json"
         try:
-            return Entry(await asyncio.to_thread(_create, path, facts), path, facts)
+            return MoveRecord(await asyncio.to_thread(_create, path, facts), path, facts)
         except OSError as error:
             self._log.warning("This move has no journal: %s", error)
-            return Entry(None, path, facts)
-
-    def see_to(self) -> None:
-        """Let `recover` run beside what is asked, and again after a while until all is settled."""
-        task = self._recovery
-        if task is not None and (not task.done() or task.result()):
-            return
-        if time.monotonic() >= self._again:
-            self._recovery = asyncio.create_task(self.recover())
-
-    async def recover(self) -> bool:
-        """Finish or undo what killed servers left; False if it is to be tried again later.
-
-        Raises nothing: what went wrong is logged.
-        """
-        done = True
-        try:
-            for path in await asyncio.to_thread(lambda: sorted(self._folder.glob("*.json"))):
-                done &= await self._recover(path)
-        except OSError as error:
-            self._log.warning("The records of moves are not readable: %s", error)
-            done = False
-        self._again = time.monotonic() + AGAIN_SECONDS
-        return done
-
-    async def _recover(self, path: Path) -> bool:
-        """Settle one record, unless the server that wrote it lives."""
-        file = await asyncio.to_thread(_adopt, path)
-        if file is None:
-            return True
-        with file:
-            try:
-                return await self._settle(file, path)
-            except Exception:  # noqa: BLE001 - logged, and tried again
-                # A mistake of ours, or a disk that fails: it must not end the recovery of others.
-                self._log.exception(
-                    "A move that was broken off could not be settled and is tried again: %s", path
-                )
-                return False
-
-    async def _settle(self, file: IO[str], path: Path) -> bool:
-        try:
-            whole = [line for line in file if line.endswith("\n")]
-            facts = json.loads(whole[-1])
-            source, target = self._place(facts["source"]), self._place(facts["target"])
-            items = [Item(**item) for item in facts["items"]]
-            made = [Item(**item) for item in facts["made"] or ()]
-        except (ValueError, LookupError, TypeError) as error:
-            self._log.warning("A record of a move is not readable and left alone: %s", error)
-            return True
-        try:
-            if facts["made"] is None:
-                await transfer.undo(items, source, target)
-            else:
-                await transfer.finish(items, made, source, target)
-        except errors.ContentsError as error:
-            self._log.warning("A move that was broken off waits for S3: %s", error.log_message)
-            return False
-        word = "undone" if facts["made"] is None else "finished"
-        self._log.warning(
-            "A move that was broken off is %s: %s to %s.", word, source.path, target.path
-        )
-        path.unlink(missing_ok=True)
-        return True
+            return MoveRecord(None, path, facts)
 
 
 def _create(path: Path, facts: Mapping[str, Any]) -> IO[str]:
@@ -165,7 +93,7 @@ def _write(file: IO[str], facts: Mapping[str, Any]) -> None:
     os.fsync(file.fileno())
 
 
-def _adopt(path: Path) -> IO[str] | None:
+def lock_orphan(path: Path) -> IO[str] | None:
     """The record, locked; None if a living server has it, or ended its move just now."""
     try:
         file = path.open("r", encoding="utf-8")

@@ -8,62 +8,12 @@ source as it was, and takes back the copies that were made.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
 
+from habari_contents import errors
+from habari_contents.journal import MoveJournal
 from habari_contents.multipart import at_once
-
-from . import errors
-
-if TYPE_CHECKING:
-    from .journal import Journal
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One file or folder beneath a place.
-
-    `relative` is "" for a file that is the place itself, else begins with a slash, and ends with
-    one for a folder. `version` is what must still hold when the source is deleted.
-    """
-
-    relative: str
-    size: int
-    version: str
-
-    @property
-    def is_folder(self) -> bool:
-        """Is it a folder's marker rather than a file?"""
-        return self.relative.endswith("/")
-
-
-class MoveEndpoint(Protocol):
-    """A file or folder in the home or in a bucket, there or not yet."""
-
-    @property
-    def path(self) -> str:
-        """Its API path."""
-
-    async def stock(self) -> list[Item]:
-        """All that is here now, folders before what they hold; empty if nothing is.
-
-        Raises 400 for what cannot be carried (links, names that a disk cannot have).
-        """
-
-    async def receive(self, item: Item, source: MoveEndpoint) -> str:
-        """Make the item here from the source, create-only, and verify it; its version here.
-
-        Raises 409 if it is there.
-        """
-
-    async def discard(self, items: Sequence[Item]) -> list[Item]:
-        """Delete the items that still have their version; the others are returned."""
-
-    async def alike(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
-        """What is here and is a copy of the items of the source, with its version here.
-
-        Half a copy, under a name that only this server gives, is deleted.
-        """
+from habari_contents.types import Item, MoveEndpoint
 
 
 async def copy(source: MoveEndpoint, target: MoveEndpoint) -> None:
@@ -116,21 +66,21 @@ async def _undone(
     )
 
 
-async def move(source: MoveEndpoint, target: MoveEndpoint, journal: Journal) -> None:
+async def move(source: MoveEndpoint, target: MoveEndpoint, journal: MoveJournal) -> None:
     """Copy, and then delete the source.
 
     Raises as `copy` does, and 409 if a part of the source changed meanwhile: that part stays.
     """
     items = await _take_stock(source, target)
-    record = await journal.begin(source, target, items)
+    record = await journal.start(source, target, items)
     try:
-        await record.copied(await _copy(items, source, target))
+        await record.mark_copied(await _copy(items, source, target))
         await _delete(items, source, target)
     except errors.ContentsError:
-        record.end()
+        record.remove()
         raise
     # Whatever else ends it (the server stops, say) leaves the record, and the next server settles.
-    record.end()
+    record.remove()
 
 
 async def _delete(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> None:

@@ -1,9 +1,11 @@
-"""Owns the small facts about S3 objects that the other modules pass around."""
+"""The types that the other modules pass around: S3 objects, and what a move works on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,50 @@ class Listing:
 
     def __bool__(self) -> bool:
         return bool(self.objects or self.prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file or folder beneath a place.
+
+    `relative` is "" for a file that is the place itself, else begins with a slash, and ends with
+    one for a folder. `version` is what must still hold when the source is deleted.
+    """
+
+    relative: str
+    size: int
+    version: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Is it a folder's marker rather than a file?"""
+        return self.relative.endswith("/")
+
+
+class MoveEndpoint(Protocol):
+    """A file or folder in the home or in a bucket, there or not yet."""
+
+    @property
+    def path(self) -> str:
+        """Its API path."""
+
+    async def stock(self) -> list[Item]:
+        """All that is here now, folders before what they hold; empty if nothing is.
+
+        Raises 400 for what cannot be carried (links, names that a disk cannot have).
+        """
+
+    async def receive(self, item: Item, source: MoveEndpoint) -> str:
+        """Make the item here from the source, create-only, and verify it; its version here.
+
+        Raises 409 if it is there.
+        """
+
+    async def discard(self, items: Sequence[Item]) -> list[Item]:
+        """Delete the items that still have their version; the others are returned."""
+
+    async def alike(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
+        """What is here and is a copy of the items of the source, with its version here.
+
+        Half a copy, under a name that only this server gives, is deleted.
+        """

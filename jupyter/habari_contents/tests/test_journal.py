@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from habari_contents import journal
+from habari_contents import recovery
 from habari_contents.endpoints import DiskEndpoint
-from habari_contents.journal import Entry, Journal
+from habari_contents.journal import MoveRecord
+from habari_contents.recovery import MoveRecovery
 
 from .faults import FaultProxy
 from .servers import Jupyter
@@ -102,22 +103,22 @@ def test_move_killed_while_it_deleted_is_finished(own_proxy, s3, keys, tmp_path,
 
 def test_mistake_in_a_recovery_is_logged_and_tried_again(tmp_path, monkeypatch, caplog):
     """It ended the recovery of all moves, of all later requests, and nobody was told."""
-    monkeypatch.setattr(journal, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(recovery, "RETRY_SECONDS", 0.0)
     facts = {"source": "lake/a", "target": "lake/b", "items": [], "made": None}
     for record in ("1.json", "2.json"):
         (tmp_path / record).write_text(json.dumps(facts) + "\n")
     mistakes = [RuntimeError("mistake")]
 
-    def place(path: str) -> DiskEndpoint:
+    def endpoint(path: str) -> DiskEndpoint:
         if mistakes:
             raise mistakes.pop()
         return DiskEndpoint(tmp_path / "none", path)
 
     async def ask_until_settled() -> None:
-        moves = Journal(tmp_path, place, logging.getLogger("test"))
+        moves = MoveRecovery(tmp_path, endpoint, logging.getLogger("test"))
         async with asyncio.timeout(10):
             while list(tmp_path.glob("*.json")):
-                moves.see_to()
+                moves.schedule()
                 await asyncio.sleep(0)
 
     asyncio.run(ask_until_settled())
@@ -127,6 +128,6 @@ def test_mistake_in_a_recovery_is_logged_and_tried_again(tmp_path, monkeypatch, 
 
 def test_disk_that_takes_no_more_of_the_record_stops_no_move(tmp_path):
     with Path("/dev/full").open("w") as full:
-        entry = Entry(full, tmp_path / "none", {})
-        asyncio.run(entry.copied([]))
-        entry.end()
+        record = MoveRecord(full, tmp_path / "none", {})
+        asyncio.run(record.mark_copied([]))
+        record.remove()

@@ -118,7 +118,7 @@ def test_a_server_starts_without_aiobotocore():
     folders = '{"lake": {"bucket": "b"}}'
     code = "import habari_contents as h; h.HabariContentsManager(root_dir='.').info_string()"
     names = imported(code, HABARI_CONTENTS_FOLDERS=folders)
-    assert "habari_contents.router" in names
+    assert "habari_contents.manager" in names
     assert not {"aiobotocore", "botocore", "aiohttp", "boto3"} & names
 
 

@@ -1,31 +1,121 @@
-"""Owns the contents manager: home and S3 folders as one tree, by first path component."""
+"""The contents manager: home and S3 folders as one tree, by first path component."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from jupyter_core.paths import jupyter_data_dir
 from jupyter_core.utils import ensure_async
-from jupyter_server.services.contents.manager import copy_pat
+from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+from jupyter_server.services.contents.manager import AsyncContentsManager, copy_pat
+from traitlets import Bool, Dict, Float, Instance, Integer, Type, Unicode, default
 
+from habari_contents import errors, models, transfer
+from habari_contents.bucket import Bucket
+from habari_contents.checkpoints import RoutedCheckpoints
+from habari_contents.client import Client
 from habari_contents.endpoints import BucketEndpoint, DiskEndpoint
+from habari_contents.files import FilesHandler
+from habari_contents.journal import MoveJournal
+from habari_contents.models import Model
+from habari_contents.recovery import MoveRecovery
+from habari_contents.s3_folder import S3Folder
+from habari_contents.settings import FOLDERS_VARIABLE, Deadlines, FolderSettings, parse_folders
+from habari_contents.types import MoveEndpoint
 
-from . import errors, models, transfer
-from .configuration import ConfiguredManager
-from .journal import Journal
-from .models import Model
+# Its methods have no types; as Any they can be called from typed code.
+_AsyncContentsManager: Any = AsyncContentsManager
 
 
-class HabariContentsManager(ConfiguredManager):
+class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
     """Jupyter contents: `NAME/…` is in the S3 folder NAME, all else is in the home.
 
     Starting needs no S3 and asks none. A folder of the home with the name of an S3 folder is
     hidden by it, which is logged.
     """
 
+    folders = Dict(config=True, help="S3 folders: {name: {'bucket': …, 'prefix': …}}.")
+    look_seconds = Float(4.0, config=True, help="Deadline of a look at one object.")
+    listing_seconds = Float(15.0, config=True, help="Deadline of a listing.")
+    transfer_seconds = Float(6.0, config=True, help="Deadline of a read or save, plus its size.")
+    rest_seconds = Float(3.0, config=True, help="How long a bucket that failed is left alone.")
+    max_open_bytes = Integer(256 * 1024 * 1024, config=True, help="The largest file to open.")
+    always_delete_dir = Bool(False, config=True, help="May S3 folders be deleted that are full?")
+    journal_dir = Unicode(config=True, help="Where moves under way are recorded, in the home.")
+    home: Any = Instance(AsyncLargeFileManager, help="What serves the home.")
+    checkpoints_class = Type(RoutedCheckpoints, klass=AsyncCheckpoints, config=True)
+    files_handler_class = Type(FilesHandler, config=True)
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._journal = Journal(Path(self.journal_dir), self.place, self.log)
+        deadlines = Deadlines(
+            self.look_seconds, self.listing_seconds, self.transfer_seconds, self.rest_seconds
+        )
+        self._client = Client()
+        self._folders: dict[str, S3Folder] = {}
+        for name, entry in parse_folders(self.folders).items():
+            self._folders[name] = self._folder(name, entry, deadlines)
+            if Path(self.root_dir, name).exists():
+                self.log.warning("The home's own %s/ is hidden by the S3 folder %s/.", name, name)
+        self._journal = MoveJournal(Path(self.journal_dir), self.log)
+        self._recovery = MoveRecovery(Path(self.journal_dir), self.endpoint, self.log)
+
+    def _folder(self, name: str, entry: FolderSettings, deadlines: Deadlines) -> S3Folder:
+        base = f"{entry.prefix}/" if entry.prefix else ""
+        bucket = Bucket(entry.bucket, self._client, deadlines, entry.written_with(), base)
+        return S3Folder(name, bucket, self, readonly=entry.readonly)
+
+    @default("folders")
+    def _default_folders(self) -> dict[str, Any]:
+        found = parse_folders(os.environ.get(FOLDERS_VARIABLE) or "{}")
+        return {name: asdict(folder) for name, folder in found.items()}
+
+    @default("root_dir")
+    def _default_root_dir(self) -> str:
+        return str(getattr(self.parent, "root_dir", "") or Path.cwd())
+
+    @default("journal_dir")
+    def _default_journal_dir(self) -> str:
+        return str(Path(jupyter_data_dir(), "habari_contents", "moves"))
+
+    @default("preferred_dir")
+    def _default_preferred_dir(self) -> str:
+        return str(self.home.preferred_dir)
+
+    @default("home")
+    def _default_home(self) -> AsyncLargeFileManager:
+        return AsyncLargeFileManager(
+            parent=self.parent, log=self.log, root_dir=self.root_dir, allow_hidden=self.allow_hidden
+        )
+
+    @default("files_handler_params")
+    def _default_files_handler_params(self) -> dict[str, str]:
+        return {"path": self.root_dir}
+
+    async def close(self) -> None:
+        """Close the connections to S3."""
+        await self._client.close()
+
+    def folder_of(self, path: str) -> S3Folder | None:
+        """The S3 folder that an API path is in, or None for the home."""
+        return self._folders.get(path.strip("/").partition("/")[0])
+
+    def info_string(self) -> str:
+        """What the server logs when it starts."""
+        return f"{self.home.info_string()}; S3 folders: {', '.join(self._folders) or 'none'}"
+
+    def register_pre_save_hook(self, hook: Any) -> None:
+        """Register a hook for saves everywhere; post-save hooks need a disk and are the home's."""
+        super().register_pre_save_hook(hook)
+        self.home.register_pre_save_hook(hook)
+
+    def register_post_save_hook(self, hook: Any) -> None:
+        """Register a hook for what was saved to the home's disk."""
+        self.home.register_post_save_hook(hook)
 
     async def is_hidden(self, path: str) -> bool:
         """Is a part of the path hidden? Never asks S3."""
@@ -72,7 +162,7 @@ class HabariContentsManager(ConfiguredManager):
             model: Model = await self.home.get(path, content, type, format, require_hash)
             return self._with_folders(model) if not path and content else model
         # Not at start: that asks S3 nothing.
-        self._journal.see_to()
+        self._recovery.schedule()
         model = await folder.get(path, content=bool(content), kind=type, form=format)
         self.emit(data={"action": "get", "path": path})
         return _readonly(model) if folder.readonly else model
@@ -86,7 +176,7 @@ class HabariContentsManager(ConfiguredManager):
         ]
         return root
 
-    def refuse_readonly(self, *paths: str) -> None:
+    def require_writable(self, *paths: str) -> None:
         """Raise 403 if one of the paths is in a folder that is set to be read only."""
         for path in paths:
             folder = self.folder_of(path)
@@ -100,7 +190,7 @@ class HabariContentsManager(ConfiguredManager):
         if folder is None:
             saved: Model = await self.home.save(model, path)
             return saved
-        self.refuse_readonly(path)
+        self.require_writable(path)
         saved = await folder.save(model, path)
         self.emit(data={"action": "save", "path": path})
         return saved
@@ -115,7 +205,7 @@ class HabariContentsManager(ConfiguredManager):
     async def delete_file(self, path: str) -> None:
         """Delete a file or folder of an S3 folder."""
         folder = self.folder_of(path)
-        self.refuse_readonly(path)
+        self.require_writable(path)
         if folder is None:
             await self.home.delete_file(path)
         else:
@@ -127,12 +217,12 @@ class HabariContentsManager(ConfiguredManager):
         if old == new:
             return
         self._refuse_roots(old, new)
-        self.refuse_readonly(old, new)
+        self.require_writable(old, new)
         if self.folder_of(old) is None and self.folder_of(new) is None:
             await self.home.rename_file(old, new)
             return
         await self._refuse_beneath_file(new)
-        await transfer.move(self.place(old), self.place(new), self._journal)
+        await transfer.move(self.endpoint(old), self.endpoint(new), self._journal)
         source, target = self.folder_of(old), self.folder_of(new)
         if target is not None:
             target.served.forget(new)
@@ -153,8 +243,8 @@ class HabariContentsManager(ConfiguredManager):
         if folder is not None:
             await folder.refuse_beneath_file(path)
 
-    def place(self, path: str) -> transfer.MoveEndpoint:
-        """Where an API path is, for a transfer."""
+    def endpoint(self, path: str) -> MoveEndpoint:
+        """The file or folder at an API path, as a transfer takes it."""
         folder = self.folder_of(path)
         if folder is None:
             return DiskEndpoint(Path(self.home._get_os_path(path)), path)
@@ -168,7 +258,7 @@ class HabariContentsManager(ConfiguredManager):
             model: Model = await self.home.copy(source, target)
             return model
         self._refuse_roots(source, f"{target}/")
-        self.refuse_readonly(target)
+        self.require_writable(target)
         if await self.dir_exists(target):
             name = copy_pat.sub(".", source.rpartition("/")[2])
             target = f"{target}/{await self.increment_filename(name, target, insert='-Copy')}"
@@ -176,7 +266,7 @@ class HabariContentsManager(ConfiguredManager):
             # As on a disk: the folder that a folder is copied into is made.
             target = f"{target}/{source.rpartition('/')[2]}"
         await self._refuse_beneath_file(target)
-        await transfer.copy(self.place(source), self.place(target.strip("/")))
+        await transfer.copy(self.endpoint(source), self.endpoint(target.strip("/")))
         self.emit(data={"action": "copy", "path": target.strip("/"), "source_path": source})
         return await self.get(target, content=False)
 
