@@ -1,4 +1,4 @@
-"""Owns what the gate asks of a backend: answer a call, and give and take its state by entity."""
+"""The interface of a backend: it handles requests, and gives and takes its state by entity."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from habari_s3.responses import Response
 
 
 class Backend(Protocol):
-    """moto or LocalStack; the gate calls it from one thread at a time."""
+    """moto or LocalStack; the app calls it from one thread at a time."""
 
     name: str
 
     @property
-    def iam(self) -> Keys:
+    def iam(self) -> AccessControl:
         """Who may do what."""
 
-    def call(self, environ: dict[str, Any], service: str, body: bytes) -> Response:
+    def handle_request(self, environ: dict[str, Any], service: str, body: bytes) -> Response:
         """Return the answer to a request; memory is changed, the disk is not."""
 
     def read(self, entity: Entity) -> Snapshot | None:
@@ -28,13 +28,13 @@ class Backend(Protocol):
         """Make memory hold `snapshot` of an entity, or nothing of it."""
 
 
-class Keys(Protocol):
+class AccessControl(Protocol):
     """Who may do what; its state is one of the backend's entities."""
 
     def secret(self, key_id: str, headers: Mapping[str, str]) -> str | None:
         """Return the secret of an access key, None if there is no such key."""
 
     def permits(
-        self, key_id: str, headers: Mapping[str, str], needs: Iterable[tuple[str, str]]
+        self, key_id: str, headers: Mapping[str, str], permissions: Iterable[tuple[str, str]]
     ) -> bool:
         """Whether the policies of a key's owner allow all (action, resource)."""

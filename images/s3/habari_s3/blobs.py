@@ -1,4 +1,4 @@
-"""Owns objects' bodies: written once, never changed, read when asked for, checked when first read.
+"""Objects' bodies: written once, never changed, read when asked for, checked when first read.
 
 A small body is a row of the journal's database, so that a save of a notebook costs one fsync, not
 three; a larger one is a file of its own, fsynced before the row that refers to it.
@@ -98,10 +98,10 @@ class BlobStore:
 
 
 class StoredBlob:
-    """A body, with as much of a file's face as moto asks of an object's buffer."""
+    """A body, with as much of a file's interface as moto needs of an object's buffer."""
 
-    def __init__(self, bodies: BlobStore, id_: str, size: int, checksum: str) -> None:
-        self.bodies = bodies
+    def __init__(self, store: BlobStore, id_: str, size: int, checksum: str) -> None:
+        self.store = store
         self.id = id_
         self.size = size
         self.checksum = checksum
@@ -117,7 +117,7 @@ class StoredBlob:
         """Return the next `size` bytes, or all that are left.
 
         Raises:
-            DamagedBody: the body is not what was written.
+            DamagedBlob: the body is not what was written.
         """
         data = self.load()
         end = len(data) if size < 0 else self._position + size
@@ -129,9 +129,9 @@ class StoredBlob:
         """Return all bytes; they are compared with the checksum when read for the first time.
 
         Raises:
-            DamagedBody: the body is not what was written.
+            DamagedBlob: the body is not what was written.
         """
-        data = self.bodies.load(self.id, self.size)
+        data = self.store.load(self.id, self.size)
         if data is None:
             raise DamagedBlob(f"body {self.id}: gone, {self.size} bytes expected")
         if not self._checked and (len(data) != self.size or digest(data) != self.checksum):

@@ -1,4 +1,4 @@
-"""Owns the units in which state is kept: one entity is what one request can change."""
+"""The units in which state is saved: one entity is what one request can change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Entity:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What an entity is: its frozen state, and the bodies (id → bytes) that the state refers to."""
+    """An entity's serialized state, and the bodies (id → bytes) that the state refers to."""
 
     state: bytes
     bodies: dict[str, int]

@@ -1,4 +1,4 @@
-"""Owns moto's IAM, which LocalStack uses too: its state as one entity, its keys, its policies."""
+"""moto's IAM, which LocalStack uses too: its state as one entity, its keys, its policies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from moto.iam.models import AccountSummary, IAMBackend, iam_backends
 
 from habari_s3.blobs import BlobStore
 from habari_s3.entities import Snapshot
-from habari_s3.snapshot_pickle import freeze, thaw
+from habari_s3.snapshot_pickle import deserialize, serialize
 
 PARTITION = "aws"
 NOT_STATE = ("aws_managed_policies", "region_name", "account_id", "policy_arn_regex")
@@ -26,9 +26,9 @@ NOT_STATE = ("aws_managed_policies", "region_name", "account_id", "policy_arn_re
 class IamState:
     """The IAM of one account: who there is, with which keys, allowed what."""
 
-    def __init__(self, account: str, bodies: BlobStore) -> None:
+    def __init__(self, account: str, blobs: BlobStore) -> None:
         self.account = account
-        self._bodies = bodies
+        self._blobs = blobs
         self._iam: IAMBackend = iam_backends[account][PARTITION]
 
     def read(self) -> Snapshot:
@@ -36,20 +36,20 @@ class IamState:
         parts = {k: v for k, v in vars(self._iam).items() if not isinstance(v, AccountSummary)}
         for name in NOT_STATE:
             parts.pop(name, None)
-        theirs = {each.arn for each in self._iam.aws_managed_policies}
+        aws_policies = {each.arn for each in self._iam.aws_managed_policies}
         policies = self._iam.managed_policies.items()
-        parts["managed_policies"] = {k: v for k, v in policies if k not in theirs}
-        known = {id(obj): name for name, obj in self._known().items()}
-        return Snapshot(*freeze(parts, _plain, known))
+        parts["managed_policies"] = {k: v for k, v in policies if k not in aws_policies}
+        known = {id(obj): name for name, obj in self._shared_objects().items()}
+        return Snapshot(*serialize(parts, _default_reduce, known))
 
     def write(self, snapshot: Snapshot | None) -> None:
         """Make memory hold `snapshot`, or an IAM in which nobody is."""
         if snapshot is None:
             IAMBackend.__init__(self._iam, self._iam.region_name, self._iam.account_id)
             return
-        vars(self._iam).update(thaw(snapshot.state, self._bodies, self._known()))
-        theirs = {each.arn: each for each in self._iam.aws_managed_policies}
-        self._iam.managed_policies.update(theirs)
+        vars(self._iam).update(deserialize(snapshot.state, self._blobs, self._shared_objects()))
+        aws_policies = {each.arn: each for each in self._iam.aws_managed_policies}
+        self._iam.managed_policies.update(aws_policies)
 
     def secret(self, key_id: str, headers: Mapping[str, str]) -> str | None:
         """Return the secret of an access key, None if there is no such key."""
@@ -60,28 +60,28 @@ class IamState:
         return str(key.create_credentials().secret_key)
 
     def permits(
-        self, key_id: str, headers: Mapping[str, str], needs: Iterable[tuple[str, str]]
+        self, key_id: str, headers: Mapping[str, str], permissions: Iterable[tuple[str, str]]
     ) -> bool:
         """Whether the policies of a key's owner allow all (action, resource)."""
         key = create_access_key(self.account, PARTITION, key_id, dict(headers))
         policies = [IAMPolicy(policy) for policy in key.collect_policies()]
-        for action, resource in needs:
+        for action, resource in permissions:
             found = {policy.is_action_permitted(action, resource) for policy in policies}
             if PermissionResult.DENIED in found or PermissionResult.PERMITTED not in found:
                 return False
         return True
 
-    def _known(self) -> dict[str, Any]:
+    def _shared_objects(self) -> dict[str, Any]:
         policies = {each.arn: each for each in self._iam.aws_managed_policies}
         return {"iam": self._iam, **policies}
 
 
-def forget_instances() -> None:
+def disable_instance_tracking() -> None:
     """Have moto not keep every object that ever was for its dashboard, memory without end."""
     for kinds in model_data.values():
         for kind in kinds.values():
             kind.instances_tracked = deque(maxlen=0)  # type: ignore[attr-defined]
 
 
-def _plain(_obj: object) -> Any:
+def _default_reduce(_obj: object) -> Any:
     return NotImplemented

@@ -1,4 +1,4 @@
-"""Owns the data folder: a database of what is kept, files of large bodies, a lock for one owner.
+"""The data folder: a database of what is kept, files of large bodies, a lock for one owner.
 
 A save is durable when `save` returns (SQLite's write-ahead log with synchronous=FULL), atomic for
 all its entities, and takes the bodies that it replaced off the disk.
@@ -27,8 +27,8 @@ CREATE TABLE IF NOT EXISTS entity (
 """
 
 
-class Unusable(Exception):
-    """The data folder can't be used: one sentence, and one command to try."""
+class StartupError(Exception):
+    """The service can't start: one sentence, and one command to try."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -51,10 +51,10 @@ class Journal:
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._prepare(backend)
-            self.bodies = BlobStore(folder / "bodies", self._db)
+            self.blobs = BlobStore(folder / "bodies", self._db)
             self.state = self._read_state()
         except sqlite3.DatabaseError as error:
-            raise Unusable(
+            raise StartupError(
                 f"{path}: {error}, an intact journal was expected. Nothing was changed.",
                 f"cp -r {folder} {folder}.copy && sqlite3 {path} .recover",
             ) from error
@@ -73,7 +73,7 @@ class Journal:
         wanted = {"format": str(FORMAT), "backend": backend}
         kept = {**wanted, **dict(db.execute("SELECT name, value FROM about"))}
         if kept != wanted:
-            raise Unusable(
+            raise StartupError(
                 f"{self.folder}: written by {kept}, {wanted} was expected.",
                 "habari-local down --wipe",
             )
@@ -84,7 +84,7 @@ class Journal:
 
         Bodies that no entity refers to, left by a save that did not end, are deleted at the end.
         """
-        sizes = self.bodies.sizes()
+        sizes = self.blobs.sizes()
         referred: set[str] = set()
         rows = self._db.execute(
             "SELECT kind, bucket, name, state, bodies, checksum FROM entity"
@@ -105,8 +105,8 @@ class Journal:
             yield entity, snapshot
         if not self.damaged:
             unused = sizes.keys() - referred
-            self.bodies.drop_rows(unused)
-            self.bodies.drop_files(unused)
+            self.blobs.drop_rows(unused)
+            self.blobs.drop_files(unused)
 
     def get(self, entity: Entity) -> Snapshot | None:
         """Return what is kept of an entity."""
@@ -134,11 +134,11 @@ class Journal:
             old = self._commit(changes, new)
         except BaseException:
             kept = _bodies_of(self.get(entity) for entity in changes)
-            self.bodies.drop_files(new - kept)
+            self.blobs.drop_files(new - kept)
             raise
         finally:
-            self.bodies.saved()
-        self.bodies.drop_files(old - new)
+            self.blobs.saved()
+        self.blobs.drop_files(old - new)
         for entity in changes:
             self.damaged.pop(entity, None)
         if any(entity.kind in ("bucket", "iam") for entity in changes):
@@ -151,8 +151,8 @@ class Journal:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             old = {id_ for each in changes.items() for id_ in self._write(*each)}
-            self.bodies.save(new)
-            self.bodies.drop_rows(old - new)
+            self.blobs.save(new)
+            self.blobs.drop_rows(old - new)
             self._db.execute("COMMIT")
         except BaseException as error:
             if self._db.in_transaction:
@@ -205,7 +205,7 @@ def _lock(folder: Path) -> int:
     except BlockingIOError:
         owner = os.read(handle, 20).decode() or "another"
         os.close(handle)
-        raise Unusable(
+        raise StartupError(
             f"{folder}: held by process {owner}, expected to be free.", "habari-local down"
         ) from None
     os.ftruncate(handle, 0)

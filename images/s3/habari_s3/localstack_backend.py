@@ -1,4 +1,4 @@
-"""Owns LocalStack as a backend: its providers of S3, IAM and STS, called in this process.
+"""LocalStack as a backend: its providers of S3, IAM and STS, called in this process.
 
 Its own web server and its guess which service a request is for are left out: the signature names
 the service, and the guess alone costs 400 MB and ten seconds.
@@ -13,7 +13,7 @@ from typing import Any
 
 from habari_s3.blobs import BlobStore
 from habari_s3.entities import Entity, Snapshot
-from habari_s3.responses import Refused, Response
+from habari_s3.responses import Response, S3Error
 
 SENT_NAMES = "moto.preserved_header_names"
 SERVICE = "habari.service"
@@ -25,8 +25,8 @@ class LocalStackBackend:
 
     name = "localstack"
 
-    def __init__(self, bodies: BlobStore) -> None:
-        temporary = bodies.folder.parent / "temporary"
+    def __init__(self, blobs: BlobStore) -> None:
+        temporary = blobs.folder.parent / "temporary"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(mode=0o700)
         os.environ.update(
@@ -36,14 +36,14 @@ class LocalStackBackend:
             SERVICES="s3,iam,sts",
             MOTO_ACCOUNT_ID=ACCOUNT,
         )
-        from habari_s3.iam_state import IamState, forget_instances
+        from habari_s3.iam_state import IamState, disable_instance_tracking
         from habari_s3.localstack_gateway import make_application
         from habari_s3.localstack_state import S3State
 
-        self._s3 = S3State(ACCOUNT, bodies, temporary)
+        self._s3 = S3State(ACCOUNT, blobs, temporary)
         self._application = make_application(self._s3.objects, ACCOUNT)
-        self.iam = IamState(ACCOUNT, bodies)
-        forget_instances()
+        self.iam = IamState(ACCOUNT, blobs)
+        disable_instance_tracking()
 
     def read(self, entity: Entity) -> Snapshot | None:
         """Return what memory holds of an entity; see `S3State.read`."""
@@ -56,14 +56,14 @@ class LocalStackBackend:
         else:
             self._s3.write(entity, snapshot)
 
-    def call(self, environ: dict[str, Any], service: str, body: bytes) -> Response:
+    def handle_request(self, environ: dict[str, Any], service: str, body: bytes) -> Response:
         """Return LocalStack's answer to a request.
 
         Raises:
-            Refused: the request is for a service that is not served.
+            S3Error: the request is for a service that is not served.
         """
         if service not in ("s3", "iam", "sts"):
-            raise Refused(501, "NotImplemented", f"{service} is not a service of this S3.")
+            raise S3Error(501, "NotImplemented", f"{service} is not a service of this S3.")
         started: list[tuple[str, list[tuple[str, str]]]] = []
         environ = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         environ.update({SERVICE: service, "rolo.headers": _headers(environ)})

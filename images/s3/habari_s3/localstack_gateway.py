@@ -1,4 +1,4 @@
-"""Owns what is left of LocalStack's way of a request once service and caller are known."""
+"""LocalStack's request handling, without what finds out the service and the caller."""
 
 # LocalStack is in another environment than the one that types are checked in.
 # mypy: disable-error-code="import-not-found"
@@ -37,14 +37,14 @@ def make_application(objects: S3ObjectStore, account: str) -> Any:
     for service, provider in (("iam", IamProvider()), ("sts", StsProvider())):
         router.add_skeleton(Skeleton(model(service), MotoFallbackDispatcher(provider)))
 
-    def set_call(_chain: Any, context: RequestContext, _response: Any) -> None:
+    def set_service(_chain: Any, context: RequestContext, _response: Any) -> None:
         context.service = model(context.request.environ[SERVICE])
         context.protocol = determine_aws_protocol(context.request, context.service)
         context.account_id = account
 
     gateway = Gateway(
         request_handlers=[
-            set_call,
+            set_service,
             handlers.content_decoder,
             handlers.add_region_from_header,
             handlers.rewrite_region,

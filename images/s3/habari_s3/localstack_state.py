@@ -1,4 +1,4 @@
-"""Owns LocalStack's S3 as entities: what to freeze of its memory, and how to put it back.
+"""LocalStack's S3 as entities: what to save of its memory, and how to restore it.
 
 Once a body is kept, LocalStack's temporary copy of it goes; it is made again for the next read.
 """
@@ -30,12 +30,12 @@ from localstack.services.s3.utils import get_unique_key_id
 
 from habari_s3.blobs import BlobStore
 from habari_s3.entities import Entity, Snapshot
-from habari_s3.snapshot_pickle import freeze, thaw
+from habari_s3.snapshot_pickle import deserialize, serialize
 
-BODY = "habari_body"  # the attribute of an S3Object or S3Part with its StoredBody
+BODY = "habari_body"  # the attribute of an S3Object or S3Part with its StoredBlob
 
 
-class KeptObjectStore(EphemeralS3ObjectStore):  # type: ignore[misc]
+class PersistentObjectStore(EphemeralS3ObjectStore):  # type: ignore[misc]
     """LocalStack's object store, which reads what it does not hold from the kept body."""
 
     def open(
@@ -45,16 +45,16 @@ class KeptObjectStore(EphemeralS3ObjectStore):  # type: ignore[misc]
         key = self._key_from_s3_object(s3_object)
         body = getattr(s3_object, BODY, None)
         if mode == "r" and body and not self._get_object_file(bucket, key):
-            file = self._temporary(body.load(), s3_object.internal_last_modified)
+            file = self._temporary_file(body.load(), s3_object.internal_last_modified)
             self._filesystem[bucket]["keys"][key] = file
         return super().open(bucket, s3_object, mode)
 
     def add_part(self, bucket: str, upload: S3Multipart, part: S3Part) -> None:
         """Give a restored part its data."""
         data = getattr(part, BODY).load()
-        self.get_multipart(bucket, upload).parts[part.part_number] = self._temporary(data, 0)
+        self.get_multipart(bucket, upload).parts[part.part_number] = self._temporary_file(data, 0)
 
-    def _temporary(self, data: bytes, modified: int) -> LockedSpooledTemporaryFile:
+    def _temporary_file(self, data: bytes, modified: int) -> LockedSpooledTemporaryFile:
         file = LockedSpooledTemporaryFile(dir=self.root_directory, max_size=S3_MAX_FILE_SIZE_BYTES)
         file.write(data)
         file.internal_last_modified = modified
@@ -64,10 +64,10 @@ class KeptObjectStore(EphemeralS3ObjectStore):  # type: ignore[misc]
 class S3State:
     """LocalStack's S3 of the one account, entity by entity."""
 
-    def __init__(self, account: str, bodies: BlobStore, temporary: Path) -> None:
+    def __init__(self, account: str, blobs: BlobStore, temporary: Path) -> None:
         self.account = account
-        self.bodies = bodies
-        self.objects = KeptObjectStore(str(temporary))
+        self.blobs = blobs
+        self.objects = PersistentObjectStore(str(temporary))
         self._stores = s3_stores[account]
 
     def read(self, entity: Entity) -> Snapshot | None:
@@ -86,18 +86,18 @@ class S3State:
             if state is None:
                 return None
             for part in state.parts.values():
-                self._keep_part(bucket, state, part)
+                self._persist_part(bucket, state, part)
         else:
             versions = _versions(bucket, entity.name)
             if not versions:
                 return None
             for each in versions:
                 if isinstance(each, S3Object):
-                    self._keep_object(bucket, each)
+                    self._persist_object(bucket, each)
             ids = [get_unique_key_id(bucket.name, entity.name, v.version_id) for v in versions]
             tags = {id_: self._tags(bucket).get_tags(id_) for id_ in ids}
             state = {"versions": versions, "tags": tags}
-        return Snapshot(*freeze(state, _reduce))
+        return Snapshot(*serialize(state, _reduce))
 
     def write(self, entity: Entity, snapshot: Snapshot | None) -> None:
         """Make memory hold `snapshot` of an entity, or nothing of it."""
@@ -112,7 +112,7 @@ class S3State:
         if snapshot is None:
             self._store.global_bucket_map.pop(name, None)
             return
-        state = thaw(snapshot.state, self.bodies)
+        state = deserialize(snapshot.state, self.blobs)
         bucket: S3Bucket = state["bucket"]
         versioned = bucket.versioning_status is not None
         bucket.objects = VersionedKeyStore() if versioned else KeyStore()
@@ -128,17 +128,17 @@ class S3State:
         bucket.multiparts.pop(name, None)
         if snapshot is None:
             return
-        upload: S3Multipart = thaw(snapshot.state, self.bodies)
+        upload: S3Multipart = deserialize(snapshot.state, self.blobs)
         bucket.multiparts[name] = upload
         for part in upload.parts.values():
             self.objects.add_part(bucket.name, upload, part)
 
     def _write_object(self, bucket: S3Bucket, name: str, snapshot: Snapshot | None) -> None:
-        self.objects.remove(bucket.name, [v for v in _versions(bucket, name) if _has_data(v)])
+        self.objects.remove(bucket.name, [v for v in _versions(bucket, name) if _is_object(v)])
         bucket.objects._store.pop(name, None)
         if snapshot is None:
             return
-        state = thaw(snapshot.state, self.bodies)
+        state = deserialize(snapshot.state, self.blobs)
         for version in state["versions"]:
             if isinstance(bucket.objects, VersionedKeyStore):
                 version.version_id = version.version_id or "null"
@@ -148,17 +148,17 @@ class S3State:
         for id_, tags in state["tags"].items():
             self._set_tags(bucket, id_, tags)
 
-    def _keep_object(self, bucket: S3Bucket, each: S3Object) -> None:
+    def _persist_object(self, bucket: S3Bucket, each: S3Object) -> None:
         if hasattr(each, BODY):
             return
         with self.objects.open(bucket.name, each) as stored:
-            setattr(each, BODY, self.bodies.add(b"".join(stored)))
+            setattr(each, BODY, self.blobs.add(b"".join(stored)))
         self.objects.remove(bucket.name, each)
 
-    def _keep_part(self, bucket: S3Bucket, upload: S3Multipart, part: S3Part) -> None:
+    def _persist_part(self, bucket: S3Bucket, upload: S3Multipart, part: S3Part) -> None:
         if not hasattr(part, BODY):
             with self.objects.get_multipart(bucket.name, upload).open(part) as stored:
-                setattr(part, BODY, self.bodies.add(b"".join(stored)))
+                setattr(part, BODY, self.blobs.add(b"".join(stored)))
 
     @property
     def _store(self) -> Any:
@@ -183,7 +183,7 @@ def _versions(bucket: S3Bucket, key: str) -> list[Any]:
     return list(found.values()) if isinstance(bucket.objects, VersionedKeyStore) else [found]
 
 
-def _has_data(version: object) -> bool:
+def _is_object(version: object) -> bool:
     return isinstance(version, S3Object)
 
 
@@ -192,6 +192,9 @@ def _reduce(obj: Any) -> Any:
         state = {k: v for k, v in vars(obj).items() if k not in ("objects", "multiparts")}
         return _thaw_bucket, (state,)
     return NotImplemented
+
+
+# The names of the functions below are in data folders: pickles refer to them.
 
 
 def _thaw_bucket(state: dict[str, Any]) -> S3Bucket:

@@ -1,4 +1,4 @@
-"""Owns moto's S3 as entities: what to freeze of its memory, and how to put it back."""
+"""moto's S3 as entities: what to save of its memory, and how to restore it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from habari_s3.blobs import BlobStore, StoredBlob
 from habari_s3.entities import Entity, Snapshot
 from habari_s3.iam_state import PARTITION
 from habari_s3.moto_stubs import ACCOUNT
-from habari_s3.snapshot_pickle import freeze, thaw
+from habari_s3.snapshot_pickle import deserialize, serialize
 
 
 class S3State:
     """moto's S3 of the one account, entity by entity."""
 
-    def __init__(self, bodies: BlobStore) -> None:
-        self.bodies = bodies
+    def __init__(self, blobs: BlobStore) -> None:
+        self.blobs = blobs
         self.backend: S3Backend = s3_backends[ACCOUNT][PARTITION]
 
     def read(self, entity: Entity) -> Snapshot | None:
@@ -40,10 +40,10 @@ class S3State:
             return None
         if entity.kind == "bucket":
             tags = self._tags(bucket.arn)
-            return Snapshot(*freeze({"bucket": bucket, "tags": tags}, self._reduce))
+            return Snapshot(*serialize({"bucket": bucket, "tags": tags}, self._reduce))
         if entity.kind == "upload":
             upload = bucket.multiparts.get(entity.name)
-            return Snapshot(*freeze(upload, self._reduce)) if upload else None
+            return Snapshot(*serialize(upload, self._reduce)) if upload else None
         versions = bucket.keys.getlist(entity.name)
         if not versions:
             return None
@@ -52,7 +52,7 @@ class S3State:
         for key in keys:
             if key.multipart:
                 key.multipart.parts = {}  # the object has the bytes; the parts would double them
-        return Snapshot(*freeze({"versions": versions, "tags": tags_of}, self._reduce))
+        return Snapshot(*serialize({"versions": versions, "tags": tags_of}, self._reduce))
 
     def write(self, entity: Entity, snapshot: Snapshot | None) -> None:
         """Make memory hold `snapshot` of an entity, or nothing of it."""
@@ -67,7 +67,7 @@ class S3State:
         if snapshot is None:
             s3_backends.bucket_accounts.pop(name, None)
             return
-        state = thaw(snapshot.state, self.bodies)
+        state = deserialize(snapshot.state, self.blobs)
         bucket = state["bucket"]
         bucket.keys = before.keys if before else _VersionedKeyStore()
         bucket.multiparts = before.multiparts if before else MultipartDict()
@@ -79,13 +79,13 @@ class S3State:
         if snapshot is None:
             bucket.multiparts.pop(name, None)
         else:
-            bucket.multiparts[name] = thaw(snapshot.state, self.bodies)
+            bucket.multiparts[name] = deserialize(snapshot.state, self.blobs)
 
     def _write_object(self, bucket: FakeBucket, name: str, snapshot: Snapshot | None) -> None:
         dict.pop(bucket.keys, name, None)
         if snapshot is None:
             return
-        state = thaw(snapshot.state, self.bodies)
+        state = deserialize(snapshot.state, self.blobs)
         bucket.keys.setlist(name, state["versions"])
         for arn, tags in state["tags"].items():
             self._set_tags(arn, tags)
@@ -103,7 +103,7 @@ class S3State:
             _ = obj.etag  # computed when first asked for, from the buffer that goes to the disk now
             if not isinstance(obj._value_buffer, StoredBlob):
                 buffer = obj._value_buffer
-                obj._value_buffer = self.bodies.add(obj.value)  # type: ignore[assignment]
+                obj._value_buffer = self.blobs.add(obj.value)  # type: ignore[assignment]
                 buffer.close()
             state = {k: v for k, v in vars(obj).items() if k != "lock"}
             return _thaw_key, (state,)
@@ -114,6 +114,9 @@ class S3State:
             state = {k: v for k, v in vars(obj).items() if k != "key"}
             return _thaw_marker, (state, isinstance(obj.key, FakeDeleteMarker))
         return NotImplemented
+
+
+# The names of the functions below are in data folders: pickles refer to them.
 
 
 def _thaw_key(state: dict[str, Any]) -> FakeKey:

@@ -1,4 +1,4 @@
-"""Owns what the service says: answers, and refusals in the XML of S3 and of the Query protocol.
+"""Responses, and errors in the XML of S3 and of the Query protocol.
 
 Sources: Amazon S3 API Reference, "Error responses"; AWS Query protocol, `ErrorResponse`.
 """
@@ -19,17 +19,17 @@ class Response:
     body: bytes = b""
 
     @property
-    def good(self) -> bool:
+    def ok(self) -> bool:
         """Whether this acknowledges the request."""
         return 200 <= self.status < 300
 
     @property
-    def line(self) -> str:
+    def status_line(self) -> str:
         """The status as WSGI wants it."""
         return f"{self.status} {responses.get(self.status, 'Unknown')}"
 
 
-class Refused(Exception):
+class S3Error(Exception):
     """A request that is not answered as asked: HTTP status, S3 error code, one sentence."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -38,7 +38,7 @@ class Refused(Exception):
         self.code = code
         self.message = message
 
-    def answer(self, service: str) -> Response:
+    def response(self, service: str) -> Response:
         """Return the error as XML of `service` ("s3", or one of the Query protocol)."""
         error = f"<Code>{escape(self.code)}</Code><Message>{escape(self.message)}</Message>"
         if service == "s3":

@@ -1,4 +1,4 @@
-"""Owns the HTTP server: cheroot, with the names of S3's metadata headers kept as they were sent."""
+"""The HTTP server: cheroot, with the names of S3's metadata headers kept as they were sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns whether a request was signed with a key that we know: AWS Signature Version 4.
+"""AWS Signature Version 4: whether a request was signed with a key that we know.
 
 botocore makes the signature that the request should have; we compare. Version 2 is refused.
 Source: Amazon S3 API Reference, "Authenticating Requests (AWS Signature Version 4)".
@@ -19,14 +19,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
 
-from habari_s3.responses import Refused
+from habari_s3.responses import S3Error
 
 ALGORITHM = "AWS4-HMAC-SHA256"
-SKEW = timedelta(minutes=15)
+MAX_SKEW = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignatureInfo:
     """What a request says of its signature; `expires` is None for a signed header."""
 
     key_id: str
@@ -39,7 +39,7 @@ class Signed:
     payload: str
 
 
-class _Exact:
+class _SignAllHeaders:
     """Signs the headers that the client names, all of them: botocore leaves a few out."""
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
@@ -50,19 +50,19 @@ class _Exact:
         return headers
 
 
-class _S3Auth(_Exact, S3SigV4Auth):
+class _S3Auth(_SignAllHeaders, S3SigV4Auth):
     pass
 
 
-class _QueryAuth(_Exact, SigV4Auth):
+class _QueryAuth(_SignAllHeaders, SigV4Auth):
     pass
 
 
-def read(environ: Mapping[str, Any]) -> Signed:
+def parse(environ: Mapping[str, Any]) -> SignatureInfo:
     """Return what a request says of its signature.
 
     Raises:
-        Refused: it has none, or one that we can't read.
+        S3Error: it has none, or one that we can't read.
     """
     header = environ.get("HTTP_AUTHORIZATION", "")
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
@@ -79,20 +79,22 @@ def read(environ: Mapping[str, Any]) -> Signed:
             time, payload = query["X-Amz-Date"], "UNSIGNED-PAYLOAD"
             expires = int(query["X-Amz-Expires"])
         else:
-            raise Refused(403, "AccessDenied", "The request is not signed; sign it with a key.")
+            raise S3Error(403, "AccessDenied", "The request is not signed; sign it with a key.")
         if algorithm != ALGORITHM:
-            raise Refused(400, "InvalidRequest", f"Sign with {ALGORITHM} (signature_version s3v4).")
+            raise S3Error(400, "InvalidRequest", f"Sign with {ALGORITHM} (signature_version s3v4).")
         key_id, _, region, service, _ = given["Credential"].rsplit("/", 4)
         headers = tuple(given["SignedHeaders"].lower().split(";"))
-        return Signed(key_id, region, service, headers, given["Signature"], time, expires, payload)
+        return SignatureInfo(
+            key_id, region, service, headers, given["Signature"], time, expires, payload
+        )
     except (KeyError, ValueError) as error:
-        raise Refused(
+        raise S3Error(
             400, "AuthorizationHeaderMalformed", "The signature is unreadable."
         ) from error
 
 
-def check(
-    signed: Signed,
+def verify(
+    signed: SignatureInfo,
     environ: Mapping[str, Any],
     body: bytes,
     secret_of: Callable[[str], str | None],
@@ -100,40 +102,40 @@ def check(
     """Return if the request is signed as it says.
 
     Args:
-        signed: what `read` gave.
+        signed: what `parse` gave.
         environ: the WSGI environment; RAW_URI is the path and query as they were sent.
         body: the whole body as it was sent.
         secret_of: access key id → its secret, None for an unknown one.
 
     Raises:
-        Refused: unknown key, wrong signature, another body than was signed, too late, or the
+        S3Error: unknown key, wrong signature, another body than was signed, too late, or the
             clocks differ by more than 15 minutes.
     """
     _check_time(signed)
     secret = secret_of(signed.key_id)
     if secret is None:
         code = "InvalidAccessKeyId" if signed.service == "s3" else "InvalidClientTokenId"
-        raise Refused(403, code, "The access key id is not one that this S3 knows.")
+        raise S3Error(403, code, "The access key id is not one that this S3 knows.")
     if len(signed.payload) == 64 and sha256(body).hexdigest() != signed.payload:
-        raise Refused(400, "XAmzContentSHA256Mismatch", "The body is not the one that was signed.")
+        raise S3Error(400, "XAmzContentSHA256Mismatch", "The body is not the one that was signed.")
     if not hmac.compare_digest(_signature(signed, environ, body, secret), signed.signature):
-        raise Refused(403, "SignatureDoesNotMatch", "The signature is not what the key gives.")
+        raise S3Error(403, "SignatureDoesNotMatch", "The signature is not what the key gives.")
 
 
-def _check_time(signed: Signed) -> None:
+def _check_time(signed: SignatureInfo) -> None:
     try:
         at = datetime.strptime(signed.time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError as error:
-        raise Refused(403, "AccessDenied", "X-Amz-Date is not a time.") from error
+        raise S3Error(403, "AccessDenied", "X-Amz-Date is not a time.") from error
     now = datetime.now(UTC)
     if signed.expires is not None:
-        if not at - SKEW <= now <= at + timedelta(seconds=signed.expires):
-            raise Refused(403, "AccessDenied", "Request has expired")
-    elif abs(now - at) > SKEW:
-        raise Refused(403, "RequestTimeTooSkewed", "The clocks differ by more than 15 minutes.")
+        if not at - MAX_SKEW <= now <= at + timedelta(seconds=signed.expires):
+            raise S3Error(403, "AccessDenied", "Request has expired")
+    elif abs(now - at) > MAX_SKEW:
+        raise S3Error(403, "RequestTimeTooSkewed", "The clocks differ by more than 15 minutes.")
 
 
-def _signature(signed: Signed, environ: Mapping[str, Any], body: bytes, secret: str) -> str:
+def _signature(signed: SignatureInfo, environ: Mapping[str, Any], body: bytes, secret: str) -> str:
     headers = {name: _header(environ, name) for name in signed.headers}
     uri = environ["RAW_URI"]
     if signed.expires is not None:

@@ -1,4 +1,4 @@
-"""Owns how a backend's state becomes bytes and back: pickle, of listed modules' classes only.
+"""State of a backend as bytes and back: pickle, of listed modules' classes only.
 
 An attribute that a newer backend added is taken from `defaults`, so that data outlives an upgrade.
 """
@@ -28,10 +28,10 @@ BUILTINS = {"set", "frozenset", "bytearray", "complex", "slice", "range", "list"
 
 Reduce = Callable[[Any], Any]
 
-_FOUND: dict[tuple[str, str], Any] = {}  # thousands of objects are of the same few classes
+_CLASSES: dict[tuple[str, str], Any] = {}  # thousands of objects are of the same few classes
 
 
-class _Freezer(pickle.Pickler):
+class _Pickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO, reduce: Reduce, known: Mapping[int, str]) -> None:
         super().__init__(file, protocol=5)
         self.bodies: dict[str, int] = {}
@@ -54,46 +54,46 @@ class _Freezer(pickle.Pickler):
         return self._reduce(obj)
 
 
-class _Thawer(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, bodies: BlobStore, known: Mapping[str, Any]) -> None:
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, blobs: BlobStore, known: Mapping[str, Any]) -> None:
         super().__init__(file)
-        self._bodies = bodies
+        self._blobs = blobs
         self._known = known
 
     def persistent_load(self, pid: Any) -> Any:
         if pid[0] == "body":
-            return StoredBlob(self._bodies, *pid[1:])
+            return StoredBlob(self._blobs, *pid[1:])
         return self._known[pid[1]]
 
     def find_class(self, module: str, name: str) -> Any:
-        found = _FOUND.get((module, name))
+        found = _CLASSES.get((module, name))
         if found is None:
             if not module.startswith(ALLOWED) and (module != "builtins" or name not in BUILTINS):
                 raise pickle.UnpicklingError(f"{module}.{name} is not something that is kept here")
-            found = _FOUND[module, name] = super().find_class(module, name)
+            found = _CLASSES[module, name] = super().find_class(module, name)
         return found
 
 
-def freeze(
+def serialize(
     value: Any, reduce: Reduce, known: Mapping[int, str] | None = None
 ) -> tuple[bytes, dict[str, int]]:
     """Return the bytes of `value` and the bodies (id → size) in it.
 
     Args:
-        value: what to freeze.
+        value: what to serialize.
         reduce: like `Pickler.reducer_override`, for objects that need care.
         known: id of an object that both sides have → its name; it is referred to by that.
     """
     file = io.BytesIO()
-    freezer = _Freezer(file, reduce, known or {})
-    freezer.dump(value)
-    return file.getvalue(), freezer.bodies
+    pickler = _Pickler(file, reduce, known or {})
+    pickler.dump(value)
+    return file.getvalue(), pickler.bodies
 
 
-def thaw(state: bytes, bodies: BlobStore, known: Mapping[str, Any] | None = None) -> Any:
-    """Return what was frozen.
+def deserialize(state: bytes, blobs: BlobStore, known: Mapping[str, Any] | None = None) -> Any:
+    """Return what was serialized.
 
     Raises:
         pickle.UnpicklingError: the state names a class that is not listed.
     """
-    return _Thawer(io.BytesIO(state), bodies, known or {}).load()
+    return _Unpickler(io.BytesIO(state), blobs, known or {}).load()

@@ -1,4 +1,4 @@
-"""Owns the S3 service of the tests: a real process on a real folder, killed and started anew."""
+"""The S3 service of the tests: a real process on a real folder, killed and restarted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns requests that boto3 would not send, and what tests ask of clients and users."""
+"""Requests that boto3 would not send, and what tests ask of clients and users."""
 
 from __future__ import annotations
 

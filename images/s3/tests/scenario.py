@@ -1,4 +1,4 @@
-"""Owns one of everything that S3 and IAM acknowledge, and the view of it that must not change."""
+"""One of everything that S3 and IAM acknowledge, and the view of it that must not change."""
 
 from __future__ import annotations
 

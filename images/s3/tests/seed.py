@@ -1,4 +1,4 @@
-"""Owns a data folder with many objects: `python seed.py FOLDER COUNT`, by the service's parts."""
+"""Fill a data folder with many objects, by the service's parts: `python seed.py FOLDER COUNT`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from habari_s3.moto_backend import MotoBackend
 def main() -> None:
     """Write the bucket lake and COUNT objects of a kilobyte into FOLDER."""
     journal = Journal(Path(sys.argv[1]), "moto")
-    backend = MotoBackend(journal.bodies)
+    backend = MotoBackend(journal.blobs)
     s3 = backend.s3.backend
     s3.create_bucket("lake", "us-east-1")
     touched = [Entity("bucket", "lake")]
