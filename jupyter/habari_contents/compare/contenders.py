@@ -1,4 +1,4 @@
-"""Owns the contenders: real Jupyter servers on one S3, each configured as its own docs say."""
+"""The contenders: real Jupyter servers on one S3, each configured as its own docs say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the environments of the others, which are in no lock of this repository."""
+"""The environments of the other contents managers, which are in no lock of this repository."""
 
 from __future__ import annotations
 

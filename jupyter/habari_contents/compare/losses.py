@@ -1,4 +1,4 @@
-"""Owns trying each of the 24 losses of tests/losses.toml on a contender: does it lose it?"""
+"""The 24 losses of tests/losses.toml, tried on a contender: does it lose anything?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what is measured of a contender: each row a function, from what is there to its figures."""
+"""What is measured of a contender: each row a function, from what is there to its figures."""
 
 from __future__ import annotations
 

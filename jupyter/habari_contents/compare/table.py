@@ -1,4 +1,4 @@
-"""Owns the comparison's table and plot."""
+"""The comparison's table and plot."""
 
 from __future__ import annotations
 

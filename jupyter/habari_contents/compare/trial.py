@@ -1,4 +1,4 @@
-"""Owns one try of a loss: a contender, the store behind it, and a name that nothing else has."""
+"""One try of a loss: a contender, the store behind it, and a name that nothing else has."""
 
 from __future__ import annotations
 

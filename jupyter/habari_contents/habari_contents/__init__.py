@@ -1,4 +1,4 @@
-"""Owns the public names: a home folder and S3 buckets as one Jupyter contents tree.
+"""A home folder and S3 buckets as one Jupyter contents tree: the public names.
 
 The contents manager is imported when it is asked for, so that reading the version costs nothing.
 """

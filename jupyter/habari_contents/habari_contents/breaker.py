@@ -1,4 +1,4 @@
-"""Owns the circuit breaker: a bucket that fails is left alone for a moment, then tried once."""
+"""The circuit breaker: a bucket that fails is left alone for a moment, then tried once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts failures to reach one bucket; heals by itself with one trial after `rest` seconds."""
 
     def __init__(
@@ -18,7 +18,7 @@ class Breaker:
         self._failures = 0
         self._rests_until = 0.0
 
-    def wait(self) -> float:
+    def retry_after(self) -> float:
         """Seconds until the bucket may be asked again; 0.0 admits the caller.
 
         After a rest one caller is admitted as the trial; the others wait for another rest.
@@ -31,11 +31,11 @@ class Breaker:
         self._rests_until = self._clock() + self._rest
         return 0.0
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """The bucket answered, whatever it said."""
         self._failures = 0
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """The bucket could not be reached, or did not answer in time."""
         self._failures += 1
         self._rests_until = self._clock() + self._rest

@@ -1,4 +1,4 @@
-"""Owns every call to S3: a deadline each, a circuit breaker per bucket, errors as sentences.
+"""Calls on one S3 bucket: a deadline each, a circuit breaker per bucket, errors as sentences.
 
 Protocol: the S3 REST API, https://docs.aws.amazon.com/AmazonS3/latest/API/ ; conditional writes:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html .
@@ -16,8 +16,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from habari_contents import errors
-from habari_contents.breaker import Breaker
-from habari_contents.client import Client
+from habari_contents.breaker import CircuitBreaker
+from habari_contents.client import S3Client
 from habari_contents.models import CHECKPOINTS
 from habari_contents.settings import Deadlines
 from habari_contents.types import Condition, Listing, Stat
@@ -31,94 +31,96 @@ class Bucket:
     def __init__(
         self,
         name: str,
-        client: Client,
+        client: S3Client,
         deadlines: Deadlines,
-        written_with: Mapping[str, str] | None = None,
-        base: str = "",
+        write_parameters: Mapping[str, str] | None = None,
+        key_prefix: str = "",
     ) -> None:
         self.name = name
         # What every key begins with.
-        self.base = base
+        self.key_prefix = key_prefix
         self.deadlines = deadlines
-        self.written_with = dict(written_with or {})
+        self.write_parameters = dict(write_parameters or {})
         # Whether its store holds the conditions of copies; None until it was asked with the first.
-        self.copies_hold: bool | None = None
-        self.asking = asyncio.Lock()
+        self.conditional_copies: bool | None = None
+        self.probe_lock = asyncio.Lock()
         self._client = client
-        self._breaker = Breaker(rest=deadlines.rest)
+        self._breaker = CircuitBreaker(rest=deadlines.rest)
 
-    def new_key(self) -> str:
+    def probe_key(self) -> str:
         """A key that nothing has, to ask with what the store does: hidden, should it be left."""
-        return f"{self.base}{CHECKPOINTS}/habari-asks-{uuid.uuid4().hex}"
+        return f"{self.key_prefix}{CHECKPOINTS}/habari-asks-{uuid.uuid4().hex}"
 
     @asynccontextmanager
-    async def bounded(
-        self, path: str, seconds: float, *, writing: bool = False, trial: bool = False
+    async def request(
+        self, path: str, seconds: float, *, writing: bool = False, bypass_breaker: bool = False
     ) -> AsyncIterator[Any]:
         """The client, for at most `seconds`; only S3 calls belong inside.
 
         Raises ContentsError for whatever S3 or the way to it does; a ClientError that the caller
-        wants to see itself must be caught inside. `trial` asks even while the breaker is open.
+        wants to see itself must be caught inside. `bypass_breaker` asks while it is open, too.
         """
-        rest = 0.0 if trial else self._breaker.wait()
+        rest = 0.0 if bypass_breaker else self._breaker.retry_after()
         if rest:
-            raise errors.resting(path, rest)
+            raise errors.breaker_open(path, rest)
         try:
             client = await self._client.get()
             async with asyncio.timeout(seconds):
                 yield client
         except errors.ContentsError:
-            self._breaker.succeeded()
+            self._breaker.record_success()
             raise
         except TimeoutError as error:
-            self._breaker.failed()
-            raise errors.late(path, seconds, writing=writing) from error
+            self._breaker.record_failure()
+            raise errors.timed_out(path, seconds, writing=writing) from error
         except Exception as error:
-            answer = self._answer(error, path, writing=writing)
+            answer = self._translate(error, path, writing=writing)
             if answer is None:
                 raise
             raise answer from error
         else:
-            self._breaker.succeeded()
+            self._breaker.record_success()
 
-    def _answer(self, error: Exception, path: str, *, writing: bool) -> Exception | None:
+    def _translate(self, error: Exception, path: str, *, writing: bool) -> Exception | None:
         """What a failed call means: an answer of S3, or no way to it; None is an error of ours."""
         from botocore import exceptions as boto  # type: ignore[import-untyped]
 
         if isinstance(error, boto.ClientError):
-            self._breaker.succeeded()
-            if errors.code_of(error) in errors.RENEWING:
+            self._breaker.record_success()
+            if errors.error_code(error) in errors.REFRESH_CREDENTIALS:
                 # They may have been replaced where they come from: the next call reads them anew.
                 self._client.renew()
-            return errors.translated(error, path)
+            return errors.from_client_error(error, path)
         if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):
             return errors.ContentsError(503, f"{path}: this server has no S3 credentials.")
         if isinstance(error, boto.EndpointConnectionError):
-            self._breaker.failed()
+            self._breaker.record_failure()
             return errors.unreachable(path, writing=writing)
         if isinstance(error, (boto.HTTPClientError, OSError)) or _is_aiohttp(error):
-            self._breaker.failed()
-            return errors.broken(path) if writing else errors.unreachable(path)
+            self._breaker.record_failure()
+            return errors.connection_lost(path) if writing else errors.unreachable(path)
         return None
 
-    async def head(self, key: str, path: str, *, trial: bool = False) -> Stat | None:
+    async def head(self, key: str, path: str, *, bypass_breaker: bool = False) -> Stat | None:
         """The object's facts, or None where there is none."""
-        seconds = self.deadlines.confirm if trial else self.deadlines.look
-        async with self.bounded(path, seconds, trial=trial) as client:
+        seconds = self.deadlines.confirm if bypass_breaker else self.deadlines.look
+        async with self.request(path, seconds, bypass_breaker=bypass_breaker) as client:
             try:
                 answer = await send(client, "head_object", Bucket=self.name, Key=key)
             except Exception as error:
-                if errors.code_of(error) in errors.MISSING:
+                if errors.error_code(error) in errors.MISSING:
                     return None
                 raise
             return Stat(key, answer["ETag"], answer["ContentLength"], answer["LastModified"])
 
-    async def find(self, prefix: str, path: str, *, delimiter: str = "", limit: int = 0) -> Listing:
+    async def list_objects(
+        self, prefix: str, path: str, *, delimiter: str = "", limit: int = 0
+    ) -> Listing:
         """All that is under a prefix (a page is 1,000), or its first `limit` entries."""
         found = Listing()
         more: dict[str, Any] = {"MaxKeys": limit} if limit else {}
         seconds = self.deadlines.look if limit else self.deadlines.listing
-        async with self.bounded(path, seconds) as client:
+        async with self.request(path, seconds) as client:
             while True:
                 page = await send(
                     client,
@@ -137,13 +139,13 @@ class Bucket:
                     return found
                 more = {"ContinuationToken": page["NextContinuationToken"]}
 
-    async def open(self, key: str, path: str, *, span: str = "") -> Any:
-        """S3's answer to a GET, its body unread; `span` is a Range header (`bytes=0-99`).
+    async def open(self, key: str, path: str, *, byte_range: str = "") -> Any:
+        """S3's answer to a GET, its body unread; `byte_range` is a Range header (`bytes=0-99`).
 
-        The caller reads the body to its end or closes it. Raises 404, and 416 for a span outside.
+        The caller reads the body to its end or closes it. Raises 404, and 416 for a range outside.
         """
-        more = {"Range": span} if span else {}
-        async with self.bounded(path, self.deadlines.transfer) as client:
+        more = {"Range": byte_range} if byte_range else {}
+        async with self.request(path, self.deadlines.transfer) as client:
             return await send(client, "get_object", Bucket=self.name, Key=key, **more)
         raise AssertionError  # the context manager never swallows an exception
 
@@ -161,7 +163,7 @@ class Bucket:
                     f"{path}: has {size:,} bytes, and at most {limit:,} can be opened. "
                     "Try: download it, or read it in a notebook.",
                 )
-            async with self.bounded(path, self.deadlines.body(size)):
+            async with self.request(path, self.deadlines.for_body(size)):
                 content = await body.read()
         return content, Stat(key, answer["ETag"], size, answer["LastModified"])
 
@@ -174,8 +176,8 @@ class Bucket:
         look at the object could not tell.
         """
         try:
-            async with self.bounded(
-                path, self.deadlines.body(len(content)), writing=True
+            async with self.request(
+                path, self.deadlines.for_body(len(content)), writing=True
             ) as client:
                 answer = await send(
                     client,
@@ -184,23 +186,23 @@ class Bucket:
                     Key=key,
                     Body=content,
                     ContentType=kind,
-                    **self.written_with,
+                    **self.write_parameters,
                     **condition.headers(),
                 )
-                return Stat(key, answer["ETag"], len(content), _date(answer))
+                return Stat(key, answer["ETag"], len(content), _response_date(answer))
         except errors.ContentsError as error:
             # Answered or not, an attempt may have landed before: the object itself tells.
             if error.status_code != 409 and not isinstance(error, errors.Unconfirmed):
                 raise
-            landed = await self._landed(key, path, content)
+            landed = await self._find_landed(key, path, content)
             if landed is None:
                 raise
             return landed
         raise AssertionError  # the context manager never swallows an exception
 
-    async def _landed(self, key: str, path: str, content: bytes) -> Stat | None:
+    async def _find_landed(self, key: str, path: str, content: bytes) -> Stat | None:
         try:
-            found = await self.head(key, path, trial=True)
+            found = await self.head(key, path, bypass_breaker=True)
         except errors.ContentsError:
             return None
         if found is None or found.size != len(content):
@@ -215,13 +217,13 @@ async def send(client: Any, operation: str, **arguments: Any) -> Any:
         try:
             return await getattr(client, operation)(**arguments)
         except Exception as error:
-            if pause is None or errors.code_of(error) not in errors.TRANSIENT:
+            if pause is None or errors.error_code(error) not in errors.TRANSIENT:
                 raise
             await asyncio.sleep(pause)
     raise AssertionError  # the last round returns or raises
 
 
-def _date(answer: Any) -> datetime:
+def _response_date(answer: Any) -> datetime:
     """S3's own clock, which is also what it stamps objects with."""
     header = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
     return parsedate_to_datetime(header) if header else datetime.now(UTC)

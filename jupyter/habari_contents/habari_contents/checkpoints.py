@@ -1,4 +1,4 @@
-"""Owns checkpoints: one per file, kept beside it, in the home or in its bucket, and never shared.
+"""Checkpoints: one per file, kept beside it, in the home or in its bucket, and never shared.
 
 In a bucket it is the object `FOLDER/.ipynb_checkpoints/NAME-checkpoint.EXT`, as Jupyter has it on a
 disk: it outlives the server, moves with its folder, and is hidden from listings.
@@ -52,10 +52,10 @@ class RoutedCheckpoints(AsyncCheckpoints):
             return model
         now = await folder.stat(path)
         if now is None:
-            raise errors.missing(path)
+            raise errors.not_found(path)
         # Whatever is there by then: a save in between is no reason to refuse a checkpoint.
         kept = replace(now, etag="")
-        bucket, key = folder.bucket, key_of(folder, path)
+        bucket, key = folder.bucket, checkpoint_key(folder, path)
         made = await copy.copy(bucket, kept, bucket, key, path, Condition())
         return {"id": ID, "last_modified": made.modified}
 
@@ -70,14 +70,14 @@ class RoutedCheckpoints(AsyncCheckpoints):
             await home.checkpoints.restore_checkpoint(home, checkpoint_id, path)
             return
         now, kept = await asyncio.gather(
-            folder.stat(path), folder.bucket.head(key_of(folder, path), path)
+            folder.stat(path), folder.bucket.head(checkpoint_key(folder, path), path)
         )
         if kept is None:
-            raise errors.missing(path)
+            raise errors.not_found(path)
         over = Condition(etag=now.etag) if now else Condition(absent=True)
         bucket = folder.bucket
-        await copy.copy(bucket, kept, bucket, folder.key(path), path, over)
-        folder.served.forget(path)
+        await copy.copy(bucket, kept, bucket, folder.key_of(path), path, over)
+        folder.etags.forget(path)
 
     async def list_checkpoints(self, path: str) -> list[dict[str, Any]]:
         """The checkpoint of the file, if it has one."""
@@ -86,7 +86,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
         if folder is None:
             found: list[dict[str, Any]] = await self.parent.home.list_checkpoints(path)
             return found
-        stat = await folder.bucket.head(key_of(folder, path), path)
+        stat = await folder.bucket.head(checkpoint_key(folder, path), path)
         return [{"id": ID, "last_modified": stat.modified}] if stat else []
 
     async def delete_checkpoint(self, checkpoint_id: str, path: str) -> None:
@@ -98,14 +98,14 @@ class RoutedCheckpoints(AsyncCheckpoints):
         if folder is None:
             await self.parent.home.delete_checkpoint(checkpoint_id, path)
             return
-        key = key_of(folder, path)
+        key = checkpoint_key(folder, path)
         await delete.delete(folder.bucket, [Stat(key, "", 0, models.UNKNOWN_TIME)], path)
 
     def _endpoint(self, path: str) -> MoveEndpoint:
         folder = self.parent.folder_of(path)
         if folder is None:
             return DiskEndpoint(Path(self.parent.home.checkpoints.checkpoint_path(ID, path)), path)
-        return BucketEndpoint(folder.bucket, key_of(folder, path), path)
+        return BucketEndpoint(folder.bucket, checkpoint_key(folder, path), path)
 
     async def _check(self, checkpoint_id: str, path: str) -> None:
         if checkpoint_id not in {found["id"] for found in await self.list_checkpoints(path)}:
@@ -137,8 +137,8 @@ class RoutedCheckpoints(AsyncCheckpoints):
             self.log.warning("The checkpoint of %s did not follow it: %s", old_path, error)
 
 
-def key_of(folder: S3Folder, path: str) -> str:
+def checkpoint_key(folder: S3Folder, path: str) -> str:
     """The object key of the checkpoint of the file at an API path."""
     parent, _, name = path.rpartition("/")
     stem, extension = os.path.splitext(name)  # noqa: PTH122 - a key is no path of this machine
-    return f"{folder.under(parent)}{CHECKPOINTS}/{stem}-{ID}{extension}"
+    return f"{folder.prefix_of(parent)}{CHECKPOINTS}/{stem}-{ID}{extension}"

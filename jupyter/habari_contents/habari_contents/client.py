@@ -1,4 +1,4 @@
-"""Owns the aiobotocore client: made when S3 is first needed, its slow parts off the event loop.
+"""The aiobotocore client: made when S3 is first needed, its slow parts off the event loop.
 
 Credentials, region and endpoint come from the standard AWS chain (environment, profile, process,
 web identity); nothing of them is kept here.
@@ -20,7 +20,7 @@ START_SECONDS = 8.0
 RENEW_SECONDS = 2.0
 
 
-class Client:
+class S3Client:
     """One lazily made S3 client for all folders of a server."""
 
     def __init__(self) -> None:
@@ -43,11 +43,11 @@ class Client:
         return self._client
 
     async def _make(self) -> None:
-        session, config = await asyncio.to_thread(_prepare)
+        session, config = await asyncio.to_thread(_load_aiobotocore)
         stack = AsyncExitStack()
         self._client = await stack.enter_async_context(session.create_client("s3", config=config))
         self._stack, self._made = stack, time.monotonic()
-        _freeze()
+        _freeze_garbage_collector()
         while len(self._old) > 1:
             await self._old.pop(0).aclose()
 
@@ -74,7 +74,7 @@ class Client:
 
 
 @cache
-def _freeze() -> None:
+def _freeze_garbage_collector() -> None:
     """Have the collector of garbage leave alone, from now on, what is there by now; once.
 
     botocore's data are a hundred thousand objects that stay: looking through them again stops the
@@ -83,7 +83,7 @@ def _freeze() -> None:
     gc.freeze()
 
 
-def _prepare() -> tuple[Any, Any]:
+def _load_aiobotocore() -> tuple[Any, Any]:
     """Import aiobotocore and read its data files, which would stall the event loop."""
     from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
     from aiobotocore.session import get_session  # type: ignore[import-untyped]

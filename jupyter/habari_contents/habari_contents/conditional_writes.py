@@ -1,4 +1,4 @@
-"""Owns finding out whether a store honours conditional writes, and what is done where it does not.
+"""Whether a store honours conditional writes, and what is done where it does not.
 
 It is asked on the first save: an empty object of a name that nobody has, to be written only over a
 version that does not exist. A store that honours conditions refuses, and nothing was written; one
@@ -23,37 +23,37 @@ class ConditionalWrites:
     def __init__(self, bucket: Bucket, log: Any) -> None:
         self._bucket = bucket
         self._log = log
-        self.honoured: bool | None = None
+        self.supported: bool | None = None
 
-    async def hold(self, key: str, path: str, condition: Condition) -> Condition:
+    async def condition_to_send(self, key: str, path: str, condition: Condition) -> Condition:
         """The condition to send; where the store ignores it, it is looked at here instead.
 
         Raises 404 or 409 if it does not hold, 503 or 504 if S3 does not answer (nothing is sent).
         """
-        if self.honoured is None:
-            self.honoured = await self._asked(path)
-        if self.honoured is not False:
+        if self.supported is None:
+            self.supported = await self._probe(path)
+        if self.supported is not False:
             return condition
         now = await self._bucket.head(key, path)
         if condition.etag and now is None:
-            raise errors.missing(path)
+            raise errors.not_found(path)
         if now is not None and (condition.absent or condition.etag not in {None, now.etag}):
-            raise errors.changed(path)
+            raise errors.version_conflict(path)
         return Condition()
 
-    async def _asked(self, path: str) -> bool | None:
+    async def _probe(self, path: str) -> bool | None:
         """What the store does; None if it did not let itself be asked (no right to, say)."""
-        bucket, key = self._bucket, self._bucket.new_key()
+        bucket, key = self._bucket, self._bucket.probe_key()
         try:
-            async with bucket.bounded(path, bucket.deadlines.confirm) as client:
+            async with bucket.request(path, bucket.deadlines.confirm) as client:
                 try:
                     await client.put_object(
                         Bucket=bucket.name, Key=key, Body=b"", IfMatch=NO_VERSION
                     )
                 except Exception as error:
-                    if errors.code_of(error) in errors.CONFLICT | errors.MISSING:
+                    if errors.error_code(error) in errors.CONFLICT | errors.MISSING:
                         return True
-                    if errors.code_of(error) not in UNKNOWN_CONDITION:
+                    if errors.error_code(error) not in UNKNOWN_CONDITION:
                         raise
                 else:
                     await client.delete_object(Bucket=bucket.name, Key=key)

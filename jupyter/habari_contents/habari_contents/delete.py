@@ -1,4 +1,4 @@
-"""Owns deleting objects: only what still is the version that was looked at.
+"""Deletion of objects: only what still is the version that was looked at.
 
 A request may come late, when its user was long told that it was not done: it must not take what was
 saved since.
@@ -12,12 +12,12 @@ from typing import Any
 from habari_contents import errors
 from habari_contents.bucket import Bucket, send
 from habari_contents.conditional_writes import UNKNOWN_CONDITION
-from habari_contents.multipart import at_once
+from habari_contents.multipart import run_limited
 from habari_contents.types import Condition, Stat
 
 BATCH = 1000
 # Up to here one by one: a store that knows conditions knows them there, and not always in batches.
-SINGLY = 16
+MAX_SINGLE_DELETES = 16
 
 
 async def delete(bucket: Bucket, found: Sequence[Stat], path: str) -> dict[str, str]:
@@ -26,15 +26,15 @@ async def delete(bucket: Bucket, found: Sequence[Stat], path: str) -> dict[str, 
     What S3 kept is returned: its code by key.
     """
     kept: dict[str, str] = {}
-    if len(found) <= SINGLY:
-        await at_once(_one(bucket, stat, path, kept) for stat in found)
+    if len(found) <= MAX_SINGLE_DELETES:
+        await run_limited(_delete_object(bucket, stat, path, kept) for stat in found)
         return kept
     for start in range(0, len(found), BATCH):
         batch = [
             {"Key": stat.key} | ({"ETag": stat.etag} if stat.etag else {})
             for stat in found[start : start + BATCH]
         ]
-        async with bucket.bounded(path, bucket.deadlines.listing) as client:
+        async with bucket.request(path, bucket.deadlines.listing) as client:
             answer = await send(
                 client,
                 "delete_objects",
@@ -45,27 +45,27 @@ async def delete(bucket: Bucket, found: Sequence[Stat], path: str) -> dict[str, 
     return kept
 
 
-async def _one(bucket: Bucket, stat: Stat, path: str, kept: dict[str, str]) -> None:
+async def _delete_object(bucket: Bucket, stat: Stat, path: str, kept: dict[str, str]) -> None:
     held = Condition(etag=stat.etag or None).headers()
-    async with bucket.bounded(path, bucket.deadlines.listing) as client:
+    async with bucket.request(path, bucket.deadlines.listing) as client:
         try:
             await send(client, "delete_object", Bucket=bucket.name, Key=stat.key, **held)
         except Exception as error:
-            code = errors.code_of(error)
+            code = errors.error_code(error)
             if held and code in UNKNOWN_CONDITION:
-                await _after_a_look(client, bucket, stat, kept)
+                await _check_and_delete(client, bucket, stat, kept)
             elif code in errors.CONFLICT:
                 kept[stat.key] = code
             elif code not in errors.MISSING:
                 raise
 
 
-async def _after_a_look(client: Any, bucket: Bucket, stat: Stat, kept: dict[str, str]) -> None:
+async def _check_and_delete(client: Any, bucket: Bucket, stat: Stat, kept: dict[str, str]) -> None:
     """Delete as a store without conditional deletes lets one: what is seen to be the version."""
     try:
         seen = await send(client, "head_object", Bucket=bucket.name, Key=stat.key)
     except Exception as error:
-        if errors.code_of(error) not in errors.MISSING:
+        if errors.error_code(error) not in errors.MISSING:
             raise
         return
     if seen["ETag"] != stat.etag:

@@ -1,4 +1,4 @@
-"""Owns what a move needs of single files on the disk: version, half-written name, checksum."""
+"""Single files on the disk, as a move needs them: version, partial file, checksum."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ def version(file: Path) -> str:
     return f"{found.st_mtime_ns}:{found.st_size}:{found.st_ino}"
 
 
-def half(file: Path) -> Path:
+def partial_path(file: Path) -> Path:
     """Where a file is while it comes in; the name stays within the 255 bytes that a disk has."""
     mark = hashlib.md5(os.fsencode(file.name), usedforsecurity=False).hexdigest()
     return file.with_name(f".{mark}.habari-half")
 
 
-def begin(half: Path) -> IO[bytes]:
+def create_partial(partial: Path) -> IO[bytes]:
     """A new file under the half-written name, also where a killed server left one.
 
     Raises FileExistsError while somebody writes it.
     """
-    file = half.open("ab")
+    file = partial.open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.close()
-        raise FileExistsError(half) from error
+        raise FileExistsError(partial) from error
     except OSError:
         pass  # some network disks have no locks
     file.truncate(0)
     return file
 
 
-def name(half: Path, file: Path) -> None:
+def publish(partial: Path, file: Path) -> None:
     """Give the whole file its name. Raises FileExistsError if something has it."""
     try:
-        os.link(half, file)
+        os.link(partial, file)
     except FileExistsError:
         raise
     except OSError as error:
         # Some network disks have no links: a look, and then the name.
         if os.path.lexists(file):
             raise FileExistsError(file) from error
-        half.rename(file)
+        partial.rename(file)
 
 
 def md5(file: Path) -> str:
@@ -58,7 +58,7 @@ def md5(file: Path) -> str:
         return hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def prune(file: Path, root: Path) -> None:
+def remove_empty_parents(file: Path, root: Path) -> None:
     """Remove the folders that the file was the last one in, the root included."""
     with contextlib.suppress(OSError):
         while file != root:

@@ -1,4 +1,4 @@
-"""Owns the two kinds of place that `transfer` moves between: the disk, and keys in a bucket."""
+"""The two kinds of endpoint that `transfer` moves between: the disk, and keys in a bucket."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class BucketEndpoint:
     key: str
     path: str
 
-    async def stock(self) -> list[Item]:
+    async def list_items(self) -> list[Item]:
         """The object, else all objects under it; folder markers first."""
         stat = await self.bucket.head(self.key, self.path)
         if stat:
             return [Item("", stat.size, stat.etag)]
-        found = (await self.bucket.find(f"{self.key}/", self.path)).objects
+        found = (await self.bucket.list_objects(f"{self.key}/", self.path)).objects
         items = [Item(s.key[len(self.key) :], s.size, s.etag) for s in found]
         return sorted(items, key=lambda item: (not item.is_folder, item.relative))
 
@@ -68,9 +68,9 @@ class BucketEndpoint:
             raise errors.ContentsError(409, f"{source.path}{item.relative}: changed meanwhile.")
         return made.etag
 
-    async def alike(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
+    async def find_copies(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
         """What has the same ETag as the item in a bucket, or the MD5 of the one on a disk."""
-        here = {item.relative: item for item in await self.stock()}
+        here = {item.relative: item for item in await self.list_items()}
         found = []
         for item in items:
             mine = here.get(item.relative)
@@ -83,9 +83,9 @@ class BucketEndpoint:
                 found.append(mine)
         return found
 
-    async def discard(self, items: Sequence[Item]) -> list[Item]:
+    async def delete_unchanged(self, items: Sequence[Item]) -> list[Item]:
         """Delete what a last look shows unchanged."""
-        now = {item.relative: item.version for item in await self.stock()}
+        now = {item.relative: item.version for item in await self.list_items()}
         same = [item for item in items if now.get(item.relative) == item.version]
         refused = await delete.delete(self.bucket, [self.stat(item) for item in same], self.path)
         gone = {item for item in same if self.key + item.relative not in refused}
@@ -110,11 +110,11 @@ class DiskEndpoint:
             )
         return self.root.joinpath(*parts)
 
-    async def stock(self) -> list[Item]:
+    async def list_items(self) -> list[Item]:
         """The file, or all folders and files under it."""
-        return await asyncio.to_thread(self._stock)
+        return await asyncio.to_thread(self._list_items)
 
-    def _stock(self) -> list[Item]:
+    def _list_items(self) -> list[Item]:
         if not os.path.lexists(self.root):
             return []
         if not self.root.is_dir() or self.root.is_symlink():
@@ -153,32 +153,32 @@ class DiskEndpoint:
                 return ""
             await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
             # Half a file never has the name of a whole one, should the server be killed now.
-            half = disk.half(file)
-            target = await asyncio.to_thread(disk.begin, half)
+            partial = disk.partial_path(file)
+            target = await asyncio.to_thread(disk.create_partial, partial)
         except FileExistsError as error:
-            raise errors.taken(self.path + item.relative) from error
+            raise errors.already_exists(self.path + item.relative) from error
         except OSError as error:
             raise errors.ContentsError(507, f"{self.path}: the disk took no more.") from error
         try:
             with target:
                 await self._download(item, source, target.write)
-            await asyncio.to_thread(disk.name, half, file)
+            await asyncio.to_thread(disk.publish, partial, file)
         except FileExistsError as error:
-            raise errors.taken(self.path + item.relative) from error
+            raise errors.already_exists(self.path + item.relative) from error
         finally:
-            half.unlink(missing_ok=True)
-            disk.prune(file, self.root)
+            partial.unlink(missing_ok=True)
+            disk.remove_empty_parents(file, self.root)
         return disk.version(file)
 
-    async def alike(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
+    async def find_copies(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
         """What has the content of the item in the bucket; halves are deleted."""
-        return await asyncio.to_thread(self._alike, items, source)
+        return await asyncio.to_thread(self._find_copies, items, source)
 
-    def _alike(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
+    def _find_copies(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
         found = []
         for item in items:
             file = self.file(item)
-            disk.half(file).unlink(missing_ok=True)
+            disk.partial_path(file).unlink(missing_ok=True)
             if item.is_folder and file.is_dir():
                 found.append(item)
             elif file.is_file() and not file.is_symlink() and file.stat().st_size == item.size:
@@ -191,7 +191,7 @@ class DiskEndpoint:
         stat, path = source.stat(item), source.path + item.relative
         answer = await source.bucket.open(stat.key, path)
         digest, size = hashlib.md5(usedforsecurity=False), 0
-        async for piece in multipart.chunks(source.bucket, answer, path):
+        async for piece in multipart.iter_chunks(source.bucket, answer, path):
             digest.update(piece)
             size += len(piece)
             try:
@@ -203,14 +203,14 @@ class DiskEndpoint:
         if stat.md5 and stat.md5 != digest.hexdigest():
             raise errors.ContentsError(502, f"{path}: the copy is not what was copied.")
 
-    async def discard(self, items: Sequence[Item]) -> list[Item]:
+    async def delete_unchanged(self, items: Sequence[Item]) -> list[Item]:
         """Delete the files that are unchanged, and then the folders that are empty.
 
         Folders that no item names are those that a bucket has no marker for: made with their files.
         """
-        return await asyncio.to_thread(self._discard, items)
+        return await asyncio.to_thread(self._delete_unchanged, items)
 
-    def _discard(self, items: Sequence[Item]) -> list[Item]:
+    def _delete_unchanged(self, items: Sequence[Item]) -> list[Item]:
         left = []
         for item in sorted(items, key=lambda item: item.relative, reverse=True):
             file = self.file(item)
@@ -219,7 +219,7 @@ class DiskEndpoint:
                     file.rmdir()
                 elif disk.version(file) == item.version:
                     file.unlink()
-                    disk.prune(file, self.root)
+                    disk.remove_empty_parents(file, self.root)
                 else:
                     left.append(item)
             except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Owns the sentences a browser sees when S3 fails: neutral, with no endpoint, key or trace in them.
+"""The sentences that a browser sees when S3 fails: neutral, with no endpoint, key or trace in them.
 
 Every error is a `ContentsError` (a tornado HTTPError), so that any Jupyter handler answers with it.
 Codes: 403 refused, 404 not there, 409 conflict, 413 too large, 503 not reachable, 504 not in time.
@@ -19,8 +19,8 @@ CREDENTIALS = frozenset(
     {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "400"}
 )
 # A HEAD's 403 can be either, no right or a key that is no longer one.
-RENEWING = CREDENTIALS | {"403"}
-ANSWERS = (
+REFRESH_CREDENTIALS = CREDENTIALS | {"403"}
+SENTENCES = (
     (
         frozenset({"403", "AccessDenied", "AllAccessDisabled", "Forbidden"}),
         403,
@@ -63,28 +63,28 @@ class Unconfirmed(ContentsError):
     """A write that was sent but not answered: it may have landed."""
 
 
-class Refused(ContentsError):
+class Unreachable(ContentsError):
     """The store could not be reached at all: nothing was sent."""
 
 
-def missing(path: str) -> ContentsError:
+def not_found(path: str) -> ContentsError:
     """404: nothing at this path."""
     return ContentsError(404, f"{path}: there is no such file or folder.")
 
 
-def taken(path: str) -> ContentsError:
+def already_exists(path: str) -> ContentsError:
     """409: something is at the path already."""
     return ContentsError(
         409, f"{path}: is there already, and nothing was changed. Try: another name."
     )
 
 
-def readonly(path: str) -> ContentsError:
+def read_only(path: str) -> ContentsError:
     """403: the folder is set to be read only."""
     return ContentsError(403, f"{path}: is in a read-only folder, and nothing was changed.")
 
 
-def changed(path: str) -> ContentsError:
+def version_conflict(path: str) -> ContentsError:
     """409: the file is no longer what was last served here."""
     return ContentsError(
         409,
@@ -93,7 +93,7 @@ def changed(path: str) -> ContentsError:
     )
 
 
-def late(path: str, seconds: float, *, writing: bool) -> ContentsError:
+def timed_out(path: str, seconds: float, *, writing: bool) -> ContentsError:
     """504: no answer in time; for a write, that it is not confirmed."""
     if writing:
         return Unconfirmed(
@@ -109,39 +109,39 @@ def late(path: str, seconds: float, *, writing: bool) -> ContentsError:
 def unreachable(path: str, *, writing: bool = False) -> ContentsError:
     """503: no connection, or one that broke."""
     said = "could not be reached, and nothing was saved" if writing else "could not be reached"
-    return Refused(503, f"{path}: S3 {said}. Try: again in a moment.")
+    return Unreachable(503, f"{path}: S3 {said}. Try: again in a moment.")
 
 
-def broken(path: str) -> ContentsError:
+def connection_lost(path: str) -> ContentsError:
     """503: the connection broke after a write was sent."""
     return Unconfirmed(
         503, f"{path}: the connection to S3 broke, so the save is not confirmed. Try: save again."
     )
 
 
-def resting(path: str, seconds: float) -> ContentsError:
+def breaker_open(path: str, seconds: float) -> ContentsError:
     """503: the circuit breaker is open."""
-    return Refused(
+    return Unreachable(
         503,
         f"{path}: S3 did not answer just now; it is asked again in {max(1, round(seconds))} s. "
         "Try: again then.",
     )
 
 
-def code_of(error: Exception) -> str:
+def error_code(error: Exception) -> str:
     """S3's error code in a botocore ClientError (`NoSuchKey`, `412`), else an empty text."""
     response: Any = getattr(error, "response", None)
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
-def translated(error: Exception, path: str) -> ContentsError:
+def from_client_error(error: Exception, path: str) -> ContentsError:
     """The neutral sentence for what S3 answered."""
-    code = code_of(error)
+    code = error_code(error)
     if code in MISSING:
-        return missing(path)
+        return not_found(path)
     if code in CONFLICT:
-        return changed(path)
-    for codes, status, sentence in ANSWERS:
+        return version_conflict(path)
+    for codes, status, sentence in SENTENCES:
         if code in codes:
             return ContentsError(status, f"{path}: {sentence}")
     return ContentsError(502, f"{path}: S3 gave an answer that was not expected. Try: again later.")

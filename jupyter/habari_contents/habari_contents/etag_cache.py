@@ -1,4 +1,4 @@
-"""Owns what this server last showed of each S3 file: the ETags that make saves conditional.
+"""The ETag that this server last showed of each S3 file, which makes saves conditional.
 
 JupyterLab sends a save without a hash. What it means is "over the version that I last saw", so that
 version's ETag is remembered here, by path, and the save carries it as If-Match.
@@ -12,7 +12,7 @@ from collections import OrderedDict
 from habari_contents.types import Stat
 
 ABSENT = ""
-REMEMBERED = 4096
+MAX_REMEMBERED = 4096
 FRESH_SECONDS = 3.0
 
 
@@ -23,25 +23,25 @@ class EtagCache:
         self._etags: OrderedDict[str, str] = OrderedDict()
         self._saved: dict[str, tuple[float, Stat]] = {}
 
-    def etag(self, path: str) -> str | None:
+    def get(self, path: str) -> str | None:
         """The ETag last served for the path; ABSENT if that was a 404, None if nothing is known."""
         return self._etags.get(path)
 
-    def show(self, path: str, etag: str) -> None:
+    def remember(self, path: str, etag: str) -> None:
         """The version that was just served for the path."""
         self._etags[path] = etag
         self._etags.move_to_end(path)
-        while len(self._etags) > REMEMBERED:
+        while len(self._etags) > MAX_REMEMBERED:
             self._etags.popitem(last=False)
 
-    def save(self, path: str, stat: Stat) -> None:
+    def remember_saved(self, path: str, stat: Stat) -> None:
         """The version that was just saved here."""
         now = time.monotonic()
         self._saved = {p: (t, s) for p, (t, s) in self._saved.items() if now - t < FRESH_SECONDS}
         self._saved[path] = (now, stat)
-        self.show(path, stat.etag)
+        self.remember(path, stat.etag)
 
-    def take_saved(self, path: str) -> Stat | None:
+    def pop_saved(self, path: str) -> Stat | None:
         """What was saved here a moment ago, once.
 
         After a save JupyterLab asks for the file's hash and takes it for its own. If that came from
@@ -50,12 +50,12 @@ class EtagCache:
         found = self._saved.pop(path, None)
         return found[1] if found and time.monotonic() - found[0] < FRESH_SECONDS else None
 
-    def gone(self, path: str) -> None:
+    def mark_absent(self, path: str) -> None:
         """The path was deleted or moved away here: what is there later is somebody else's."""
         for known in self._known(path):
             self._etags[known] = ABSENT
             self._saved.pop(known, None)
-        self.show(path, ABSENT)
+        self.remember(path, ABSENT)
 
     def forget(self, path: str) -> None:
         """Nothing is known any more of the path and what is under it."""

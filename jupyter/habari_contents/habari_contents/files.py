@@ -1,4 +1,4 @@
-"""Owns `/files/`: the home by Jupyter's own handler, S3 folders streamed and with ranges."""
+"""The handler of `/files/`: the home by Jupyter's own, S3 folders streamed and with ranges."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ class FilesHandler(AuthenticatedFileHandler):
         if not include_body:
             stat = await folder.stat(path)
             if stat is None:
-                raise errors.missing(path)
-            self._describe(path, {"ETag": stat.etag, "LastModified": stat.modified}, stat.size)
+                raise errors.not_found(path)
+            self._set_headers(path, {"ETag": stat.etag, "LastModified": stat.modified}, stat.size)
             return
-        span = self.request.headers.get("Range", "")
-        answer = await folder.bucket.open(folder.key(path), path, span=span)
+        byte_range = self.request.headers.get("Range", "")
+        answer = await folder.bucket.open(folder.key_of(path), path, byte_range=byte_range)
         if self.request.headers.get("If-None-Match") == answer["ETag"]:
             answer["Body"].close()
             self.set_status(304)
             return
-        if span and answer.get("ContentRange"):
+        if byte_range and answer.get("ContentRange"):
             self.set_status(206)
             self.set_header("Content-Range", answer["ContentRange"])
-        self._describe(path, answer, answer["ContentLength"])
-        async with aclosing(multipart.chunks(folder.bucket, answer, path)) as pieces:
+        self._set_headers(path, answer, answer["ContentLength"])
+        async with aclosing(multipart.iter_chunks(folder.bucket, answer, path)) as pieces:
             async for piece in pieces:
                 self.write(piece)
                 await self.flush()
 
-    def _describe(self, path: str, facts: dict[str, Any], size: int) -> None:
+    def _set_headers(self, path: str, facts: dict[str, Any], size: int) -> None:
         name = path.rsplit("/", 1)[-1]
         if name.endswith(".ipynb") or self.get_argument("download", None):
             self.set_attachment_header(name)

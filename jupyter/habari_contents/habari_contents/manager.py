@@ -17,7 +17,7 @@ from traitlets import Bool, Dict, Float, Instance, Integer, Type, Unicode, defau
 from habari_contents import errors, models, transfer
 from habari_contents.bucket import Bucket
 from habari_contents.checkpoints import RoutedCheckpoints
-from habari_contents.client import Client
+from habari_contents.client import S3Client
 from habari_contents.endpoints import BucketEndpoint, DiskEndpoint
 from habari_contents.files import FilesHandler
 from habari_contents.journal import MoveJournal
@@ -55,18 +55,18 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         deadlines = Deadlines(
             self.look_seconds, self.listing_seconds, self.transfer_seconds, self.rest_seconds
         )
-        self._client = Client()
+        self._client = S3Client()
         self._folders: dict[str, S3Folder] = {}
         for name, entry in parse_folders(self.folders).items():
-            self._folders[name] = self._folder(name, entry, deadlines)
+            self._folders[name] = self._create_folder(name, entry, deadlines)
             if Path(self.root_dir, name).exists():
                 self.log.warning("The home's own %s/ is hidden by the S3 folder %s/.", name, name)
         self._journal = MoveJournal(Path(self.journal_dir), self.log)
         self._recovery = MoveRecovery(Path(self.journal_dir), self.endpoint, self.log)
 
-    def _folder(self, name: str, entry: FolderSettings, deadlines: Deadlines) -> S3Folder:
-        base = f"{entry.prefix}/" if entry.prefix else ""
-        bucket = Bucket(entry.bucket, self._client, deadlines, entry.written_with(), base)
+    def _create_folder(self, name: str, entry: FolderSettings, deadlines: Deadlines) -> S3Folder:
+        key_prefix = f"{entry.prefix}/" if entry.prefix else ""
+        bucket = Bucket(entry.bucket, self._client, deadlines, entry.write_parameters(), key_prefix)
         return S3Folder(name, bucket, self, readonly=entry.readonly)
 
     @default("folders")
@@ -160,14 +160,14 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         folder = self.folder_of(path)
         if folder is None:
             model: Model = await self.home.get(path, content, type, format, require_hash)
-            return self._with_folders(model) if not path and content else model
+            return self._add_s3_folders(model) if not path and content else model
         # Not at start: that asks S3 nothing.
         self._recovery.schedule()
         model = await folder.get(path, content=bool(content), kind=type, form=format)
         self.emit(data={"action": "get", "path": path})
-        return _readonly(model) if folder.readonly else model
+        return _mark_read_only(model) if folder.readonly else model
 
-    def _with_folders(self, root: Model) -> Model:
+    def _add_s3_folders(self, root: Model) -> Model:
         """The root's listing with the S3 folders in it, from what is configured alone."""
         own = [entry for entry in root["content"] if entry["name"] not in self._folders]
         root["content"] = own + [
@@ -181,7 +181,7 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         for path in paths:
             folder = self.folder_of(path)
             if folder is not None and folder.readonly:
-                raise errors.readonly(path)
+                raise errors.read_only(path)
 
     async def save(self, model: Model, path: str = "") -> Model:
         """Save a file, notebook, folder or chunk."""
@@ -216,39 +216,39 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         old, new = old_path.strip("/"), new_path.strip("/")
         if old == new:
             return
-        self._refuse_roots(old, new)
+        self._require_movable(old, new)
         self.require_writable(old, new)
         if self.folder_of(old) is None and self.folder_of(new) is None:
             await self.home.rename_file(old, new)
             return
-        await self._refuse_beneath_file(new)
+        await self._require_no_file_above(new)
         await transfer.move(self.endpoint(old), self.endpoint(new), self._journal)
         source, target = self.folder_of(old), self.folder_of(new)
         if target is not None:
-            target.served.forget(new)
+            target.etags.forget(new)
         if source is not None:
-            source.served.gone(old)
+            source.etags.mark_absent(old)
             await source.keep_parent(old)
 
-    def _refuse_roots(self, old: str, new: str) -> None:
+    def _require_movable(self, old: str, new: str) -> None:
         if old in self._folders or not old:
             raise errors.ContentsError(403, f"{old}: is a bucket's folder and cannot be moved.")
         if new in self._folders or not new:
-            raise errors.taken(new)
+            raise errors.already_exists(new)
         if new.startswith(old + "/"):
             raise errors.ContentsError(409, f"{old}: cannot be moved into itself.")
 
-    async def _refuse_beneath_file(self, path: str) -> None:
+    async def _require_no_file_above(self, path: str) -> None:
         folder = self.folder_of(path)
         if folder is not None:
-            await folder.refuse_beneath_file(path)
+            await folder.require_no_file_above(path)
 
     def endpoint(self, path: str) -> MoveEndpoint:
         """The file or folder at an API path, as a transfer takes it."""
         folder = self.folder_of(path)
         if folder is None:
             return DiskEndpoint(Path(self.home._get_os_path(path)), path)
-        return BucketEndpoint(folder.bucket, folder.key(path), path)
+        return BucketEndpoint(folder.bucket, folder.key_of(path), path)
 
     async def copy(self, from_path: str, to_path: str | None = None) -> Model:
         """Copy a file or folder into the folder `to_path`, or to that very path."""
@@ -257,7 +257,7 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         if self.folder_of(source) is None and self.folder_of(target) is None:
             model: Model = await self.home.copy(source, target)
             return model
-        self._refuse_roots(source, f"{target}/")
+        self._require_movable(source, f"{target}/")
         self.require_writable(target)
         if await self.dir_exists(target):
             name = copy_pat.sub(".", source.rpartition("/")[2])
@@ -265,7 +265,7 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         elif await self.dir_exists(source):
             # As on a disk: the folder that a folder is copied into is made.
             target = f"{target}/{source.rpartition('/')[2]}"
-        await self._refuse_beneath_file(target)
+        await self._require_no_file_above(target)
         await transfer.copy(self.endpoint(source), self.endpoint(target.strip("/")))
         self.emit(data={"action": "copy", "path": target.strip("/"), "source_path": source})
         return await self.get(target, content=False)
@@ -282,7 +282,7 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         return found
 
 
-def _readonly(model: Model) -> Model:
+def _mark_read_only(model: Model) -> Model:
     entries = model["content"] if model["type"] == "directory" and model["content"] else ()
     for each in (model, *entries):
         each["writable"] = False

@@ -1,4 +1,4 @@
-"""Owns the models of Jupyter's contents API: S3's facts and bytes as a browser's JSON, and back.
+"""The models of Jupyter's contents API: S3's facts and bytes as a browser's JSON, and back.
 
 Protocol: https://jupyter-server.readthedocs.io/en/latest/developers/contents.html
 """

@@ -1,4 +1,4 @@
-"""Owns what moves bodies too large for memory: uploads, downloads, what goes in parts."""
+"""Bodies too large for memory: multipart uploads, and downloads in chunks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from habari_contents.bucket import Bucket, send
 from habari_contents.types import Condition, Stat
 
 PART = 16 * 1024 * 1024
-PARTS_AT_ONCE = 4
+CONCURRENT_PARTS = 4
 CHUNK = 256 * 1024
 
 
@@ -32,7 +32,7 @@ async def upload(
         answer = await send(client, "upload_part", **target, Body=data)
         return str(answer["ETag"])
 
-    return await in_parts(bucket, key, path, Parts(size, PART, kind, part), condition)
+    return await upload_parts(bucket, key, path, Parts(size, PART, kind, part), condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +40,42 @@ class Parts:
     """An object that is sent in parts: `send` makes the one from `start` to `end`, its ETag."""
 
     size: int
-    each: int
+    part_size: int
     kind: str
     send: Callable[[Any, dict[str, Any], int, int], Awaitable[str]]
 
 
-async def in_parts(bucket: Bucket, key: str, path: str, parts: Parts, condition: Condition) -> Stat:
+async def upload_parts(
+    bucket: Bucket, key: str, path: str, parts: Parts, condition: Condition
+) -> Stat:
     """Write an object in parts, a few at once; memory stays at that many parts.
 
     Raises 409 if the condition does not hold when all are there.
     """
     target: dict[str, Any] = {"Bucket": bucket.name, "Key": key}
-    async with bucket.bounded(path, bucket.deadlines.look, writing=True) as client:
+    async with bucket.request(path, bucket.deadlines.look, writing=True) as client:
         opened = await send(
             client,
             "create_multipart_upload",
             **target,
             ContentType=parts.kind,
-            **bucket.written_with,
+            **bucket.write_parameters,
         )
     target["UploadId"] = opened["UploadId"]
     done: list[dict[str, Any]] = []
 
-    async def one(number: int) -> None:
-        start, end = (number - 1) * parts.each, min(number * parts.each, parts.size)
-        async with bucket.bounded(path, bucket.deadlines.body(end - start), writing=True) as client:
+    async def send_part(number: int) -> None:
+        start, end = (number - 1) * parts.part_size, min(number * parts.part_size, parts.size)
+        async with bucket.request(
+            path, bucket.deadlines.for_body(end - start), writing=True
+        ) as client:
             etag = await parts.send(client, target | {"PartNumber": number}, start, end)
         done.append({"PartNumber": number, "ETag": etag})
 
     try:
-        count = -(-parts.size // parts.each)
-        await at_once((one(n) for n in range(1, count + 1)), limit=PARTS_AT_ONCE)
-        async with bucket.bounded(path, bucket.deadlines.listing, writing=True) as client:
+        count = -(-parts.size // parts.part_size)
+        await run_limited((send_part(n) for n in range(1, count + 1)), limit=CONCURRENT_PARTS)
+        async with bucket.request(path, bucket.deadlines.listing, writing=True) as client:
             await send(
                 client,
                 "complete_multipart_upload",
@@ -90,25 +94,25 @@ async def in_parts(bucket: Bucket, key: str, path: str, parts: Parts, condition:
 
 async def _abort(bucket: Bucket, path: str, target: dict[str, str]) -> None:
     try:
-        async with bucket.bounded(path, bucket.deadlines.confirm, trial=True) as client:
+        async with bucket.request(path, bucket.deadlines.confirm, bypass_breaker=True) as client:
             await client.abort_multipart_upload(**target)
     except errors.ContentsError:
         # Parts that are left cost room only; a bucket's lifecycle rule ends them.
         return
 
 
-async def chunks(bucket: Bucket, answer: Any, path: str) -> AsyncGenerator[bytes]:
+async def iter_chunks(bucket: Bucket, answer: Any, path: str) -> AsyncGenerator[bytes]:
     """The body of an opened object, each piece in its own deadline."""
     async with answer["Body"] as body:
         while True:
-            async with bucket.bounded(path, bucket.deadlines.transfer):
+            async with bucket.request(path, bucket.deadlines.transfer):
                 piece: bytes = await body.read(CHUNK)
             if not piece:
                 return
             yield piece
 
 
-async def at_once(work: Iterable[Coroutine[Any, Any, None]], limit: int = 8) -> None:
+async def run_limited(work: Iterable[Coroutine[Any, Any, None]], limit: int = 8) -> None:
     """Run coroutines, at most `limit` at a time, and raise the first error when all have ended.
 
     After an error no more are started, and none is cancelled: half a request may still do its work.

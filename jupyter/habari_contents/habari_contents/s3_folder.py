@@ -26,42 +26,42 @@ ENTRIES_PER_TURN = 500
 class S3Folder:
     """The contents API of one S3 folder. Paths are API paths that begin with the folder's name.
 
-    `host` is the contents manager: its hooks, its notary and its rules for hidden names apply.
+    `manager` is the contents manager: its hooks, its notary and its rules for hidden names apply.
     Every method raises ContentsError, with a sentence for the browser.
     """
 
-    def __init__(self, name: str, bucket: Bucket, host: Any, *, readonly: bool = False) -> None:
+    def __init__(self, name: str, bucket: Bucket, manager: Any, *, readonly: bool = False) -> None:
         self.name = name
         self.bucket = bucket
-        self.base = bucket.base
-        self.host = host
+        self.key_prefix = bucket.key_prefix
+        self.manager = manager
         self.readonly = readonly
-        self.conditions = ConditionalWrites(bucket, host.log)
-        self.served = EtagCache()
+        self.conditional_writes = ConditionalWrites(bucket, manager.log)
+        self.etags = EtagCache()
         self.uploads = Uploads()
 
-    def key(self, path: str) -> str:
+    def key_of(self, path: str) -> str:
         """The object key of an API path; the prefix is joined and stripped by whole components."""
         rest = path.partition("/")[2]
         if any(part in {"", ".", ".."} for part in rest.split("/")) and rest:
             raise errors.ContentsError(404, f"{path}: has an empty or dotted part, expected names.")
-        return self.base + rest
+        return self.key_prefix + rest
 
-    def under(self, path: str) -> str:
+    def prefix_of(self, path: str) -> str:
         """The key prefix of what is in the folder at an API path."""
-        key = self.key(path)
-        return key if key == self.base else f"{key}/"
+        key = self.key_of(path)
+        return key if key == self.key_prefix else f"{key}/"
 
     async def stat(self, path: str) -> Stat | None:
         """The facts of the file at the path, or None."""
-        return None if path == self.name else await self.bucket.head(self.key(path), path)
+        return None if path == self.name else await self.bucket.head(self.key_of(path), path)
 
     async def kind(self, path: str) -> Kind | None:
         """What is at the path. The folder itself is always there, S3 or not."""
         if path == self.name or path in self.uploads:
             return "directory" if path == self.name else "file"
         stat, listing = await asyncio.gather(
-            self.stat(path), self.bucket.find(self.under(path), path, limit=1)
+            self.stat(path), self.bucket.list_objects(self.prefix_of(path), path, limit=1)
         )
         if stat:
             return "file"
@@ -79,95 +79,95 @@ class S3Folder:
         if path == self.name or kind == "directory":
             if kind not in {None, "directory"}:
                 raise errors.ContentsError(400, f"{path}: is a folder, not a {kind}.")
-            return await self._directory(path, content=content)
+            return await self._get_directory(path, content=content)
         if not content:
-            return await self._facts(path, kind)
+            return await self._get_metadata(path, kind)
         try:
-            return await self._content(path, kind, form)
+            return await self._get_content(path, kind, form)
         except errors.ContentsError as error:
             if kind is not None or error.status_code != 404:
                 raise
         # Nobody said which kind it is, and it is no file.
-        return await self._directory(path, content=True)
+        return await self._get_directory(path, content=True)
 
-    async def _facts(self, path: str, kind: str | None) -> Model:
-        saved = self.served.take_saved(path)
+    async def _get_metadata(self, path: str, kind: str | None) -> Model:
+        saved = self.etags.pop_saved(path)
         stat = saved or await self.stat(path)
         if stat is None:
-            if not await self.bucket.find(self.under(path), path, limit=1):
-                self.served.gone(path)
-                raise errors.missing(path)
-            if self.served.etag(path):
-                self.served.show(path, ABSENT)
+            if not await self.bucket.list_objects(self.prefix_of(path), path, limit=1):
+                self.etags.mark_absent(path)
+                raise errors.not_found(path)
+            if self.etags.get(path):
+                self.etags.remember(path, ABSENT)
             if kind is not None:
                 raise errors.ContentsError(400, f"{path}: is a folder, not a {kind}.")
             return models.directory(path)
-        self.served.show(path, stat.etag)
+        self.etags.remember(path, stat.etag)
         return models.file(path, stat, kind)
 
-    async def _content(self, path: str, kind: str | None, form: str | None) -> Model:
+    async def _get_content(self, path: str, kind: str | None, form: str | None) -> Model:
         try:
             content, stat = await self.bucket.get(
-                self.key(path), path, limit=self.host.max_open_bytes
+                self.key_of(path), path, limit=self.manager.max_open_bytes
             )
         except errors.ContentsError as error:
             if error.status_code == 404:
-                await self._facts(path, kind)
+                await self._get_metadata(path, kind)
             raise
         model = models.file(path, stat, kind)
         if model["type"] == "notebook":
             notebook, problems = await models.read_notebook(path, content)
-            self.trust(self.host.mark_trusted_cells, notebook, path)
+            self.run_notary(self.manager.mark_trusted_cells, notebook, path)
             model |= {"content": notebook, "format": "json"}
-            self.host.validate_notebook_model(model, validation_error=problems)
+            self.manager.validate_notebook_model(model, validation_error=problems)
         else:
             model |= models.decode_file(path, content, form)
-        self.served.show(path, stat.etag)
+        self.etags.remember(path, stat.etag)
         return model
 
-    def trust(self, work: Callable[[Any, str], None], notebook: Any, path: str) -> None:
-        """Let the host's notary do its work; a notebook is opened and saved without it too.
+    def run_notary(self, work: Callable[[Any, str], None], notebook: Any, path: str) -> None:
+        """Have the manager's notary sign or trust; a notebook is opened and saved without it too.
 
         Its database is on the home's disk, which may be full, and belongs to this thread.
         """
         try:
             work(notebook, path)
         except Exception as error:  # noqa: BLE001 - whatever a database does
-            self.host.log.warning("%s: whether it is trusted could not be kept: %s", path, error)
-            self.host.notary.mark_cells(notebook, False)
+            self.manager.log.warning("%s: whether it is trusted could not be kept: %s", path, error)
+            self.manager.notary.mark_cells(notebook, False)
 
-    async def _directory(self, path: str, *, content: bool) -> Model:
-        under = self.under(path)
+    async def _get_directory(self, path: str, *, content: bool) -> Model:
+        prefix = self.prefix_of(path)
         limit = 0 if content else 1
-        listing = await self.bucket.find(under, path, delimiter="/", limit=limit)
+        listing = await self.bucket.list_objects(prefix, path, delimiter="/", limit=limit)
         if not listing and path != self.name:
             if await self.stat(path):
                 raise errors.ContentsError(400, f"{path}: is a file, not a folder.")
-            raise errors.missing(path)
-        entries = await self._entries(path, under, listing) if content else None
+            raise errors.not_found(path)
+        entries = await self._entries(path, prefix, listing) if content else None
         return models.directory(path, entries)
 
-    async def _entries(self, path: str, under: str, listing: Listing) -> list[Model]:
+    async def _entries(self, path: str, prefix: str, listing: Listing) -> list[Model]:
         entries = []
-        for prefix in listing.prefixes:
-            name = prefix[len(under) : -1]
-            if self._shown(name):
+        for folder in listing.prefixes:
+            name = folder[len(prefix) : -1]
+            if self._is_listed(name):
                 entries.append(models.directory(f"{path}/{name}"))
         for number, stat in enumerate(listing.objects):
             if number % ENTRIES_PER_TURN == 0:
                 await asyncio.sleep(0)
             # `dir/` objects, which consoles make, are the folder itself and no entry of it.
-            name = stat.key[len(under) :]
-            if self._shown(name):
+            name = stat.key[len(prefix) :]
+            if self._is_listed(name):
                 entries.append(models.file(f"{path}/{name}", stat))
         return entries
 
-    def _shown(self, name: str) -> bool:
+    def _is_listed(self, name: str) -> bool:
         """Is the name listed? Not if it cannot be in a path at all, or is hidden."""
         if name in {"", ".", ".."}:
             return False
-        hidden = name.startswith(".") and not self.host.allow_hidden
-        return not hidden and bool(self.host.should_list(name))
+        hidden = name.startswith(".") and not self.manager.allow_hidden
+        return not hidden and bool(self.manager.should_list(name))
 
     async def save(self, model: Model, path: str) -> Model:
         """Write a file, notebook or folder, and return its model without content.
@@ -180,19 +180,19 @@ class S3Folder:
         if kind not in {"file", "notebook", "directory"}:
             raise errors.ContentsError(400, f"{path}: came as {kind}, expected file or notebook.")
         if chunk in {None, 1}:
-            self.host.run_pre_save_hooks(model=model, path=path)
+            self.manager.run_pre_save_hooks(model=model, path=path)
         if kind == "directory":
-            return await self._make(path)
+            return await self._create_directory(path)
         if path == self.name or "content" not in model:
             raise errors.ContentsError(400, f"{path}: came without content, expected a file.")
         if chunk is not None:
-            return await self._chunk(model, path, int(chunk))
+            return await self._save_chunk(model, path, int(chunk))
         answer: Model = {}
         if kind == "notebook":
             notebook = nbformat.from_dict(model["content"])  # type: ignore[no-untyped-call]
-            self.trust(self.host.check_and_sign, notebook, path)
+            self.run_notary(self.manager.check_and_sign, notebook, path)
             body, problems = await models.write_notebook(path, notebook)
-            self.host.validate_notebook_model(answer, validation_error=problems)
+            self.manager.validate_notebook_model(answer, validation_error=problems)
         else:
             body = models.encode_file(path, model)
         seen = model.get("hash") if model.get("hash_algorithm") == "etag" else None
@@ -200,34 +200,34 @@ class S3Folder:
         return models.file(path, stat, kind) | answer
 
     async def _write(self, path: str, body: bytes, seen: str | None) -> Stat:
-        key, mime = self.key(path), models.content_type(path)
-        condition = await self._condition(path, seen)
+        key, mime = self.key_of(path), models.content_type(path)
+        condition = await self._save_condition(path, seen)
         try:
-            held = await self.conditions.hold(key, path, condition)
+            held = await self.conditional_writes.condition_to_send(key, path, condition)
             stat = await self.bucket.put(key, path, body, mime, held)
         except errors.ContentsError as error:
             if error.status_code == 409:
                 # Told once: what is saved after that is meant to overwrite.
-                self.served.forget(path)
+                self.etags.forget(path)
             if error.status_code != 404 or condition.absent:
                 raise
             # Deleted since it was served: there is no version to lose, so it is made again.
-            self.served.forget(path)
-            condition = await self._condition(path)
+            self.etags.forget(path)
+            condition = await self._save_condition(path)
             if not condition.absent:
-                raise errors.changed(path) from error
+                raise errors.version_conflict(path) from error
             stat = await self.bucket.put(key, path, body, mime, condition)
-        self.served.save(path, stat)
+        self.etags.remember_saved(path, stat)
         return stat
 
-    async def _condition(self, path: str, seen: str | None = None) -> Condition:
-        known = seen or self.served.etag(path)
+    async def _save_condition(self, path: str, seen: str | None = None) -> Condition:
+        known = seen or self.etags.get(path)
         if known:
             return Condition(etag=known)
         stat, listing, _ = await asyncio.gather(
             self.stat(path),
-            self.bucket.find(self.under(path), path, limit=1),
-            self.refuse_beneath_file(path),
+            self.bucket.list_objects(self.prefix_of(path), path, limit=1),
+            self.require_no_file_above(path),
         )
         if stat is None and listing:
             raise errors.ContentsError(409, f"{path}: is a folder, and no file can replace it.")
@@ -235,7 +235,7 @@ class S3Folder:
             return Condition(absent=True)
         return Condition(etag=stat.etag)
 
-    async def refuse_beneath_file(self, path: str) -> None:
+    async def require_no_file_above(self, path: str) -> None:
         """Raise 409 if a part of the path is a file: S3 would take it, and no browser show it."""
         parts = path.split("/")
         folders = ["/".join(parts[:end]) for end in range(2, len(parts))]
@@ -244,53 +244,55 @@ class S3Folder:
             if stat is not None:
                 raise errors.ContentsError(409, f"{folder}: is a file, and nothing can be in it.")
 
-    async def _chunk(self, model: Model, path: str, chunk: int) -> Model:
+    async def _save_chunk(self, model: Model, path: str, chunk: int) -> Model:
         upload = await self.uploads.add(path, chunk, models.encode_file(path, model))
         if chunk != -1:
             return models.file(path, Stat("", "", upload.size, models.UNKNOWN_TIME), "file")
-        async with self.uploads.sending(path, upload) as file:
-            self.served.forget(path)
-            condition = await self._condition(path)
-            condition = await self.conditions.hold(self.key(path), path, condition)
+        async with self.uploads.open_complete(path, upload) as file:
+            self.etags.forget(path)
+            condition = await self._save_condition(path)
+            condition = await self.conditional_writes.condition_to_send(
+                self.key_of(path), path, condition
+            )
             mime = models.content_type(path)
             stat = await multipart.upload(
-                self.bucket, self.key(path), path, file, upload.size, mime, condition
+                self.bucket, self.key_of(path), path, file, upload.size, mime, condition
             )
-        self.served.save(path, stat)
+        self.etags.remember_saved(path, stat)
         return models.file(path, stat, "file")
 
-    async def _make(self, path: str) -> Model:
+    async def _create_directory(self, path: str) -> Model:
         """A folder is an empty object whose key ends with a slash."""
-        kind, _ = await asyncio.gather(self.kind(path), self.refuse_beneath_file(path))
+        kind, _ = await asyncio.gather(self.kind(path), self.require_no_file_above(path))
         if kind == "file":
             raise errors.ContentsError(409, f"{path}: is a file, and no folder can replace it.")
         if kind is None:
-            await self.mark(self.under(path), path)
+            await self.put_marker(self.prefix_of(path), path)
         return models.directory(path)
 
-    async def mark(self, under: str, path: str) -> None:
+    async def put_marker(self, prefix: str, path: str) -> None:
         """Put a folder's marker object, so that it is there while it is empty."""
-        if under != self.base:
-            await self.bucket.put(under, path, b"", "application/x-directory", Condition())
+        if prefix != self.key_prefix:
+            await self.bucket.put(prefix, path, b"", "application/x-directory", Condition())
 
     async def keep_parent(self, path: str) -> None:
         """Keep the folder that a path was the last one in: only its objects held it."""
         parent = path.rpartition("/")[0]
-        under = self.under(parent)
+        prefix = self.prefix_of(parent)
         # What was asked for is done by now: an error here would say otherwise.
         with contextlib.suppress(errors.ContentsError):
-            if parent != self.name and not await self.bucket.find(under, path, limit=1):
-                await self.mark(under, path)
+            if parent != self.name and not await self.bucket.list_objects(prefix, path, limit=1):
+                await self.put_marker(prefix, path)
 
     async def delete(self, path: str, *, full: bool) -> None:
         """Delete a file, or a folder: one that is not empty only if `full` is true (else 400)."""
         if path == self.name:
             raise errors.ContentsError(403, f"{path}: is a bucket's folder and cannot be deleted.")
         stat = await self.stat(path)
-        found = [stat] if stat else await self._stats_under(path, full=full)
+        found = [stat] if stat else await self._list_for_deletion(path, full=full)
         kept = await delete.delete(self.bucket, found, path)
         if not kept:
-            self.served.gone(path)
+            self.etags.mark_absent(path)
         if not errors.CONFLICT.isdisjoint(kept.values()):
             raise errors.ContentsError(
                 409,
@@ -303,13 +305,13 @@ class S3Folder:
             )
         await self.keep_parent(path)
 
-    async def _stats_under(self, path: str, *, full: bool) -> list[Stat]:
-        under = self.under(path)
-        found = (await self.bucket.find(under, path)).objects
+    async def _list_for_deletion(self, path: str, *, full: bool) -> list[Stat]:
+        prefix = self.prefix_of(path)
+        found = (await self.bucket.list_objects(prefix, path)).objects
         if not found:
-            raise errors.missing(path)
+            raise errors.not_found(path)
         keys = [stat.key for stat in found]
-        real = [k for k in keys if k != under and not k.startswith(f"{under}{CHECKPOINTS}/")]
+        real = [k for k in keys if k != prefix and not k.startswith(f"{prefix}{CHECKPOINTS}/")]
         if real and not full:
             raise errors.ContentsError(
                 400, f"{path}: is not empty. Try: delete what is in it first."

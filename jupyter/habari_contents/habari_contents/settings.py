@@ -1,4 +1,4 @@
-"""Owns what can be set about S3 folders: which there are, and how long an operation may take."""
+"""The settings of S3 folders: which there are, and how long an operation may take."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FolderSettings:
     kms_key: str = ""
     storage_class: str = ""
 
-    def written_with(self) -> dict[str, str]:
+    def write_parameters(self) -> dict[str, str]:
         """The parameters that every object written here gets."""
         wanted = {
             "ServerSideEncryption": self.encryption,
@@ -47,7 +47,7 @@ class Deadlines:
     confirm: float = 2.0
     bytes_per_second: float = 2_000_000.0
 
-    def body(self, size: int) -> float:
+    def for_body(self, size: int) -> float:
         """Seconds that reading or writing `size` bytes may take."""
         return self.transfer + size / self.bytes_per_second
 

@@ -1,4 +1,4 @@
-"""Owns moving and copying files and folders between the home and buckets without losing any.
+"""Moves and copies of files and folders between the home and buckets without losing any.
 
 Order: take stock of the source, refuse a target that is there, copy create-only, verify every copy,
 and only then delete what is still the version that was copied. Until then a failure leaves the
@@ -12,21 +12,21 @@ from dataclasses import replace
 
 from habari_contents import errors
 from habari_contents.journal import MoveJournal
-from habari_contents.multipart import at_once
+from habari_contents.multipart import run_limited
 from habari_contents.types import Item, MoveEndpoint
 
 
 async def copy(source: MoveEndpoint, target: MoveEndpoint) -> None:
     """Copy a file or folder, whole or not at all. Raises 404 and 409 for source and target."""
-    await _copy(await _take_stock(source, target), source, target)
+    await _copy(await _list_source(source, target), source, target)
 
 
-async def _take_stock(source: MoveEndpoint, target: MoveEndpoint) -> list[Item]:
-    items = await source.stock()
+async def _list_source(source: MoveEndpoint, target: MoveEndpoint) -> list[Item]:
+    items = await source.list_items()
     if not items:
-        raise errors.missing(source.path)
-    if await target.stock():
-        raise errors.taken(target.path)
+        raise errors.not_found(source.path)
+    if await target.list_items():
+        raise errors.already_exists(target.path)
     return items
 
 
@@ -34,30 +34,30 @@ async def _copy(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoin
     """The copies, each with its version at the target."""
     made: list[Item] = []
 
-    async def one(item: Item) -> None:
+    async def copy_item(item: Item) -> None:
         made.append(replace(item, version=await target.receive(item, source)))
 
     try:
         # Folders first: on a disk they must be there before what they hold.
         for folder in [item for item in items if item.is_folder]:
-            await one(folder)
-        await at_once([one(item) for item in items if not item.is_folder])
+            await copy_item(folder)
+        await run_limited([copy_item(item) for item in items if not item.is_folder])
     except errors.ContentsError as error:
-        raise await _undone(error, made, target) from error
+        raise await _roll_back(error, made, target) from error
     except Exception:
         # A mistake of ours is no reason to leave half a copy.
-        await target.discard(made)
+        await target.delete_unchanged(made)
         raise
     return made
 
 
-async def _undone(
+async def _roll_back(
     error: errors.ContentsError, made: list[Item], target: MoveEndpoint
 ) -> errors.ContentsError:
     """Take back the copies; the sentence says if some stayed."""
     try:
-        await target.discard(made)
-        kept = bool(await target.stock())
+        await target.delete_unchanged(made)
+        kept = bool(await target.list_items())
     except errors.ContentsError:
         kept = True
     said = f" Copies stayed in {target.path}." if kept else ""
@@ -71,11 +71,11 @@ async def move(source: MoveEndpoint, target: MoveEndpoint, journal: MoveJournal)
 
     Raises as `copy` does, and 409 if a part of the source changed meanwhile: that part stays.
     """
-    items = await _take_stock(source, target)
+    items = await _list_source(source, target)
     record = await journal.start(source, target, items)
     try:
         await record.mark_copied(await _copy(items, source, target))
-        await _delete(items, source, target)
+        await _delete_source(items, source, target)
     except errors.ContentsError:
         record.remove()
         raise
@@ -83,9 +83,9 @@ async def move(source: MoveEndpoint, target: MoveEndpoint, journal: MoveJournal)
     record.remove()
 
 
-async def _delete(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> None:
+async def _delete_source(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> None:
     try:
-        left = await source.discard(items)
+        left = await source.delete_unchanged(items)
     except errors.ContentsError as error:
         raise errors.ContentsError(
             error.status_code,
@@ -105,16 +105,16 @@ async def undo(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint
 
     Only what still is in the source, as it was, and equals it at the target, is deleted.
     """
-    whole = {item.relative: item for item in await source.stock()}
+    whole = {item.relative: item for item in await source.list_items()}
     kept = [item for item in items if whole.get(item.relative) == item]
-    copies = await target.alike(kept, source)
-    await target.discard(sorted(copies, key=lambda item: item.relative, reverse=True))
+    copies = await target.find_copies(kept, source)
+    await target.delete_unchanged(sorted(copies, key=lambda item: item.relative, reverse=True))
 
 
 async def finish(
     items: Sequence[Item], made: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint
 ) -> None:
     """Delete the source of a move whose copies were all verified, where they still are there."""
-    there = {(item.relative, item.version) for item in await target.stock()}
+    there = {(item.relative, item.version) for item in await target.list_items()}
     sure = {item.relative for item in made if (item.relative, item.version) in there}
-    await source.discard([item for item in items if item.relative in sure])
+    await source.delete_unchanged([item for item in items if item.relative in sure])

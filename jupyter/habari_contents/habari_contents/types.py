@@ -74,7 +74,7 @@ class MoveEndpoint(Protocol):
     def path(self) -> str:
         """Its API path."""
 
-    async def stock(self) -> list[Item]:
+    async def list_items(self) -> list[Item]:
         """All that is here now, folders before what they hold; empty if nothing is.
 
         Raises 400 for what cannot be carried (links, names that a disk cannot have).
@@ -86,10 +86,10 @@ class MoveEndpoint(Protocol):
         Raises 409 if it is there.
         """
 
-    async def discard(self, items: Sequence[Item]) -> list[Item]:
+    async def delete_unchanged(self, items: Sequence[Item]) -> list[Item]:
         """Delete the items that still have their version; the others are returned."""
 
-    async def alike(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
+    async def find_copies(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:
         """What is here and is a copy of the items of the source, with its version here.
 
         Half a copy, under a name that only this server gives, is deleted.

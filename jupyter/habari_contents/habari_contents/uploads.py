@@ -1,4 +1,4 @@
-"""Owns uploads that come in chunks: they are spooled here, so that S3 sees a whole file or none.
+"""Uploads that come in chunks are spooled on the disk, so that S3 sees a whole file or none.
 
 Protocol: JupyterLab PUTs `chunk` 1, 2, … and -1 for the last, each after the answer to the other.
 The last has no number, so what is missing before it can't be seen there: it is refused before.
@@ -21,8 +21,8 @@ ABANDONED_SECONDS = 3600.0
 # Longer than the next chunk of a window that still uploads takes to come.
 CONTESTED_SECONDS = 15.0
 # How long one that S3 did not take waits for its last chunk to be sent again.
-KEPT_SECONDS = 60.0
-AT_ONCE = 16
+RETRY_SECONDS = 60.0
+MAX_UPLOADS = 16
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Upload:
     chunks: int = 0
     size: int = 0
     touched: float = field(default_factory=time.monotonic)
-    whole: bool = False
+    complete: bool = False
     last: bytes = b""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -58,7 +58,7 @@ class Uploads:
         self._uploads: dict[str, Upload] = {}
 
     def __contains__(self, path: str) -> bool:
-        return path in self._uploads and not self._uploads[path].whole
+        return path in self._uploads and not self._uploads[path].complete
 
     async def add(self, path: str, chunk: int, data: bytes) -> Upload:
         """Append a chunk: 1 begins, -1 ends, the others come in order; the same twice counts once.
@@ -68,15 +68,15 @@ class Uploads:
         """
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
         if chunk == 1:
-            self._begin(path)
+            self._start(path)
         upload = self._uploads.get(path)
         if upload is None:
             raise _interrupted(path)
         async with upload.lock:
             again = upload.last == digest
-            if again and (upload.whole if chunk == -1 else upload.chunks == chunk):
+            if again and (upload.complete if chunk == -1 else upload.chunks == chunk):
                 return upload
-            if upload.file.closed or upload.whole or chunk not in (upload.chunks + 1, -1):
+            if upload.file.closed or upload.complete or chunk not in (upload.chunks + 1, -1):
                 self._drop(path, upload)
                 raise _interrupted(path)
             try:
@@ -84,12 +84,12 @@ class Uploads:
             except OSError as error:
                 self._drop(path, upload)
                 raise ContentsError(507, "Upload: the disk of this server is full.") from error
-            upload.whole = chunk == -1
+            upload.complete = chunk == -1
         return upload
 
-    def _begin(self, path: str) -> None:
+    def _start(self, path: str) -> None:
         old = self._uploads.get(path)
-        if old and (old.lock.locked() or (not old.whole and old.idle() < CONTESTED_SECONDS)):
+        if old and (old.lock.locked() or (not old.complete and old.idle() < CONTESTED_SECONDS)):
             # Nothing tells the chunks of two windows apart: they would become one file.
             raise ContentsError(
                 409,
@@ -99,15 +99,15 @@ class Uploads:
         for other, upload in list(self._uploads.items()):
             if other == path or (upload.idle() > ABANDONED_SECONDS and not upload.lock.locked()):
                 self._drop(other, upload)
-        if len(self._uploads) >= AT_ONCE:
+        if len(self._uploads) >= MAX_UPLOADS:
             raise ContentsError(
-                429, f"{path}: {AT_ONCE} uploads are under way. Try: again when one has ended."
+                429, f"{path}: {MAX_UPLOADS} uploads are under way. Try: again when one has ended."
             )
         spool = tempfile.TemporaryFile()  # noqa: SIM115 - it lives until S3 has it
         self._uploads[path] = Upload(spool)
 
     @asynccontextmanager
-    async def sending(self, path: str, upload: Upload) -> AsyncIterator[IO[bytes]]:
+    async def open_complete(self, path: str, upload: Upload) -> AsyncIterator[IO[bytes]]:
         """The whole file, at its start; on success it is gone, else kept a moment.
 
         Meanwhile a last chunk that comes again has S3 tried again.
@@ -120,7 +120,7 @@ class Uploads:
                 yield upload.file
             except BaseException:
                 later = asyncio.get_running_loop().call_later
-                later(KEPT_SECONDS, self._drop_idle, path, upload)
+                later(RETRY_SECONDS, self._drop_idle, path, upload)
                 raise
             self._drop(path, upload)
 

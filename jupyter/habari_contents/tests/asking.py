@@ -1,4 +1,4 @@
-"""Owns asking and holding the outcome: it may change what was asked for, and no more."""
+"""Requests, and checks of their outcome: it may change what was asked for, and no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what the tests run against: a real S3 behind a fault proxy, and real Jupyter servers."""
+"""What the tests run against: a real S3 behind a fault proxy, and real Jupyter servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the fault-injecting TCP proxy that the tests put between a server and S3."""
+"""The fault-injecting TCP proxy that the tests put between a server and S3."""
 
 from __future__ import annotations
 

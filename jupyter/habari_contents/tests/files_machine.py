@@ -1,4 +1,4 @@
-"""Owns what the two users of the machine draw from, and what they do with single files."""
+"""What the two users of the state machine draw from, and what they do with single files."""
 
 from __future__ import annotations
 

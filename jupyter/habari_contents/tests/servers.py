@@ -1,4 +1,4 @@
-"""Owns the real Jupyter server that the tests drive as JupyterLab does."""
+"""The real Jupyter server that the tests drive as JupyterLab does."""
 
 from __future__ import annotations
 

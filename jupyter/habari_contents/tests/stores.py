@@ -1,4 +1,4 @@
-"""Owns the S3 that the tests run against: moto, or what TESTS_S3 names.
+"""The S3 that the tests run against: moto, or what TESTS_S3 names.
 
 `localstack` is LocalStack as the platform runs it, in the Python that TESTS_LOCALSTACK names;
 `versitygw` is the program that TESTS_VERSITYGW names.

@@ -139,7 +139,7 @@ def test_failure_in_between_loses_no_file(jupyter, proxy, tree, name, new, fault
 def test_half_a_copy_of_a_killed_server_is_in_nobodys_way(jupyter, name):
     """A copy to the home has no record; its half kept the name taken, invisibly and for ever."""
     assert jupyter.text(f"lake/{name}.txt", "whole").ok
-    half = disk.half(jupyter.home / "home" / f"{name}.txt")
+    half = disk.partial_path(jupyter.home / "home" / f"{name}.txt")
     half.write_bytes(b"half of something longer")
     assert jupyter.call("POST", "home", json={"copy_from": f"lake/{name}.txt"}).status_code == 201
     assert (jupyter.home / "home" / f"{name}.txt").read_bytes() == b"whole"

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from habari_contents.breaker import Breaker
+from habari_contents.breaker import CircuitBreaker
 from habari_contents.bucket import Bucket
-from habari_contents.etag_cache import ABSENT, REMEMBERED, EtagCache
+from habari_contents.etag_cache import ABSENT, MAX_REMEMBERED, EtagCache
 from habari_contents.settings import Deadlines, FolderSettings, parse_folders
 from habari_contents.types import Stat
 
@@ -44,37 +44,37 @@ def test_folders_that_are_no_object_are_refused(wrong):
 
 def test_breaker_rests_tries_once_and_heals():
     now = [0.0]
-    breaker = Breaker(rest=3, failures=2, clock=lambda: now[0])
-    breaker.failed()
-    assert breaker.wait() == 0
-    breaker.failed()
-    assert breaker.wait() == 3
+    breaker = CircuitBreaker(rest=3, failures=2, clock=lambda: now[0])
+    breaker.record_failure()
+    assert breaker.retry_after() == 0
+    breaker.record_failure()
+    assert breaker.retry_after() == 3
     now[0] = 3
-    assert breaker.wait() == 0, "the trial"
-    assert breaker.wait() == 3, "all others wait for it"
-    breaker.succeeded()
-    assert breaker.wait() == 0
+    assert breaker.retry_after() == 0, "the trial"
+    assert breaker.retry_after() == 3, "all others wait for it"
+    breaker.record_success()
+    assert breaker.retry_after() == 0
 
 
 def test_served_is_bounded_and_forgets_what_is_under_a_path():
-    served = EtagCache()
-    for number in range(REMEMBERED + 10):
-        served.show(f"lake/{number}", "e")
-    assert served.etag("lake/0") is None
-    served.show("lake/d/x", "e")
-    served.show("lake/dx", "e")
-    served.show("lake/none", ABSENT)
-    served.forget("lake/d")
-    assert (served.etag("lake/d/x"), served.etag("lake/dx")) == (None, "e")
-    assert served.etag("lake/none") == ABSENT
+    etags = EtagCache()
+    for number in range(MAX_REMEMBERED + 10):
+        etags.remember(f"lake/{number}", "e")
+    assert etags.get("lake/0") is None
+    etags.remember("lake/d/x", "e")
+    etags.remember("lake/dx", "e")
+    etags.remember("lake/none", ABSENT)
+    etags.forget("lake/d")
+    assert (etags.get("lake/d/x"), etags.get("lake/dx")) == (None, "e")
+    assert etags.get("lake/none") == ABSENT
 
 
 def test_what_was_saved_answers_once():
-    served, stat = EtagCache(), Stat("k", '"e"', 1, NOW)
-    served.save("lake/x", stat)
-    assert served.take_saved("lake/x") == stat
-    assert served.take_saved("lake/x") is None
-    assert served.etag("lake/x") == '"e"'
+    etags, stat = EtagCache(), Stat("k", '"e"', 1, NOW)
+    etags.remember_saved("lake/x", stat)
+    assert etags.pop_saved("lake/x") == stat
+    assert etags.pop_saved("lake/x") is None
+    assert etags.get("lake/x") == '"e"'
 
 
 class Pages:
@@ -97,11 +97,11 @@ class Pages:
 def test_all_pages_are_listed_and_a_look_takes_one():
     pages = Pages()
     bucket = Bucket("b", pages, Deadlines())
-    found = asyncio.run(bucket.find("", "lake"))
+    found = asyncio.run(bucket.list_objects("", "lake"))
     assert [stat.key for stat in found.objects] == ["k0", "k1", "k2"]
     assert [asked.get("ContinuationToken") for asked in pages.asked] == [None, "t0", "t1"]
     pages.asked.clear()
-    asyncio.run(bucket.find("", "lake", limit=1))
+    asyncio.run(bucket.list_objects("", "lake", limit=1))
     assert len(pages.asked) == 1
 
 

@@ -1,4 +1,4 @@
-"""Owns running jupyter_server's own contents tests, from its source archive, on an S3 folder.
+"""jupyter_server's own contents tests, from its source archive, run on an S3 folder.
 
 They take a minute and a half of one core: they run beside our tests, and let those go first.
 """

@@ -1,4 +1,4 @@
-"""Owns what is really there, past servers and proxy, and what an operation changed of it."""
+"""What is really there, past servers and proxy, and what an operation changed of it."""
 
 from __future__ import annotations
 
