@@ -9,7 +9,7 @@ from cheroot.server import HeaderReader, HTTPRequest
 from cheroot.wsgi import Gateway_10, Server
 
 THREADS = 16
-IDLE_SECONDS = 30  # of a connection: a notebook server's pooled ones need not be made anew
+IDLE_SECONDS = 30  # of a connection: a notebook server keeps its pooled ones
 SENT_NAMES = "moto.preserved_header_names"
 
 

@@ -197,7 +197,7 @@ def test_damaged_row_is_told_and_nothing_else_is_touched(service: Service) -> No
     assert s3.get_object(Bucket="lake", Key="two")["Body"].read() == b"two"
 
 
-def test_torn_database_is_refused_and_left_as_it_is(service: Service) -> None:
+def test_corrupted_database_is_refused_and_left_as_it_is(service: Service) -> None:
     s3 = service.client()
     for number in range(30):
         s3.put_object(Bucket="lake", Key=f"k{number}", Body=b"x" * 5000)

@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def tried(figures: measures.Figures, server: Contender, s3, proxy: FaultProxy) -> dict[int, str]:
-    """What the server loses; one that has hung by then is started anew."""
+    """What the server loses; one that has hung by then is restarted."""
     servers = [server]
 
     def trial() -> losses.Trial:

@@ -18,7 +18,7 @@ def variable(name: str) -> str:
 
 
 def made(folder: Path, uv: str) -> dict[str, str]:
-    """Make them anew in a folder, by this uv; return the variable of each and its Python."""
+    """Recreate them in a folder, by this uv; return the variable of each and its Python."""
     found = {}
     for name, packages in OTHERS.items():
         own = folder / f"compare-{name}"

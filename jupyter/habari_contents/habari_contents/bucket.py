@@ -88,7 +88,7 @@ class Bucket:
         if isinstance(error, boto.ClientError):
             self._breaker.record_success()
             if errors.error_code(error) in errors.REFRESH_CREDENTIALS:
-                # They may have been replaced where they come from: the next call reads them anew.
+                # They may have been replaced where they come from: the next call reads them again.
                 self._client.renew()
             return errors.from_client_error(error, path)
         if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):

@@ -1,4 +1,4 @@
-"""The sentences that a browser sees when S3 fails: neutral, with no endpoint, key or trace in them.
+"""The sentences that a browser sees when S3 fails: without endpoint, key or trace.
 
 Every error is a `ContentsError` (a tornado HTTPError), so that any Jupyter handler answers with it.
 Codes: 403 refused, 404 not there, 409 conflict, 413 too large, 503 not reachable, 504 not in time.
@@ -29,7 +29,7 @@ SENTENCES = (
     (
         CREDENTIALS,
         403,
-        "S3 does not accept this server's credentials. Try: again; they are read anew.",
+        "S3 does not accept this server's credentials. Try: again; they are reloaded.",
     ),
     (
         frozenset({"NoSuchBucket"}),

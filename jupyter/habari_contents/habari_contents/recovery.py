@@ -64,7 +64,7 @@ class MoveRecovery:
             except Exception:  # noqa: BLE001 - logged, and tried again
                 # A bug, or a disk that fails: it must not end the recovery of others.
                 self._log.exception(
-                    "A move that was broken off could not be settled and is tried again: %s", path
+                    "An interrupted move could not be settled; it will be tried again: %s", path
                 )
                 return False
 
@@ -76,7 +76,7 @@ class MoveRecovery:
             items = [Item(**item) for item in facts["items"]]
             made = [Item(**item) for item in facts["made"] or ()]
         except (ValueError, LookupError, TypeError) as error:
-            self._log.warning("A record of a move is not readable and left alone: %s", error)
+            self._log.warning("The record of a move is unreadable and was left alone: %s", error)
             return True
         try:
             if facts["made"] is None:
@@ -84,11 +84,9 @@ class MoveRecovery:
             else:
                 await transfer.finish(items, made, source, target)
         except errors.ContentsError as error:
-            self._log.warning("A move that was broken off waits for S3: %s", error.log_message)
+            self._log.warning("An interrupted move waits for S3: %s", error.log_message)
             return False
         word = "undone" if facts["made"] is None else "finished"
-        self._log.warning(
-            "A move that was broken off is %s: %s to %s.", word, source.path, target.path
-        )
+        self._log.warning("An interrupted move was %s: %s to %s.", word, source.path, target.path)
         path.unlink(missing_ok=True)
         return True

@@ -45,7 +45,7 @@ async def _copy(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoin
     except errors.ContentsError as error:
         raise await _roll_back(error, made, target) from error
     except Exception:
-        # A mistake of ours is no reason to leave half a copy.
+        # A bug is no reason to leave half a copy.
         await target.delete_unchanged(made)
         raise
     return made
@@ -101,7 +101,7 @@ async def _delete_source(items: Sequence[Item], source: MoveEndpoint, target: Mo
 
 
 async def undo(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> None:
-    """Take back the copies of a move that was broken off before all were there.
+    """Take back the copies of a move that was interrupted before all were there.
 
     Only what still is in the source, as it was, and equals it at the target, is deleted.
     """

@@ -123,7 +123,7 @@ def test_mistake_in_a_recovery_is_logged_and_tried_again(tmp_path, monkeypatch, 
 
     asyncio.run(ask_until_settled())
     assert "RuntimeError: mistake" in caplog.text
-    assert caplog.text.count("is undone") == 2
+    assert caplog.text.count("was undone") == 2
 
 
 def test_disk_that_takes_no_more_of_the_record_stops_no_move(tmp_path):

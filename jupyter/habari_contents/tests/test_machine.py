@@ -50,7 +50,7 @@ class Work(Files):
                     all(self.now.get(each) == c for each, c in moved.items()),
                     all(self.now.get(each.moved(at, new)) == c for each, c in moved.items()),
                 ]
-                assert sides.count(True) == 1 or at == new, f"{at} to {new} is torn: {sides}"
+                assert sides.count(True) == 1 or at == new, f"{at} to {new} is half moved: {sides}"
 
     @rule(
         user=users, number=numbers, area=areas, folder=st.sampled_from(["", "d", "k"]), fault=faults

@@ -132,7 +132,7 @@ def test_store_without_conditional_deletions_is_looked_at_before_one(now, left):
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "400", "403"])
-def test_credentials_that_are_refused_are_read_anew(code):
+def test_credentials_that_are_refused_are_read_again(code):
     """Answers to a HEAD, as Lab's look before each save is, have a number and no name."""
     store = Careless()
     store.refuses = code
