@@ -1,4 +1,4 @@
-"""A client of a running GitHub stand-in, and how a test starts one."""
+"""A client of a running fake GitHub, and how a test starts one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Answer = requests.Response
 
 
 class StandIn:
-    """A client of one running stand-in."""
+    """A client of one running fake GitHub."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -89,4 +89,4 @@ def wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
         except requests.ConnectionError:
             continue
         return
-    raise AssertionError("the stand-in did not come up")
+    raise AssertionError("the fake GitHub did not come up")

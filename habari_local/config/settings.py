@@ -51,29 +51,31 @@ class Settings(BaseModel):
     mode: str = setting(
         "process",
         "Platform",
-        "What `up` brings up when --mode is not given; see the README's table.",
+        "The mode that `up` starts without --mode; see the README's table.",
     )
     project_path: str = setting(
         "./project",
         "Platform",
-        "Folder of this machine that users' servers see as project/; made when absent.",
+        "Folder on this machine that users' servers see as project/; created if missing.",
         alias="PROJECT_PATH",
     )
     cull_after: int = setting(
-        0, "Platform", "Stop servers idle for so many seconds; 0 never stops one.", ge=0
+        0, "Platform", "Stop servers that are idle for this many seconds; 0: never.", ge=0
     )
 
-    admin_users: Names = setting(("ada",), "Sign-in", "GitHub names of the admins, by comma.")
+    admin_users: Names = setting(
+        ("ada",), "Sign-in", "GitHub names of the admins, comma-separated."
+    )
     allowed_users: Names = setting(
-        ("grace", "linus"), "Sign-in", "GitHub names that may sign in, by comma."
+        ("grace", "linus"), "Sign-in", "GitHub names that may sign in, comma-separated."
     )
     allowed_organizations: Names = setting(
-        (), "Sign-in", "GitHub organizations whose members may sign in, by comma."
+        (), "Sign-in", "GitHub organizations whose members may sign in, comma-separated."
     )
     github_client_id: str = setting(
         "",
         "Sign-in",
-        "Client id of a GitHub OAuth app; empty: a stand-in on this machine plays GitHub."
+        "Client id of a GitHub OAuth app; empty: a fake GitHub on this machine."
         " The app's callback is http://localhost:8000/hub/oauth_callback.",
     )
     github_client_secret: SecretStr = setting(SecretStr(""), "Sign-in", "Its client secret.")
@@ -81,23 +83,23 @@ class Settings(BaseModel):
     server_memory: str = setting(
         "2G",
         "Servers",
-        "Memory that a user's server may take, in the modes with containers; empty: no limit.",
+        "Memory limit of a user's server, in the modes with containers; empty: no limit.",
         pattern=r"^(\d+[KMGT])?$",
     )
     server_cpus: float = setting(
-        0.0, "Servers", "Processors that a user's server may take there; 0: no limit.", ge=0
+        0.0, "Servers", "CPU limit of a user's server there; 0: no limit.", ge=0
     )
 
     images: Literal["upstream", "packages"] = setting(
         "upstream",
         "Images",
-        "upstream: bases come from their registries; packages: all is built from Debian, PyPI and"
-        " npm packages, without a container registry.",
+        "upstream: base images come from their registries; packages: everything is built from"
+        " Debian, PyPI and npm packages, without a container registry.",
     )
     image_mirror: str = setting(
         "",
         "Images",
-        "Where images come from instead of their own registries: HOST[:PORT][/PATH], put before"
+        "A mirror that images come from: HOST[:PORT][/PATH], put before"
         " each upstream reference (HOST/PATH/quay.io/jupyterhub/k8s-hub:4.4.0), the chart's too;"
         " empty: no mirror.",
         pattern=r"^([a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*)?$",
@@ -106,19 +108,19 @@ class Settings(BaseModel):
         DEBIAN_MIRROR, "Images", "Where images get Debian's packages.", pattern=r"^https?://\S+$"
     )
     notebook_image: str = setting(
-        "", "Images", "Image of users' servers; empty: the one that jupyter/ builds."
+        "", "Images", "Image of users' servers; empty: the one built from jupyter/."
     )
 
     chart: str = setting(
         "",
         "Kubernetes",
         "Zero to JupyterHub's chart: a folder or an archive; empty: jupyterhub 4.4.0 of"
-        " https://hub.jupyter.org/helm-chart/, got once.",
+        " https://hub.jupyter.org/helm-chart/, downloaded once.",
     )
     kube_context: str = setting(
         "",
         "Kubernetes",
-        "Mode cluster: the context of your kubeconfig to work in. The current one is never taken.",
+        "Mode cluster: the kubeconfig context to use; the current one is never used unasked.",
     )
     kube_namespace: str = setting(
         "habari",
@@ -129,46 +131,45 @@ class Settings(BaseModel):
     tenant: str = setting(
         "",
         "Kubernetes",
-        "Mode cluster: the tenant whose deployment it is, of the folder tenants/; empty: none.",
+        "Mode cluster: the tenant to deploy, a folder in tenants/; empty: none.",
         pattern=r"^([a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?)?$",
     )
     values_from: Words = setting(
         (),
         "Kubernetes",
-        "Mode cluster: values out of variables of the environment, as secrets in CI:"
-        " PLACE=VARIABLE by comma, hub.config.GitHubOAuthenticator.client_secret=OAUTH_SECRET.",
+        "Mode cluster: values from environment variables, such as secrets in CI:"
+        " PLACE=VARIABLE, comma-separated:"
+        " hub.config.GitHubOAuthenticator.client_secret=OAUTH_SECRET.",
     )
     waived_rules: Words = setting(
         (),
         "Kubernetes",
-        "Mode cluster: rules of `config check` that this deployment may break, by comma: stand-in,"
-        " callback, tls and s3 in a cluster for trials.",
+        "Mode cluster: rules of `config check` that this deployment may break, comma-separated:"
+        " fake-github, callback, tls and s3 in a test cluster.",
     )
 
-    nodes: int = setting(1, "Kubernetes", "Nodes of the cluster of mode kind.", ge=1, le=9)
+    nodes: int = setting(1, "Kubernetes", "Mode kind: number of nodes.", ge=1, le=9)
     policy_enforcer: Literal["auto", "habari", "node"] = setting(
         "auto",
         "Kubernetes",
-        "Mode kind: what makes NetworkPolicies hold. node: whatever the node has; habari: a pod of"
-        " ours on each node; auto: that with upstream's node, which does not keep pods from the"
-        " node itself, and with packages the node's own, which does.",
+        "Mode kind: what enforces NetworkPolicies. node: what the node has; habari: our own pod on"
+        " each node; auto: habari with upstream's node, which does not keep pods from"
+        " the node itself; node with HABARI_IMAGES=packages, whose enforcement does.",
     )
 
     s3_backend: Literal["auto", "moto", "localstack", "aws"] = setting(
         "auto",
         "S3",
         "moto: fast, on this machine; localstack: 4.14.0, on this machine; aws: real AWS, or any S3"
-        " whose endpoint and keys are given below; auto: localstack in the modes hub and kind, aws"
+        " whose endpoint and keys are set below; auto: localstack in the modes hub and kind, aws"
         " in cluster, moto in the others.",
     )
     s3_region: str = setting("us-east-1", "S3", "Region of the buckets.", pattern=r"^[a-z0-9-]+$")
     s3_endpoint_url: str = setting(
-        "", "S3", "With the backend aws: another S3 than AWS.", pattern=r"^(https?://\S+)?$"
+        "", "S3", "Backend aws: the endpoint, of another S3 than AWS.", pattern=r"^(https?://\S+)?$"
     )
-    s3_access_key_id: str = setting("", "S3", "With the backend aws: its key.")
-    s3_secret_access_key: SecretStr = setting(
-        SecretStr(""), "S3", "With the backend aws: its secret key."
-    )
+    s3_access_key_id: str = setting("", "S3", "Backend aws: the access key.")
+    s3_secret_access_key: SecretStr = setting(SecretStr(""), "S3", "Backend aws: the secret key.")
     lake_bucket: str = setting(
         "habari-lake", "S3", "Bucket that users see as lake/.", pattern=BUCKET_NAME
     )
@@ -176,17 +177,17 @@ class Settings(BaseModel):
         "habari-notebooks", "S3", "Bucket that users see as notebooks/.", pattern=BUCKET_NAME
     )
 
-    hub_port: Port = setting(8000, "Ports", "The address that people open: http://localhost:8000.")
-    proxy_api_port: Port = setting(8001, "Ports", "The proxy's own interface, for the hub alone.")
+    hub_port: Port = setting(8000, "Ports", "The address that users open: http://localhost:8000.")
+    proxy_api_port: Port = setting(8001, "Ports", "The proxy's API, for the hub alone.")
     hub_api_port: Port = setting(8081, "Ports", "The hub behind the proxy.")
-    github_port: Port = setting(8008, "Ports", "The GitHub stand-in.")
-    s3_port: Port = setting(4566, "Ports", "S3, when it runs on this machine.")
+    github_port: Port = setting(8008, "Ports", "The fake GitHub.")
+    s3_port: Port = setting(4566, "Ports", "S3, if it runs on this machine.")
     notebook_port: Port = setting(8888, "Ports", "The one notebook server of mode nohub.")
-    registry_port: Port = setting(5001, "Ports", "The registry beside the cluster of mode kind.")
+    registry_port: Port = setting(5001, "Ports", "Mode kind: the registry.")
     port_offset: int = setting(
         0,
         "Ports",
-        "Added to every port: lets a second checkout run beside the first.",
+        "Added to every port, so that a second checkout can run at the same time.",
         ge=0,
         le=9999,
     )
@@ -244,7 +245,7 @@ class Settings(BaseModel):
 
     @property
     def real_github(self) -> bool:
-        """Whether people sign in at github.com rather than at the stand-in."""
+        """Whether people sign in at github.com rather than at the fake GitHub."""
         return bool(self.github_client_id)
 
 

@@ -236,7 +236,7 @@ CHECKS = (
     Check("hub", "the hub runs and answers", UP, _service("hub"), ("hub",), hub=True),
     Check("route", "the public address leads to the hub", UP, _route, ("proxy",), hub=True),
     Check("database", "the hub can read its database", UP, _database, ("db", "hub"), hub=True),
-    Check("sign-in", "GitHub (or its stand-in) answers", UP, _sign_in, ("github", "hub"), hub=True),
+    Check("sign-in", "GitHub (or the fake one) answers", UP, _sign_in, ("github", "hub"), hub=True),
     Check(
         "user",
         "an account that may sign in",

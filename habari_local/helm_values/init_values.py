@@ -31,7 +31,7 @@ class Question:
 
 QUESTIONS: Mapping[str, Question] = {
     "host": Question(
-        "Name that people open, without https://",
+        "Host name that users open, without https://",
         r"(?=.{4,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+",
         "habari.my-team.org",
         "HABARI.EXAMPLE.ORG",
@@ -40,10 +40,14 @@ QUESTIONS: Mapping[str, Question] = {
         "Client id of the GitHub OAuth app", r"[\w.-]+", "Ov23li0123456789", "GITHUB-CLIENT-ID"
     ),
     "admins": Question(
-        "GitHub names of the admins, by comma", NAMES, "ada", "GITHUB-NAME-OF-AN-ADMIN", many=True
+        "GitHub names of the admins, comma-separated",
+        NAMES,
+        "ada",
+        "GITHUB-NAME-OF-AN-ADMIN",
+        many=True,
     ),
     "users": Question(
-        "GitHub names of the others that may sign in, by comma",
+        "GitHub names of the others that may sign in, comma-separated",
         NAMES,
         "grace,linus",
         "GITHUB-NAME-OF-A-USER",
@@ -54,9 +58,9 @@ QUESTIONS: Mapping[str, Question] = {
         r"[\w.-]+(:\d+)?(/[\w.-]+)+:[\w.-]+(@sha256:[0-9a-f]{64})?",
         "europe-docker.pkg.dev/my-team/habari/habari-notebook:0123456789ab",
     ),
-    "lake": Question("Bucket of the lake", BUCKET_NAME, "my-team-lake", "HABARI-LAKE"),
+    "lake": Question("Bucket for lake/", BUCKET_NAME, "my-team-lake", "HABARI-LAKE"),
     "notebooks": Question(
-        "Bucket of the notebooks", BUCKET_NAME, "my-team-notebooks", "HABARI-NOTEBOOKS"
+        "Bucket for notebooks/", BUCKET_NAME, "my-team-notebooks", "HABARI-NOTEBOOKS"
     ),
     "region": Question(
         "Region of the buckets", r"[a-z]+(-[a-z0-9]+)+", "eu-central-1", place=REGION
@@ -74,11 +78,11 @@ def check(name: str, answer: str) -> str:
     again = "habari-local config init --production --answer host=habari.my-team.org"
     if question is None:
         known = ", ".join(QUESTIONS)
-        raise HabariError(f"--answer {name}: not asked, one of {known} was expected.", again, USAGE)
+        raise HabariError(f"--answer {name}: unknown, expected one of {known}.", again, USAGE)
     text = re.sub(r"\s", "", answer)
     if not re.fullmatch(question.pattern, text):
         raise HabariError(
-            f"--answer {name}={text}: no answer, something like {question.like} was expected.",
+            f"--answer {name}={text}: not valid, expected something like {question.like}.",
             again,
             USAGE,
         )

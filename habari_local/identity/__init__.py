@@ -1,1 +1,1 @@
-"""Who can sign in: the GitHub stand-in of the local modes."""
+"""Who can sign in: the fake GitHub of the local modes."""

@@ -1,4 +1,4 @@
-"""The GitHub stand-in: as much of GitHub as a sign-in needs, for people who exist nowhere else.
+"""The fake GitHub: as much of GitHub as a sign-in needs, for people who exist nowhere else.
 
 One file, standard library only, after GitHub's pages "Authorizing OAuth apps" and its REST API. It
 asks for no password: so it binds, answers to and sends people back to local addresses alone; only
@@ -170,7 +170,7 @@ class GitHub:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request to the stand-in; `main` sets `github`."""
+    """One request to the fake GitHub; `main` sets `github`."""
 
     github: GitHub
     timeout = 15
@@ -252,7 +252,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve until told to stop."""
-    parser = argparse.ArgumentParser(description="The GitHub stand-in of Habari local")
+    parser = argparse.ArgumentParser(description="The fake GitHub of Habari local")
     parser.add_argument("--host", default="127.0.0.1", choices=("127.0.0.1", "localhost"))
     parser.add_argument("--port", type=int, default=8008)
     parser.add_argument("--container", action="store_true", help="bind every address instead")
@@ -262,7 +262,7 @@ def main() -> None:
         address = "0.0.0.0" if args.container else args.host  # noqa: S104
         ThreadingHTTPServer((address, args.port), Handler).serve_forever()
     except (OSError, ValueError) as error:
-        sys.exit(f"GitHub stand-in: {error}.\nTry: habari-local doctor")
+        sys.exit(f"fake GitHub: {error}.\nTry: habari-local doctor")
 
 
 if __name__ == "__main__":

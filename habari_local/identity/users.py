@@ -1,4 +1,4 @@
-"""Who may sign in, as the settings say, and the people whom the GitHub stand-in knows."""
+"""Who may sign in, as the settings say, and the people whom the fake GitHub knows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from habari_local.config.settings import Settings
 
 
 def people(settings: Settings) -> list[dict[str, object]]:
-    """Return the people whom the stand-in knows: one of each kind, and one whom the hub refuses."""
+    """Return the users that the fake GitHub knows: one of each kind, and one that is refused."""
     notes = dict.fromkeys(settings.allowed_users, "allowed")
     notes |= dict.fromkeys(settings.admin_users, "admin")
     members = {

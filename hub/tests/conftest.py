@@ -36,7 +36,7 @@ def proxy() -> list[str]:
 
 @pytest.fixture(scope="module")
 def idle_rig(tmp_path_factory: pytest.TempPathFactory, proxy: list[str]) -> Iterator[Rig]:
-    """Proxy and stand-in; the hub is the test's to start."""
+    """Proxy and fake GitHub; the hub is the test's to start."""
     rig = Rig(tmp_path_factory.mktemp("rig"), proxy)
     try:
         rig.start_around()

@@ -1,4 +1,4 @@
-"""A real hub, proxy and GitHub stand-in on free ports, to be broken by tests."""
+"""A real hub, proxy and fake GitHub on free ports, to be broken by tests."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Users(_Part):
 
 
 class GitHub(_Part):
-    """The GitHub stand-in; `control_token` opens its fault injection."""
+    """The fake GitHub; `control_token` opens its fault injection."""
 
     url: str
     control_token: SecretStr | None = None

@@ -136,7 +136,7 @@ def whoever_has_the_token(endpoints: Endpoints) -> Person:
 
 @contextmanager
 def session_of(hub: Hub, login: str, note: str) -> Iterator[Person]:
-    """A user's session that ends with the block: by the form of the stand-in, else by a token.
+    """A user's session that ends with the block: by the form of the fake GitHub, else by a token.
 
     No suite may type a password into the real GitHub; the hub's service makes a token instead, and
     the account too where there is none: that one goes with the block, and its home with it.

@@ -96,12 +96,12 @@ class KindPlatform(Platform):
         )
 
     def kill_pod(self, app: str) -> None:
-        """End the pods of S3 or the stand-in at once."""
+        """End the pods of S3 or the fake GitHub at once."""
         for each in self._pods_beside(app):
             self.cluster.kill(each)
 
     def ready(self, app: str) -> set[str]:
-        """Return the uids of the pods of S3 or the stand-in that are asked."""
+        """Return the uids of the pods of S3 or the fake GitHub that are asked."""
         return {
             pod.metadata.uid
             for pod in self._pods_beside(app)

@@ -121,7 +121,7 @@ def test_a_taken_port_is_named_and_nothing_starts(scratch: Scratch) -> None:
         other.listen()
         done = scratch.call("up", "--mode", "hub")
     assert done.returncode == 1
-    assert f"Port {port} (GitHub stand-in): held by" in done.stderr
+    assert f"Port {port} (fake GitHub): held by" in done.stderr
     assert "HABARI_GITHUB_PORT" in done.stderr
     assert left_by(scratch) == {}
 

@@ -51,7 +51,7 @@ def settings_of_the_hub(scratch: Scratch) -> None:
 
 
 def manifests(scratch: Scratch) -> None:
-    """An upgrade of the tool while it is up: other pods of S3 and the stand-in."""
+    """An upgrade of the tool while it is up: other pods of S3 and the fake GitHub."""
     for name in ("s3", "github"):
         file = scratch.root / "kind" / "manifests" / f"{name}.yaml"
         text = file.read_text(encoding="utf-8")

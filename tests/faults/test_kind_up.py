@@ -93,7 +93,7 @@ def test_a_pod_that_cannot_come_up_is_told_with_its_events(
         done = in_kind.fails()
     assert time.monotonic() - began < 60, "it must not wait for a time-out"
     assert done.returncode == 4
-    assert "GitHub stand-in: " in done.stderr
+    assert "fake GitHub: " in done.stderr
     assert all(each in done.stderr for each in told), done.stderr
     assert "Try: habari-local logs github" in done.stderr
 

@@ -122,7 +122,7 @@ def leading_to(of: Foreign) -> dict[str, str]:
     return {
         "KUBECONFIG": str(of.kubeconfig),
         "PATH": of.release("trial").environ["PATH"],
-        "HABARI_WAIVED_RULES": "stand-in,callback,tls,s3",
+        "HABARI_WAIVED_RULES": "fake-github,callback,tls,s3",
         "HABARI_S3_ENDPOINT_URL": of.maker.s3_url,
     }
 

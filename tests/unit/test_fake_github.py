@@ -1,4 +1,4 @@
-"""Signing in at the GitHub stand-in, over real HTTP: what GitHub documents and must refuse."""
+"""Signing in at the fake GitHub, over real HTTP: what GitHub documents and must refuse."""
 
 from __future__ import annotations
 

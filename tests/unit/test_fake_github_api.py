@@ -1,4 +1,4 @@
-"""The GitHub stand-in's API and its faults, over real HTTP."""
+"""The fake GitHub's API and its faults, over real HTTP."""
 
 from __future__ import annotations
 

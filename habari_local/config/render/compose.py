@@ -92,7 +92,7 @@ def proxy(secrets: Secrets) -> Environment:
 
 
 def github(settings: Settings, secrets: Secrets, people: People) -> Environment:
-    """Return the environment of the GitHub stand-in."""
+    """Return the environment of the fake GitHub."""
     return {
         "HABARI_GITHUB_CLIENT_ID": secrets["github_client_id"],
         "HABARI_GITHUB_CLIENT_SECRET": secrets["github_client_secret"],
@@ -169,7 +169,7 @@ def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
 def of_hub_mode(
     settings: Settings, secrets: Secrets, place: Place, people: People
 ) -> dict[str, str]:
-    """Return the files of mode hub: name → text; `people` are those whom the stand-in knows."""
+    """Return the files of mode hub: name → text; `people` are those whom the fake GitHub knows."""
     files = {
         "compose": variables(settings, place),
         "s3": s3(secrets),

@@ -67,8 +67,8 @@ def reference_page() -> str:
         "# Settings",
         "",
         "Generated from `habari_local/config/settings.py` by `nox -s dist`. Each is an environment",
-        "variable, a line of `.env` or a flag `--set NAME=VALUE`; `habari-local config show` tells",
-        "the value in force and where it comes from.",
+        "variable, a line of `.env` or a flag `--set NAME=VALUE`; `habari-local config show` shows",
+        "the value in effect and where it comes from.",
     ]
     for section, rows in _sections():
         lines += ["", f"## {section}", "", "| setting | default | meaning |", "|---|---|---|"]

@@ -97,7 +97,9 @@ def _sign_in(settings: Settings, secrets: Secrets) -> Iterator[Value]:
     path = ("hub", "config", "GitHubOAuthenticator")
     secret = settings.github_client_secret.get_secret_value()
     real = settings.real_github
-    whose = "Of HABARI_GITHUB_CLIENT_ID." if real else "The stand-in's: made once, known to nobody."
+    whose = (
+        "Of HABARI_GITHUB_CLIENT_ID." if real else "The fake GitHub's: made once, known to nobody."
+    )
     found = settings.github_client_id or secrets["github_client_id"]
     yield Value((*path, "client_id"), found, whose)
     yield Value((*path, "client_secret"), secret or secrets["github_client_secret"], whose)

@@ -20,7 +20,7 @@ RULES: Mapping[str, Rule] = {
     "authenticator": sign_in.authenticator,
     "allow": sign_in.allow_list_set,
     "client-secret": sign_in.client_secret,
-    "stand-in": sign_in.no_fake_github,
+    "fake-github": sign_in.no_fake_github,
     "callback": ingress_and_tls.callback,
     "tls": ingress_and_tls.tls,
     "s3": ingress_and_tls.s3,

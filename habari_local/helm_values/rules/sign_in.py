@@ -63,14 +63,14 @@ def client_secret(data: Data) -> Iterator[tuple[Place, str]]:
 
 
 def no_fake_github(data: Data) -> Iterator[tuple[Place, str]]:
-    """People sign in at GitHub itself (or a GitHub Enterprise), never at a stand-in."""
+    """People sign in at GitHub itself (or a GitHub Enterprise), never at a fake one."""
     for name, its in _authenticators(data):
         for key, value in its.items():
             asked = key.endswith("_url") or key.startswith("github_")
             if asked and key != "oauth_callback_url" and isinstance(value, str) and value:
                 seen = private_url_reason(value)
                 if seen:
-                    yield (*CONFIG, name, key), f"{seen}: a stand-in, GitHub itself was expected"
+                    yield (*CONFIG, name, key), f"{seen}: a fake GitHub, expected GitHub itself"
 
 
 def private_url_reason(url: str) -> str:

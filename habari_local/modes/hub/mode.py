@@ -29,7 +29,7 @@ IMAGES = {"db": "postgres"}  # service → image, where they are called differen
 
 
 class HubMode(ComposeMode, ComposeBackup):
-    """Hub, PostgreSQL, proxy, S3 and GitHub stand-in as containers; see the list in `steps`."""
+    """Hub, PostgreSQL, proxy, S3 and fake GitHub as containers; see the list in `steps`."""
 
     name = "hub"
     summary = (
@@ -41,7 +41,7 @@ class HubMode(ComposeMode, ComposeBackup):
     titles: Mapping[str, str] = {
         "s3": "S3",
         "db": "PostgreSQL",
-        "github": "GitHub stand-in",
+        "github": "fake GitHub",
         "socket": "socket proxy",
         "proxy": "proxy",
         "hub": "JupyterHub",

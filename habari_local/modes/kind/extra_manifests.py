@@ -1,4 +1,4 @@
-"""What runs in the cluster beside the chart: S3, the GitHub stand-in, the key of users' servers."""
+"""What runs in the cluster beside the chart: S3, the fake GitHub, the key of users' servers."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def deployment(ctx: Context) -> Deployment:
 
 
 def manifests(after: tuple[str, ...]) -> Step:
-    """Return the step that has the cluster run S3 and the stand-in as kind/manifests say."""
+    """Return the step that has the cluster run S3 and the fake GitHub as kind/manifests say."""
 
     def action(ctx: Context, say: Progress) -> str:
         names = [name for name in ("s3", "github") if name in images(ctx)]
@@ -97,7 +97,7 @@ def manifests(after: tuple[str, ...]) -> Step:
         cluster.annotate(handles.NAMESPACE, MANIFESTS, digest)
         return f"applied {', '.join([*names, 'pages'])}"
 
-    return Step("manifests", "S3 and stand-in in the cluster", action, after)
+    return Step("manifests", "S3 and fake GitHub in the cluster", action, after)
 
 
 def _objects(ctx: Context, names: Sequence[str]) -> list[object]:

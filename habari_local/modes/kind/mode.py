@@ -47,7 +47,7 @@ from habari_local.platform.mode import (
 TITLES: Mapping[str, str] = {
     "registry": "registry",
     "s3": "S3",
-    "github": "GitHub stand-in",
+    "github": "fake GitHub",
     "proxy": "proxy",
     "hub": "JupyterHub",
 }
@@ -55,7 +55,7 @@ PORTS: Mapping[str, str] = {"registry": "registry", "s3": "s3", "github": "githu
 
 
 class KindMode(VolumeBackup):
-    """A kind cluster with the chart, S3 and the GitHub stand-in in it."""
+    """A kind cluster with the chart, S3 and the fake GitHub in it."""
 
     name = handles.NAME
     summary = "a local Kubernetes by kind, with Zero to JupyterHub's chart: what GKE will do"

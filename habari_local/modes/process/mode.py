@@ -220,7 +220,7 @@ class ProcessMode:
         return [str(path.relative_to(ctx.checkout.root)) for path in _data(ctx)]
 
     def down(self, ctx: Context, *, wipe: bool) -> DownResult:
-        """Stop users' servers, hub, proxy and stand-in together, then S3: saves under way end."""
+        """Stop servers, hub, proxy and fake GitHub together, then S3: saves under way end."""
         found = processes.find(ctx.checkout.id, self.name)
         processes.stop(f.process for f in found if f.service != "s3")
         processes.stop(f.process for f in processes.find(ctx.checkout.id, self.name))

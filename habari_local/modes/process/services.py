@@ -106,13 +106,13 @@ def s3(ctx: Context) -> Service:
 
 
 def github(ctx: Context) -> Service:
-    """The GitHub stand-in."""
+    """The fake GitHub."""
     port = ctx.settings.port("github")
     root = ctx.checkout.root
     script = root / "habari_local" / "identity" / "github.py"
     return Service(
         "github",
-        "GitHub stand-in",
+        "fake GitHub",
         (_program(ctx, "hub", "python"), str(script), "--host", HOST, "--port", str(port)),
         {"HABARI_GITHUB_PORT": port},
         f"http://{HOST}:{port}/_habari/health",
