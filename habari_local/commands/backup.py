@@ -140,13 +140,9 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
         put = backup_restore.restore(backup, chosen, ctx, parts, _say)
     if not isinstance(chosen, RemoteMode):
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
-    said = ", ".join(f"{part} {count}" for part, count in put.items())
-    return _told(
-        backup,
-        [f"Restored, not counting what was already the same: {said}."],
-        as_json=as_json,
-        put=put,
-    )
+    counts = ", ".join(f"{part} {count}" for part, count in put.items())
+    said = f"Restored, not counting what was already the same: {counts}."
+    return _told(backup, [said], as_json=as_json, put=put)
 
 
 def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
