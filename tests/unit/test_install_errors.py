@@ -39,7 +39,7 @@ def failed(tmp_path: Path, lock: Path, **more: str) -> CommandFailed:
 
 def test_a_network_that_failed_is_named(tmp_path: Path, lock: Path) -> None:
     error = failed(tmp_path, lock, UV_DEFAULT_INDEX="http://127.0.0.1:9/simple")
-    assert error.message.startswith("uv: the network failed, ")
+    assert error.message.startswith("uv: the network failed (exit code ")
     assert error.hint.startswith("check the network")
     proxy = {"HTTPS_PROXY": "http://somebody:secret@127.0.0.1:9"}
     error = failed(tmp_path, lock, UV_DEFAULT_INDEX="https://localhost/simple", **proxy)
