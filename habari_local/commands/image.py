@@ -13,8 +13,7 @@ from habari_local.commands.options import AsJson, Sets, Yes
 from habari_local.core.console import Result, Table, human_size
 
 if TYPE_CHECKING:
-    from habari_local.images.build import Images, Task
-    from habari_local.platform.mode import Step
+    from habari_local.images.build import Images
 
 CACHE = "what was sent to local clusters, of all checkouts (a cache)"
 app = typer.Typer(
@@ -93,30 +92,24 @@ def pull(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Res
 
 
 def _make(images: Images, names: Sequence[str], verb: str, *, as_json: bool) -> Result:
-    from habari_local import lifecycle
     from habari_local.config.secrets import Secrets
     from habari_local.core.checkout_lock import checkout_lock
     from habari_local.core.console import board
+    from habari_local.platform.compose.image_steps import task_step
     from habari_local.platform.mode import Context
+    from habari_local.platform.scheduler import run_steps
 
     ctx = Context(images.checkout, images.settings, Secrets(), images.environ)
     with checkout_lock(images.checkout.state, f"image {verb}"):
         tasks = images.tasks(names)
         with board([task.title for task in tasks]) as shown:
-            outcomes = lifecycle.run_steps([_step(task) for task in tasks], ctx, shown)
+            outcomes = run_steps([task_step(task) for task in tasks], ctx, shown)
     data = {t.name: {"reference": t.reference, "outcome": outcomes[t.name]} for t in tasks}
     table = Table(
         ["image", "outcome", "reference"],
         [(task.name, outcomes[task.name], task.reference) for task in tasks],
     )
     return Result({"images": data}, [table], as_json=as_json)
-
-
-def _step(task: Task) -> Step:
-    from habari_local.platform.mode import Step
-
-    action = lambda ctx, say: task.perform(say, ctx.cancel)  # noqa: E731 (a Step wants one)
-    return Step(task.name, task.title, action, task.after)
 
 
 @app.command()

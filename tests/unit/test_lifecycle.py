@@ -185,4 +185,4 @@ def test_what_failed_is_told_though_others_were_cancelled_before(ctx: Context) -
         for name, perform in (("one", waits), ("two", fails))
     ]
     with pytest.raises(HabariError, match="refused"):
-        image_steps._perform(made, ctx, lambda _: None)
+        image_steps.run_tasks(made, ctx, lambda _: None)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
-from habari_local.core.errors import Cancelled
 from habari_local.images.build import Images, Task
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
+from habari_local.platform.scheduler import run_steps
 
 
 def images(ctx: Context) -> Images:
@@ -32,30 +31,38 @@ def step(services: Sequence[str]) -> Step:
     def action(ctx: Context, say: Progress) -> str:
         say("looking for images")
         tasks = images(ctx).tasks([name_in_catalogue(ctx, name) for name in services])
-        made = [name for name, outcome in _perform(tasks, ctx, say).items() if outcome != UNCHANGED]
+        made = [
+            name for name, outcome in run_tasks(tasks, ctx, say).items() if outcome != UNCHANGED
+        ]
         return f"made {', '.join(made)}" if made else UNCHANGED
 
     return Step("images", "images", action)
 
 
-def _perform(tasks: Sequence[Task], ctx: Context, say: Progress) -> dict[str, str]:
-    """Perform the tasks, each when those it stands on are done; the first failure ends the rest."""
-    started: dict[str, Future[str]] = {}
+def task_step(task: Task) -> Step:
+    """Return the step that makes sure of one image."""
 
-    def one(task: Task) -> str:
-        for name in task.after:
-            started[name].result()
-        try:
-            with ctx.installing(f"image {task.name}"):
-                return task.perform(lambda text: say(f"{task.name}: {text}"), ctx.cancel)
-        except BaseException:
-            ctx.cancel.set()
-            raise
+    def action(ctx: Context, say: Progress) -> str:
+        with ctx.installing(task.title):
+            return task.perform(say, ctx.cancel)
 
-    with ThreadPoolExecutor(max(1, len(tasks))) as pool:
-        for task in tasks:
-            started[task.name] = pool.submit(one, task)
-    failures = [each for each in (f.exception() for f in started.values()) if each is not None]
-    if failures:  # those that were cancelled because another failed say nothing
-        raise next((each for each in failures if not isinstance(each, Cancelled)), failures[0])
-    return {name: future.result() for name, future in started.items()}
+    return Step(task.name, task.title, action, task.after)
+
+
+class _Forward:
+    """A board that passes on what images wait for to the one step that they are part of."""
+
+    def __init__(self, tasks: Sequence[Task], say: Progress) -> None:
+        self._tasks, self._say = tasks, say
+
+    def waits(self, number: int, text: str) -> None:
+        if text:
+            self._say(f"{self._tasks[number].name}: {text}")
+
+    def ends(self, number: int, outcome: str, *, good: bool) -> None:
+        """Show nothing: the step tells of all images when they are there."""
+
+
+def run_tasks(tasks: Sequence[Task], ctx: Context, say: Progress) -> dict[str, str]:
+    """Make sure of the images as part of a step; return the outcomes by name."""
+    return run_steps([task_step(task) for task in tasks], ctx, _Forward(tasks, say))
