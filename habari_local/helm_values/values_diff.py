@@ -1,4 +1,4 @@
-"""How the values of one machine differ from production's, and why, each with its line."""
+"""How the values of one machine differ from production's, and why: the comment at the value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from habari_local.helm_values.override_comments import OverrideComments
 from habari_local.helm_values.tree_diff import ABSENT, Change, changes
 from habari_local.helm_values.values import Data, Place, Values, merge_layers, merge_over_defaults
 
@@ -21,6 +20,37 @@ class Difference:
     local: Any
     where: str
     reason: str
+
+
+class OverrideComments:
+    """The reasons in one file, for people and programs: plain comments, kept where the value is."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._rows = values.text.splitlines()
+        self._ends = _ends(values.text)
+
+    def __call__(self, place: Place) -> str:
+        """Return the reason of the value at a place; empty where there is none."""
+        number = self._values.lines.get(place)
+        if number is None:
+            return ""
+        beside = self._rows[number - 1][self._ends.get(number, 0) :].strip()
+        found = [*self._above(number), *([beside] if beside.startswith("#") else [])]
+        return " ".join(each.lstrip("# ").rstrip() for each in found).strip()
+
+    def _above(self, number: int) -> list[str]:
+        """Return the comment lines that end above a line and begin in the same column.
+
+        A comment further right is none of it: it could be a line of the text that stands there.
+        """
+        column = _column(self._rows[number - 1])
+        first = number - 1
+        while first > 0 and self._rows[first - 1].lstrip().startswith("#"):
+            if _column(self._rows[first - 1]) != column:
+                break
+            first -= 1
+        return [each.strip() for each in self._rows[first : number - 1]]
 
 
 def differences(
@@ -81,3 +111,18 @@ def applied(values: Mapping[str, Any], given: Sequence[Difference]) -> Data:
         # Null is how Helm is told to take a value of the chart's away.
         node[last] = None if each.local is ABSENT else deepcopy(each.local)
     return result
+
+
+def _column(row: str) -> int:
+    return len(row) - len(row.lstrip())
+
+
+def _ends(text: str) -> Mapping[int, int]:
+    """Return for each line the column where what is no comment ends."""
+    from ruamel.yaml import YAML
+
+    ends: dict[int, int] = {}
+    for token in YAML(typ="safe", pure=True).scan(text):
+        line = token.end_mark.line + 1
+        ends[line] = max(ends.get(line, 0), token.end_mark.column)
+    return ends

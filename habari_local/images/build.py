@@ -19,7 +19,7 @@ from habari_local.config.secrets import write_private
 from habari_local.config.settings import Settings
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.core.paths import Checkout, private_folder
-from habari_local.diagnosis.docker_requirements import require_build_tools
+from habari_local.diagnosis.requirements import require_build_tools
 from habari_local.drivers import git, mmdebstrap, processes
 from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry

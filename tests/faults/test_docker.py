@@ -41,7 +41,7 @@ def test_an_engine_that_does_not_run_is_named(scratch: Scratch, tmp_path: Path) 
 def test_an_engine_that_this_account_may_not_use_is_named() -> None:
     """Root may use every socket, so this asks as somebody else."""
     with tempfile_socket(0o600) as path:
-        program = "from habari_local.diagnosis.docker_requirements import RUNNING\n"
+        program = "from habari_local.diagnosis.requirements import RUNNING\n"
         program += "import os; print(RUNNING.check(dict(os.environ)))"
         done = subprocess.run(
             ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", program],

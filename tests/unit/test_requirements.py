@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from habari_local.core.errors import HabariError
-from habari_local.diagnosis.docker_requirements import require_build_tools
-from habari_local.diagnosis.requirements import BROWSER
+from habari_local.diagnosis.requirements import BROWSER, require_build_tools
 
 
 @pytest.mark.parametrize("name", ["chromium", "google-chrome"])

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from habari_local.helm_values.override_comments import OverrideComments
 from habari_local.helm_values.tree_diff import ABSENT, HIDDEN, shown
 from habari_local.helm_values.values import Values, dotted, merge_layers, merge_over_defaults, parse
-from habari_local.helm_values.values_diff import Difference, applied, differences
+from habari_local.helm_values.values_diff import Difference, OverrideComments, applied, differences
 
 OVERLAY = """\
 # What this file is. It is nobody's reason.

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from habari_local.core.errors import USAGE, HabariError, NotRunning
-from habari_local.diagnosis.kubernetes_requirements import TOOLS
-from habari_local.diagnosis.requirements import PYTHON, Finding, Requirement
+from habari_local.diagnosis.requirements import PYTHON, TOOLS, Finding, Requirement
 from habari_local.drivers import log_files
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.drivers.kubernetes.readiness import PodWatch

@@ -9,9 +9,14 @@ from habari_local.config.settings import variable
 from habari_local.core import container_user
 from habari_local.core.errors import PortTaken
 from habari_local.diagnosis import hints
-from habari_local.diagnosis.docker_requirements import CONTAINERS, require_docker
-from habari_local.diagnosis.kubernetes_requirements import TOOLS
-from habari_local.diagnosis.requirements import EVERY_MODE, Requirement, require_all
+from habari_local.diagnosis.requirements import (
+    CONTAINERS,
+    EVERY_MODE,
+    TOOLS,
+    Requirement,
+    require_all,
+    require_docker,
+)
 from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes.readiness import PodWatch

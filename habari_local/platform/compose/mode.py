@@ -9,8 +9,7 @@ from habari_local.config.settings import variable
 from habari_local.core import polling
 from habari_local.core.errors import HabariError, NotRunning, PortTaken
 from habari_local.diagnosis import hints
-from habari_local.diagnosis.docker_requirements import CONTAINERS, require_docker
-from habari_local.diagnosis.requirements import EVERY_MODE, Requirement
+from habari_local.diagnosis.requirements import CONTAINERS, EVERY_MODE, Requirement, require_docker
 from habari_local.drivers import log_files, processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import compose
