@@ -24,23 +24,24 @@ from .contenders import BUCKETS, CONFIGURED, Contender
 HERE = Path(__file__).parent
 MEASURES = (measures.notebooks, measures.lists, measures.renamed, measures.failing)
 HEAD = """\
-# The contents managers of the field beside this one
+# This contents manager compared with others
 
-`nox -s compare` made this page: real Jupyter servers, one after the other, on one S3 ({store}, no
-network in between) on {cores} cores. Open and save are held against one plain GET and PUT by
-aiobotocore; what any contents manager pays for the server itself is in the column of the disk. A
-stall is the longest that the server took to say that it lives, asked every 10 ms; a busy machine
-adds its own. jupyter-fs has a browser for each bucket. Of the memory of a save of 30 MB the server
-holds 95 MB before it asks a contents manager, and 125 MB a moment before that: the body in pieces,
-whole, as text, and what it means. JSON's encoder takes two more copies.
+`nox -s compare` generated this page. It runs real Jupyter servers, one after the other, on one S3
+({store}, no network in between) on {cores} cores. The goals for open and save are relative to one
+plain GET or PUT by aiobotocore; the disk column shows what the server itself costs with any
+contents manager. A stall is the longest that the server took to answer a status request, sent
+every 10 ms; a busy machine adds its own delays. jupyter-fs has one file browser per bucket. During
+a save of 30 MB, the server itself holds 95 MB before it calls a contents manager, and 125 MB a
+moment before that: the body in pieces, joined, decoded, and parsed. JSON's encoder makes two more
+copies.
 
 {table}
-![the same as bars](compare.svg)
+![the same as a bar chart](compare.svg)
 
-## What they lose
+## What the others lose
 
-The losses of `tests/losses.toml`, tried again in the same run. Ours are held by the tests that are
-named there.
+The losses of `tests/losses.toml`, tested again in the same run. In this contents manager, the
+tests that are named there prevent them.
 
 {losses}"""
 
