@@ -2,7 +2,9 @@
 
 oauthenticator asks GitHub who somebody is. JupyterHub asks this class whether they are let in: at
 the sign-in (`check_allowed`), at its start for everybody in the database (`add_user`), and again
-while they work (`refresh_user`, every `auth_refresh_age` seconds and before a spawn).
+while they work (`refresh_user`, every `auth_refresh_age` seconds and before a spawn). Production's
+class (production_sign_in.py) is another: its admins are `admin_users`, here they are a role's, and
+it lets members stay whose token GitHub can't be asked with.
 """
 
 from __future__ import annotations
@@ -12,13 +14,10 @@ from urllib.parse import urlsplit
 
 from jupyterhub.orm import new_token  # type: ignore[import-untyped]
 from oauthenticator.github import GitHubOAuthenticator  # type: ignore[import-untyped]
-from oauthenticator.oauth2 import (  # type: ignore[import-untyped]
-    OAuthCallbackHandler,
-    OAuthLoginHandler,
-)
 from tornado.httpclient import HTTPClientError
 from tornado.web import HTTPError
 
+from habari_hub import production_sign_in
 from habari_hub.local_addresses import is_local
 
 TRY = "habari-local config set HABARI_ALLOWED_USERS grace,linus"
@@ -28,8 +27,8 @@ UNANSWERED = (
 )
 
 
-class LoginHandler(OAuthLoginHandler):  # type: ignore[misc]
-    """The way to GitHub."""
+class LoginHandler(production_sign_in.LoginHandler):
+    """Production's way to GitHub, from each address of this machine."""
 
     def get(self) -> None:
         """Go to GitHub; on one machine first to the address that GitHub sends people back to."""
@@ -39,33 +38,12 @@ class LoginHandler(OAuthLoginHandler):  # type: ignore[misc]
         else:
             super().get()
 
-    def authorize_redirect(self, *args: Any, extra_params: dict[str, Any], **kwargs: Any) -> None:
-        """Have GitHub ask who it is where somebody wants to be somebody else."""
-        if self.get_argument("prompt", "") == "select_account":
-            extra_params = {**extra_params, "prompt": "select_account"}
-        super().authorize_redirect(*args, extra_params=extra_params, **kwargs)
-
-
-class CallbackHandler(OAuthCallbackHandler):  # type: ignore[misc]
-    """The way back from GitHub."""
-
-    async def get(self) -> None:
-        """Sign in; who is signed in already (by another tab, then the back button) goes on."""
-        try:
-            self.check_arguments()
-        except HTTPError:
-            if self.current_user is None:
-                raise
-            self.redirect(self.get_next_url(self.current_user))
-        else:
-            await super().get()
-
 
 class HabariAuthenticator(GitHubOAuthenticator):  # type: ignore[misc]
     """GitHub sign-in in which nobody stays who was taken off the lists."""
 
     login_handler = LoginHandler
-    callback_handler = CallbackHandler
+    callback_handler = production_sign_in.CallbackHandler
 
     def check_allow_config(self) -> None:
         """Refuse to start open to all, or closed to all: raises SystemExit."""
