@@ -45,6 +45,10 @@ class Browser(requests.Session):
         xsrf = self.cookies.get("_xsrf", path="/hub/") or ""
         return self.request(method, f"/hub/api{path}", headers={"X-XSRFToken": xsrf}, **kwargs)
 
+    def start_server(self, user: str) -> None:
+        """Start a user's server, and wait until it is ready."""
+        self.rig.await_server(user, self.api("POST", f"/users/{user}/server"))
+
     def open_server(self, user: str) -> requests.Response:
         """Go to a server as a person does (it asks the hub who they are); list its files."""
         self.get(f"/user/{user}/files/")

@@ -154,6 +154,16 @@ class Rig:
         address = f"{base or self.url}/hub/api{path}"
         return requests.request(method, address, headers=headers, timeout=70, **kwargs)
 
+    def await_server(self, user: str, asked: requests.Response) -> None:
+        """Wait until a server that was asked for is ready: on a busy machine the hub says 202."""
+        assert asked.status_code in {201, 202}, asked.text
+
+        def ready() -> bool:
+            servers = self.api("GET", f"/users/{user}").json()["servers"]
+            return bool(servers.get("", {}).get("ready"))
+
+        wait_until(ready, 90)
+
     def proxy_answers(self) -> bool:
         try:
             return requests.get(self.url, timeout=5, allow_redirects=False).status_code > 0

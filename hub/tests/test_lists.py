@@ -73,7 +73,7 @@ def test_who_is_taken_off_the_lists_is_out(idle_rig: Rig, config: Path) -> None:
     linus, ada, grace = (signed_in(idle_rig, login) for login in ("linus", "ada", "grace"))
     token = linus.api("POST", "/users/linus/tokens", json={}).json()["token"]
     for browser, login in ((linus, "linus"), (grace, "grace")):
-        assert browser.api("POST", f"/users/{login}/server").status_code == 201
+        browser.start_server(login)
         assert browser.open_server(login).status_code == 200
     before = len(idle_rig.servers())
     idle_rig.restart_hub(config, HABARI_ADMIN_USERS="", HABARI_ALLOWED_USERS="grace,ada")
@@ -91,7 +91,7 @@ def test_who_is_taken_off_the_lists_is_out(idle_rig: Rig, config: Path) -> None:
     idle_rig.restart_hub(config)
     assert not linus.signed_in(), "put back on the list, an old session stays dead"
     assert idle_rig.api("GET", "/user", token).status_code == 403
-    assert signed_in(idle_rig, "linus").api("POST", "/users/linus/server").status_code == 201
+    signed_in(idle_rig, "linus").start_server("linus")
     assert ada.api("GET", "/users").status_code == 200
     idle_rig.end("hub")
 
@@ -104,7 +104,7 @@ def test_accounts_that_the_suite_makes_in_production_work(idle_rig: Rig, product
     token = idle_rig.api("POST", "/users/habari-e2e-1/tokens", json={}).json()["token"]
     for _ in range(2):
         path = "/users/habari-e2e-1/server"
-        assert idle_rig.api("POST", path, token).status_code == 201
+        idle_rig.await_server("habari-e2e-1", idle_rig.api("POST", path, token))
         assert idle_rig.api("DELETE", path, token).status_code == 204
         idle_rig.restart_hub(production)
     assert idle_rig.api("GET", "/user", token).status_code == 200
@@ -122,7 +122,7 @@ def test_members_stay_in_production_where_nobody_can_look(idle_rig: Rig, product
     grace = signed_in(idle_rig, "grace")
     idle_rig.restart_hub(production, **rule)
     assert grace.signed_in()
-    assert grace.api("POST", "/users/grace/server").status_code == 201
+    grace.start_server("grace")
     idle_rig.end("hub")
 
 

@@ -19,8 +19,7 @@ from rig import Rig, wait_until
 def start(browser: Browser, user: str) -> psutil.Process:
     """Start a user's server; return its process."""
     before = set(browser.rig.servers())
-    answer = browser.api("POST", f"/users/{user}/server")
-    assert answer.status_code == 201, answer.text
+    browser.start_server(user)
     (server,) = set(browser.rig.servers()) - before
     return server
 

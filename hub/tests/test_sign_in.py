@@ -91,7 +91,7 @@ def test_when_github_fails_people_read_why_and_can_try_again(
 
 def test_signing_out_ends_signed_out_at_hub_and_server(rig: Rig) -> None:
     browser = signed_in(rig, "linus")
-    assert browser.api("POST", "/users/linus/server").status_code == 201
+    browser.start_server("linus")
     assert browser.open_server("linus").status_code == 200
     page = browser.get("/hub/logout")
     assert page.url == f"{rig.url}/hub/login"
