@@ -97,7 +97,7 @@ def create_backup(target: Path, mode: str) -> Iterator[BackupWriter]:
     """
     if target.exists():
         raise HabariError(
-            f"{target}: there already, a place for a new backup was expected.",
+            f"{target}: already exists; a backup needs a new folder.",
             "habari-local backup create",
         )
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ def open_backup(folder: Path) -> Backup:
     damaged = backup.damaged()
     if damaged:
         raise HabariError(
-            f"{folder}: {', '.join(damaged[:5])} not as written, a whole backup was expected.",
+            f"{folder}: {', '.join(damaged[:5])} corrupted.",
             "habari-local backup list",
         )
     return backup

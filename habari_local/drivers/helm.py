@@ -74,7 +74,7 @@ def template(
     """
     argv = [program(environ), "template", name, str(chart), "--namespace", namespace]
     argv += ["--kube-version", kubernetes, *files(values)]
-    hint = "mend what helm says of the values, then repeat the command"
+    hint = "fix what helm says about the values, then repeat the command"
     return run(argv, env=without_cluster(environ), cancel=cancel, hint=hint, apart=True).output
 
 

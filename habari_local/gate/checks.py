@@ -139,11 +139,11 @@ def _headline(outcomes: Sequence[Outcome], *, over: bool) -> tuple[str, str, str
     if not over:
         return "No verdict yet", "…", "open"
     if all(each.state == NOT_NEEDED for each in outcomes):
-        return "Ready to deploy: nothing had to be run", "✓", ""
+        return "Ready to deploy: nothing had to run", "✓", ""
     return {
         GO: ("Ready to deploy", "✓", ""),
         NO_GO: ("Not ready to deploy", "✗", "bad"),
-        INCOMPLETE: ("Not decided: something could not be run here", "?", "open"),
+        INCOMPLETE: ("Not decided: something could not run here", "?", "open"),
     }[verdict(outcomes)]
 
 
@@ -151,7 +151,7 @@ def _said(outcomes: Sequence[Outcome], *, over: bool) -> str:
     counts = {
         "held": GOOD,
         "broke": BROKEN,
-        "could not be run here": NOT_HERE,
+        "could not run here": NOT_HERE,
         "not needed": NOT_NEEDED,
     }
     found = {text: sum(e.state == state for e in outcomes) for text, state in counts.items()}

@@ -46,8 +46,8 @@ def check(chart: Chart, files: Sequence[Path], root: Path | None = None) -> None
     if found:
         count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
         raise HabariError(
-            f"Values for chart {chart.title}: {count} found, none expected.",
-            "mend the lines named above, then repeat the command",
+            f"Values for chart {chart.title}: {count} found.",
+            "fix the lines named above, then repeat the command",
             USAGE,
             [f"- {each}" for each in found],
         )
@@ -117,7 +117,7 @@ def _sentences(error: ValidationError) -> Iterator[tuple[Place, str]]:
         yield place, f"none of what is possible: {_either(texts)}"
     elif error.validator == "required":
         lacking = [name for name in wanted if name not in instance]
-        yield place, f"lacks {', '.join(lacking)}"
+        yield place, f"missing: {', '.join(lacking)}"
     else:
         yield place, f"does not fit the schema's {error.validator} {_short(wanted)}"
 

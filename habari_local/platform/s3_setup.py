@@ -30,7 +30,7 @@ class S3Setup:
         """
 
         def action(ctx: Context, say: Progress) -> str:
-            say("making the buckets lake and notebooks")
+            say("creating the buckets lake and notebooks")
             names = Buckets(ctx.settings.lake_bucket, ctx.settings.notebooks_bucket)
             access = bootstrap(self.target(ctx), names, self._kept(ctx))
             values = (access.access_key_id, access.secret_access_key, access.state)
@@ -38,7 +38,7 @@ class S3Setup:
             ctx.secrets.update(keep(ctx.checkout.state, known))
             if not use(ctx, self.environment(ctx)):
                 return UNCHANGED
-            return "made" if access.user_made else "the given key serves"
+            return "made" if access.user_made else "the given key works"
 
         return Step("buckets", "buckets and key", action, after)
 

@@ -111,7 +111,7 @@ def test_a_cluster_of_that_name_that_is_not_ours_is_left_as_it_is(
     done = scratch.call(*command)
     assert done.returncode == 1
     assert f"Cluster habari-{scratch.id}" in done.stderr
-    assert "was not made by habari-local" in done.stderr
+    assert "was not created by habari-local" in done.stderr
     assert docker_client.api().inspect_container(foreign["Id"]) == foreign
 
 

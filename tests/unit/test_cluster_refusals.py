@@ -30,14 +30,14 @@ def ctx(ours: Cluster, tmp_path: Path) -> Context:
 
 def test_a_namespace_of_another_release_is_refused(ours: Cluster, ctx: Context) -> None:
     ours.remember(1, "deployed", "somebody-elses")
-    with pytest.raises(HabariError, match=r"held by somebody-elses \(double-1\.0\.0\), nothing"):
+    with pytest.raises(HabariError, match=r"used by somebody-elses \(double-1\.0\.0\), not by"):
         MODE.check(ctx)
     assert not [each for each in ours.asked if not each.startswith("GET")]
 
 
 def test_a_release_on_which_another_helm_works_is_refused(ours: Cluster, ctx: Context) -> None:
     ours.remember(1, "pending-upgrade", at=datetime.now(UTC).isoformat())
-    with pytest.raises(HabariError, match=r"pending-upgrade since \d+ s, another helm is at"):
+    with pytest.raises(HabariError, match=r"pending-upgrade since \d+ s, another helm is working"):
         MODE.check(ctx)
     assert not [each for each in ours.asked if not each.startswith("GET")]
 

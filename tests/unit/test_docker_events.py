@@ -31,5 +31,5 @@ def test_a_broken_edit_is_told_and_the_next_one_counts(
 
     said = list(watched(ctx, ResourceLabels(checkout.id, "nohub"), "http://127.0.0.1:1/", bring_up))
     assert "its log" in said
-    assert "Dockerfile: not in force. Image notebook: line 3 failed, 0 was expected." in said
-    assert said[-1].startswith("Dockerfile: in force after")
+    assert "Dockerfile: not in effect. Image notebook: line 3 failed, 0 was expected." in said
+    assert said[-1].startswith("Dockerfile: in effect after")

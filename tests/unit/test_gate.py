@@ -30,9 +30,9 @@ def test_a_change_asks_for_what_it_can_break() -> None:
         *always,
         "every difference from production has a reason",
         "suite in mode kind",
-        "an upgrade, and the way back, keep what people have",
+        "an upgrade and its rollback keep users' data",
     }
-    assert "the notebook image keeps its contract" in asked("jupyter/Dockerfile")
+    assert "the notebook image works on the platform" in asked("jupyter/Dockerfile")
     assert "suite in mode hub" in asked("hub/jupyterhub_config.py")
     assert "suite in mode process" in asked("habari_local/cli.py")
     assert "suite in mode kind" in asked("tenants/blue/config.yaml")
@@ -74,7 +74,7 @@ def test_a_gate_that_had_nothing_to_run_says_so() -> None:
         for each in checks()
     ]
     shown = page(outcomes, "main", f"{'a' * 40}-dirty", "30 November 2026, 10:00 UTC")
-    assert "<h1>Ready to deploy: nothing had to be run</h1>" in shown
+    assert "<h1>Ready to deploy: nothing had to run</h1>" in shown
     assert "commit aaaaaaaaaa with changes that are not committed" in shown
     assert "What was asked for" not in shown
     assert not re.findall(r"(?:src|href)=\"(?!data:)|@import|url\(", shown)

@@ -173,7 +173,7 @@ def test_a_later_layer_mends_an_earlier_one_and_is_blamed_for_what_it_breaks(
 
 def test_null_takes_away_what_the_chart_has(folder: Path, tmp_path: Path) -> None:
     (told,) = messages(open_chart(folder), [written(tmp_path, "hub:\n")], tmp_path)
-    assert told == "the chart's own values: values: lacks hub"
+    assert told == "the chart's own values: values: missing: hub"
 
 
 def test_files_that_cannot_be_read_are_all_told(folder: Path, tmp_path: Path) -> None:

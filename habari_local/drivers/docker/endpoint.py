@@ -70,18 +70,16 @@ def engine_unreachable(said: str, address: str) -> HabariError:
     """Return the error for what was said, with the command that mends it."""
     if "Permission denied" in said:
         return HabariError(
-            "Docker: the engine's socket may not be opened by this account, membership in the group"
-            " docker was expected.",
+            "Docker: the engine's socket may not be opened by this account, which is not in the"
+            " group docker.",
             "sudo usermod -aG docker $USER && newgrp docker",
             3,
         )
     if not address.endswith(SOCKET):
         return HabariError(
-            f"Docker: no engine answers at {address}, where DOCKER_HOST or the context in use has"
-            " it; a running one was expected.",
+            f"Docker: no engine answers at {address}, where DOCKER_HOST or the context in use"
+            " says it is.",
             "docker context ls",
             3,
         )
-    return HabariError(
-        "Docker: no engine answers, a running one was expected.", "sudo systemctl start docker", 3
-    )
+    return HabariError("Docker: no engine answers.", "sudo systemctl start docker", 3)

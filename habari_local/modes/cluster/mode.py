@@ -53,7 +53,7 @@ class ClusterMode(VolumeBackup):
     """The chart in a namespace of a cluster that others made, and use."""
 
     name = handles.NAME
-    summary = "a cluster that is there already, by a context of your kubeconfig: the real thing"
+    summary = "an existing cluster, by a context of your kubeconfig: the real deployment"
     s3_backend = "aws"
     notes: Sequence[str] = ()
 
@@ -82,8 +82,8 @@ class ClusterMode(VolumeBackup):
         others = release.others()
         if others:
             raise HabariError(
-                f"Namespace {release.namespace}: held by {', '.join(others)}, nothing or our"
-                f" release {release.name} was expected.",
+                f"Namespace {release.namespace}: used by {', '.join(others)}, not by our"
+                f" release {release.name}.",
                 f"helm list --kube-context {cluster.context} --namespace {release.namespace}",
             )
         now = release.status()
@@ -91,8 +91,8 @@ class ClusterMode(VolumeBackup):
             seconds = time.time() - now.updated
             if seconds < AT_WORK:
                 raise HabariError(
-                    f"Release {now.number}: {now.status} since {seconds:.0f} s, another helm is at"
-                    " work on it or was killed; a release at rest was expected.",
+                    f"Release {now.number}: {now.status} since {seconds:.0f} s, another helm is"
+                    " working on it or was killed.",
                     f"helm history {release.name} --kube-context {cluster.context} --namespace"
                     f" {release.namespace}",
                 )
@@ -110,7 +110,7 @@ class ClusterMode(VolumeBackup):
             f" of {release.context}"
         )
         people = [each.user for each in handles.cluster(ctx).pods(release.namespace) if each.user]
-        running = [f"{len(people)} users' servers run and go on."] if people else []
+        running = [f"{len(people)} users' servers keep running."] if people else []
         waived = ctx.settings.waived_rules
         notes = [f"Waived: {', '.join(waived)}."] if waived else []
         missing = required_secrets.missing(ctx)
@@ -248,7 +248,7 @@ class ClusterMode(VolumeBackup):
         delete = f"kubectl --context {cluster.context} delete namespace {release.namespace}"
         if wipe:
             raise HabariError(
-                "Mode cluster: --wipe was given, but a cluster's homes are deleted by hand alone.",
+                "Mode cluster: --wipe does not work here; delete a cluster's homes by hand.",
                 delete,
                 USAGE,
             )

@@ -41,7 +41,7 @@ def allowed_values(ctx: Context) -> None:
     if found:
         count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
         raise HabariError(
-            f"Values {files[0].name}: {count} found, none expected.",
+            f"Values {files[0].name}: {count} found.",
             "habari-local config check",
             USAGE,
             [f"- {each}" for each in found],
@@ -116,9 +116,9 @@ def release(after: tuple[str, ...]) -> Step:
         release = handles.release(ctx)
         if began[0]:
             release.rollback(began[0])
-            return f"Release {release.name}: went back to revision {began[0]}."
+            return f"Release {release.name}: rolled back to revision {began[0]}."
         release.uninstall()
-        return f"Release {release.name}: was not there before, removed again."
+        return f"Release {release.name}: is new, removed again."
 
     return Step("release", "release", action, after, undo)
 

@@ -51,7 +51,7 @@ def password(bringup: Bringup) -> Step:
     def action(ctx: Context, say: Progress) -> str:
         if SERVICE in bringup.same or not ctx.wait:
             return UNCHANGED
-        say("telling the database its password")
+        say("setting the database password")
         quoted = ctx.secrets["database_password"].replace("'", "''")
         # By standard input: what is in argv can be read by everybody.
         order = f"ALTER USER {USER} PASSWORD '{quoted}';\n".encode()

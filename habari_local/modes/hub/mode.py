@@ -84,7 +84,7 @@ class HubMode(ComposeMode, ComposeBackup):
             )
             return "connected"
 
-        return Step("routes", "the address that people open", action, after)
+        return Step("routes", "the address that users open", action, after)
 
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is."""

@@ -29,9 +29,9 @@ def leftovers(after: tuple[str, ...]) -> Step:
             handles.kind(ctx).export()
             handles.kubeconfig(ctx).chmod(0o600)
             return "its kubeconfig was lost"
-        say("removing a half-made cluster")
+        say("removing a half-created cluster")
         handles.kind(ctx).delete()
-        return "a half-made cluster, removed"
+        return "a half-created cluster, removed"
 
     return Step("leftovers", "what a killed one left", action, after)
 
@@ -100,7 +100,7 @@ def _whole(ctx: Context, found: Sequence[kind_nodes.Node], say: Progress) -> boo
         "Kubernetes",
         seconds=START_SECONDS,
         cancel=ctx.cancel,
-        tick=lambda: say("asking the cluster whether it is whole"),
+        tick=lambda: say("checking that the cluster is complete"),
         hint=f"docker logs {main[0].name}",
     )
     return _succeeds(main[0], [*kubectl, "get", "namespace", handles.NAMESPACE])

@@ -90,8 +90,8 @@ def nodes(ctx: Context) -> list[kind_nodes.Node]:
     foreign = [each.name for each in found if PROJECT not in each.mounts]
     if foreign:
         raise HabariError(
-            f"Cluster {name(ctx)}: {foreign[0]} was not made by habari-local, nothing of that name"
-            " was expected; it is left as it is.",
+            f"Cluster {name(ctx)}: {foreign[0]} was not created by habari-local, so it is"
+            " left as it is.",
             f"kind delete cluster --name {name(ctx)}",
         )
     return found

@@ -69,7 +69,7 @@ def enforced(after: tuple[str, ...]) -> Step:
         _kubectl(ctx, wanted or _objects(ctx), remove=not wanted)
         if not wanted:
             _open(handles.nodes(ctx))
-            return "taken away"
+            return "removed"
         if ctx.wait:
             polling.wait_until(
                 lambda: _up(cluster),

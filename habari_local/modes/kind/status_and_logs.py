@@ -42,12 +42,12 @@ def require_free_ports(ctx: Context, fields: Sequence[str]) -> None:
     there = {port for each in found for _, port in each.ports}
     wanted = {ctx.settings.port(field) for field in fields if field != "registry"}
     missing = ", ".join(map(str, sorted(wanted - there)))
-    seen = [f"made without port {missing}, expected there"] if missing else []
+    seen = [f"created without port {missing}"] if missing else []
     if len(found) != ctx.settings.nodes:
-        seen.append(f"made with {len(found)} of {ctx.settings.nodes} nodes that are expected")
+        seen.append(f"created with {len(found)} nodes, not {ctx.settings.nodes}")
     if seen:
         raise HabariError(
-            f"Cluster {handles.name(ctx)}: {'; '.join(seen)}; a cluster can't be changed in that.",
+            f"Cluster {handles.name(ctx)}: {'; '.join(seen)}; a running cluster can't change that.",
             _as_it_was(ctx, wanted, there, len(found)),
         )
 

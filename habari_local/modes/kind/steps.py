@@ -29,13 +29,13 @@ def folders() -> Step:
     """Return the step that makes the project's folder."""
 
     def action(ctx: Context, say: Progress) -> str:
-        say("making folders")
+        say("creating folders")
         private_folder(ctx.checkout.of_mode(handles.NAME))
         handles.project(ctx).end_leftovers()  # what a killed habari-local left at work
         if not project_folder(ctx.project_path):
             return UNCHANGED
         container_user.chown(ctx.project_path)
-        return f"made {ctx.project_path}"
+        return f"created {ctx.project_path}"
 
     return Step("folders", "folders", action)
 
@@ -61,7 +61,7 @@ def registry(after: tuple[str, ...]) -> Step:
     begun: list[bool] = []
 
     def action(ctx: Context, say: Progress) -> str:
-        say("Docker Compose makes the registry")
+        say("Docker Compose creates the registry")
         page = f"http://127.0.0.1:{ctx.settings.port('registry')}/v2/"
         before = {
             each.id

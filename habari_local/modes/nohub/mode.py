@@ -22,7 +22,7 @@ class NohubMode(ComposeMode):
     summary = "Docker Compose with one notebook server and no hub: customising the notebook image"
     s3_backend = "moto"
     s3 = S3Setup("nohub_")
-    notes = ("who has the link above is in: it holds the token of the one server",)
+    notes = ("anyone with the link above is in: it holds the server's token",)
     titles: Mapping[str, str] = {"s3": "S3", "notebook": "notebook server"}
     ports: Mapping[str, str] = {"s3": "s3", "notebook": "notebook"}
 

@@ -24,7 +24,7 @@ def watched(
     from watchfiles import PythonFilter, watch
 
     folder = ctx.checkout.root / "jupyter"
-    yield f"Watching {folder}; Ctrl-C ends that and leaves the server up."
+    yield f"Watching {folder}; Ctrl-C stops watching and leaves the server up."
     edits = watch(folder, watch_filter=PythonFilter(extra_extensions=(".txt", "Dockerfile")))
     for changes in edits:
         began = time.monotonic()
@@ -35,16 +35,16 @@ def watched(
         shown = ", ".join(sorted(str(path) for path in paths))
         live = all(path.parts[0] in LIVE for path in paths)
         if not live:
-            yield f"{shown}: part of the image, which is made anew"
+            yield f"{shown}: part of the image, which is rebuilt"
         try:
             if live:
                 _restart(ours, page)
             else:
                 bring_up()
         except HabariError as error:  # an edit that is broken: the next one may mend it
-            yield from (*error.details, f"{shown}: not in force. {error.message}")
+            yield from (*error.details, f"{shown}: not in effect. {error.message}")
             continue
-        yield f"{shown}: in force after {time.monotonic() - began:.1f} s"
+        yield f"{shown}: in effect after {time.monotonic() - began:.1f} s"
 
 
 def _restart(ours: ResourceLabels, page: str) -> None:

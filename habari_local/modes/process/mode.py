@@ -62,7 +62,7 @@ class ProcessMode:
     s3_backend = "moto"
 
     notes = (
-        "process mode is for one person: everybody's server runs as you, nothing keeps one user"
+        "process mode is for one person: every user's server runs as you, nothing keeps one user"
         " from another's files",
     )
 

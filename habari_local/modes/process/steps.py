@@ -201,11 +201,11 @@ def make_folders() -> Step:
     """Return the step that makes the folders that people's work goes to."""
 
     def action(ctx: Context, say: Progress) -> str:
-        say("making folders")
+        say("creating folders")
         private_folder(ctx.checkout.of_mode(NAME) / "homes")
         if not project_folder(ctx.project_path):
             return UNCHANGED
-        return f"made {ctx.project_path}"
+        return f"created {ctx.project_path}"
 
     return Step("folders", "folders", action)
 
@@ -240,7 +240,7 @@ def reconnect_proxy(after: tuple[str, ...]) -> Step:
         )
         return "connected"
 
-    return Step("routes", "the address that people open", action, after)
+    return Step("routes", "the address that users open", action, after)
 
 
 def write_server_environment(ctx: Context, variables: dict[str, str]) -> bool:

@@ -55,13 +55,13 @@ def folders(mode: str) -> Step:
     """Return the step that makes the project's folder and the one that the hub sees."""
 
     def action(ctx: Context, say: Progress) -> str:
-        say("making folders")
+        say("creating folders")
         server = private_folder(ctx.checkout.of_mode(mode) / handles.SERVER_FOLDER)
         container_user.chown(server)
         if not project_folder(ctx.project_path):
             return UNCHANGED
         container_user.chown(ctx.project_path)
-        return f"made {ctx.project_path}"
+        return f"created {ctx.project_path}"
 
     return Step("folders", "folders", action)
 
@@ -90,7 +90,7 @@ def containers(
         if applied_state.holds(project, bringup.now):
             bringup.same = {each.service for each in bringup.now if each.service}
             return UNCHANGED
-        say("Docker Compose makes the containers")
+        say("Docker Compose creates the containers")
         bringup.follow()
         earlier = bringup.look()
         if partners(ctx) and _networks_of_users(bringup):
@@ -120,7 +120,7 @@ def again(bringup: Bringup, mode: str, after: tuple[str, ...]) -> Step:
         project = handles.project(ctx, mode)
         if applied_state.holds(project, bringup.now):
             return UNCHANGED
-        say("Docker Compose makes the containers")
+        say("Docker Compose creates the containers")
         bringup.follow()
         earlier = bringup.look()
         project.up((), cancel=ctx.cancel)
