@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from habari_local.core import polling
 from habari_local.drivers import kind_nodes
@@ -114,10 +115,13 @@ def test_every_service_has_a_log(platform: tuple[str, Scratch]) -> None:
 def test_logs_are_narrowed_for_people_and_told_to_programs(platform: tuple[str, Scratch]) -> None:
     mode, scratch = platform
     name = "notebook" if mode == "nohub" else "hub"
+    if mode == "nohub":  # a server that is well writes nothing; it warns of who it refuses
+        page = f"{scratch.endpoints()['hub_url']}api/contents"
+        assert requests.get(page, timeout=10).status_code == 403
     whole = scratch.good("logs", name, "--since", "1d").splitlines()
     assert whole
     assert "\x1b" not in "".join(whole)
-    word = "jupyterhub" if name == "hub" else "jupyter"
+    word = "jupyterhub" if name == "hub" else "403"
     matching = scratch.good("logs", name, "--grep", word, "-n", "3").splitlines()
     assert 1 <= len(matching) <= 3
     assert all(word in line.lower() for line in matching)

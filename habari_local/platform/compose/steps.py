@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,7 @@ class Bringup:
     before: frozenset[str] = frozenset()
     same: set[str] = field(default_factory=set)
     now: Sequence[Container] = ()
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> None:
         """Look at what is there."""
@@ -39,11 +41,22 @@ class Bringup:
     def look(self) -> dict[str, float | None]:
         """Look at what is there now; return since when each service runs."""
         self.now = docker_client.containers(self.ours)
+        return self.since()
+
+    def since(self) -> dict[str, float | None]:
+        """Return since when each service ran when we looked last."""
         return {each.service: each.since for each in self.now if each.service}
 
     def follow(self) -> ContainerEvents:
-        """Follow what happens from here on; return what tells of it."""
-        self.watch = self.watch or ContainerEvents(self.ours)
+        """Follow what happens from here on; return what tells of it.
+
+        What happened between the last look and the first event is looked at once more: no event
+        tells of it.
+        """
+        with self.lock:
+            if self.watch is None:
+                self.watch = ContainerEvents(self.ours)
+                self.look()
         return self.watch
 
     def container(self, service: str) -> Container | None:
@@ -92,7 +105,7 @@ def containers(
             return UNCHANGED
         say("Docker Compose creates the containers")
         bringup.follow()
-        earlier = bringup.look()
+        earlier = bringup.since()
         if partners(ctx) and _networks_of_users(bringup):
             project.up(only(ctx), cancel=ctx.cancel, start=False)
             bringup.look()
@@ -147,13 +160,14 @@ def service(
     def action(ctx: Context, say: Progress) -> str:
         if not ctx.wait and name != "s3":
             return "not waited for"
-        container = bringup.container(name)
         # One look for what was healthy before we began to follow; the events tell the rest. Looking
         # again and again took a third of the time that the containers need for themselves.
-        seen = not page and container is not None and container.health == "healthy"
+        seen = not page and _healthy(bringup.container(name))
         if name in bringup.same and (seen or (page and polling.http_ok(page))):
             return UNCHANGED
         watch = bringup.follow()
+        container = bringup.container(name)
+        seen = not page and _healthy(container)
         effort = polling.Effort(lambda: _processor_time(container))
 
         def works() -> bool:
@@ -174,6 +188,10 @@ def service(
         return UNCHANGED if name in bringup.same else "answers"
 
     return Step(name, title, action, after)
+
+
+def _healthy(container: Container | None) -> bool:
+    return container is not None and container.health == "healthy"
 
 
 def _processor_time(container: Container | None) -> float:
