@@ -10,6 +10,7 @@ import pytest
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
+from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import Container, ResourceLabels
 from habari_local.platform.compose import steps
 from habari_local.platform.mode import UNCHANGED, Context
@@ -22,7 +23,7 @@ def test_what_became_healthy_before_it_was_followed_is_not_waited_for(
 ) -> None:
     """A container that was restarted is healthy between the look and the first event."""
     looks = [[PROXY], [replace(PROXY, health="healthy")]]
-    monkeypatch.setattr(steps.docker_client, "containers", lambda _: looks.pop(0))
+    monkeypatch.setattr(docker_client, "containers", lambda _: looks.pop(0))
 
     class Nothing:
         def __init__(self, _ours: ResourceLabels) -> None: ...
