@@ -18,6 +18,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from .endpoints import Endpoints
 from .not_applicable import not_applicable
@@ -145,11 +146,18 @@ class Lab:
     def go_to(self, folder: str) -> None:
         """Double-click through the file browser from the home to a folder.
 
-        Each folder's listing is waited for: another one may have an entry of the next name too.
+        Each folder's listing is waited for: another one may have an entry of the next name too. A
+        Lab that was just reloaded may go back to the folder that it showed before: then once more.
         """
+        try:
+            self._walk(folder, timeout=10_000)
+        except PlaywrightTimeout:
+            self._walk(folder, timeout=30_000)
+
+    def _walk(self, folder: str, timeout: float) -> None:
         self.go_home()
         for depth, part in enumerate(folder.split("/"), 1):
-            self.entry(part).dblclick()
+            self.entry(part).dblclick(timeout=timeout)
             expect(self._crumbs()).to_have_count(depth)
             expect(self._crumbs().last).to_have_text(part)
 
