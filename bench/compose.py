@@ -28,7 +28,7 @@ ROWS = (
     ("hub_down", "`down` of it, one server running", 8.0),
     ("nohub_up", "`up --mode nohub` → Lab answers", 5.0),
     ("nohub_plain", "… plain `docker compose up --wait` of the same files", None),
-    ("edit", "edit in jupyter/ → in force in nohub (`--watch`)", 5.0),
+    ("edit", "edit in jupyter/ → in effect in nohub (`--watch`)", 5.0),
     ("nohub_down", "`down` of it", 8.0),
 )
 HEAD = """\
@@ -86,7 +86,7 @@ def of_nohub(scratch: Scratch) -> Figures:
 
 
 def edit(scratch: Scratch) -> float:
-    """Change the contents manager under `--watch`; return the seconds until it is in force."""
+    """Change the contents manager under `--watch`; return the seconds until it is in effect."""
     watching = scratch.start("up", "--watch")
     said = iter(watching.stdout or ())
     next(line for line in said if line.startswith("Watching"))
@@ -94,7 +94,7 @@ def edit(scratch: Scratch) -> float:
     file = scratch.root / "jupyter" / "habari_contents" / "habari_contents" / "errors.py"
     began = time.perf_counter()
     file.write_text(file.read_text() + "\n")
-    next(line for line in said if re.search("in force after", line))
+    next(line for line in said if re.search("in effect after", line))
     seconds = time.perf_counter() - began
     watching.kill()
     watching.communicate()

@@ -98,7 +98,7 @@ def test_a_place_in_the_buckets_that_is_not_there_is_told(platform: tuple[str, S
     assert "lake/" in scratch.good("s3", "ls", "lake")
     wrong = scratch.call("s3", "ls", "lake/nowhere")
     assert wrong.returncode == 1
-    assert "lake/nowhere: nothing there" in wrong.stderr
+    assert "lake/nowhere: no such folder or object" in wrong.stderr
 
 
 def test_every_service_has_a_log(platform: tuple[str, Scratch]) -> None:
