@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -75,8 +76,7 @@ def test_an_old_program_is_named_with_what_is_expected(
         program(bare, each, "0.11.0" if each == name else version)
     done = scratch.call(*UP, **bare)
     assert done.returncode == 3
-    assert f"{name}: 0.11.0, " in done.stderr
-    assert "or newer was expected" in done.stderr
+    assert re.search(rf"^{name}: 0\.11\.0 is too old, \S+ or newer", done.stderr, re.MULTILINE)
     assert left_by(scratch) == {}
 
 
@@ -133,10 +133,10 @@ def test_values_that_the_chart_does_not_take_are_told_with_their_line(
     assert left_by(scratch) == {}
 
 
-def test_a_chart_out_of_reach_is_told_with_the_command_that_gets_it(
+def test_a_chart_out_of_reach_is_told_as_a_network_that_failed(
     scratch: Scratch, tmp_path: Path
 ) -> None:
-    """Offline, and never got before: what is needed to go on is one line to paste."""
+    """Offline, and never downloaded before: nothing is started, and nothing half made is left."""
     own = {**with_helm(), "HABARI_CHART": ""}
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     cache = tmp_path / "cache"
@@ -144,8 +144,8 @@ def test_a_chart_out_of_reach_is_told_with_the_command_that_gets_it(
     assert done.returncode == 1
     assert "Chart jupyterhub 4.4.0" in done.stderr
     folder = cache / "habari-local" / "charts"
-    command = "Try: helm pull jupyterhub --repo https://hub.jupyter.org/helm-chart/ --version 4.4.0"
-    assert f"{command} --destination {folder}" in done.stderr
+    assert "the network failed" in done.stderr
+    assert "Try: check the network" in done.stderr
     assert list(folder.iterdir()) == []
     assert not kind_nodes.find(f"habari-{scratch.id}")
     assert left_by(scratch) == {}
