@@ -27,7 +27,7 @@ def test_without_docker_it_says_what_to_install(scratch: Scratch) -> None:
     done = scratch.call("image", "build", PATH="/nonexistent")
     assert done.returncode == 3
     assert "docker: not found on this machine, needed by every mode with containers." in done.stderr
-    assert "Try: sudo apt-get install docker.io" in done.stderr
+    assert "Try: curl -fsSL https://get.docker.com | sh" in done.stderr  # no package manager there
 
 
 def test_an_engine_that_does_not_run_is_named(scratch: Scratch, tmp_path: Path) -> None:
