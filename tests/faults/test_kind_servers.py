@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.faults.clusters import at
-from tests.faults.test_running_servers import GIVEN_UP, PEOPLE, all_taken_over, hub_of
-from tests.scratch import Scratch, must_be_able_to_run
+from tests.faults.test_running_servers import GIVEN_UP, PEOPLE, all_taken_over, crowd
+from tests.scratch import Scratch
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.mode("kind"), pytest.mark.long, pytest.mark.timeout(900)]
@@ -18,21 +17,7 @@ pytestmark = [pytest.mark.mode("kind"), pytest.mark.long, pytest.mark.timeout(90
 @pytest.fixture
 def crowded(scratch: Scratch) -> Iterator[Scratch]:
     """A platform with eight servers."""
-    must_be_able_to_run("kind")
-    scratch.settings |= {"HABARI_S3_BACKEND": "moto", "HABARI_MODE": "kind"}
-    scratch.settings["HABARI_ALLOWED_USERS"] = ",".join(PEOPLE)
-    scratch.good("up")
-    hub = hub_of(scratch)
-
-    def begin(name: str) -> None:
-        hub.ensure(name)
-        hub.start(name)
-
-    with ThreadPoolExecutor(len(PEOPLE)) as pool:
-        list(pool.map(begin, PEOPLE))
-    hub.close()
-    yield scratch
-    scratch.good("down", "--wipe", "--yes")
+    yield from crowd(scratch, "kind")
 
 
 def servers(scratch: Scratch) -> set[object]:

@@ -29,6 +29,11 @@ def mode(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def crowded(scratch: Scratch, mode: str) -> Iterator[Scratch]:
     """A platform with eight servers."""
+    yield from crowd(scratch, mode)
+
+
+def crowd(scratch: Scratch, mode: str) -> Iterator[Scratch]:
+    """Bring a mode up with eight servers, and delete it all afterwards."""
     must_be_able_to_run(mode)
     scratch.settings |= {"HABARI_S3_BACKEND": "moto", "HABARI_MODE": mode}
     scratch.settings["HABARI_ALLOWED_USERS"] = ",".join(PEOPLE)
