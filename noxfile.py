@@ -1,5 +1,6 @@
 """The checks: `nox` runs all that this machine can run; each session alone: `nox -s NAME`.
 
+`nox` alone is the session `all`, which runs the others, several at once (tests/run_all.py).
 Everything runs in the environment that `uv run` made from uv.lock, but for the tests of the
 components, which run in an environment of the component's own lock plus its test tools.
 """
@@ -19,10 +20,7 @@ from habari_local.drivers import uv
 from tests.runnable_modes import chosen, missing
 
 ROOT = Path(__file__).resolve().parent
-nox.options.sessions = [
-    *("lint", "docs", "scan", "unit", "components", "production_hub"),
-    *("contract", "images", "charts", "faults", "e2e"),
-]
+nox.options.sessions = ["all"]
 nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
 nox.options.stop_on_first_error = False
@@ -74,6 +72,12 @@ def dead_code(session: nox.Session) -> None:
     dead = [line for line in str(found or "").splitlines() if ": unused attribute" not in line]
     if dead:
         session.error("\n".join(["Nothing uses:", *dead]))
+
+
+@nox.session(name="all")
+def everything(session: nox.Session) -> None:
+    """All that CI runs, several sessions at once: `nox -- [--strict] [--jobs N]`."""
+    python(session, "tests.run_all", *session.posargs)
 
 
 @nox.session

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,8 @@ NEEDED = (
 NAME = "Ada's chéckout"  # of its folder: people's have spaces, quotes and letters like these
 CALL_SECONDS = 380  # longer than the tool waits before it gives up and says why
 PORTS = (8000, 8001, 8081, 8008, 4566, 8888, 5001)
-_GIVEN: set[int] = set()  # ports of scratch checkouts that are in use, up or not
+RESERVED = Path(tempfile.gettempdir()) / f"habari-test-ports-{os.getuid()}"
+_FOR_GOOD = ExitStack()  # reservations that this process has until it ends
 
 
 def must_be_able_to_run(mode: str) -> None:
@@ -172,13 +175,33 @@ def ports_at(offset: int) -> set[int]:
     return {port + offset for port in PORTS}
 
 
-def free_offset(given: Collection[int] = ()) -> int:
-    """Return an offset at which all ports are free, and none is among those given already."""
+@contextmanager
+def reserved_offset() -> Iterator[int]:
+    """Give an offset whose ports are free, and which no other test, of any run here, has now."""
+    RESERVED.mkdir(exist_ok=True)
     for offset in range(1000 + os.getpid() % 500, 9999, 7):
-        ports = ports_at(offset)
-        if ports.isdisjoint(given) and not any(_taken(port) for port in ports):
-            return offset
+        with ExitStack() as held:
+            if all(held.enter_context(_reserved(port)) for port in sorted(ports_at(offset))):
+                yield offset
+                return
     raise AssertionError("no free ports")
+
+
+def free_offset() -> int:
+    """Return an offset whose ports this process has to itself until it ends."""
+    return _FOR_GOOD.enter_context(reserved_offset())
+
+
+@contextmanager
+def _reserved(port: int) -> Iterator[bool]:
+    """Say whether the port is free, and keep it from others until the block is left."""
+    with (RESERVED / str(port)).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield not _taken(port)
 
 
 def _taken(port: int) -> bool:
@@ -208,17 +231,20 @@ def scratch_checkout(folder: Path) -> Iterator[Scratch]:
     shared = Checkout(ROOT).environments
     shared.mkdir(mode=0o700, exist_ok=True)
     (root / ".habari" / "envs").symlink_to(shared)
-    scratch = Scratch(root, free_offset(_GIVEN))
-    _GIVEN.update(scratch.ports)
-    try:
-        yield scratch
-    finally:
-        _GIVEN.difference_update(scratch.ports)
-        processes.stop(found.process for found in scratch.found())
-        for mode in ("hub", "nohub", "kind") if docker_client.reachable() else ():
-            for each in kind_nodes.find(f"habari-{scratch.id}"):
-                docker_client.api().remove_container(each.id, force=True, v=True)
-            ours = docker_client.ResourceLabels(scratch.id, mode)
-            docker_client.remove(docker_client.containers(ours))
-            docker_client.remove_networks(ours)
-            docker_client.remove_volumes(docker_client.volumes(ours))
+    with reserved_offset() as offset:
+        scratch = Scratch(root, offset)
+        try:
+            yield scratch
+        finally:
+            _clean_up(scratch)
+
+
+def _clean_up(scratch: Scratch) -> None:
+    processes.stop(found.process for found in scratch.found())
+    for mode in ("hub", "nohub", "kind") if docker_client.reachable() else ():
+        for each in kind_nodes.find(f"habari-{scratch.id}"):
+            docker_client.api().remove_container(each.id, force=True, v=True)
+        ours = docker_client.ResourceLabels(scratch.id, mode)
+        docker_client.remove(docker_client.containers(ours))
+        docker_client.remove_networks(ours)
+        docker_client.remove_volumes(docker_client.volumes(ours))

@@ -32,7 +32,7 @@ def thesis(scratch: Scratch) -> Path:
 
 def test_a_copy_is_another_checkout(platform: Scratch, tmp_path: Path) -> None:
     root = shutil.copytree(platform.root, tmp_path / "copy", symlinks=True)
-    copy = dataclasses.replace(platform, root=root, offset=free_offset(platform.ports))
+    copy = dataclasses.replace(platform, root=root, offset=free_offset())
     before = platform.running("process")
     assert copy.id != platform.id
     assert copy.call("status").returncode == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import tomllib
 from collections.abc import Callable
@@ -87,6 +88,11 @@ class Matrix:
             return
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         kept = self.folder / KEPT
+        with kept.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two runs, of two modes, may end at once
+            self._write(kept)
+
+    def _write(self, kept: Path) -> None:
         earlier: Found = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
         files = {name.partition("::")[0] for name in self.collected}
         found = {

@@ -83,7 +83,7 @@ def all_taken_over(scratch: Scratch) -> bool:
 
 
 def port_offset(scratch: Scratch) -> None:
-    scratch.offset = free_offset(scratch.ports)
+    scratch.offset = free_offset()
     scratch.good("up")
 
 
