@@ -11,8 +11,7 @@ from pathlib import Path
 from bench.client import Hub
 from habari_local.config.load import load
 from habari_local.core.paths import Checkout
-from habari_local.helm_values.chart import open_chart
-from habari_local.helm_values.chart_source import chart_path, production_values
+from habari_local.helm_values.chart import chart_path, open_chart, production_values
 from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
 from tests.e2e.endpoints import Endpoints, parse

@@ -10,7 +10,7 @@ from habari_local import modes
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.diagnosis.requirements import described
-from habari_local.helm_values.chart_source import pinned_archive
+from habari_local.helm_values.chart import pinned_archive
 from habari_local.platform.mode import RemoteMode
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -118,8 +118,7 @@ def check(
 
 def _chart(checkout: Checkout, sets: list[str] | None) -> tuple[Chart | None, list[str]]:
     from habari_local.config.load import environment, load
-    from habari_local.helm_values.chart import open_chart
-    from habari_local.helm_values.chart_source import chart_path, pinned_archive
+    from habari_local.helm_values.chart import chart_path, open_chart, pinned_archive
 
     settings, environ = load(checkout.root, flags(sets)).settings, environment()
     if settings.chart or pinned_archive(environ).is_file():

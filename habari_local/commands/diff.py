@@ -35,10 +35,8 @@ def diff(
     """
     from habari_local.config.load import environment, load
     from habari_local.core.paths import find_checkout
-    from habari_local.helm_values.chart import open_chart
-    from habari_local.helm_values.chart_source import chart_path, production_values
-    from habari_local.helm_values.html_report import render_html
-    from habari_local.helm_values.report import as_data, as_lines, compare
+    from habari_local.helm_values.chart import chart_path, open_chart, production_values
+    from habari_local.helm_values.report import as_data, as_lines, compare, render_html
     from habari_local.images import bundled_binaries
     from habari_local.images.build import Images
 

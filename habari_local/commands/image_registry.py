@@ -76,7 +76,7 @@ def _values(given: Path | None, usual: Path) -> Values | None:
 def _write(values: Values | None, sent: Sequence[PushedImage]) -> str:
     """Name the notebook image in production's values; return their file if that was to be done."""
     from habari_local.config.secrets import write_private
-    from habari_local.helm_values.rules.image_pinning import SERVER
+    from habari_local.helm_values.rules.pods import SERVER
     from habari_local.helm_values.yaml_edit import set_values
 
     image = next((each for each in sent if each.name == "notebook"), None)
@@ -143,9 +143,8 @@ def verify(
 
 
 def _named(path: Path) -> str:
-    from habari_local.helm_values.rules.accessors import text_at
-    from habari_local.helm_values.rules.image_pinning import SERVER
-    from habari_local.helm_values.values import read
+    from habari_local.helm_values.rules.pods import SERVER
+    from habari_local.helm_values.values import read, text_at
 
     data = read(path).data
     name, tag = text_at(data, *SERVER, "name"), text_at(data, *SERVER, "tag")

@@ -9,7 +9,7 @@ from typing import Any
 
 from habari_local.config.settings import BUCKET_NAME, GITHUB_NAME
 from habari_local.core.errors import USAGE, HabariError
-from habari_local.helm_values.rules.image_pinning import SERVER
+from habari_local.helm_values.rules.pods import SERVER
 from habari_local.helm_values.values import Place
 from habari_local.helm_values.yaml_edit import edit, replace_items, text_of
 

@@ -14,8 +14,7 @@ from typing import Any
 from habari_local.core.errors import CommandFailed
 from habari_local.drivers import helm
 from habari_local.helm_values.chart import Chart
-from habari_local.helm_values.manifests import read, summarize
-from habari_local.helm_values.tree_diff import ABSENT, Change, changes
+from habari_local.helm_values.tree_diff import ABSENT, Change, changes, read_manifests, summarize
 from habari_local.helm_values.values import Data, Place
 from habari_local.helm_values.values_diff import Difference, applied
 
@@ -100,7 +99,7 @@ def _rendered(
             text = helm.template(
                 chart.path, [path], environ, name=NAME, namespace=NAMESPACE, kubernetes=KUBERNETES
             )
-            return read(text)
+            return read_manifests(text)
 
         def attempt(number: int) -> Data | None:
             try:

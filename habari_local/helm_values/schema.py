@@ -16,11 +16,12 @@ from habari_local.helm_values.values import (
     BadValues,
     Place,
     Values,
+    Violation,
     merge_layers,
     merge_over_defaults,
     read,
+    violation_at,
 )
-from habari_local.helm_values.violation import Violation, violation_at
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError

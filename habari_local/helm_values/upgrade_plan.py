@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from habari_local.core.errors import HabariError
-from habari_local.helm_values.manifests import by_name, objects, summarize
 from habari_local.helm_values.report import arrow
-from habari_local.helm_values.tree_diff import ABSENT, Change, changes
+from habari_local.helm_values.tree_diff import ABSENT, Change, by_name, changes, objects, summarize
 from habari_local.helm_values.values import Data, at, dotted
 
 # What changes with every request, or is the cluster's own to say.

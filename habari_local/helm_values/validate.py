@@ -9,8 +9,7 @@ from pathlib import Path
 from habari_local.helm_values.chart import Chart
 from habari_local.helm_values.rules import RULES
 from habari_local.helm_values.schema import read_all, violations
-from habari_local.helm_values.values import Data, Values, merge_layers
-from habari_local.helm_values.violation import Violation, violation_at
+from habari_local.helm_values.values import Data, Values, Violation, merge_layers, violation_at
 
 # Whose JupyterHub must be of the minor version that the chart's hub has.
 LOCKS = ("jupyter/requirements.txt", "hub/requirements-docker.txt")

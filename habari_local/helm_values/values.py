@@ -182,3 +182,60 @@ def _lines(node: Any, place: Place) -> Iterator[tuple[Place, int]]:
         if position is not None:
             yield here, position[0] + 1
         yield from _lines(value, here)
+
+
+def map_at(data: Any, *place: str | int) -> Data:
+    """Return the map at a place; an empty one where there is none."""
+    found = at(data, place)
+    return found if isinstance(found, dict) else {}
+
+
+def texts_at(data: Any, *place: str | int) -> list[str]:
+    """Return the texts of the list at a place; none where there is no list."""
+    found = at(data, place)
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+
+
+def text_at(data: Any, *place: str | int) -> str:
+    """Return the text at a place, "" where there is none."""
+    found = at(data, place)
+    return found if isinstance(found, str) else ""
+
+
+def leaves(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Yield each value that is neither map nor list, and its place."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from leaves(value, (*place, key))
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from leaves(value, (*place, number))
+    else:
+        yield place, node
+
+
+@dataclass(frozen=True)
+class Violation:
+    """What is wrong, told without the value itself, which could be a secret; line 0: of no line."""
+
+    file: str
+    line: int
+    place: str
+    message: str
+    rule: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return (
+            f"{where}: {self.place}: {self.message}" if self.place else f"{where}: {self.message}"
+        )
+
+
+def violation_at(layers: Sequence[Values], place: Place, message: str, rule: str) -> Violation:
+    """Return the problem where it is made: in the last layer that goes as deep as any does."""
+    for length in range(len(place), 0, -1):
+        for layer in reversed(layers):
+            line = layer.lines.get(place[:length])
+            if line:
+                return Violation(layer.name, line, dotted(place), message, rule)
+    return Violation(layers[-1].name if layers else "", 0, dotted(place), message, rule)

@@ -16,8 +16,7 @@ from habari_local.config.settings import Settings
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import translate_errors
 from habari_local.drivers.registry import Offer, parse
-from habari_local.helm_values import chart_source
-from habari_local.helm_values.chart import open_chart
+from habari_local.helm_values.chart import open_chart, pinned_archive, production_values
 from habari_local.helm_values.values import read
 from habari_local.images import catalogue
 from habari_local.images.catalogue import Image
@@ -137,13 +136,13 @@ def chart_images(settings: Settings, root: Path, environ: Mapping[str, str]) -> 
 
 def _values(settings: Settings, root: Path, environ: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the layers of values that a local release has, as far as they are files."""
-    pinned = chart_source.pinned_archive(environ)
+    pinned = pinned_archive(environ)
     if not settings.chart and not pinned.is_file():
         return []
     chart = open_chart(
         (root / Path(settings.chart).expanduser()).resolve() if settings.chart else pinned
     )
-    files = (chart_source.production_values(root), root / "kind" / "values.yaml")
+    files = (production_values(root), root / "kind" / "values.yaml")
     return [chart.defaults(), *(read(each).data for each in files)]
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from habari_local.drivers.kubernetes import probe_pod
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
-from habari_local.helm_values.rules.accessors import text_at
-from habari_local.helm_values.values import Data
+from habari_local.helm_values.values import Data, text_at
 from habari_local.modes.cluster import handles
 from habari_local.platform.mode import Context, Endpoints
 

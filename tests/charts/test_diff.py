@@ -11,9 +11,8 @@ import pytest
 from habari_local.commands.diff import diff
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.helm_values.chart import Chart, open_chart
-from habari_local.helm_values.html_report import render_html
 from habari_local.helm_values.rendered_diff import rendered_changes
-from habari_local.helm_values.report import Report, as_data, as_lines, compare
+from habari_local.helm_values.report import Report, as_data, as_lines, compare, render_html
 from habari_local.helm_values.values import dotted
 from tests.charts.rendering import DOUBLE, ROOT, SAMPLE, charts
 from tests.programs import with_helm

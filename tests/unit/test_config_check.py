@@ -13,10 +13,9 @@ from habari_local.config.settings import Settings
 from habari_local.helm_values.chart import open_chart
 from habari_local.helm_values.init_values import QUESTIONS, fill_values
 from habari_local.helm_values.rules import RULES
-from habari_local.helm_values.rules.accessors import leaves
 from habari_local.helm_values.rules.placeholders_and_secrets import PLACEHOLDER
 from habari_local.helm_values.validate import validate
-from habari_local.helm_values.values import dotted, parse
+from habari_local.helm_values.values import dotted, leaves, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST = (ROOT / "config.dist.yaml").read_text(encoding="utf-8")

@@ -14,9 +14,8 @@ import pytest
 
 from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
-from habari_local.helm_values import chart_source as where
-from habari_local.helm_values.chart import open_chart
-from habari_local.helm_values.chart_source import chart_path
+from habari_local.helm_values import chart as where
+from habari_local.helm_values.chart import chart_path, open_chart
 from habari_local.helm_values.schema import check, messages
 from habari_local.helm_values.values import (
     BadValues,

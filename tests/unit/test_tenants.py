@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from habari_local.core.errors import HabariError
 from habari_local.helm_values import tenants
-from habari_local.helm_values.manifests import objects
+from habari_local.helm_values.tree_diff import objects
 from habari_local.helm_values.validate import validate
 from habari_local.helm_values.values import merge_layers, read
 from habari_local.modes.cluster import release_info

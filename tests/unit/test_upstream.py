@@ -14,7 +14,7 @@ from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
 from habari_local.drivers import cluster_tools, kind_nodes
 from habari_local.drivers.docker import images as docker_images
-from habari_local.helm_values.chart_source import VERSION
+from habari_local.helm_values.chart import VERSION
 from habari_local.images import space
 from habari_local.images.build import Images
 from habari_local.images.catalogue import load

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from habari_local.helm_values.rules import (
-    image_pinning,
     ingress_and_tls,
     placeholders_and_secrets,
+    pods,
     sign_in,
-    singleuser_env,
 )
 from habari_local.helm_values.values import Data, Place
 
@@ -24,8 +23,8 @@ RULES: Mapping[str, Rule] = {
     "callback": ingress_and_tls.callback,
     "tls": ingress_and_tls.tls,
     "s3": ingress_and_tls.s3,
-    "image": image_pinning.pinned,
-    "braces": singleuser_env.braces,
+    "image": pods.pinned,
+    "braces": pods.braces,
     "placeholder": placeholders_and_secrets.placeholders,
     "plain-secret": placeholders_and_secrets.plain_secrets,
 }

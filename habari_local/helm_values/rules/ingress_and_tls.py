@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from habari_local.helm_values.rules.accessors import map_at, text_at, texts_at
 from habari_local.helm_values.rules.sign_in import CONFIG, GITHUB
-from habari_local.helm_values.values import Data, Place, at
+from habari_local.helm_values.values import Data, Place, at, map_at, text_at, texts_at
 
 HOSTS: Place = ("ingress", "hosts")
 PATH = "/hub/oauth_callback"

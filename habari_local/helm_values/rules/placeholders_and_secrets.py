@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from habari_local.helm_values.rules.accessors import leaves
-from habari_local.helm_values.values import Data, Place
+from habari_local.helm_values.values import Data, Place, leaves
 
 # Those of config.dist.yaml; a test holds that it has no others.
 PLACEHOLDER = re.compile(

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from habari_local.helm_values.rules.accessors import leaves, map_at, text_at
-from habari_local.helm_values.values import Data, Place
+from habari_local.helm_values.values import Data, Place, leaves, map_at, text_at
 
 CONFIG: Place = ("hub", "config")
 CLASS: Place = (*CONFIG, "JupyterHub", "authenticator_class")

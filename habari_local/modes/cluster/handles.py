@@ -9,7 +9,7 @@ from pathlib import Path
 from habari_local.drivers.helm import Release
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.drivers.kubernetes.cluster import Cluster
-from habari_local.helm_values import chart_source
+from habari_local.helm_values.chart import chart_path
 from habari_local.helm_values.tenants import Tenant
 from habari_local.images import bundled_binaries
 from habari_local.images.build import Images
@@ -63,4 +63,4 @@ def environ(ctx: Context) -> Mapping[str, str]:
 
 def chart(ctx: Context) -> Path:
     """Return the chart."""
-    return chart_source.chart_path(ctx.settings, ctx.checkout.root, environ(ctx), cancel=ctx.cancel)
+    return chart_path(ctx.settings, ctx.checkout.root, environ(ctx), cancel=ctx.cancel)

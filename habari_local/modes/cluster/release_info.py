@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from habari_local.drivers.kubernetes.cluster import Cluster
-from habari_local.helm_values.rules.accessors import map_at, text_at, texts_at
-from habari_local.helm_values.values import Data
+from habari_local.helm_values.values import Data, map_at, text_at, texts_at
 
 CALLBACK = "/hub/oauth_callback"
 SERVICE = "habari-local"  # the hub's service whose token the suite gets

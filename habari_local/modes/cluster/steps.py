@@ -9,10 +9,10 @@ from habari_local.core import polling
 from habari_local.core.errors import USAGE, ConfigError, HabariError, NotReady
 from habari_local.drivers.kubernetes.objects import Objects
 from habari_local.drivers.kubernetes.readiness import PodWatch, Readiness
-from habari_local.helm_values import manifests
 from habari_local.helm_values import upgrade_plan as plans
 from habari_local.helm_values.chart import open_chart
 from habari_local.helm_values.rules import RULES
+from habari_local.helm_values.tree_diff import objects
 from habari_local.helm_values.validate import validate
 from habari_local.modes.cluster import handles, required_secrets, values_files
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
@@ -83,12 +83,12 @@ def guards(after: tuple[str, ...]) -> Step:
         if tenant is None:
             return UNCHANGED
         say("comparing with the cluster")
-        objects = Objects(cluster, namespace)
-        if not plans.plan_upgrade("", tenant.guards(), objects).anything:
+        target = Objects(cluster, namespace)
+        if not plans.plan_upgrade("", tenant.guards(), target).anything:
             return UNCHANGED
         cluster.keep_namespace(namespace, {"dev.habari.tenant": tenant.name})
-        for manifest in manifests.objects(tenant.guards()).values():
-            objects.apply(manifest)
+        for manifest in objects(tenant.guards()).values():
+            target.apply(manifest)
         return f"namespace {namespace} guarded"
 
     return Step("guards", "quota, limits, network policy", action, after)

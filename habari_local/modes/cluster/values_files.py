@@ -11,7 +11,7 @@ from typing import Any
 from habari_local.config import sops
 from habari_local.core.atomic_dir import atomic_dir
 from habari_local.core.errors import ConfigError
-from habari_local.helm_values import chart_source
+from habari_local.helm_values.chart import production_values
 from habari_local.helm_values.values import read
 from habari_local.modes.cluster import handles
 from habari_local.platform.mode import Context
@@ -28,7 +28,7 @@ def files(ctx: Context) -> list[Path]:
         return tenant.files()
     secrets = ctx.checkout.root / SECRETS
     return [
-        chart_source.production_values(ctx.checkout.root),
+        production_values(ctx.checkout.root),
         *([secrets] if secrets.is_file() else []),
     ]
 

@@ -10,8 +10,8 @@ from habari_local.config.render import kind as render
 from habari_local.config.secrets import write_changed, write_private
 from habari_local.core import container_user
 from habari_local.core.subprocesses import run
-from habari_local.helm_values import chart_source, schema
-from habari_local.helm_values.chart import open_chart
+from habari_local.helm_values import schema
+from habari_local.helm_values.chart import chart_path, open_chart, production_values
 from habari_local.identity.users import people
 from habari_local.images import bundled_binaries
 from habari_local.modes.kind import handles, policies
@@ -42,7 +42,7 @@ def files(after: tuple[str, ...]) -> Step:
         say("checking the values against the chart's schema")
         changed = render_all(ctx)
         root = ctx.checkout.root
-        chart = chart_source.chart_path(ctx.settings, root, handles.environ(ctx), cancel=ctx.cancel)
+        chart = chart_path(ctx.settings, root, handles.environ(ctx), cancel=ctx.cancel)
         schema.check(open_chart(chart), deployment(ctx).values, root)
         return f"fit {open_chart(chart).title}" if changed else UNCHANGED
 
@@ -72,11 +72,11 @@ def deployment(ctx: Context) -> Deployment:
     """Return the release with its layers of values."""
     root = ctx.checkout.root
     layers = (
-        chart_source.production_values(root),
+        production_values(root),
         root / "kind" / "values.yaml",
         root / ".habari" / handles.NAME / "values.yaml",
     )
-    chart = chart_source.chart_path(ctx.settings, root, handles.environ(ctx))
+    chart = chart_path(ctx.settings, root, handles.environ(ctx))
     return Deployment(handles.cluster(ctx), handles.release(ctx), chart, layers)
 
 

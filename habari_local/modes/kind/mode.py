@@ -20,7 +20,7 @@ from habari_local.diagnosis.requirements import (
 from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes.readiness import PodWatch
-from habari_local.helm_values import chart_source
+from habari_local.helm_values.chart import chart_path
 from habari_local.images import bundled_binaries, space
 from habari_local.modes.kind import (
     create_cluster,
@@ -88,7 +88,7 @@ class KindMode(VolumeBackup):
                 bundled_binaries.program(known, name)
             require_all(TOOLS, ctx.environ)
         if ctx.settings.chart:
-            chart_source.chart_path(ctx.settings, ctx.checkout.root, ctx.environ)
+            chart_path(ctx.settings, ctx.checkout.root, ctx.environ)
         ours = status_and_logs.published(ctx)
         for service in self.services(ctx):
             field = PORTS.get(service)

@@ -1,14 +1,15 @@
-"""Which images production runs: named, and the same ones tomorrow."""
+"""What production's pods run: images that stay the same, variables that KubeSpawner can fill in."""
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterator
 from typing import Any
 
-from habari_local.helm_values.rules.accessors import leaves, text_at
-from habari_local.helm_values.values import Data, Place, at
+from habari_local.helm_values.values import Data, Place, at, leaves, map_at, text_at
 
 SERVER: Place = ("singleuser", "image")
+ENVIRONMENT: Place = ("singleuser", "extraEnv")
 
 
 def pinned(data: Data) -> Iterator[tuple[Place, str]]:
@@ -38,3 +39,18 @@ def _reference(value: str) -> Iterator[str]:
 
 def _moves(tag: Any) -> bool:
     return isinstance(tag, str) and tag.lower() == "latest"
+
+
+def braces(data: Data) -> Iterator[tuple[Place, str]]:
+    """KubeSpawner fills in {username} and its like; any other brace ends the start of a server."""
+    for place, value in leaves(map_at(data, *ENVIRONMENT), ENVIRONMENT):
+        if isinstance(value, str) and not _can_be_filled_in(value):
+            yield place, "braces that KubeSpawner would fill in, doubled ones were expected"
+
+
+def _can_be_filled_in(value: str) -> bool:
+    try:
+        fields = [name for _, name, _, _ in string.Formatter().parse(value) if name is not None]
+    except ValueError:
+        return False
+    return all(name.isidentifier() for name in fields)
