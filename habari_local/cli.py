@@ -23,13 +23,11 @@ from habari_local.commands.diff import diff
 from habari_local.commands.doctor import doctor
 from habari_local.commands.down import down
 from habari_local.commands.e2e import e2e
-from habari_local.commands.endpoints import endpoints
+from habari_local.commands.endpoints import endpoints, open_
 from habari_local.commands.gate import gate
-from habari_local.commands.kubernetes import helm, kubectl
 from habari_local.commands.logs import logs
-from habari_local.commands.open import open_
 from habari_local.commands.restart import restart
-from habari_local.commands.shell import shell
+from habari_local.commands.shell import helm, kubectl, shell
 from habari_local.commands.status import status
 from habari_local.commands.up import up
 from habari_local.commands.why import why

@@ -119,7 +119,7 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     from habari_local import lifecycle
     from habari_local.backup import restore as backup_restore
     from habari_local.backup.manifest import open_backup
-    from habari_local.commands.confirm import confirm_deletion
+    from habari_local.commands.options import confirm_deletion
     from habari_local.core.checkout_lock import checkout_lock
     from habari_local.core.console import unseen
     from habari_local.platform.mode import RemoteMode
@@ -174,8 +174,7 @@ def _parts(only: Sequence[str] | None) -> list[str]:
 
 def _mean(mode: Mode, ctx: Context, parts: Sequence[str], meant: str | None) -> None:
     """In an existing cluster, ask before the hub's database is replaced."""
-    from habari_local.commands.cluster_apply import again
-    from habari_local.commands.confirm import confirm
+    from habari_local.commands.options import again, confirm
     from habari_local.platform.mode import Plan, RemoteMode
 
     if isinstance(mode, RemoteMode) and "database" in parts:

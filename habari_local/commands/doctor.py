@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from habari_local.commands.options import AsJson, ModeName
-from habari_local.core.console import Prose, Result, Table
+from habari_local.core.console import Prose, Result, Table, human_size
 from habari_local.core.errors import FAILED, MISSING_TOOL, ConfigError, HabariError
 
 if TYPE_CHECKING:
     from habari_local.diagnosis.requirements import Finding, Requirement
-
+    from habari_local.images.build import Images
 
 Pull = Annotated[
     bool, typer.Option("--pull", help="Also ask each registry for the images; pulls nothing.")
@@ -41,12 +41,11 @@ def doctor(mode: ModeName = None, pull: Pull = False, as_json: AsJson = False) -
     good = verdict is not None and verdict["good"]
     shown = _shown(rows, able, tuple(needs))
     if pull:
-        from habari_local.commands import doctor_registries
         from habari_local.images.space import free_bytes
 
-        asked = doctor_registries.ask_registries(environ, tuple(needs))
+        asked = ask_registries(environ, tuple(needs))
         data["images"] = [each.as_json() for each in asked]
-        shown += doctor_registries.shown(asked, free_bytes())
+        shown += _registries(asked, free_bytes())
         if any(each.problem for each in asked):
             return Result(data, shown, FAILED, as_json=as_json)
     return Result(data, shown, 0 if good else MISSING_TOOL, as_json=as_json)
@@ -183,3 +182,89 @@ def _for(needing: Sequence[str], every: Sequence[str]) -> str:
     if not others:
         return "all" if len(every) > 1 else every[0]
     return f"all but {others[0]}" if len(others) == 1 else ", ".join(needing)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One image at its registry: `size` in bytes, compressed; `problem` in the registry's words."""
+
+    image: str
+    reference: str
+    modes: tuple[str, ...]
+    size: int
+    platforms: tuple[str, ...]
+    problem: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        told: dict[str, Any] = {"image": self.image, "reference": self.reference}
+        told |= {"modes": list(self.modes), "platforms": list(self.platforms)}
+        return told | {"download_bytes": self.size, "problem": self.problem or None}
+
+
+def ask_registries(environ: Mapping[str, str], modes: Sequence[str]) -> list[Asked]:
+    """Ask, all at once, for each image that these modes have from a registry.
+
+    Raises:
+        HabariError: no engine answers, whose platform it is about.
+    """
+    from habari_local.config.load import load
+    from habari_local.core.paths import find_checkout
+    from habari_local.images.build import Images
+
+    checkout = find_checkout()
+    images = Images(checkout, load(checkout.root).settings, environ)
+    wanted = images.foreign(modes)
+    platform = _platform()
+    with ThreadPoolExecutor(max(1, len(wanted))) as pool:
+        return list(pool.map(lambda name: _one(images, name, wanted[name], platform), wanted))
+
+
+def _platform() -> str:
+    from habari_local.drivers.docker import client as docker_client
+    from habari_local.drivers.docker.client import translate_errors
+
+    with translate_errors():
+        found = docker_client.api().version()
+    return f"{found['Os']}/{found['Arch']}"
+
+
+def _one(images: Images, name: str, reference: str, platform: str) -> Asked:
+    from habari_local.drivers import registry
+    from habari_local.images import build_secrets
+
+    modes = images.catalogue[name].modes
+    try:
+        offer = registry.ask(reference, platform, build_secrets.ca_bundle(images.environ))
+    except HabariError as error:
+        said = error.message.removeprefix(f"Image {reference}: ").rstrip(".")
+        return Asked(name, reference, modes, 0, (), said)
+    problem = ""
+    if platform not in offer.platforms:
+        problem = f"not for {platform}: {', '.join(offer.platforms)}"
+    expected = registry.parse(reference).version
+    if expected.startswith("sha256:") and offer.digest not in ("", expected):
+        problem = f"has the digest {offer.digest}"
+    return Asked(name, reference, modes, offer.size, offer.platforms, problem)
+
+
+def _registries(asked: Sequence[Asked], free: int | None) -> list[str | Prose | Table]:
+    """Return a table of what was asked, its sum, and how that compares with the room there is."""
+    if not asked:
+        return ["Nothing comes from a registry with these settings."]
+    rows = [
+        (
+            each.image,
+            "refused" if each.problem else "ok",
+            human_size(each.size or None),
+            each.reference,
+        )
+        for each in asked
+    ]
+    lines: list[str | Prose | Table] = ["", Table(["image", "state", "download", "from"], rows)]
+    lines += [Prose(f"{each.image}: {each.problem}") for each in asked if each.problem]
+    total = sum(each.size for each in asked) / 1e9
+    least = "at least " if any(each.problem for each in asked) else ""
+    room = "" if free is None else f"; {free / 1e9:.1f} GB free on Docker's disk"
+    lines.append(Prose(f"To download: {least}{total:.1f} GB, compressed{room}."))
+    return lines

@@ -38,7 +38,7 @@ def down(
     Example: habari-local down
     """
     from habari_local import active_mode
-    from habari_local.commands.confirm import confirm_deletion
+    from habari_local.commands.options import confirm_deletion
 
     named = mode or (_with_data() if wipe else None)
     chosen, ctx = active_mode.current(named, cluster(mode, context, namespace))
@@ -81,8 +81,7 @@ def _data(name: str) -> list[str]:
 def run_down(mode: Mode, ctx: Context, *, wipe: bool, meant: str | None, as_json: bool) -> Result:
     """Stop a mode, if that is meant, and tell what was stopped, kept and deleted."""
     from habari_local import lifecycle
-    from habari_local.commands.cluster_apply import again
-    from habari_local.commands.confirm import confirm
+    from habari_local.commands.options import again, confirm
     from habari_local.platform.mode import RemoteMode
 
     if isinstance(mode, RemoteMode):

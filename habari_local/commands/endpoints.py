@@ -1,8 +1,8 @@
-"""`habari-local endpoints`: all that a test-suite needs to know of the platform, as JSON."""
+"""`habari-local endpoints` and `open`: the platform's addresses, as JSON and in the browser."""
 
 from __future__ import annotations
 
-from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
+from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster, link
 from habari_local.core.console import Result
 
 
@@ -22,3 +22,23 @@ def endpoints(
 
     chosen, ctx = active_mode.require_running(mode, cluster(mode, context, namespace))
     return Result(chosen.endpoints(ctx).as_json(), as_json=True)
+
+
+def open_(mode: ModeName = None) -> Result:
+    """Open Habari in the browser.
+
+    Where there is none, the address is printed.
+
+    Example: habari-local open
+    """
+    import webbrowser
+
+    from habari_local import active_mode
+
+    chosen, ctx = active_mode.require_running(mode)
+    url = link(chosen.endpoints(ctx))
+    try:
+        opened = webbrowser.open(url)
+    except webbrowser.Error:
+        opened = False
+    return Result({"url": url}, [url if opened else f"No browser here; open {url}"])

@@ -13,8 +13,7 @@ from typing import Annotated
 import typer
 
 from habari_local.commands import completion
-from habari_local.commands.options import ContextName, ModeName, Namespace, cluster
-from habari_local.commands.target import resolve
+from habari_local.commands.options import ContextName, ModeName, Namespace, cluster, resolve
 from habari_local.core.console import Result
 from habari_local.core.errors import USAGE, HabariError
 

@@ -1,17 +1,24 @@
-"""Options that several verbs share."""
+"""What several verbs take: the mode, settings, images, a service or user, a confirmation."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from habari_local import modes
 from habari_local.commands import completion
-from habari_local.core.errors import USAGE, ConfigError, HabariError, nearest
+from habari_local.core.errors import USAGE, ConfigError, HabariError, NotRunning, nearest
 
 if TYPE_CHECKING:
-    from habari_local.platform.mode import Endpoints
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from habari_local.images.build import Images
+    from habari_local.platform.mode import Context, Endpoints, Mode, Plan
 
 
 def _known(context: typer.Context, mode: str | None) -> str | None:
@@ -97,3 +104,156 @@ def flags(pairs: list[str] | None) -> dict[str, str]:
 def link(where: Endpoints) -> str:
     """Return what to open: with the token in it where that is the only way in."""
     return where.hub_url if where.hub else f"{where.hub_url}?token={where.hub_api_token}"
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="As `image list` shows them; default: all."),
+]
+
+
+def images_from_settings(sets: list[str] | None) -> Images:
+    """Return the images of this checkout as settings and flags have them.
+
+    Raises:
+        MissingTool: no Docker here.
+    """
+    from habari_local.config.load import environment, load
+    from habari_local.core.paths import find_checkout
+    from habari_local.drivers.docker import images as docker_images
+    from habari_local.images.build import Images
+
+    checkout, env = find_checkout(), environment()
+    settings = load(checkout.root, flags(sets)).settings
+    docker_images.program(env)
+    return Images(checkout, settings, env)
+
+
+TargetName = Annotated[
+    str, typer.Argument(metavar="SERVICE|USER", autocompletion=completion.services_and_users)
+]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A service, or the server of a user; the other is empty."""
+
+    service: str = ""
+    user: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.service or f"server of {self.user}"
+
+
+def resolve(mode: Mode, ctx: Context, names: Sequence[str], again: str) -> list[Target]:
+    """Return what the names name; a service comes before a user of the same name.
+
+    Args:
+        mode: the mode that is looked at.
+        ctx: its context.
+        names: as they were typed.
+        again: the command with {name} where the name stands, for what to try.
+
+    Raises:
+        NotRunning: the platform never was up.
+        HabariError: one is neither; the nearest is named.
+    """
+    if not ctx.secrets:
+        raise NotRunning(mode=mode.name)
+    services = mode.services(ctx)
+    users = [*ctx.settings.admin_users, *ctx.settings.allowed_users]
+    found = []
+    for name in names:
+        if name in services:
+            found.append(Target(service=name))
+            continue
+        if name.lower() not in users:  # of an organisation, say: whose server runs
+            users += [row.user for row in mode.status(ctx) if row.user]
+        if name.lower() not in users:
+            raise _unknown(name, services, users, again)
+        found.append(Target(user=name.lower()))
+    return found
+
+
+def _unknown(name: str, services: Sequence[str], users: Sequence[str], again: str) -> HabariError:
+    near = nearest(name, [*services, *users])
+    expected = f"did you mean {near}?" if near else f"there are {', '.join([*services, *users])}."
+    return HabariError(
+        f"{name}: neither a service nor a user; {expected}",
+        again.format(name=near or services[0]),
+        USAGE,
+    )
+
+
+SHOWN = 20  # things that are listed one by one
+
+
+def confirm_deletion(things: Sequence[str], checkout: Path, *, yes: bool, again: str) -> None:
+    """List what is about to be deleted; return if nothing is, or it is agreed to.
+
+    Args:
+        things: what goes, in words.
+        checkout: whose it is.
+        yes: it is agreed to on the command line.
+        again: the command that asked for it, without --yes.
+
+    Raises:
+        HabariError: the answer is no, or nobody is there to be asked.
+    """
+    if not things:
+        return
+    more = [f"and {len(things) - SHOWN} more"] if len(things) > SHOWN else []
+    listed = "".join(f"  - {each}\n" for each in [*things[:SHOWN], *more])
+    sys.stderr.write(f"This deletes, of {checkout}:\n{listed}")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise HabariError(
+            "Nothing was deleted: without a terminal, --yes is needed.", f"{again} --yes", USAGE
+        )
+    if not typer.confirm("Delete it?", err=True):
+        raise HabariError("Nothing was deleted.", "habari-local status")
+
+
+def confirm(plan: Plan, meant: str | None, again: str) -> None:
+    """Return if nothing would be lost, or the person names the place where it would.
+
+    Args:
+        plan: with what would be lost, and the place.
+        meant: the place as it was given on the command line; None: it was not.
+        again: the command that says it at once.
+
+    Raises:
+        HabariError: another place was named, or nobody is there to be asked.
+    """
+    if not plan.lost:
+        return
+    if meant is None and sys.stdin.isatty():
+        meant = typer.prompt(
+            f"This deletes {', '.join(plan.lost)}. Type the namespace to confirm",
+            default="",
+            show_default=False,
+            err=True,
+        )
+    if meant != plan.place:
+        seen = f"{meant} was given" if meant else "it was not confirmed"
+        raise HabariError(
+            f"Namespace {plan.place}: {seen}; confirm with its name that this deletes"
+            f" {', '.join(plan.lost)}.",
+            f"{again} --confirm {plan.place}",
+            USAGE,
+        )
+
+
+def again(verb: str, ctx: Context) -> str:
+    """Return the command for a verb at the same cluster, namespace and tenant."""
+    settings = ctx.settings
+    if settings.tenant and verb in ("up", "down"):
+        return f"habari-local tenant {verb} {settings.tenant} --context {settings.kube_context}"
+    tenant = f"HABARI_TENANT={settings.tenant} " if settings.tenant else ""
+    return (
+        f"{tenant}habari-local {verb} --mode cluster --context {settings.kube_context}"
+        f" --namespace {settings.kube_namespace}"
+    )

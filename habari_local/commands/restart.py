@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from habari_local.commands.options import AsJson, ModeName
-from habari_local.commands.target import TargetName, resolve
+from habari_local.commands.options import AsJson, ModeName, TargetName, resolve
 from habari_local.core.console import Result
 from habari_local.core.errors import USAGE, HabariError
 

@@ -1,30 +1,33 @@
-"""`habari-local s3`: looking into the two buckets; what makes those of production is beside it."""
+"""`habari-local s3`: list, copy and print from the buckets; production's S3 and its key."""
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from habari_local.commands import s3_production, s3_rotation
-from habari_local.commands.options import AsJson
+from habari_local.commands.options import AsJson, Sets, flags
 from habari_local.core.console import Result, Table
-from habari_local.core.errors import USAGE, HabariError
+from habari_local.core.errors import NOT_READY, USAGE, HabariError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from habari_local.s3.bucket_cli import S3Path
+    from habari_local.s3.cluster_secret import KeyInCluster
+    from habari_local.s3.iam_key import Holder
+    from habari_local.s3.production_buckets import Difference
     from habari_local.s3.s3_client import Buckets
 
 app = typer.Typer(
     no_args_is_help=True,
     help="The buckets: ls, cp, cat; production's too.\n\nExample: habari-local s3 ls notebooks",
 )
-app.command()(s3_production.bootstrap)
-app.command()(s3_production.check)
-app.command("rotate-key")(s3_rotation.rotate_key)
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="lake/... or notebooks/...")]
 
 
@@ -122,3 +125,220 @@ def _place(path: str, buckets: Buckets) -> S3Path:
             USAGE,
         )
     return place
+
+
+Backend = Annotated[str, typer.Option("--backend", metavar="aws", help="The S3: aws alone.")]
+User = Annotated[
+    str, typer.Option("--user", metavar="NAME", help="The IAM user of the servers; one per tenant.")
+]
+
+
+@dataclass(frozen=True)
+class _Production:
+    s3: S3Client
+    buckets: Buckets
+    region: str
+    holder: Holder
+
+    def differences(self) -> list[Difference]:
+        from habari_local.s3 import iam_key, production_buckets
+
+        return [
+            *production_buckets.differences(self.s3, self.buckets, self.region),
+            *iam_key.differences(self.holder, self.buckets),
+        ]
+
+
+@contextmanager
+def production(sets: list[str] | None, user: str, backend: str = "aws") -> Iterator[_Production]:
+    """Give the S3 of production; what AWS refuses in there becomes a sentence."""
+    from habari_local.config.load import environment, load
+    from habari_local.core.paths import find_checkout
+    from habari_local.s3.admin_credentials import administrator
+    from habari_local.s3.iam_key import Holder
+    from habari_local.s3.key_file import KeyFile
+    from habari_local.s3.s3_client import Buckets, iam_client, s3_client, translate_errors
+
+    if backend != "aws" or not re.fullmatch(r"[A-Za-z0-9+=,@_-][A-Za-z0-9+=,.@_-]{0,63}", user):
+        wrong = f"--backend {backend}: aws" if backend != "aws" else f"--user {user}: an IAM name"
+        raise HabariError(
+            f"{wrong} was expected.", "habari-local s3 bootstrap --backend aws --plan", USAGE
+        )
+    checkout = find_checkout()
+    of = load(checkout.root, flags(sets)).settings
+    target = administrator(environment(), of.s3_endpoint_url, of.s3_region)
+    buckets = Buckets(of.lake_bucket, of.notebooks_bucket)
+    holder = Holder(iam_client(target), KeyFile(checkout.state / "aws" / f"{user}.env"), user)
+    expected = "an administrator's key that may do this was expected"
+    with translate_errors("S3 of production", expected, "aws sts get-caller-identity"):
+        yield _Production(s3_client(target), buckets, of.s3_region, holder)
+
+
+@app.command()
+def bootstrap(
+    backend: Backend = "aws",
+    user: User = "habari",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be done, and stop.")
+    ] = False,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> Result:
+    """Create production's S3.
+
+    Private buckets, an IAM user with the least policy, its key. Run it as often as you like: it
+    does only what is missing. The administrator's key comes from AWS's own variables in the
+    environment (AWS_ACCESS_KEY_ID … or AWS_PROFILE), never .env.
+
+    Example: habari-local s3 bootstrap --backend aws --plan
+    """
+    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.paths import find_checkout
+
+    with (
+        checkout_lock(find_checkout().state, "s3 bootstrap"),
+        production(sets, user, backend) as its,
+    ):
+        found = its.differences()
+        for each in () if plan else found:
+            each.cure()
+    verb = "Would change" if plan else "Changed"
+    said = [f"{verb}: {each.sentence}." for each in found] or ["Nothing to do."]
+    kept = [] if plan else [f"The key for servers is in {its.holder.file.path}."]
+    data = {"plan": plan, "differences": [each.sentence for each in found]}
+    return Result(data, [*said, *kept], as_json=as_json)
+
+
+@app.command()
+def check(user: User = "habari", sets: Sets = None, as_json: AsJson = False) -> Result:
+    """Check the S3 of production.
+
+    What differs from what bootstrap makes is told; exit 1 if something does.
+
+    Example: habari-local s3 check
+    """
+    with production(sets, user) as its:
+        found = its.differences()
+    rows = [(each.where, each.found, each.wanted) for each in found]
+    table = Table(["what", "found", "wanted"], rows)
+    cure = f"Try: habari-local s3 bootstrap --backend aws --user {user}"
+    shown: list[str | Table] = [table, cure] if rows else ["Everything is as it should be."]
+    data = {"good": not rows, "differences": [each.sentence for each in found]}
+    return Result(data, shown, 1 if rows else 0, as_json=as_json)
+
+
+EVERY = 3.0  # seconds between two looks at who has which key
+Context = Annotated[
+    str | None,
+    typer.Option("--context", metavar="NAME", help="The cluster whose secret gets the key."),
+]
+Namespace = Annotated[
+    str, typer.Option("--namespace", metavar="NAME", help="Where in the cluster.")
+]
+SecretName = Annotated[
+    str,
+    typer.Option("--secret", metavar="NAME", help="The Kubernetes secret with the servers' key."),
+]
+Seconds = Annotated[
+    float, typer.Option("--wait", metavar="SECONDS", help="How long to wait for servers to get it.")
+]
+
+
+@app.command("rotate-key")
+def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
+    retire: Annotated[
+        bool, typer.Option("--retire", help="Delete the old key: servers have the new one.")
+    ] = False,
+    context: Context = None,
+    namespace: Namespace = "habari",
+    kept_in: SecretName = "habari-s3",
+    wait: Seconds = 0,
+    user: User = "habari",
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> Result:
+    """Replace the key that servers have.
+
+    The old one is deleted once no server has it. With --context the new key goes into the cluster's
+    secret, and each running server is asked which it has: none with the old one, and that is
+    deleted. Without, hand it over yourself, then call it with --retire. Both keys are good in
+    between. Ended midway, it goes on where it was.
+
+    Example: habari-local s3 rotate-key --context NAME --wait 3600
+    """
+    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.paths import find_checkout
+    from habari_local.s3 import iam_key as key
+
+    again = f"habari-local s3 rotate-key --user {user}"
+    where = _in_cluster(context, namespace, kept_in) if context is not None else None
+    state = find_checkout().state
+    with production(sets, user) as its:
+        with checkout_lock(state, "s3 rotate-key"):
+            if retire and not its.holder.file.read().retiring:
+                raise HabariError("S3 key: none to retire, one under way was expected.", again)
+            new, old = key.hand_over(its.holder)
+            ids = {"new": new.access_key_id, "old": old}
+            if where:
+                where.put(new, ids.values())
+        behind = _behind(where, new.access_key_id, wait) if where else []
+        if where and behind:
+            return _not_yet(ids, behind, again, where, as_json=as_json)
+        if retire and not where:
+            _must_be_used(its.holder, new.access_key_id, f"{again} --retire")
+        if where or retire:
+            with checkout_lock(state, "s3 rotate-key"):
+                key.retire(its.holder, old)
+            said = [f"{old} is deleted; servers have {new.access_key_id}."]
+        else:
+            said = [f"{new.access_key_id} is in {its.holder.file.path}; {old} is good still."]
+            said += [f"Hand it to servers, restart them, then: {again} --retire"]
+    return Result({**ids, "retired": bool(where) or retire}, said, as_json=as_json)
+
+
+def _in_cluster(context: str, namespace: str, secret: str) -> KeyInCluster:
+    from habari_local.config.load import environment
+    from habari_local.drivers.kubernetes import kubeconfig
+    from habari_local.drivers.kubernetes.cluster import Cluster
+    from habari_local.s3.cluster_secret import KeyInCluster
+
+    cluster = Cluster(kubeconfig.find(environment(), context), context)
+    refusal = cluster.refusal()
+    if refusal:
+        raise HabariError(
+            f"Context {context}: {refusal}.",
+            f"kubectl --context {context} version",
+        )
+    return KeyInCluster(cluster, namespace, secret)
+
+
+def _behind(where: KeyInCluster, key_id: str, seconds: float) -> list[str]:
+    """Return who has another key after at most `seconds`: nothing tells when a server restarts."""
+    from habari_local.core import polling
+
+    end = time.monotonic() + seconds
+    while (behind := where.without(key_id)) and time.monotonic() < end:
+        polling.pause(min(EVERY, max(0.0, end - time.monotonic())))
+    return behind
+
+
+def _not_yet(
+    ids: dict[str, str], behind: list[str], again: str, where: KeyInCluster, *, as_json: bool
+) -> Result:
+    cluster = f"--context {where.cluster.context} --namespace {where.namespace}"
+    said = [
+        f"{ids['new']} is in the secret {where.secret}; {ids['old']} is good still.",
+        f"With the old one run the servers of {', '.join(behind)}: once they were restarted,"
+        f" {again} {cluster}",
+    ]
+    return Result({**ids, "retired": False, "behind": behind}, said, NOT_READY, as_json=as_json)
+
+
+def _must_be_used(holder: Holder, new: str, again: str) -> None:
+    if holder.last_used(new) is None:
+        raise HabariError(
+            f"S3 key {new}: IAM has not seen it used yet (it tells minutes late), use was expected;"
+            " the old one stays good.",
+            again,
+            NOT_READY,
+        )

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from habari_local.commands.cluster_apply import again
-from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, cluster
+from habari_local.commands.options import AsJson, ContextName, ModeName, Namespace, again, cluster
 from habari_local.core.console import Result, Table, human_size
 from habari_local.core.errors import NOT_READY, NotRunning
 

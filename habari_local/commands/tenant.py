@@ -118,7 +118,7 @@ def up(
 
     Example: habari-local tenant up blue --context NAME
     """
-    from habari_local.commands.cluster_apply import run_up
+    from habari_local.commands.up import run_up
 
     mode, ctx = _of(name, context, sets)
     return run_up(mode, ctx, plan_only=False, meant=meant, keep=False, as_json=as_json)
@@ -130,7 +130,7 @@ def diff(name: Name, context: ContextName, sets: Sets = None, as_json: AsJson = 
 
     Example: habari-local tenant diff blue --context NAME
     """
-    from habari_local.commands.cluster_apply import run_up
+    from habari_local.commands.up import run_up
 
     mode, ctx = _of(name, context, sets)
     return run_up(mode, ctx, plan_only=True, meant=None, keep=False, as_json=as_json)

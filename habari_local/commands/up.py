@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,10 @@ from habari_local.commands.options import (
     Namespace,
     Sets,
     Yes,
+    again,
     cluster,
+    confirm,
+    confirm_deletion,
     flags,
     link,
 )
@@ -63,7 +67,6 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     Example: habari-local up --mode process --set HABARI_HUB_PORT=9000
     """
     from habari_local import active_mode, lifecycle
-    from habari_local.commands.cluster_apply import run_up
     from habari_local.platform.mode import RemoteMode, SupportsWatch
 
     began = time.monotonic()
@@ -113,7 +116,6 @@ def _name_earlier(mode: Mode, ctx: Context) -> None:
 def _delete(mode: Mode, *, yes: bool) -> None:
     """Delete the mode's data, and say so at once: coming up may fail afterwards."""
     from habari_local import active_mode, lifecycle
-    from habari_local.commands.confirm import confirm_deletion
 
     _, kept = active_mode.current(mode.name)
     lifecycle.require_no_other_mode(mode, kept)
@@ -172,3 +174,38 @@ def _said(mode: Mode, where: Endpoints, *, changed: bool, seconds: float) -> lis
         "\nTry next:",
         *(f"  habari-local {verb}" for verb in ("open", "status", "logs -f", "e2e", "down")),
     ]
+
+
+def run_up(
+    mode: Mode, ctx: Context, *, plan_only: bool, meant: str | None, keep: bool, as_json: bool
+) -> Result:
+    """Return the plan, or what came of it.
+
+    Raises:
+        HabariError: it is impossible, was not confirmed, or failed and was rolled back.
+    """
+    from habari_local import lifecycle
+    from habari_local.platform.mode import RemoteMode
+
+    assert isinstance(mode, RemoteMode)  # noqa: S101 (its caller asked)
+    plan = mode.plan_up(ctx)
+    if plan_only:
+        return Result(dict(plan.data), plan.lines, as_json=as_json)
+
+    def change() -> bool:
+        confirm(plan, meant, again("up", ctx))
+        return lifecycle.up(mode, ctx, keep=keep)
+
+    def told() -> Iterator[str]:
+        yield from plan.lines
+        done = "is up" if change() else "was already up; nothing to do"
+        yield f"\nHabari {done} in namespace {plan.place} of {ctx.settings.kube_context}.\n"
+        yield f"  open      {mode.endpoints(ctx).hub_url}"
+        yield f"\nTry next: {again('status', ctx)}"
+
+    if not as_json:
+        return Result(lines=told())
+    changed = change()
+    url = mode.endpoints(ctx).hub_url
+    data = {"mode": mode.name, "url": url, "changed": changed, "plan": dict(plan.data)}
+    return Result(data, as_json=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from habari_local.cli import app
-from habari_local.commands.confirm import confirm
+from habari_local.commands.options import confirm
 from habari_local.core.errors import HabariError
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.helm_values.upgrade_plan import as_data, as_lines, plan_upgrade
