@@ -98,6 +98,12 @@ if settings.cull_after:
                 "jupyterhub_idle_culler",
                 f"--timeout={settings.cull_after}",
             ],
+            # JupyterHub passes on little else: a hub that is killed leaves it, to be found by these.
+            "environment": (
+                {"HABARI_LABEL": os.environ["HABARI_LABEL"], "HABARI_SERVICE": "idle-culler@"}
+                if "HABARI_LABEL" in os.environ
+                else {}
+            ),
         }
     )
     c.JupyterHub.load_roles.append(

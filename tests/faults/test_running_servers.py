@@ -11,6 +11,7 @@ import requests
 
 from habari_local.drills.hub_client import HubClient
 from habari_local.platform.mode import Endpoints, S3Endpoint
+from tests.leftovers import left_by
 from tests.scratch import Scratch, free_offset, must_be_able_to_run
 from tests.waiting import wait_for
 
@@ -33,7 +34,7 @@ def crowded(scratch: Scratch, mode: str) -> Iterator[Scratch]:
 
 
 def crowd(scratch: Scratch, mode: str) -> Iterator[Scratch]:
-    """Bring a mode up with eight servers, and delete it all afterwards."""
+    """Bring a mode up with eight servers, and delete it all afterwards: nothing of it is left."""
     must_be_able_to_run(mode)
     scratch.settings |= {"HABARI_S3_BACKEND": "moto", "HABARI_MODE": mode}
     scratch.settings["HABARI_ALLOWED_USERS"] = ",".join(PEOPLE)
@@ -49,6 +50,7 @@ def crowd(scratch: Scratch, mode: str) -> Iterator[Scratch]:
     hub.close()
     yield scratch
     scratch.good("down", "--wipe", "--yes")
+    assert left_by(scratch, volumes=True) == {}
 
 
 def hub_of(scratch: Scratch) -> HubClient:
@@ -108,13 +110,14 @@ def code_of_the_hub(scratch: Scratch) -> None:
 def by_hand(scratch: Scratch) -> None:
     """All services are gone, and the networks between them."""
     if scratch.settings["HABARI_MODE"] == "process":
-        for each in scratch.found():
-            if each.service:
-                each.process.kill()
+        for name in ("s3", "github", "proxy", "hub"):
+            scratch.service(name).kill()
     else:
         name = f"habari-{scratch.id}-hub"
         subprocess.run(["docker", "compose", "-p", name, "down"], check=True, capture_output=True)
     scratch.good("up")
+    found = [each.service for each in scratch.found() if each.service]
+    assert len(found) == len(set(found)), "what a killed hub had started is there twice"
 
 
 def backend(scratch: Scratch) -> None:

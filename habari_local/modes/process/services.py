@@ -37,7 +37,10 @@ NEWER_PYTHON = {"s3-localstack": "3.13"}
 
 @dataclass(frozen=True)
 class Service:
-    """One process of the platform; `ports` maps a setting's variable to the port that it opens."""
+    """One process of the platform; `ports` maps a setting's variable to the port that it opens.
+
+    `helpers` are the services that it starts itself, and leaves behind when it is killed.
+    """
 
     name: str
     title: str
@@ -46,6 +49,7 @@ class Service:
     health: str
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     sources: tuple[Path, ...] = ()
+    helpers: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -198,6 +202,7 @@ def hub(ctx: Context) -> Service:
             *(root / "hub" / name for name in HUB_SOURCES),
             *sorted((root / "hub" / "templates").glob("*.html")),
         ),
+        ("idle-culler",),
     )
 
 

@@ -79,7 +79,8 @@ def service(
             wanted, ctx, say, running[0].process
         ):
             return UNCHANGED
-        processes.stop(found.process for found in running)
+        left = [found for found in before if found.service in wanted.helpers]
+        processes.stop(found.process for found in [*running, *left])
         start(wanted, digest, ctx, say)
         return "restarted" if running else "started"
 
