@@ -98,7 +98,7 @@ if settings.cull_after:
                 "jupyterhub_idle_culler",
                 f"--timeout={settings.cull_after}",
             ],
-            # JupyterHub passes on little else: a hub that is killed leaves it, to be found by these.
+            # By these it is found when the hub was killed: JupyterHub passes on little else.
             "environment": (
                 {"HABARI_LABEL": os.environ["HABARI_LABEL"], "HABARI_SERVICE": "idle-culler@"}
                 if "HABARI_LABEL" in os.environ

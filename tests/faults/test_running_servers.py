@@ -85,7 +85,15 @@ def all_taken_over(scratch: Scratch) -> bool:
 
 
 def port_offset(scratch: Scratch) -> None:
+    """Processes know the hub and S3 by this machine's ports, so those must not move."""
+    before = scratch.offset
     scratch.offset = free_offset()
+    if scratch.settings["HABARI_MODE"] == "process":
+        refused = scratch.call("up")
+        assert refused.returncode == 1, refused.stderr
+        assert "a running server can't change that" in refused.stderr
+        assert f"Try: export HABARI_PORT_OFFSET={before}" in refused.stderr
+        scratch.offset = before
     scratch.good("up")
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import Settings
+from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drivers import uv
+from habari_local.drivers import processes, uv
 from habari_local.modes.process import service_environment, services, steps
 from habari_local.platform.mode import Context
 
@@ -119,3 +122,44 @@ def test_an_environment_whose_base_interpreter_is_gone_is_made_anew(tmp_path: Pa
     (folder / uv.MARKER).write_text(uv.digest(lock))
     assert not uv.is_synced(folder, lock)
     assert uv.digest(lock) != uv.digest(lock, "3.13")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Context]:
+    """A context in which a user's server runs that was started with an offset of 100."""
+    (tmp_path / ".habari").mkdir()
+    ctx = context(tmp_path, {})
+    env = {
+        "JUPYTERHUB_USER": "ada",
+        "JUPYTERHUB_API_URL": "http://127.0.0.1:8181/hub/api",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:4666",
+    }
+    label = processes.label(ctx.checkout.id, "process")
+    log = tmp_path / "server.log"
+    argv = [sys.executable, "-c", "import time; time.sleep(60)"]
+    process = processes.start(
+        argv, label=label, service="", digest="", env=env, cwd=tmp_path, log=log
+    )
+    yield ctx
+    processes.stop([process])
+
+
+@pytest.mark.parametrize(
+    ("changed", "hint"),
+    [
+        ({"port_offset": 100}, ""),
+        ({"port_offset": 0}, "HABARI_PORT_OFFSET 100"),
+        ({"port_offset": 100, "s3_port": 4600}, "HABARI_S3_PORT 4566"),
+        ({"port_offset": 100, "hub_port": 8500}, ""),
+    ],
+)
+def test_what_servers_were_started_with_does_not_move(
+    server: Context, changed: dict[str, int], hint: str
+) -> None:
+    ctx = replace(server, settings=server.settings.model_copy(update=changed))
+    if not hint:
+        steps.require_same_ports(ctx)
+        return
+    with pytest.raises(HabariError, match="Servers of ada: started") as refused:
+        steps.require_same_ports(ctx)
+    assert refused.value.hint == f"habari-local config set {hint}"

@@ -28,6 +28,7 @@ from habari_local.modes.process.steps import (
     of_service,
     reconnect_proxy,
     require_free_ports,
+    require_same_ports,
     service,
     write_server_environment,
 )
@@ -71,7 +72,8 @@ class ProcessMode:
         return EVERY_MODE
 
     def check(self, ctx: Context) -> None:
-        """Refuse a taken port before anything starts."""
+        """Refuse a taken port, and a move under running servers, before anything starts."""
+        require_same_ports(ctx)
         require_free_ports(ctx)
 
     def steps(self, ctx: Context) -> Sequence[Step]:

@@ -7,14 +7,17 @@ import shutil
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
 from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import write_changed
+from habari_local.config.settings import variable
 from habari_local.core import polling
-from habari_local.core.errors import NotReady, PortTaken
+from habari_local.core.errors import HabariError, NotReady, NotRunning, PortTaken
 from habari_local.core.paths import private_folder, project_folder
 from habari_local.diagnosis import hints
 from habari_local.drivers import npm, processes, uv
@@ -26,6 +29,8 @@ from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 HUNG_SECONDS = 10.0  # of doing nothing, after which a service that doesn't answer is restarted
 START_SECONDS = 60.0  # of doing nothing, after which `up` gives up on one that starts
 BUSY_SECONDS = 60.0  # that a running service may work without an answer: it may be in a loop
+# Variables of users' servers with addresses of this machine → the setting of their port.
+GIVEN = {"JUPYTERHUB_API_URL": "hub_api", "AWS_ENDPOINT_URL": "s3"}
 
 
 def log_path(ctx: Context, service: str) -> Path:
@@ -196,6 +201,44 @@ def require_free_ports(ctx: Context) -> None:
             if owner:
                 hint = hints.another_port(ctx.settings, setting, ctx.environ)
                 raise PortTaken(port, wanted.title, owner, hint)
+
+
+def require_same_ports(ctx: Context) -> None:
+    """Refuse to move the hub's API or S3 under users' servers, which keep their ports.
+
+    Raises:
+        HabariError: servers run that would not find them any more.
+    """
+    settings, users = ctx.settings, set()
+    given: dict[str, int] = {}
+    for each in processes.find(ctx.checkout.id, NAME):
+        with suppress(NotRunning):
+            environ = processes.surroundings(each.process)[0] if each.user else {}
+            known = {field: port_of(environ.get(name, "")) for name, field in GIVEN.items()}
+            given |= {field: port for field, port in known.items() if port}
+            if any(port not in (None, settings.port(field)) for field, port in known.items()):
+                users.add(each.user)
+    if not users:
+        return
+    moved = {field: port for field, port in given.items() if port != settings.port(field)}
+    offsets = {port - settings.port(field) + settings.port_offset for field, port in given.items()}
+    first, port = next(iter(moved.items()))
+    hint = hints.setting(variable(f"{first}_port"), str(port - settings.port_offset), ctx.environ)
+    if len(offsets) == 1 and min(offsets) >= 0:
+        hint = hints.setting("HABARI_PORT_OFFSET", str(*offsets), ctx.environ)
+    names = {"hub_api": "the hub's API", "s3": "S3"}
+    told = " and ".join(f"{names[field]} at port {port}" for field, port in moved.items())
+    raise HabariError(
+        f"Servers of {', '.join(sorted(users))}: started with {told}; a running server can't change"
+        " that. Stop them first, or go back.",
+        hint,
+    )
+
+
+def port_of(url: str) -> int | None:
+    """Return the port of an address of this machine; None of another's."""
+    parts = urlsplit(url)
+    return parts.port if parts.hostname == services.HOST else None
 
 
 def make_folders() -> Step:
