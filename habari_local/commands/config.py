@@ -248,8 +248,8 @@ def check(
 ) -> Result:
     """Check the values for production.
 
-    By the chart's schema and by our rules; exit 1 if one is broken. The chart is that of
-    HABARI_CHART, or the pinned one where it was got already; nothing is got.
+    By the chart's schema and by our rules; exit 1 if one is broken, 0 if there are only warnings.
+    The chart is that of HABARI_CHART, or the pinned one where it was got already; nothing is got.
 
     Example: habari-local config check config.yaml
     """
@@ -264,15 +264,21 @@ def check(
         for file in files or [checkout.root / PRODUCTION]
         for problem in validate([*(base or ()), file], checkout.root, chart, here)
     ]
-    problems = list(dict.fromkeys(found))
-    count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found."
-    said = [*map(str, problems), count if problems else "No problems found.", *unchecked]
+    told = list(dict.fromkeys(found))
+    problems = [each for each in told if not each.warning]
+    said = [*map(str, told), _counted(len(problems), len(told) - len(problems)), *unchecked]
     data: dict[str, Any] = {
         "good": not problems,
-        "problems": [asdict(each) for each in problems],
+        "problems": [asdict(each) for each in told],
         "chart": chart.title if chart else None,
     }
     return Result(data, said, 1 if problems else 0, as_json=as_json)
+
+
+def _counted(problems: int, warnings: int) -> str:
+    count = f"{problems} problem{'s' if problems != 1 else ''} found." if problems else ""
+    warned = f" {warnings} warning{'s' if warnings != 1 else ''}." if warnings else ""
+    return (count or "No problems found.") + warned
 
 
 def _chart(checkout: Checkout, sets: list[str] | None) -> tuple[Chart | None, list[str]]:

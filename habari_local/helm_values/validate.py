@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from habari_local.helm_values.chart import Chart
-from habari_local.helm_values.rules import RULES
+from habari_local.helm_values.rules import RULES, WARNINGS
 from habari_local.helm_values.schema import read_all, violations
 from habari_local.helm_values.values import Data, Values, Violation, merge_layers, violation_at
 
@@ -53,9 +53,10 @@ def versions(chart: Chart, root: Path) -> Iterator[Violation]:
 
 
 def _broken(layers: Sequence[Values], data: Data) -> Iterator[Violation]:
-    for name, rule in RULES.items():
-        for place, says in rule(data):
-            yield violation_at(layers, place, says, name)
+    for rules, warning in ((RULES, False), (WARNINGS, True)):
+        for name, rule in rules.items():
+            for place, says in rule(data):
+                yield violation_at(layers, place, says, name, warning=warning)
 
 
 def _without_sops(values: Values) -> Values:

@@ -216,26 +216,32 @@ def leaves(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 @dataclass(frozen=True)
 class Violation:
-    """What is wrong, told without the value itself, which could be a secret; line 0: of no line."""
+    """What is wrong, told without the value itself, which could be a secret; line 0: of no line.
+
+    A warning is of what may be meant and is dangerous.
+    """
 
     file: str
     line: int
     place: str
     message: str
     rule: str
+    warning: bool = False
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return (
-            f"{where}: {self.place}: {self.message}" if self.place else f"{where}: {self.message}"
-        )
+        said = f"warning: {self.message}" if self.warning else self.message
+        return f"{where}: {self.place}: {said}" if self.place else f"{where}: {said}"
 
 
-def violation_at(layers: Sequence[Values], place: Place, message: str, rule: str) -> Violation:
+def violation_at(
+    layers: Sequence[Values], place: Place, message: str, rule: str, *, warning: bool = False
+) -> Violation:
     """Return the problem where it is made: in the last layer that goes as deep as any does."""
     for length in range(len(place), 0, -1):
         for layer in reversed(layers):
             line = layer.lines.get(place[:length])
             if line:
-                return Violation(layer.name, line, dotted(place), message, rule)
-    return Violation(layers[-1].name if layers else "", 0, dotted(place), message, rule)
+                return Violation(layer.name, line, dotted(place), message, rule, warning)
+    file = layers[-1].name if layers else ""
+    return Violation(file, 0, dotted(place), message, rule, warning)

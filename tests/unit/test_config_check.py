@@ -12,7 +12,7 @@ from habari_local.cli import main
 from habari_local.config.settings import Settings
 from habari_local.helm_values.chart import open_chart
 from habari_local.helm_values.init_values import QUESTIONS, fill_values
-from habari_local.helm_values.rules import RULES
+from habari_local.helm_values.rules import RULES, WARNINGS
 from habari_local.helm_values.rules.placeholders_and_secrets import PLACEHOLDER
 from habari_local.helm_values.validate import validate
 from habari_local.helm_values.values import dotted, leaves, parse
@@ -65,6 +65,17 @@ BROKEN = [
     ("plain-secret", "hub: {db: {url: 'postgresql://hub:s3cret@db/hub'}}"),
     ("plain-secret", "singleuser: {extraEnv: {AWS_SECRET_ACCESS_KEY: s3cret}}"),
     ("plain-secret", "hub: {extraConfig: {x: 'token = \"ghp_s3crets3crets3crets3cret\"'}}"),
+]
+# What may be meant: it is told as a warning, and refuses nothing.
+WARNED = [
+    ("debug", "debug: {enabled: true}"),
+    ("sign-in-warning", "hub: {config: {Authenticator: {auth_refresh_age: 0}}}"),
+    ("sign-in-warning", "hub: {config: {GitHubOAuthenticator: {enable_pkce: false}}}"),
+    ("sign-in-warning", "hub: {config: {GitHubOAuthenticator: {validate_server_cert: no}}}"),
+    (
+        "sign-in-warning",
+        "hub: {config: {JupyterHub: {tornado_settings: {cookie_options: {samesite: None}}}}}",
+    ),
 ]
 GOOD = [
     "singleuser: {image: {tag: abc}}",
@@ -127,8 +138,21 @@ def test_a_broken_rule_is_told_with_its_line_and_without_the_value(
     assert "s3cret" not in " ".join(map(str, found))
 
 
+@pytest.mark.parametrize(("rule", "text"), WARNED, ids=lambda each: each.replace(" ", ""))
+def test_what_is_dangerous_and_may_be_meant_is_a_warning(
+    good: Path, rule: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (found,) = validate([good, over(good, text)], ROOT)
+    assert (found.rule, found.warning, found.line) == (rule, True, 2)
+    code, out = call(capsys, "--base", str(good), str(over(good, text)))
+    assert code == 0
+    assert ": warning: " in out
+    assert "No problems found. 1 warning." in out
+
+
 def test_every_rule_is_tried() -> None:
     assert {rule for rule, _ in BROKEN} == set(RULES)
+    assert {rule for rule, _ in WARNED} == set(WARNINGS)
 
 
 @pytest.mark.parametrize("text", GOOD, ids=lambda each: each.replace(" ", ""))

@@ -28,3 +28,8 @@ RULES: Mapping[str, Rule] = {
     "placeholder": placeholders_and_secrets.placeholders,
     "plain-secret": placeholders_and_secrets.plain_secrets,
 }
+# Of what may be meant and is dangerous: told, and refused by nothing.
+WARNINGS: Mapping[str, Rule] = {
+    "debug": pods.debug,
+    "sign-in-warning": sign_in.weakened,
+}

@@ -12,12 +12,19 @@ from habari_local.helm_values.values import Data, Place, leaves, map_at, text_at
 
 CONFIG: Place = ("hub", "config")
 CLASS: Place = (*CONFIG, "JupyterHub", "authenticator_class")
+COOKIES: Place = (*CONFIG, "JupyterHub", "tornado_settings", "cookie_options")
+SAME_SITE: Place = (*COOKIES, "samesite")
 GITHUB: Place = (*CONFIG, "GitHubOAuthenticator")
 # Names of JupyterHub and their classes that ask nobody who they are, or one password of all.
 ASKS_NOBODY = ("dummy", "null", "shared-password")
 CLASSES = re.compile(r"\b(Dummy|Null|SharedPassword)Authenticator\b")
 EVERYBODY = re.compile(r"\ballow_all\s*=\s*True\b")
 ALLOWS = ("allowed_users", "admin_users", "allowed_organizations", "allowed_teams")
+WEAKENED = {
+    "auth_refresh_age": "whoever was taken off a list stays signed in, more than 0 was expected",
+    "enable_pkce": "a code that somebody overheard can be used, true was expected",
+    "validate_server_cert": "anybody on the way can say who people are, true was expected",
+}
 CLUSTER_NAMES = (".svc", ".local", ".internal", ".localhost", ".test", ".invalid")
 
 
@@ -90,3 +97,13 @@ def _authenticators(data: Data) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, its in map_at(data, *CONFIG).items():
         if name.endswith("Authenticator") and isinstance(its, dict):
             yield name, its
+
+
+def weakened(data: Data) -> Iterator[tuple[Place, str]]:
+    """Protections of the sign-in that somebody turned off."""
+    for name, its in _authenticators(data):
+        for key, says in WEAKENED.items():
+            if key in its and its[key] in (False, 0):
+                yield (*CONFIG, name, key), says
+    if text_at(data, *SAME_SITE).lower() == "none":
+        yield SAME_SITE, "other sites' pages act with the user's session, Lax was expected"

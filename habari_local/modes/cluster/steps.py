@@ -36,7 +36,7 @@ def allowed_values(ctx: Context) -> None:
         found = [
             each
             for each in validate(files, root, chart, root)
-            if each.rule not in ctx.settings.waived_rules
+            if not each.warning and each.rule not in ctx.settings.waived_rules
         ]
     if found:
         count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
