@@ -103,6 +103,9 @@ def _load_aiobotocore() -> tuple[Any, Any]:
         # Deadlines and retries are ours: botocore's multiply into minutes.
         retries={"total_max_attempts": 1},
         max_pool_connections=POOL,
+        # A name is looked up for each new connection: aiohttp would keep the address for 10 s, and
+        # an S3 that was recreated has another one, whose old one somebody else may have by then.
+        connector_args={"use_dns_cache": False},
         # A bucket is no host name at an S3 of one's own.
         s3={"addressing_style": "path"} if custom else None,
         # Checksum trailers are answered with errors by S3 implementations that don't know them.

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import logging
+import socket
 import sqlite3
 from unittest.mock import Mock
 
@@ -168,6 +169,33 @@ def test_what_one_copy_cannot_carry_goes_in_parts(monkeypatch, s3_port, s3, body
     stat, made = asyncio.run(copied())
     assert (made.size, stat.size) == (len(content), len(content))
     assert body(LAKE, f"{name}/to") == content
+
+
+def test_an_s3_that_has_another_address_now_is_reached_at_once(monkeypatch, s3_port, s3):
+    """As a recreated container has it, whose old address another one has, and refuses."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://s3.habari.test:{s3_port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for variable, value in KEYS.items():
+        monkeypatch.setenv(variable, value)
+    address, looked_up = ["127.0.0.2"], socket.getaddrinfo
+
+    def answer(host, *args, **kwargs):
+        return looked_up(address[0] if host == "s3.habari.test" else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+    async def looked():
+        client = S3Client()
+        try:
+            bucket = Bucket(LAKE, client, Deadlines())
+            with pytest.raises(errors.ContentsError, match="could not be reached"):
+                await bucket.head("none", "lake/none")
+            address[0] = "127.0.0.1"
+            return await bucket.head("none", "lake/none")
+        finally:
+            await client.close()
+
+    assert asyncio.run(looked()) is None
 
 
 def test_broken_store_of_signatures_stops_no_save_and_trusts_nothing(
