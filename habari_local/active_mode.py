@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from habari_local import checkout_identity, modes
-from habari_local.checkout_identity import of_the_same_path
+from habari_local import modes
 from habari_local.config.load import as_environment, environment, load
 from habari_local.config.secrets import Secrets, load_secrets, write_private
 from habari_local.config.settings import Settings, fields_by_variable
+from habari_local.core.checkout import Identity, of_the_same_path, record
 from habari_local.core.errors import USAGE, ConfigError, HabariError, NotRunning
 from habari_local.core.paths import Checkout, find_checkout
 from habari_local.drivers import kind_nodes, processes
@@ -112,7 +112,7 @@ def adopt(mode: Mode, ctx: Context, wanted: str) -> None:
             f"docker volume ls --filter label={docker_client.MODE}={mode.name}",
             USAGE,
         )
-    checkout_identity.record(ctx.checkout.root, checkout_identity.Identity(wanted))
+    record(ctx.checkout.root, Identity(wanted))
 
 
 def cluster(checkout: Checkout) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from habari_local import active_mode
-from habari_local.core.checkout_lock import checkout_lock
+from habari_local.core.checkout import checkout_lock
 from habari_local.core.console import LiveBoard, PlainBoard, board
 from habari_local.core.errors import HabariError
 from habari_local.platform.mode import UNCHANGED, Context, DownResult, Mode, RemoteMode

@@ -55,8 +55,8 @@ def create(
 
     Example: habari-local backup create --to /mnt/backups/monday
     """
-    from habari_local.backup.create import create as made
-    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.backup.create_restore import create as made
+    from habari_local.core.checkout import checkout_lock
 
     chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
@@ -117,27 +117,27 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     Example: habari-local backup restore /mnt/backups/monday
     """
     from habari_local import lifecycle
-    from habari_local.backup import restore as backup_restore
+    from habari_local.backup import create_restore
     from habari_local.backup.manifest import open_backup
     from habari_local.commands.options import confirm_deletion
-    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.checkout import checkout_lock
     from habari_local.core.console import unseen
     from habari_local.platform.mode import RemoteMode
 
     parts = _parts(only)
     chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
     backup = open_backup(folder)
-    backup_restore.require_restorable(backup, chosen, ctx)
+    create_restore.require_restorable(backup, chosen, ctx)
     _mean(chosen, ctx, parts, meant)
     with checkout_lock(ctx.checkout.state, "backup restore"):
-        most = None if overwrite else backup_restore.SHOWN
-        found = list(backup_restore.conflicts(backup, chosen, ctx, parts, most))
+        most = None if overwrite else create_restore.SHOWN
+        found = list(create_restore.conflicts(backup, chosen, ctx, parts, most))
         again = pasteable("habari-local", "backup", "restore", folder, "--overwrite")
         if overwrite:
             confirm_deletion(_earlier(found), ctx.checkout.root, yes=yes, again=again)
         elif found:
             raise _would_overwrite(found, again)
-        put = backup_restore.restore(backup, chosen, ctx, parts, _say)
+        put = create_restore.restore(backup, chosen, ctx, parts, _say)
     if not isinstance(chosen, RemoteMode):
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
     counts = ", ".join(f"{part} {count}" for part, count in put.items())

@@ -26,6 +26,15 @@ app = typer.Typer(
     help="Settings, and production's values.\n\nExample: habari-local config show",
 )
 app.add_typer(config_secret.app, name="secret")
+PRODUCTION, DIST = "config.yaml", "config.dist.yaml"
+Files = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[FILE]...", help="Each is checked on its own; default: config.yaml."),
+]
+Bases = Annotated[
+    list[Path] | None,
+    typer.Option("--base", metavar="FILE", help="Values under each FILE; repeatable."),
+]
 
 
 @app.command()
@@ -176,9 +185,6 @@ def _field(name: str, again: str) -> str:
     raise ConfigError([problem], again.replace(NAME, near) if near else "habari-local config show")
 
 
-PRODUCTION, DIST = "config.yaml", "config.dist.yaml"
-
-
 def init_production(pairs: list[str] | None) -> Result:
     """Make config.yaml from config.dist.yaml, with answers given or, on a terminal, asked for."""
     from habari_local.config.secrets import write_private
@@ -230,16 +236,6 @@ def _asked(known: set[str]) -> dict[str, str]:
             )
             found |= {name: text} if text else {}
     return found
-
-
-Files = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="[FILE]...", help="Each is checked on its own; default: config.yaml."),
-]
-Bases = Annotated[
-    list[Path] | None,
-    typer.Option("--base", metavar="FILE", help="Values under each FILE; repeatable."),
-]
 
 
 @app.command()

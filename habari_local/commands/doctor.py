@@ -231,11 +231,11 @@ def _platform() -> str:
 
 def _one(images: Images, name: str, reference: str, platform: str) -> Asked:
     from habari_local.drivers import registry
-    from habari_local.images import build_secrets
+    from habari_local.images import build
 
     modes = images.catalogue[name].modes
     try:
-        offer = registry.ask(reference, platform, build_secrets.ca_bundle(images.environ))
+        offer = registry.ask(reference, platform, build.ca_bundle(images.environ))
     except HabariError as error:
         said = error.message.removeprefix(f"Image {reference}: ").rstrip(".")
         return Asked(name, reference, modes, 0, (), said)

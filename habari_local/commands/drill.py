@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from habari_local.drills.fault_injection import InjectedFault
     from habari_local.drills.hub_client import HubUser
     from habari_local.drills.save_ledger import SaveAttempt, Verdict
-    from habari_local.drills.scratch_platform import Up
+    from habari_local.drills.scratch_platform import Up, Worktree
     from habari_local.drills.user_state import Comparison, Seen
-    from habari_local.drills.worktree import Worktree
     from habari_local.platform.mode import Context, Endpoints, Mode
 
 app = typer.Typer(
@@ -69,10 +68,9 @@ def save(
     Example: habari-local drill save --seconds 120 --fault s3-killed --fault hub-killed
     """
     from habari_local import active_mode
-    from habari_local.drills.bucket_reader import BucketReader
     from habari_local.drills.fault_injection import select_faults
     from habari_local.drills.plot import svg
-    from habari_local.drills.save_ledger import verify
+    from habari_local.drills.save_ledger import BucketReader, verify
     from habari_local.drills.save_load import start_servers
 
     found, ctx = active_mode.require_running(mode)

@@ -24,6 +24,10 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Container images: list, build, push, check.\n\nExample: habari-local image list",
 )
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Production's values; default: config.yaml."),
+]
 
 
 @app.command("list")
@@ -94,7 +98,7 @@ def pull(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Res
 
 def _make(images: Images, names: Sequence[str], verb: str, *, as_json: bool) -> Result:
     from habari_local.config.secrets import Secrets
-    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.checkout import checkout_lock
     from habari_local.core.console import board
     from habari_local.platform.compose.image_steps import task_step
     from habari_local.platform.mode import Context
@@ -142,12 +146,6 @@ def prune(
     said = [f"Removed {name}" for name in names] or ["Nothing to remove."]
     summary = [f"{len(names)} removed, up to {size} free."] if names else []
     return Result({"removed": names}, [*said, *summary], as_json=as_json)
-
-
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="Production's values; default: config.yaml."),
-]
 
 
 @app.command()

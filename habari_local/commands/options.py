@@ -14,11 +14,39 @@ from habari_local.commands import completion
 from habari_local.core.errors import USAGE, ConfigError, HabariError, NotRunning, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from habari_local.images.build import Images
     from habari_local.platform.mode import Context, Endpoints, Mode, Plan
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting for this call; repeatable."),
+]
+ContextName = Annotated[
+    str | None,
+    typer.Option("--context", metavar="NAME", help="Mode cluster: the context of your kubeconfig."),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace", metavar="NAME", help="Mode cluster: the namespace; default: habari."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask before something is deleted.")]
+Meant = Annotated[
+    str | None,
+    typer.Option("--confirm", metavar="NAMESPACE", help="Mode cluster: confirm what is deleted."),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="As `image list` shows them; default: all."),
+]
+TargetName = Annotated[
+    str, typer.Argument(metavar="SERVICE|USER", autocompletion=completion.services_and_users)
+]
+SHOWN = 20  # things that are listed one by one
 
 
 def _known(context: typer.Context, mode: str | None) -> str | None:
@@ -48,27 +76,6 @@ _choices = typer.Option(
     callback=_known,
 )
 ModeName = Annotated[str | None, _choices]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A setting for this call; repeatable."),
-]
-
-ContextName = Annotated[
-    str | None,
-    typer.Option("--context", metavar="NAME", help="Mode cluster: the context of your kubeconfig."),
-]
-Namespace = Annotated[
-    str | None,
-    typer.Option(
-        "--namespace", metavar="NAME", help="Mode cluster: the namespace; default: habari."
-    ),
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask before something is deleted.")]
-Meant = Annotated[
-    str | None,
-    typer.Option("--confirm", metavar="NAMESPACE", help="Mode cluster: confirm what is deleted."),
-]
 
 
 def cluster(mode: str | None, context: str | None, namespace: str | None) -> dict[str, str]:
@@ -106,12 +113,6 @@ def link(where: Endpoints) -> str:
     return where.hub_url if where.hub else f"{where.hub_url}?token={where.hub_api_token}"
 
 
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="As `image list` shows them; default: all."),
-]
-
-
 def images_from_settings(sets: list[str] | None) -> Images:
     """Return the images of this checkout as settings and flags have them.
 
@@ -127,11 +128,6 @@ def images_from_settings(sets: list[str] | None) -> Images:
     settings = load(checkout.root, flags(sets)).settings
     docker_images.program(env)
     return Images(checkout, settings, env)
-
-
-TargetName = Annotated[
-    str, typer.Argument(metavar="SERVICE|USER", autocompletion=completion.services_and_users)
-]
 
 
 @dataclass(frozen=True)
@@ -185,9 +181,6 @@ def _unknown(name: str, services: Sequence[str], users: Sequence[str], again: st
         again.format(name=near or services[0]),
         USAGE,
     )
-
-
-SHOWN = 20  # things that are listed one by one
 
 
 def confirm_deletion(things: Sequence[str], checkout: Path, *, yes: bool, again: str) -> None:

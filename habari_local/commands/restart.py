@@ -22,7 +22,7 @@ def restart(name: TargetName, mode: ModeName = None, as_json: AsJson = False) ->
     Example: habari-local restart hub
     """
     from habari_local import active_mode, lifecycle
-    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.checkout import checkout_lock
     from habari_local.core.console import unseen
     from habari_local.platform.mode import SupportsRestart
 

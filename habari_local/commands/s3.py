@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from habari_local.s3.bucket_cli import S3Path
-    from habari_local.s3.cluster_secret import KeyInCluster
-    from habari_local.s3.iam_key import Holder
+    from habari_local.s3.iam_key import Holder, KeyInCluster
     from habari_local.s3.production_buckets import Difference
     from habari_local.s3.s3_client import Buckets
 
@@ -29,6 +28,25 @@ app = typer.Typer(
     help="The buckets: ls, cp, cat; production's too.\n\nExample: habari-local s3 ls notebooks",
 )
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="lake/... or notebooks/...")]
+Backend = Annotated[str, typer.Option("--backend", metavar="aws", help="The S3: aws alone.")]
+User = Annotated[
+    str, typer.Option("--user", metavar="NAME", help="The IAM user of the servers; one per tenant.")
+]
+EVERY = 3.0  # seconds between two looks at who has which key
+Context = Annotated[
+    str | None,
+    typer.Option("--context", metavar="NAME", help="The cluster whose secret gets the key."),
+]
+Namespace = Annotated[
+    str, typer.Option("--namespace", metavar="NAME", help="Where in the cluster.")
+]
+SecretName = Annotated[
+    str,
+    typer.Option("--secret", metavar="NAME", help="The Kubernetes secret with the servers' key."),
+]
+Seconds = Annotated[
+    float, typer.Option("--wait", metavar="SECONDS", help="How long to wait for servers to get it.")
+]
 
 
 @app.command()
@@ -127,12 +145,6 @@ def _place(path: str, buckets: Buckets) -> S3Path:
     return place
 
 
-Backend = Annotated[str, typer.Option("--backend", metavar="aws", help="The S3: aws alone.")]
-User = Annotated[
-    str, typer.Option("--user", metavar="NAME", help="The IAM user of the servers; one per tenant.")
-]
-
-
 @dataclass(frozen=True)
 class _Production:
     s3: S3Client
@@ -154,9 +166,8 @@ def production(sets: list[str] | None, user: str, backend: str = "aws") -> Itera
     """Give the S3 of production; what AWS refuses in there becomes a sentence."""
     from habari_local.config.load import environment, load
     from habari_local.core.paths import find_checkout
-    from habari_local.s3.admin_credentials import administrator
-    from habari_local.s3.iam_key import Holder
-    from habari_local.s3.key_file import KeyFile
+    from habari_local.s3.iam_key import Holder, KeyFile
+    from habari_local.s3.production_buckets import administrator
     from habari_local.s3.s3_client import Buckets, iam_client, s3_client, translate_errors
 
     if backend != "aws" or not re.fullmatch(r"[A-Za-z0-9+=,@_-][A-Za-z0-9+=,.@_-]{0,63}", user):
@@ -192,7 +203,7 @@ def bootstrap(
 
     Example: habari-local s3 bootstrap --backend aws --plan
     """
-    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.checkout import checkout_lock
     from habari_local.core.paths import find_checkout
 
     with (
@@ -227,23 +238,6 @@ def check(user: User = "habari", sets: Sets = None, as_json: AsJson = False) -> 
     return Result(data, shown, 1 if rows else 0, as_json=as_json)
 
 
-EVERY = 3.0  # seconds between two looks at who has which key
-Context = Annotated[
-    str | None,
-    typer.Option("--context", metavar="NAME", help="The cluster whose secret gets the key."),
-]
-Namespace = Annotated[
-    str, typer.Option("--namespace", metavar="NAME", help="Where in the cluster.")
-]
-SecretName = Annotated[
-    str,
-    typer.Option("--secret", metavar="NAME", help="The Kubernetes secret with the servers' key."),
-]
-Seconds = Annotated[
-    float, typer.Option("--wait", metavar="SECONDS", help="How long to wait for servers to get it.")
-]
-
-
 @app.command("rotate-key")
 def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     retire: Annotated[
@@ -266,7 +260,7 @@ def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line
 
     Example: habari-local s3 rotate-key --context NAME --wait 3600
     """
-    from habari_local.core.checkout_lock import checkout_lock
+    from habari_local.core.checkout import checkout_lock
     from habari_local.core.paths import find_checkout
     from habari_local.s3 import iam_key as key
 
@@ -300,7 +294,7 @@ def _in_cluster(context: str, namespace: str, secret: str) -> KeyInCluster:
     from habari_local.config.load import environment
     from habari_local.drivers.kubernetes import kubeconfig
     from habari_local.drivers.kubernetes.cluster import Cluster
-    from habari_local.s3.cluster_secret import KeyInCluster
+    from habari_local.s3.iam_key import KeyInCluster
 
     cluster = Cluster(kubeconfig.find(environment(), context), context)
     refusal = cluster.refusal()

@@ -8,8 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from habari_local import checkout_identity
-from habari_local.checkout_identity import Identity
+from habari_local.core.checkout import Identity, identify, record
 from habari_local.core.errors import USAGE, HabariError
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -31,14 +30,14 @@ class Checkout:
     @cached_property
     def identity(self) -> Identity:
         """Who this checkout is."""
-        return checkout_identity.identify(self.root)
+        return identify(self.root)
 
     @property
     def state(self) -> Path:
         """The folder of everything that the tool writes; private to the user."""
         identity = self.identity  # before the note is changed
         folder = private_folder(self.root / ".habari")
-        checkout_identity.record(self.root, identity)
+        record(self.root, identity)
         return folder
 
     @property

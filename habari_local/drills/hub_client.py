@@ -13,8 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from habari_local.core.errors import HabariError
-from habari_local.drills.save_ledger import Outcome
-from habari_local.drills.test_documents import notebook_of
+from habari_local.drills.save_ledger import Outcome, notebook_of
 from habari_local.platform.mode import Endpoints
 
 SAVE_SECONDS = 40  # more than any deadline behind the hub, so that what is heard is what is known

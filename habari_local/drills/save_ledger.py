@@ -1,15 +1,23 @@
-"""The ledger of a drill: what each save was told, and whether what is stored agrees with that."""
+"""The ledger of a drill: each save and its answer, compared with what the bucket has in the end."""
 
 from __future__ import annotations
 
+import json
+import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from habari_local.drills.test_documents import version_in
+from habari_local.platform.mode import S3Endpoint
+from habari_local.s3.s3_client import S3Target, error_code, s3_client
 
 Outcome = Literal["saved", "refused", "unconfirmed"]
+SMALL, LARGE = 6_000, 1_500_000  # bytes of random content, about; a notebook with a picture or two
+EVERY = 10  # one document in so many is large
+LINE = 60  # bytes, as hex digits twice as many characters
+READERS = 8  # half an hour leaves thousands of documents: one after the other takes minutes
 
 
 @dataclass(frozen=True)
@@ -86,3 +94,66 @@ def _verify_one(
     for each in history:
         if each.version == there and each.outcome == "refused":
             verdict.untrue.append(f"{name}: version {there} is there, refused: {each.said}")
+
+
+def text_of(name: str, version: int) -> str:
+    """Return the text of one version: its name and version first, then noise made from them."""
+    noise = random.Random(f"{name} {version}")  # noqa: S311 (no secret: it must come out the same)
+    size = LARGE if noise.randrange(EVERY) == 0 else SMALL
+    lines = [noise.randbytes(LINE).hex() for _ in range(noise.randrange(1, size) // LINE)]
+    return "\n".join([f"{name} version {version}", *lines])
+
+
+def notebook_of(text: str) -> dict[str, Any]:
+    """Return a notebook with this text in its one cell."""
+    cell = {"cell_type": "markdown", "id": "text", "metadata": {}, "source": text}
+    return {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def version_in(body: bytes, name: str) -> int | None:
+    """Return which version a stored notebook is, to its last byte; None if it is none, whole."""
+    try:
+        source = json.loads(body)["cells"][0]["source"]
+        text = source if isinstance(source, str) else "".join(source)
+        version = int(text.partition("\n")[0].rpartition(" ")[2])
+    except (ValueError, LookupError, TypeError):
+        return None
+    return version if text == text_of(name, version) else None
+
+
+class BucketReader:
+    """The bucket of notebooks."""
+
+    def __init__(self, s3: S3Endpoint, backend: str) -> None:
+        target = S3Target(
+            s3.endpoint_url, s3.region, s3.access_key_id, s3.secret_access_key, backend
+        )
+        self.bucket = s3.notebooks_bucket
+        self.client = s3_client(target)
+
+    def read(self, name: str) -> bytes | None:
+        """Return what is stored under a name, None if nothing is; raises botocore's errors."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return self.client.get_object(Bucket=self.bucket, Key=name)["Body"].read()
+        except ClientError as error:
+            if error_code(error) in ("404", "NoSuchKey"):
+                return None
+            raise
+
+    def read_all(self, names: Collection[str]) -> dict[str, bytes | None]:
+        """Return what is stored under each name; raises botocore's errors."""
+        with ThreadPoolExecutor(READERS) as pool:
+            return dict(zip(names, pool.map(self.read, names), strict=True))
+
+    def clear(self, folder: str) -> None:
+        """Delete all that is under a folder."""
+        pages = self.client.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self.bucket, Prefix=f"{folder}/"):
+            keys = [entry["Key"] for entry in page.get("Contents", ())]
+            with ThreadPoolExecutor(READERS) as pool:
+                list(pool.map(self._delete, keys))
+
+    def _delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=key)

@@ -1,22 +1,34 @@
-"""The platform of a rehearsal: a second checkout of its own, people with servers, nothing left."""
+"""The platform of a rehearsal: a worktree of its own, users with servers, nothing left of it.
+
+The same folder is the same platform, so changing its files and bringing it up is an upgrade.
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
+import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from habari_local.config.load import environment, load
 from habari_local.config.render.dist import as_text
 from habari_local.config.settings import fields_by_variable
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import find_checkout
+from habari_local.core.subprocesses import run
 from habari_local.drills.hub_client import HubClient, HubUser
-from habari_local.drills.worktree import Worktree
+from habari_local.drivers import git
+from habari_local.platform.mode import Address, Endpoints, S3Endpoint
 
 OFFSET = 3100  # added to this checkout's ports: both may be up at once
 Up = Callable[[], None]
+STATE = ".habari"
 
 
 @contextmanager
@@ -78,3 +90,63 @@ def start_servers(second: Worktree, run: str) -> list[HubUser]:
         hub.start(name)
     hub.close()
     return [HubUser(where, name, run) for name in names]
+
+
+@dataclass(frozen=True)
+class Worktree:
+    """A folder with the files of some state of `origin`; `environ` goes to what runs in it."""
+
+    origin: Path
+    root: Path
+    environ: Mapping[str, str]
+
+    def be(self, reference: str) -> None:
+        """Have the files of a commit.
+
+        Raises:
+            CommandFailed: there is no such commit.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / "files.tar"
+            git.archive(self.origin, self.environ, reference, archive)
+            self._clear()
+            with tarfile.open(archive) as files:
+                files.extractall(self.root, filter="data")
+
+    def be_working_tree(self) -> None:
+        """Have the files of the working tree, those not committed yet among them."""
+        self._clear()
+        for name in git.files(self.origin, self.environ):
+            source, target = self.origin / name, self.root / name
+            if source.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+
+    def _clear(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        for each in self.root.iterdir():
+            if each.name not in (STATE, "project"):
+                shutil.rmtree(each) if each.is_dir() else each.unlink()
+
+    def call(self, *words: str, say: Callable[[str], None] | None = None) -> str:
+        """Run this checkout's own habari-local; return what it prints for programs.
+
+        Raises:
+            CommandFailed: it ended with an error.
+        """
+        argv = [sys.executable, "-m", "habari_local", *words]
+        env = {**self.environ, "PYTHONPATH": str(self.root)}
+        return run(argv, cwd=self.root, env=env, on_line=say, apart=True).output
+
+    def endpoints(self) -> Endpoints:
+        """Return what the platform that is up there says of itself."""
+        return read(self.call("endpoints"))
+
+
+def read(text: str) -> Endpoints:
+    """Return what `endpoints` of any checkout printed."""
+    told: dict[str, Any] = json.loads(text)
+    known = {name: told[name] for name in Endpoints.__dataclass_fields__ if name in told}
+    known["s3"] = S3Endpoint(**told["s3"])
+    known["services"] = {name: Address(**each) for name, each in told["services"].items()}
+    return Endpoints(**known)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from habari_local.drills.hub_client import HubUser
-from habari_local.drills.test_documents import notebook_of, text_of
+from habari_local.drills.save_ledger import notebook_of, text_of
 
 PLACES = {"home": "", "lake": "lake/", "notebooks": "notebooks/"}
 SECONDS = 40

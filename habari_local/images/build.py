@@ -1,11 +1,14 @@
 """Making the images that are wanted: what is there stays, what is missing is built on its base.
 
-What went wrong in a build is read from BuildKit's plain progress.
+A build gets this machine's CA bundle and package mirrors as secrets, so that no layer keeps them.
+What went wrong in it is read from BuildKit's plain progress.
 """
 
 from __future__ import annotations
 
+import configparser
 import re
+import shlex
 import shutil
 import tempfile
 import threading
@@ -25,7 +28,7 @@ from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry
 from habari_local.drivers.docker.images import WITHOUT
 from habari_local.drivers.install_errors import NETWORK, network_hint
-from habari_local.images import build_secrets, content_hash
+from habari_local.images import content_hash
 from habari_local.images.catalogue import Catalogue, Image, load, through, with_bases
 from habari_local.images.upstream import chart_images
 
@@ -46,6 +49,23 @@ STEP_FAILED = re.compile(r"^#(\d+) ERROR: (.*)$")
 REGISTRY_FAILED = re.compile(r"failed to resolve source metadata|failed to do request: Head")
 DISK_FULL = re.compile(r"no space left on device", re.IGNORECASE)
 STEP_NUMBERS = re.compile(r"^#\d+ (?:\d+\.\d+ ?)?")
+CA = "/run/secrets/ca"
+TRUSTING = (
+    "SSL_CERT_FILE",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+)
+PASSED_ON = (
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_TRUSTED_HOST",
+    "NPM_CONFIG_REGISTRY",
+    "GOPROXY",
+)
+# Docker knows these as build arguments that it keeps out of the image's history.
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
 @dataclass(frozen=True)
@@ -168,7 +188,7 @@ class Images:
 
     def _make(self, image: Image, reference: str, say: Say, cancel: threading.Event | None) -> None:
         if image.pull:
-            docker_registry.pull(reference, say, cancel, build_secrets.ca_bundle(self.environ))
+            docker_registry.pull(reference, say, cancel, ca_bundle(self.environ))
             return
         folder = private_folder(self.checkout.state / FOLDER)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f"{image.name}-") as made:
@@ -203,7 +223,7 @@ class Images:
             argv += ["--build-arg", f"{name}={value}"]
         for name, value in self._labels(image).items():
             argv += ["--label", f"{name}={value}"]
-        for name in build_secrets.PROXIES:
+        for name in PROXIES:
             if self.environ.get(name):
                 argv += ["--build-arg", name]
         argv += [*self._secrets(folder), str(root / image.context)]
@@ -230,10 +250,10 @@ class Images:
         }
 
     def _secrets(self, folder: Path) -> list[str]:
-        ca = build_secrets.ca_bundle(self.environ)
+        ca = ca_bundle(self.environ)
         file = folder / "mirrors"
         home = Path(self.environ.get("HOME", "/nonexistent"))
-        write_private(file, build_secrets.script(self.environ, home, ca=ca is not None))
+        write_private(file, mirrors_script(self.environ, home, ca=ca is not None))
         secrets = ["--secret", f"id=mirrors,src={file}"]
         return [*secrets, "--secret", f"id=ca,src={ca}"] if ca else secrets
 
@@ -291,3 +311,35 @@ def _reason(lines: Sequence[str], code: int) -> str:
         return f"exit code {exit_code[1]}"
     last = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
     return (said or last.removeprefix("ERROR: ") or f"exit code {code}")[:400]
+
+
+def ca_bundle(environ: Mapping[str, str]) -> Path | None:
+    """Return the file of the certificates that this machine trusts, if there is one."""
+    named = [environ.get(name, "") for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")]
+    system = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"]
+    return next((Path(each) for each in [*named, *system] if each and Path(each).is_file()), None)
+
+
+def mirrors_script(environ: Mapping[str, str], home: Path, *, ca: bool) -> str:
+    """Return the shell lines that a build step sources: mirrors, and where the CA bundle is."""
+    values = dict.fromkeys(TRUSTING, CA) if ca else {}
+    values |= _configured(home)
+    values |= {name: environ[name] for name in PASSED_ON if environ.get(name)}
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _configured(home: Path) -> dict[str, str]:
+    """Return the mirrors that pip's and npm's own files name, the person's before the machine's."""
+    values: dict[str, str] = {}
+    for path in (Path("/etc/pip.conf"), home / ".pip/pip.conf", home / ".config/pip/pip.conf"):
+        parser = configparser.RawConfigParser()
+        parser.read(path)
+        for key in ("index-url", "extra-index-url", "trusted-host"):
+            if parser.has_option("global", key):
+                values[f"PIP_{key.replace('-', '_').upper()}"] = parser.get("global", key)
+    for path in (Path("/etc/npmrc"), home / ".npmrc"):
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+            key, _, value = line.partition("=")
+            if key.strip() == "registry":
+                values["NPM_CONFIG_REGISTRY"] = value.strip()
+    return values

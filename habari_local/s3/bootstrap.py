@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import http.client
+import io
 import json
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from habari_local.s3 import policy, samples
+from habari_local.s3 import policy
 from habari_local.s3.s3_client import (
     MISSING,
     Buckets,
@@ -31,6 +34,10 @@ USER, POLICY = "habari", "habari-buckets"
 MARKER = "dev.habari.bootstrap"
 REFUSED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 KEYS_OF_A_USER = 2  # IAM's own limit
+SAMPLE = "samples/rainfall.csv"
+STATIONS = ("Nairobi", "Mombasa", "Kisumu", "Nakuru")
+# Millimetres of rain by month, roughly as in Kenya's highlands: two rainy seasons.
+SEASONS = (55, 50, 95, 200, 155, 40, 20, 25, 30, 60, 150, 95)
 
 
 def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) -> S3Access:
@@ -60,7 +67,7 @@ def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) 
         if target.backend == "aws":
             return S3Access(target.access_key_id, target.secret_access_key, user_made=False)
         if buckets.lake in made:
-            samples.put(s3, buckets.lake)
+            put_sample(s3, buckets.lake)
         return _with_state(_user_proved(s3, target, buckets, kept), target, buckets)
 
 
@@ -184,4 +191,32 @@ def _make_user(iam: IAMClient) -> None:
         iam.create_user(UserName=USER)
     except ClientError as error:
         if error_code(error) != "EntityAlreadyExists":
+            raise
+
+
+def rainfall() -> bytes:
+    """Return the data set: made up, always the same, one line a station and month of five years."""
+    chance = random.Random(20)  # noqa: S311 (sample data, not a secret)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["station", "year", "month", "rain_mm"])
+    for station in STATIONS:
+        wetness = chance.uniform(0.7, 1.3)
+        for year in range(2021, 2026):
+            for month, mean in enumerate(SEASONS, 1):
+                rain = max(0.0, chance.gauss(mean, mean / 3)) * wetness
+                rows.writerow([station, year, month, f"{rain:.1f}"])
+    return text.getvalue().encode()
+
+
+def put_sample(s3: S3Client, lake: str) -> None:
+    """Write the data set into a lake that was just made; an object of that name stays."""
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.put_object(
+            Bucket=lake, Key=SAMPLE, Body=rainfall(), ContentType="text/csv", IfNoneMatch="*"
+        )
+    except ClientError as error:
+        if error_code(error) != "PreconditionFailed":
             raise

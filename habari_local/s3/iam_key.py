@@ -1,18 +1,22 @@
-"""The IAM user of production and its key: made, kept in one private file, rotated."""
+"""The IAM user of production and its key: in IAM, in one private file, in a cluster's secret."""
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from habari_local.core.errors import HabariError
+from habari_local.config.secrets import write_private
+from habari_local.core.errors import USAGE, HabariError, pasteable
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
+from habari_local.drivers.kubernetes.pod_exec import Pod, execute
 from habari_local.s3 import policy
 from habari_local.s3.bootstrap import KEYS_OF_A_USER, POLICY, USER
-from habari_local.s3.key_file import Kept, KeyFile, Making
 from habari_local.s3.production_buckets import Difference
 from habari_local.s3.s3_client import MISSING, Buckets, S3Access, error_code
 
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
 # AWS refuses requests of a clock that is further off, so a key that a call of ours made was made
 # within this of the time that the call wrote down.
 CLOCKS_DIFFER = timedelta(minutes=15)
+ID, SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
+RETIRING, MAKING = "# retiring ", "# making "
+SERVERS = "component=singleuser-server"
+USER_ANNOTATION = "hub.jupyter.org/username"
 
 
 @dataclass(frozen=True)
@@ -158,3 +166,130 @@ def _call(ask: Callable[[], Any]) -> Any:
         if error_code(error) not in MISSING:
             raise
         return None
+
+
+@dataclass(frozen=True)
+class Making:
+    """A key is about to be made: since when, and which ones there were before it."""
+
+    since: datetime
+    before: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the file has: the key, the id of the one on its way out, the making of a new one."""
+
+    access: S3Access | None = None
+    retiring: str = ""
+    making: Making | None = None
+
+
+@dataclass(frozen=True)
+class KeyFile:
+    """The file, as `kubectl create secret generic --from-env-file` reads it.
+
+    What is under way stands in it as comments, so that no kill can leave one written without the
+    other.
+    """
+
+    path: Path
+
+    def read(self) -> Kept:
+        """Return what is kept.
+
+        Raises:
+            HabariError: something is, and it is no key.
+        """
+        if not self.path.is_file():
+            return Kept()
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        values = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+        pair = (values.get(ID), values.get(SECRET))
+        try:
+            making = _making(_after(MAKING, lines))
+        except ValueError:
+            making = None
+        if pair[0] and pair[1]:
+            return Kept(S3Access(pair[0], pair[1]), _after(RETIRING, lines), making)
+        if making and not values:
+            return Kept(making=making)
+        raise HabariError(
+            f"{self.path}: without {ID} and {SECRET}, a key was expected.",
+            f"{pasteable('mv', self.path, f'{self.path}.broken')} && habari-local s3 check",
+        )
+
+    def write(self, kept: Kept) -> None:
+        """Put that in place of what is kept, in one step."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lines = []
+        if kept.access:
+            access = kept.access
+            lines += [f"{ID}={access.access_key_id}", f"{SECRET}={access.secret_access_key}"]
+        if kept.retiring:
+            lines.append(f"{RETIRING}{kept.retiring}")
+        if kept.making:
+            making = kept.making
+            lines.append(MAKING + " ".join((making.since.isoformat(), *making.before)))
+        write_private(self.path, "".join(f"{line}\n" for line in lines))
+
+
+def _after(mark: str, lines: list[str]) -> str:
+    return next((line.removeprefix(mark) for line in lines if line.startswith(mark)), "")
+
+
+def _making(text: str) -> Making | None:
+    since, *before = text.split() or [""]
+    return Making(datetime.fromisoformat(since), tuple(before)) if since else None
+
+
+@dataclass(frozen=True)
+class KeyInCluster:
+    """The secret of a namespace that users' servers take their key from when they start."""
+
+    cluster: Cluster
+    namespace: str
+    secret: str
+
+    def put(self, access: S3Access, ours: Collection[str]) -> bool:
+        """Have the secret hold this key; return whether that changed it.
+
+        Raises:
+            HabariError: it is not there, or holds a key that is not among `ours`.
+        """
+        held = self.cluster.secret(self.namespace, self.secret)
+        if held.get(ID) not in ours:
+            seen = f"holds {held[ID]}" if held.get(ID) else "without a key, or not there"
+            raise HabariError(
+                f"Secret {self.secret} of {self.namespace}: {seen}, one of"
+                f" {', '.join(sorted(ours))} was expected.",
+                f"kubectl --context {self.cluster.context} --namespace {self.namespace} get secret"
+                f" {self.secret}",
+                USAGE,
+            )
+        new = {**held, ID: access.access_key_id, SECRET: access.secret_access_key}
+        return self.cluster.keep_secret(self.namespace, self.secret, new)
+
+    def without(self, key_id: str) -> list[str]:
+        """Return whose servers run with another key, each asked itself; also who did not tell."""
+        pods: list[Any] = self.cluster.api.list_namespaced_pod(
+            self.namespace, label_selector=SERVERS, _request_timeout=SECONDS
+        ).items
+        return sorted(
+            (pod.metadata.annotations or {}).get(USER_ANNOTATION, pod.metadata.name)
+            for pod in pods
+            if self._key_of(pod) != key_id
+        )
+
+    def _key_of(self, pod: Any) -> str:
+        container = pod.spec.containers[0].name
+        out = io.BytesIO()
+        try:
+            execute(
+                Pod(self.cluster, self.namespace, pod.metadata.name, container),
+                ["printenv", ID],
+                into=out,
+            )
+        except HabariError:  # about to start, or to end
+            return ""
+        return out.getvalue().decode(errors="replace").strip()

@@ -17,8 +17,7 @@ import pytest
 from habari_local.core.paths import Checkout
 from habari_local.drivers.docker import images as docker_images
 from habari_local.images import catalogue, push_prune
-from habari_local.images.build import Images
-from habari_local.images.build_secrets import ca_bundle
+from habari_local.images.build import Images, ca_bundle
 from tests.images.conftest import ROOT, Run
 
 NAMES = list(catalogue.load("packages"))

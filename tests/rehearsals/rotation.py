@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from habari_local.drills.hub_client import HubClient, HubUser
-from habari_local.drills.worktree import read
-from habari_local.s3.key_file import KeyFile
+from habari_local.drills.scratch_platform import read
+from habari_local.s3.iam_key import KeyFile
 from habari_local.s3.s3_client import S3Access, S3Target, iam_client
 from tests.rehearsals.external_cluster import Foreign, good
 from tests.scratch import Scratch

@@ -9,7 +9,7 @@ import pytest
 from habari_local.core import polling
 from habari_local.drills import user_state
 from habari_local.drills.hub_client import HubClient, HubUser
-from habari_local.drills.worktree import read
+from habari_local.drills.scratch_platform import read
 from tests.rehearsals.external_cluster import Foreign, call, good
 from tests.scratch import Scratch
 

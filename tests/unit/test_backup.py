@@ -12,8 +12,8 @@ from typing import IO, Any
 
 import pytest
 
-from habari_local.backup import restore
-from habari_local.backup.create import create
+from habari_local.backup import create_restore
+from habari_local.backup.create_restore import create
 from habari_local.backup.manifest import MANIFEST, Backup, create_backup, open_backup
 from habari_local.commands.backup import list_
 from habari_local.core.errors import HabariError
@@ -155,20 +155,20 @@ def test_a_restore_that_can_not_be_right_is_refused(tmp_path: Path) -> None:
     backup, mode = some_backup(tmp_path / "one"), Keeper(running=["linus"])
     running: Any = mode
     with pytest.raises(HabariError, match="Servers of linus: running"):
-        restore.require_restorable(backup, running, CTX)
+        create_restore.require_restorable(backup, running, CTX)
     mode.running = []
-    restore.require_restorable(backup, running, CTX)
+    create_restore.require_restorable(backup, running, CTX)
     with pytest.raises(HabariError, match="of mode process, one of mode kind"):
-        restore.require_restorable(some_backup(tmp_path / "two", "process"), running, CTX)
+        create_restore.require_restorable(some_backup(tmp_path / "two", "process"), running, CTX)
 
 
 def test_what_is_in_the_way_is_named_and_what_is_asked_for_is_put(s3: S3, tmp_path: Path) -> None:
     keeper = Keeper(s3)
     mode: Any = keeper
     backup = some_backup(tmp_path / "one")
-    assert list(restore.conflicts(backup, mode, CTX, ["homes", "lake"])) == ["home of ada"]
-    assert list(restore.conflicts(backup, mode, CTX, ["database"])) == []
-    put = restore.restore(backup, mode, CTX, ["database"], lambda _: None)
+    assert list(create_restore.conflicts(backup, mode, CTX, ["homes", "lake"])) == ["home of ada"]
+    assert list(create_restore.conflicts(backup, mode, CTX, ["database"])) == []
+    put = create_restore.restore(backup, mode, CTX, ["database"], lambda _: None)
     assert put == {"database": 1}
     assert keeper.put == {"database": b"database"}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from habari_local import active_mode, modes
-from habari_local.checkout_identity import NOTE, of_the_same_path
 from habari_local.config.secrets import Secrets, load_secrets
 from habari_local.config.settings import Settings
+from habari_local.core.checkout import NOTE, of_the_same_path
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
 from habari_local.drivers.kind_nodes import Node

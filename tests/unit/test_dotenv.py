@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from habari_local.config.render.dotenv import as_dotenv
+from habari_local.config.render.compose import as_dotenv
 
 VALUES = {
     "PLAIN": "a b",

@@ -15,9 +15,15 @@ from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
 from habari_local.drills.fault_injection import DEFAULTS, InjectedFault, back_after, select_faults
 from habari_local.drills.plot import svg
-from habari_local.drills.save_ledger import Outcome, SaveAttempt, verify
+from habari_local.drills.save_ledger import (
+    Outcome,
+    SaveAttempt,
+    notebook_of,
+    text_of,
+    verify,
+    version_in,
+)
 from habari_local.drills.save_load import start_servers
-from habari_local.drills.test_documents import notebook_of, text_of, version_in
 from habari_local.modes import get
 from habari_local.platform.mode import Context
 from tests.checkouts import copy_locks

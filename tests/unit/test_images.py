@@ -14,7 +14,7 @@ from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.core.paths import Checkout
 from habari_local.drivers.cluster_tools import VERSIONS
 from habari_local.drivers.docker import images as docker_images
-from habari_local.images import build, build_secrets, catalogue, content_hash
+from habari_local.images import build, catalogue, content_hash
 from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, Source
 
@@ -274,18 +274,16 @@ def test_mirrors_are_quoted_and_the_environment_goes_before_files(tmp_path: Path
     )
     (tmp_path / ".npmrc").write_text("registry=https://npm.example/\n")
     environ = {"PIP_INDEX_URL": "https://user:it's secret@env/simple"}
-    text = build_secrets.script(environ, tmp_path, ca=False)
+    text = build.mirrors_script(environ, tmp_path, ca=False)
     assert "export PIP_INDEX_URL='https://user:it'\"'\"'s secret@env/simple'\n" in text
     assert "export PIP_TRUSTED_HOST=files\n" in text
     assert "export NPM_CONFIG_REGISTRY=https://npm.example/\n" in text
-    assert build_secrets.CA not in text
-    assert f"export SSL_CERT_FILE={build_secrets.CA}\n" in build_secrets.script(
-        {}, tmp_path, ca=True
-    )
+    assert build.CA not in text
+    assert f"export SSL_CERT_FILE={build.CA}\n" in build.mirrors_script({}, tmp_path, ca=True)
 
 
 def test_the_ca_bundle_is_the_one_that_the_environment_names(tmp_path: Path) -> None:
     own = tmp_path / "ca.pem"
     own.write_text("")
-    assert build_secrets.ca_bundle({"SSL_CERT_FILE": str(own)}) == own
-    assert build_secrets.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone")}) != tmp_path / "gone"
+    assert build.ca_bundle({"SSL_CERT_FILE": str(own)}) == own
+    assert build.ca_bundle({"SSL_CERT_FILE": str(tmp_path / "gone")}) != tmp_path / "gone"

@@ -12,7 +12,7 @@ import pytest
 from habari_local import active_mode, lifecycle
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
-from habari_local.core.checkout_lock import checkout_lock
+from habari_local.core.checkout import checkout_lock
 from habari_local.core.errors import Busy, Cancelled, HabariError
 from habari_local.core.paths import Checkout
 from habari_local.images.build import Task

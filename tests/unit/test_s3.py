@@ -16,8 +16,16 @@ from botocore.exceptions import ClientError
 from habari_local.config.load import environment
 from habari_local.core.errors import HabariError
 from habari_local.drivers import uv
-from habari_local.s3 import bucket_cli, policy, samples
-from habari_local.s3.bootstrap import KEYS_OF_A_USER, MARKER, USER, bootstrap
+from habari_local.s3 import bucket_cli, policy
+from habari_local.s3.bootstrap import (
+    KEYS_OF_A_USER,
+    MARKER,
+    SAMPLE,
+    USER,
+    bootstrap,
+    put_sample,
+    rainfall,
+)
 from habari_local.s3.s3_client import Buckets, S3Access, S3Target, iam_client, s3_client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,8 +108,8 @@ def test_bootstrap_makes_all_and_is_quick_the_second_time(
     access = bootstrap(s3.target, BUCKETS)
     assert access.user_made
     user = s3.as_user(access)
-    sample = user.get_object(Bucket=BUCKETS.lake, Key=samples.KEY)["Body"].read()
-    assert sample == samples.rainfall()
+    sample = user.get_object(Bucket=BUCKETS.lake, Key=SAMPLE)["Body"].read()
+    assert sample == rainfall()
     calls: list[str] = []
     count_requests(calls, monkeypatch)
     assert bootstrap(s3.target, BUCKETS, access) == access
@@ -167,10 +175,10 @@ def test_a_key_that_is_gone_is_noticed(s3: S3) -> None:
 
 def test_samples_that_were_changed_or_deleted_stay_so(s3: S3) -> None:
     access = bootstrap(s3.target, BUCKETS)
-    s3.root.put_object(Bucket=BUCKETS.lake, Key=samples.KEY, Body=b"mine")
-    samples.put(s3.root, BUCKETS.lake)
-    assert s3.root.get_object(Bucket=BUCKETS.lake, Key=samples.KEY)["Body"].read() == b"mine"
-    s3.root.delete_object(Bucket=BUCKETS.lake, Key=samples.KEY)
+    s3.root.put_object(Bucket=BUCKETS.lake, Key=SAMPLE, Body=b"mine")
+    put_sample(s3.root, BUCKETS.lake)
+    assert s3.root.get_object(Bucket=BUCKETS.lake, Key=SAMPLE)["Body"].read() == b"mine"
+    s3.root.delete_object(Bucket=BUCKETS.lake, Key=SAMPLE)
     bootstrap(s3.target, BUCKETS, access)
     assert s3.root.list_objects_v2(Bucket=BUCKETS.lake)["KeyCount"] == 0
 
@@ -216,7 +224,7 @@ def test_objects_go_in_and_out_byte_for_byte(s3: S3, tmp_path: Path) -> None:
         "lake/samples/",
     ]
     paths = [each.path for each in bucket_cli.listing(s3.root, lake, deep=True)]
-    assert paths == ["lake/raw/a b+ü.bin", f"lake/{samples.KEY}"]
+    assert paths == ["lake/raw/a b+ü.bin", f"lake/{SAMPLE}"]
 
 
 def test_missing_objects_are_told(s3: S3) -> None:

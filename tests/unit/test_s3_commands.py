@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from habari_local.cli import main
-from habari_local.s3.key_file import KeyFile
+from habari_local.s3.iam_key import KeyFile
 from tests.checkouts import work_on
 from tests.unit.test_s3 import BUCKETS, S3, s3
 

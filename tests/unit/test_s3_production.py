@@ -10,8 +10,7 @@ from botocore.exceptions import ClientError
 
 from habari_local.core.errors import HabariError
 from habari_local.s3 import iam_key, production_buckets
-from habari_local.s3.iam_key import Holder
-from habari_local.s3.key_file import Kept, KeyFile
+from habari_local.s3.iam_key import Holder, Kept, KeyFile
 from habari_local.s3.production_buckets import Difference
 from tests.unit.test_s3 import BUCKETS, S3, s3
 

@@ -12,7 +12,7 @@ import pytest
 from habari_local.drivers import registry
 from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry
-from habari_local.images import build_secrets
+from habari_local.images import build
 from habari_local.images.upstream import Recorded, compare, configuration, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ def recorded(request: pytest.FixtureRequest) -> Iterator[Recorded]:
 
 @pytest.mark.timeout(1200)
 def test_it_is_what_is_recorded(recorded: Recorded) -> None:
-    offer = registry.ask(recorded.reference, PLATFORM, build_secrets.ca_bundle(os.environ))
+    offer = registry.ask(recorded.reference, PLATFORM, build.ca_bundle(os.environ))
     docker_registry.pull(recorded.reference, lambda _: None, None)
     found = compare(recorded, offer, configuration(recorded.reference))
     for each in found.unrecorded:

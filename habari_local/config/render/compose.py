@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from habari_local.config.render.dist import as_text
-from habari_local.config.render.dotenv import as_dotenv
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import FAKE_GITHUB_PATH, Settings
 
@@ -192,3 +191,16 @@ def of_nohub_mode(
         "notebook": {**server, "JUPYTER_TOKEN": secrets["notebook_token"]},
     }
     return {f"{name}.env": as_dotenv(values) for name, values in files.items()}
+
+
+def as_dotenv(values: Mapping[str, str]) -> str:
+    """Return the text of a .env file; a value with both a backslash and `$` is Compose's alone."""
+    return "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
+
+
+def _quoted(value: str) -> str:
+    # In single quotes `$` is itself, and a backslash is read in two ways; in double ones in one.
+    if "\\" not in value:
+        return "'" + value.replace("'", "\\'") + "'"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return f'"{escaped}"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from habari_local.config.render import compose as render
-from habari_local.config.render.dotenv import as_dotenv
+from habari_local.config.render.compose import as_dotenv
 from habari_local.config.secrets import write_changed
 from habari_local.core import container_user, polling
 from habari_local.identity.users import people

@@ -15,7 +15,7 @@ from habari_local.core import polling
 from habari_local.core.errors import HabariError
 from habari_local.drivers import kind_nodes
 from habari_local.drivers.docker import client as docker_client
-from habari_local.images.build_secrets import ca_bundle
+from habari_local.images.build import ca_bundle
 from habari_local.modes.kind import create_cluster, handles
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 

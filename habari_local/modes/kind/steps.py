@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from habari_local.config.render.dotenv import as_dotenv
+from habari_local.config.render.compose import as_dotenv
 from habari_local.config.secrets import write_private
 from habari_local.core import container_user, polling
 from habari_local.core.paths import private_folder, project_folder

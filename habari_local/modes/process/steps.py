@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from habari_local.config.render.dotenv import as_dotenv
+from habari_local.config.render.compose import as_dotenv
 from habari_local.config.secrets import write_changed
 from habari_local.config.settings import variable
 from habari_local.core import polling

@@ -1,20 +1,74 @@
-"""Putting a backup back: first what is in its way is looked for, then each part is put."""
+"""Creating a backup of a running platform, and restoring one: homes, buckets and database."""
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from habari_local.backup.bucket_client import buckets
-from habari_local.backup.manifest import DATABASE, PLACES, Backup
+from habari_local.backup.manifest import (
+    DATABASE,
+    PLACES,
+    Backup,
+    BackupWriter,
+    create_backup,
+    open_backup,
+)
 from habari_local.core.errors import HabariError
 from habari_local.platform.backup_protocol import Home, SupportsBackup
 from habari_local.platform.mode import Context, Mode
 from habari_local.s3 import bucket_tar
+from habari_local.s3.s3_client import S3Target, s3_client, translate_errors
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Say = Callable[[str], None]
 SHOWN = 5  # how many things in the way are named, of each kind
+
+
+def create(mode: Mode, ctx: Context, target: Path, parts: Collection[str], say: Say) -> Backup:
+    """Write the asked for parts into the folder `target`.
+
+    The database is first: whoever it knows has a home by then, and what comes later is no worse.
+
+    Raises:
+        HabariError: something could not be read; nothing is left at `target` then.
+    """
+    assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
+    with create_backup(target, mode.name) as new:
+        if DATABASE in parts:
+            say("the hub's database")
+            _database(mode, ctx, new)
+        if "homes" in parts:
+            for number, home in enumerate(mode.homes(ctx)):
+                say(f"the home of {home.owner}")
+                about = {"owner": home.owner, "about": home.about}
+                with new.add("homes", f"homes/{number:04}.tar", **about) as out:
+                    mode.take_home(ctx, home, out)
+        _buckets(mode, ctx, new, [each for each in PLACES if each in parts], say)
+    return open_backup(target)
+
+
+def _database(mode: SupportsBackup, ctx: Context, new: BackupWriter) -> None:
+    with new.add(DATABASE, DATABASE) as out:
+        ours = mode.take_database(ctx, out)
+    if not ours:
+        new.drop()
+
+
+def _buckets(mode: Mode, ctx: Context, new: BackupWriter, places: list[str], say: Say) -> None:
+    if not places:
+        return
+    with buckets(mode, ctx) as (s3, names):
+        for place in places:
+            say(f"the bucket {names[place]}")
+            with new.add(place, f"{place}.tar") as out:
+                count = bucket_tar.pack(s3, names[place], out)
+            new.counted(count)
 
 
 def require_restorable(backup: Backup, mode: Mode, ctx: Context) -> None:
@@ -87,3 +141,22 @@ def restore(
             mode.put_database(ctx, source)
         put[DATABASE] += 1
     return put
+
+
+@contextmanager
+def buckets(mode: Mode, ctx: Context) -> Iterator[tuple[S3Client, Mapping[str, str]]]:
+    """Give a client and the buckets' names by their places; what S3 refuses becomes a sentence.
+
+    Raises:
+        HabariError: S3 refused, or did not answer.
+    """
+    s3 = mode.endpoints(ctx).s3
+    key = (s3.access_key_id, s3.secret_access_key, ctx.settings.s3_backend)
+    client = s3_client(S3Target(s3.endpoint_url, s3.region, *key))
+    try:
+        with translate_errors(
+            f"S3 at {s3.endpoint_url or 'AWS'}", "its objects were to be carried"
+        ):
+            yield client, {"lake": s3.lake_bucket, "notebooks": s3.notebooks_bucket}
+    finally:
+        client.close()

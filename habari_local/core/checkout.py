@@ -1,4 +1,4 @@
-"""Which checkout this is, wherever it is moved to: an id of its own, kept in `.habari/checkout-id`.
+"""A checkout's id, kept in `.habari/checkout-id` wherever it is moved to, and its lock.
 
 All that a checkout starts and keeps carries the id. The note says of which folder it is, by path
 and inode, so that a move is told from a copy:
@@ -19,12 +19,17 @@ of another path       another inode              a new one: it was copied, or mo
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from habari_local.core.errors import Busy
 
 NOTE = "checkout-id"
 SHARED = 6  # of the ten digits: all ids of one path begin with the same
@@ -92,3 +97,27 @@ def of_the_same_path(one: str, other: str) -> bool:
 
 def _digest(text: str, length: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+@contextmanager
+def checkout_lock(folder: Path, doing: str) -> Iterator[None]:
+    """Hold the lock of `folder` for the block; the file says who holds it and why.
+
+    The lock is flock(2)'s: killing the holder frees it, so a stale one can't exist.
+
+    Raises:
+        Busy: somebody else holds it.
+    """
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.read(handle, 200).decode(errors="replace") or "another habari-local"
+            raise Busy(owner) from error
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"habari-local {doing} (pid {os.getpid()})".encode(), 0)
+        yield
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
