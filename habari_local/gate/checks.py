@@ -6,13 +6,15 @@ import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 
+from habari_local.core.html_page import render_page
+
 TABLE = Path(__file__).with_name("checks.toml")
-STYLE = Path(__file__).with_name("report.css")
+PAGE = Path(__file__).with_name("gate.html.j2")
 GO, NO_GO, INCOMPLETE = "go", "no-go", "incomplete"
 GOOD, BROKEN, NOT_NEEDED, NOT_HERE = "good", "broken", "not needed", "not possible here"
+CLASSES = {GOOD: "passed", BROKEN: "failed", NOT_NEEDED: "none", NOT_HERE: "skipped"}  # of the page
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,21 @@ class Outcome:
     seconds: float
     why: str
     lines: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> bool:
+        """Whether the change asks for it."""
+        return self.state != NOT_NEEDED
+
+    @property
+    def ran(self) -> bool:
+        """Whether it was run."""
+        return self.state in (GOOD, BROKEN)
+
+    @property
+    def command(self) -> str:
+        """The command, to be pasted."""
+        return shlex.join(("habari-local", *self.check.command))
 
 
 def checks() -> list[Check]:
@@ -86,7 +103,7 @@ def _touches(path: str, wanted: str) -> bool:
 def page(
     outcomes: Sequence[Outcome], since: str, commit: str, when: str, *, over: bool = True
 ) -> str:
-    """Return the report as one HTML file that loads nothing, in the design of the suite's report.
+    """Return the report as one HTML file that loads nothing, see `core/html_page.py`.
 
     Args:
         outcomes: what came of the checks so far, in the order of the table.
@@ -95,43 +112,24 @@ def page(
         when: the time of the run, in words.
         over: whether all checks are in `outcomes`; a page of a killed run must not look like one.
     """
-    run = [each for each in outcomes if each.state != NOT_NEEDED]
-    rest = [each for each in outcomes if each.state == NOT_NEEDED]
-    head, mark, kind = _headline(outcomes, over=over)
-    code, _, dirty = commit.partition("-")
-    at = f"commit {escape(code[:10])}" if code else "no commit known"
-    changes = " with changes that are not committed" if dirty else ""
-    parts = [
-        _HEAD.format(title=escape(head), style=STYLE.read_text(encoding="utf-8")),
-        f'<header><div class="verdict {kind}" aria-hidden="true">{mark}</div><div>',
-        f"<h1>{escape(head)}</h1>",
-        f"<p>{escape(_said(outcomes, over=over))}</p>",
-        f'<p class="soft">{escape(when)}, {at}{changes}; changes since <code>{escape(since)}'
-        "</code>.</p></div></header>",
-    ]
-    if run:
-        parts += ["<h2>What was asked for</h2>", '<section class="card">', *map(_row, run)]
-        parts.append("</section>")
-    if rest:
-        parts += ["<h2>What was not needed</h2>", '<section class="card">', *map(_row, rest)]
-        parts.append("</section>")
-    parts.append("<footer>Made by habari-local gate.</footer></main></body></html>\n")
-    return "\n".join(parts)
-
-
-_HEAD = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{title} · Habari local, gate</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
-<main>"""
+    headline, mark, kind = _headline(outcomes, over=over)
+    known, _, dirty = commit.partition("-")
+    values = {
+        "headline": headline,
+        "mark": mark,
+        "kind": kind,
+        "message": _message(outcomes, over=over),
+        "when": when,
+        "commit": known,
+        "dirty": bool(dirty),
+        "since": since,
+        "classes": CLASSES,
+        "sections": [
+            ("What was asked for", [each for each in outcomes if each.asked]),
+            ("What was not needed", [each for each in outcomes if not each.asked]),
+        ],
+    }
+    return render_page(PAGE, values)
 
 
 def _headline(outcomes: Sequence[Outcome], *, over: bool) -> tuple[str, str, str]:
@@ -147,7 +145,7 @@ def _headline(outcomes: Sequence[Outcome], *, over: bool) -> tuple[str, str, str
     }[verdict(outcomes)]
 
 
-def _said(outcomes: Sequence[Outcome], *, over: bool) -> str:
+def _message(outcomes: Sequence[Outcome], *, over: bool) -> str:
     counts = {
         "held": GOOD,
         "broke": BROKEN,
@@ -155,21 +153,7 @@ def _said(outcomes: Sequence[Outcome], *, over: bool) -> str:
         "not needed": NOT_NEEDED,
     }
     found = {text: sum(e.state == state for e in outcomes) for text, state in counts.items()}
-    said = ", ".join(f"{count} {text}" for text, count in found.items() if count)
+    counted = ", ".join(f"{count} {text}" for text, count in found.items() if count)
     if not over:
-        return f"The run goes on, or it was killed. So far: {said or 'nothing has ended'}."
-    return f"Of {len(outcomes)} checks: {said}. Verdict: {verdict(outcomes)}."
-
-
-def _row(each: Outcome) -> str:
-    kind = {GOOD: "passed", BROKEN: "failed", NOT_NEEDED: "none", NOT_HERE: "skipped"}[each.state]
-    took = f" in {each.seconds:.1f} s" if each.seconds else ""
-    command = escape(shlex.join(("habari-local", *each.check.command)))
-    why = f"for {each.why}" if each.state in (GOOD, BROKEN) else each.why
-    log = f"<pre>{escape(chr(10).join(each.lines))}</pre>" if each.lines else ""
-    again = f'<pre class="command">{command}</pre>' if each.state != NOT_NEEDED else ""
-    return (
-        f'<div class="check"><strong>{escape(each.check.name)}</strong>'
-        f' <span class="{kind}">{each.state}{took}</span>'
-        f'<p class="soft small">{escape(why)}</p>{again}{log}</div>'
-    )
+        return f"The run goes on, or it was killed. So far: {counted or 'nothing has ended'}."
+    return f"Of {len(outcomes)} checks: {counted}. Verdict: {verdict(outcomes)}."

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pytest
 
 from habari_local import modes
+from habari_local.core.html_page import render_page
 
 HERE = Path(__file__).parent
 WHOLE = ("process", "hub", "nohub", "kind")  # modes without a gap
@@ -114,13 +114,11 @@ def _is_ours(item: pytest.Item) -> bool:
 
 def drawn(found: Found) -> str:
     """The page: a row of the matrix a line, a mode a column."""
-    templates = jinja2.FileSystemLoader([HERE, HERE.parents[1] / "habari_local" / "gate"])
-    environment = jinja2.Environment(loader=templates, autoescape=True, trim_blocks=True)
     lines = [
         (number, row, [_cell(number, row, mode, found) for mode in modes.names()])
         for number, row in rows().items()
     ]
-    return environment.get_template("faults.html.j2").render(modes=modes.names(), lines=lines)
+    return render_page(HERE / "faults.html.j2", {"modes": modes.names(), "lines": lines})
 
 
 def _cell(number: int, row: dict[str, Any], mode: str, found: Found) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def test_what_a_command_is_filled_with_is_shown() -> None:
     shown = page(
         [Outcome(each, gate_checks.GOOD, 1, "x") for each in filled], "main", "abc", "today"
     )
-    assert "habari-local diff --html &#x27;/a b/report/diff.html&#x27;" in shown
+    assert "habari-local diff --html &#39;/a b/report/diff.html&#39;" in shown
 
 
 def test_what_differs_is_asked_of_git(tmp_path: Path) -> None:

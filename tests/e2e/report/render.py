@@ -13,7 +13,7 @@ from .model import Check, Run, Shot
 PAGE = "index.html"
 FAULTS = "faults.html"  # beside it, by tests/faults
 _HERE = Path(__file__).parent
-_STYLE = _HERE.parents[2] / "habari_local" / "gate" / "report.css"  # the gate's page too
+_DESIGN = _HERE.parents[2] / "habari_local" / "core"  # of all our pages: page.html.j2, page.css
 _MARKS = {"passed": "✓", "failed": "✗", "not applicable": "∅", "skipped": "?"}
 
 
@@ -94,31 +94,33 @@ def write(runs: list[Run], folder: Path, newest: str) -> Path:
 
     Returns the page.
     """
+    (last,) = [run for run in runs if run.mode == newest]
+    columns = [Column(run, last) for run in runs]
+    counted = [column.run for column in columns if column.counts]
+    values = {
+        "columns": columns,
+        "newest": next(column for column in columns if column.is_newest),
+        "rows": _rows(runs),
+        "failures": _failures(columns),
+        "chart": chart.of_timings(runs),
+        "size": chart,
+        "marks": _MARKS,
+        "failed": sum(run.count("failed") for run in counted),
+        "passed": sum(run.count("passed") for run in counted),
+        "total": sum(len(run.checks) for run in counted),
+        "faults": (folder / FAULTS).exists(),
+        "image": lambda run, shot: _inlined(folder, run, shot),
+        "modes": columns,
+    }
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([_HERE, _STYLE.parent]),
+        loader=jinja2.FileSystemLoader([_HERE, _DESIGN]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(when=_when, duration=_duration)
-    (last,) = [run for run in runs if run.mode == newest]
-    columns = [Column(run, last) for run in runs]
-    counted = [column.run for column in columns if column.counts]
-    page = environment.get_template("page.html.j2").render(
-        columns=columns,
-        newest=next(column for column in columns if column.is_newest),
-        rows=_rows(runs),
-        failures=_failures(columns),
-        chart=chart.of_timings(runs),
-        size=chart,
-        marks=_MARKS,
-        failed=sum(run.count("failed") for run in counted),
-        passed=sum(run.count("passed") for run in counted),
-        total=sum(len(run.checks) for run in counted),
-        faults=(folder / FAULTS).exists(),
-        image=lambda run, shot: _inlined(folder, run, shot),
-    )
+    page = environment.get_template("run.html.j2").render(values)
     path = folder / PAGE
     path.touch(mode=0o600)
     path.write_text(page, encoding="utf-8")
