@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from habari_local.commands.options import AsJson
 from habari_local.core.console import Result
 from habari_local.core.errors import USAGE, HabariError, pasteable
+from habari_local.core.yaml11 import dump
 
 app = typer.Typer(
     help="Production's secrets, encrypted with sops.\n\nExample: habari-local config secret list",
@@ -71,7 +71,7 @@ def set_(
     values = sops.decrypted(data, environ, path.name) if data else {}
     _put(values, _steps(place), _asked(place))
     public = list(dict.fromkeys(to or before))
-    write_private(path, _text(sops.encrypted(values, public)))
+    write_private(path, dump(sops.encrypted(values, public)))
     path.chmod(0o644)  # it is for git, and for those who have a key
     return Result({"place": place, "file": str(path)}, [f"{place} is in {path}, encrypted."])
 
@@ -142,12 +142,3 @@ def _put(values: dict[str, Any], steps: list[str], secret: str) -> None:
             )
         values = below
     values[steps[-1]] = secret
-
-
-def _text(data: dict[str, Any]) -> str:
-    from ruamel.yaml import YAML
-
-    yaml, text = YAML(), io.StringIO()
-    yaml.width = 10_000
-    yaml.dump(data, text)
-    return text.getvalue()

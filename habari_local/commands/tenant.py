@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,10 +46,9 @@ def add(
 
     Example: habari-local tenant add blue --answer host=blue.my-team.org --answer admins=ada
     """
-    from ruamel.yaml import YAML
-
     from habari_local.config.secrets import write_private
     from habari_local.core.paths import find_checkout
+    from habari_local.core.yaml11 import dump
     from habari_local.helm_values import tenants
 
     wrong = [
@@ -66,10 +64,9 @@ def add(
             f"Tenant {name}: {seen}, a new one was expected.", "habari-local tenant list", USAGE
         )
     split = (pair.partition("=") for pair in answers or ())
-    text = io.StringIO()
-    YAML().dump(tenants.values({key: value for key, _, value in split}), text)
+    values = tenants.values({key: value for key, _, value in split})
     tenant.folder.mkdir(parents=True, exist_ok=True)
-    write_private(tenant.folder / tenants.CONFIG, text.getvalue())
+    write_private(tenant.folder / tenants.CONFIG, dump(values))
     made, base = [str(tenant.folder / tenants.CONFIG)], root / tenants.FOLDER / tenants.BASE
     if not base.exists():
         write_private(base, (root / "config.dist.yaml").read_text(encoding="utf-8"))

@@ -9,9 +9,10 @@ from typing import Any
 
 from habari_local.config.settings import BUCKET_NAME, GITHUB_NAME
 from habari_local.core.errors import USAGE, HabariError
+from habari_local.core.yaml11 import quoted
 from habari_local.helm_values.rules.pods import SERVER
 from habari_local.helm_values.values import Place
-from habari_local.helm_values.yaml_edit import edit, replace_items, text_of
+from habari_local.helm_values.yaml_edit import edit, replace_items
 
 NAMES = rf"{GITHUB_NAME.pattern}(,{GITHUB_NAME.pattern})*"
 REGION: Place = ("singleuser", "extraEnv", "AWS_DEFAULT_REGION")
@@ -112,13 +113,13 @@ def fill_values(text: str, answers: Mapping[str, str]) -> str:
                 replace_items(value, several[asked])
             return value
         if place in values:
-            return text_of(values[place])
+            return quoted(values[place])
         if isinstance(value, str) and any(each in value for each in single):
             new = str(value)
             for placeholder, answer in single.items():
                 new = new.replace(placeholder, answer)
             # Folded stays folded.
-            return text_of(new) if type(value) is str else type(value)(new)
+            return quoted(new) if type(value) is str else type(value)(new)
         return value
 
     return edit(text, "config.dist.yaml", change)

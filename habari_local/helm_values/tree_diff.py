@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from habari_local.core import yaml11
 from habari_local.helm_values.values import Data, Place
 
 HIDDEN = "(hidden)"
@@ -94,9 +95,7 @@ def _documents(text: str) -> list[str]:
 
 @cache  # most objects are the same in most renderings
 def _object(document: str) -> tuple[str, Data]:
-    from ruamel.yaml import YAML
-
-    found = YAML(typ="safe", pure=True).load(document)
+    found = yaml11.load(document).data
     return f"{found['kind']}/{found['metadata']['name']}", found
 
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from habari_local.helm_values.chart import Chart
 from habari_local.helm_values.rules import RULES, WARNINGS
 from habari_local.helm_values.schema import read_all, violations
-from habari_local.helm_values.values import Data, Values, Violation, merge_layers, violation_at
+from habari_local.helm_values.values import (
+    Data,
+    Values,
+    Violation,
+    dotted,
+    merge_layers,
+    violation_at,
+)
 
 # Whose JupyterHub must be of the minor version that the chart's hub has.
 LOCKS = ("jupyter/requirements.txt", "hub/requirements-docker.txt")
@@ -32,9 +40,9 @@ def validate(
         return found
     layers = [_without_sops(each) for each in layers]
     data = merge_layers([each.data for each in layers])
-    found = [*_broken(layers, data), *(violations(chart, layers) if chart else ())]
+    found = [*_unread(layers), *_broken(layers, data)]
     if chart:
-        found += versions(chart, root)
+        found += [*violations(chart, layers), *versions(chart, root)]
     order = {each.name: number for number, each in enumerate(layers)}
     return sorted(set(found), key=lambda p: (order.get(p.file, len(order)), p.line, str(p)))
 
@@ -52,6 +60,17 @@ def versions(chart: Chart, root: Path) -> Iterator[Violation]:
                 yield Violation(name, number, "jupyterhub", says, "jupyterhub")
 
 
+def _unread(layers: Sequence[Values]) -> Iterator[Violation]:
+    """Yield what stands in a file and Helm does not use."""
+    for each in layers:
+        for place, line in each.repeated:
+            says = "stands here a second time, and only this one counts"
+            yield Violation(each.name, line, dotted(place), says, "repeated", warning=True)
+        if each.ends:
+            says = "another document begins, which helm does not read"
+            yield Violation(each.name, each.ends, "", says, "documents", warning=True)
+
+
 def _broken(layers: Sequence[Values], data: Data) -> Iterator[Violation]:
     for rules, warning in ((RULES, False), (WARNINGS, True)):
         for name, rule in rules.items():
@@ -61,7 +80,7 @@ def _broken(layers: Sequence[Values], data: Data) -> Iterator[Violation]:
 
 def _without_sops(values: Values) -> Values:
     data = {key: value for key, value in values.data.items() if key != SOPS}
-    return Values(values.name, data, values.lines, values.text)
+    return replace(values, data=data)
 
 
 def _minor(version: str) -> str:

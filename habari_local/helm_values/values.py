@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from habari_local.core import yaml11
 from habari_local.core.errors import HabariError
 
-Key = str | int
-Place = tuple[Key, ...]
+Key = yaml11.Key
+Place = yaml11.Place
 Data = dict[str, Any]
 
-# A release and its values must fit into a secret of 1 MiB; reading takes 1 s for 30 KiB of maps.
-BYTES, COUNT = 256 * 1024, 100_000
+# A release and its values must fit, compressed, into a secret of 1 MiB.
+BYTES = 1024 * 1024
 
 
 class BadValues(HabariError):
@@ -31,12 +29,18 @@ class BadValues(HabariError):
 
 @dataclass(frozen=True)
 class Values:
-    """One file of values: `lines` has the line (from 1) of every key and item."""
+    """One file of values, as Helm reads it.
+
+    `lines` has the line (from 1) of every key and item, `repeated` names that stand in their map
+    already, and `ends` the line where another document begins, which Helm does not read (0: none).
+    """
 
     name: str
     data: Data
     lines: Mapping[Place, int]
     text: str
+    repeated: tuple[tuple[Place, int], ...] = ()
+    ends: int = 0
 
     def line(self, place: Place) -> int | None:
         """Return the line of a value, or of the nearest that it stands in; None: of nothing."""
@@ -67,39 +71,19 @@ def read(path: Path, name: str = "") -> Values:
 
 
 def parse(text: str, name: str) -> Values:
-    """Parse the text of a file of values, as Helm does: YAML 1.1, names as text.
+    """Parse the text of a file of values, as Helm does.
 
     Raises:
-        BadValues: it is no YAML, has a name twice, or is no map.
+        BadValues: it is no YAML, or no map.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    reader = YAML()
-    reader.version = "1.1"
     try:
-        with warnings.catch_warnings(action="ignore"):  # of 1e5, which Helm takes for a number too
-            tree = reader.load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = (error.problem or "no YAML").strip().splitlines()[0]
-        problem = problem.partition(" with value ")[0]  # of a name that stands twice: maybe secret
-        raise BadValues(name, f"no YAML: {problem}", mark.line + 1 if mark else 1) from None
-    except YAMLError:
-        raise BadValues(name, "no YAML") from None
-    except RecursionError:
-        raise BadValues(name, "nested too deep to be read") from None
-    if tree is None:
-        return Values(name, {}, {}, text)
-    if not isinstance(tree, dict):
+        found = yaml11.load(text)
+    except yaml11.BadYaml as error:
+        raise BadValues(name, f"no YAML: {error.problem}", error.line) from None
+    data = {} if found.data is None else found.data
+    if not isinstance(data, dict):
         raise BadValues(name, "no map, names and values were expected")
-    try:
-        lines = dict(islice(_lines(tree, ()), COUNT))  # aliases of aliases grow without end
-        if len(lines) == COUNT:
-            raise BadValues(name, f"more than {COUNT} values, each alias counted")
-        return Values(name, _plain(tree), lines, text)
-    except RecursionError:
-        raise BadValues(name, "stands in itself, by an alias") from None
+    return Values(name, data, found.lines, text, tuple(found.repeated), found.ends)
 
 
 def dotted(place: Place) -> str:
@@ -148,40 +132,6 @@ def merge_over_defaults(defaults: Mapping[str, Any], values: Mapping[str, Any]) 
         elif isinstance(result[key], dict) and isinstance(default, Mapping):
             result[key] = merge_over_defaults(default, result[key])
     return result
-
-
-def _plain(node: Any) -> Any:
-    """Return ruamel's tree as plain Python, what YAML has beyond JSON as text."""
-    if isinstance(node, dict):
-        return {_name(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    if node is None or isinstance(node, bool):
-        return node
-    for kind in (str, int, float):
-        if isinstance(node, kind):
-            return kind(node)
-    return node.isoformat() if isinstance(node, datetime.date) else str(node)
-
-
-def _name(key: Any) -> str:
-    return str(key).lower() if isinstance(key, bool) else str(key)
-
-
-def _lines(node: Any, place: Place) -> Iterator[tuple[Place, int]]:
-    pairs: Iterator[tuple[Any, Any]]
-    if isinstance(node, dict):
-        pairs = iter(node.items())
-    elif isinstance(node, list):
-        pairs = enumerate(node)
-    else:
-        return
-    for key, value in pairs:
-        here = (*place, key if isinstance(node, list) else _name(key))
-        position = (node.lc.data or {}).get(key)
-        if position is not None:
-            yield here, position[0] + 1
-        yield from _lines(value, here)
 
 
 def map_at(data: Any, *place: str | int) -> Data:

@@ -119,10 +119,10 @@ def _column(row: str) -> int:
 
 def _ends(text: str) -> Mapping[int, int]:
     """Return for each line the column where what is no comment ends."""
-    from ruamel.yaml import YAML
+    import yaml
 
     ends: dict[int, int] = {}
-    for token in YAML(typ="safe", pure=True).scan(text):
+    for token in yaml.scan(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         line = token.end_mark.line + 1
         ends[line] = max(ends.get(line, 0), token.end_mark.column)
     return ends

@@ -17,6 +17,7 @@ from habari_local.core.errors import HabariError
 from habari_local.helm_values import chart as where
 from habari_local.helm_values.chart import chart_path, open_chart
 from habari_local.helm_values.schema import check, messages
+from habari_local.helm_values.validate import validate
 from habari_local.helm_values.values import (
     BadValues,
     dotted,
@@ -178,20 +179,26 @@ def test_null_takes_away_what_the_chart_has(folder: Path, tmp_path: Path) -> Non
 def test_files_that_cannot_be_read_are_all_told(folder: Path, tmp_path: Path) -> None:
     files = [
         written(tmp_path, "hub:\n  port: [1\n", "open.yaml"),
-        written(tmp_path, "hub: 1\nproxy: 2\nhub: 3\n", "twice.yaml"),
+        written(tmp_path, "hub: 1\nproxy: *no\n", "alias.yaml"),
         written(tmp_path, "- hub\n", "list.yaml"),
         tmp_path / "absent.yaml",
     ]
     told = messages(open_chart(folder), files, tmp_path)
     assert [each.partition(" ")[0] for each in told] == [
-        "open.yaml:3:", "twice.yaml:3:", "list.yaml:1:", "absent.yaml:1:"
+        "open.yaml:3:", "alias.yaml:2:", "list.yaml:1:", "absent.yaml:1:"
     ]  # fmt: skip
 
 
-def test_a_name_that_stands_twice_is_told_without_its_values() -> None:
-    with pytest.raises(BadValues) as caught:
-        parse("token: s3cret\ntoken: s4cret\n", "it")
-    assert caught.value.message == 'it:2: no YAML: found duplicate key "token".'
+def test_of_a_name_that_stands_twice_the_last_counts_as_for_helm(tmp_path: Path) -> None:
+    path = written(tmp_path, "hub: {token: s3cret}\nhub: {a: 1}\n---\nb: 2\n")
+    found = read(path, "it")
+    assert (found.data, found.lines[("hub", "a")]) == ({"hub": {"a": 1}}, 2)
+    assert ("hub", "token") not in found.lines
+    warned = [str(each) for each in validate([path], tmp_path, None, tmp_path) if each.warning]
+    assert warned == [
+        f"{path.name}:2: hub: warning: stands here a second time, and only this one counts",
+        f"{path.name}:3: warning: another document begins, which helm does not read",
+    ]
 
 
 def test_what_would_never_end_is_refused(tmp_path: Path) -> None:
@@ -200,7 +207,11 @@ def test_what_would_never_end_is_refused(tmp_path: Path) -> None:
     rows = [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40)]
     bomb = written(tmp_path, "\n".join(["a0: &a0 [1, 1]", *rows]), "bomb.yaml")
     deep = written(tmp_path, "a: " + "[" * 5000, "deep.yaml")
-    for path, seen in ((large, "10.0 MB"), (bomb, "100000 values"), (deep, "nested too deep")):
+    for path, seen in (
+        (large, "10.0 MB"),
+        (bomb, "by aliases"),
+        (deep, "nest"),
+    ):
         with pytest.raises(BadValues, match=seen):
             read(path)
     with pytest.raises(BadValues, match="a folder"):
@@ -219,14 +230,14 @@ def test_values_are_read_as_helm_reads_them() -> None:
     found = parse(f"{text}again: *a\n", "it")
     assert found.data == {
         "true": True,
-        "7": "0o17",
+        "7": 15,
         "day": "2026-11-24",
         "long": "# no comment\nx\n",
         "kept": {"b": 1.5},
         "again": {"b": 1.5},
     }
     assert found.lines[("long",)] == 4
-    assert all(type(each) in (bool, str, dict) for each in found.data.values())
+    assert all(type(each) in (bool, int, str, dict) for each in found.data.values())
     with pytest.raises(BadValues, match=r"^it:3: "):
         parse("a: 1\nb: 'x\n", "it")
 

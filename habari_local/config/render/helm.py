@@ -15,6 +15,7 @@ from typing import Any
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import FAKE_GITHUB_PATH, Settings
 from habari_local.core.container_user import JOVYAN, USERS
+from habari_local.core.yaml11 import quoted
 
 PAGES = "habari-pages"  # the map of files that holds hub/templates
 PROJECT = "/habari/project"  # where a node has the project's folder
@@ -211,9 +212,9 @@ def as_yaml(found: Sequence[Value]) -> str:
     for each in found:
         place = root
         for key in each.path[:-1]:
-            place = place.setdefault(key, CommentedMap())
+            place = place.setdefault(quoted(key), CommentedMap())
         # As plain data: no anchors for what stands twice.
-        place[each.path[-1]] = json.loads(json.dumps(each.value))
+        place[quoted(each.path[-1])] = quoted(json.loads(json.dumps(each.value)))
         indent = 2 * (len(each.path) - 1)
         place.yaml_set_comment_before_after_key(each.path[-1], before=each.reason, indent=indent)
     text = io.StringIO()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from habari_local.config.render import compose
 from habari_local.config.render.helm import PAGES, PROJECT
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
+from habari_local.core import yaml11
 
 # Not [::1] too: Docker takes it to the node's own IPv6 address, where Kubernetes publishes nothing;
 # a browser that tries it first for `localhost` would be cut off instead of taking 127.0.0.1.
@@ -35,10 +35,7 @@ def cluster(
 
     More nodes than one have `shared`, a folder of this machine, where volumes are made.
     """
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    found = yaml.load(text)
+    found = yaml11.load(text).data
     node = found["nodes"][0]
     node["extraPortMappings"] = [
         {
@@ -61,9 +58,7 @@ def cluster(
         ]
         theirs = {"hostPath": str(project), "containerPath": PROJECT}
         each["extraMounts"] = [*own, theirs, *volumes]
-    made = io.StringIO()
-    yaml.dump(found, made)
-    return made.getvalue()
+    return yaml11.dump(found)
 
 
 def manifests(folder: Path, names: Sequence[str], images: Mapping[str, str]) -> list[Any]:

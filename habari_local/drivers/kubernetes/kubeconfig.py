@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from habari_local.core.errors import USAGE, HabariError, pasteable
+from habari_local.core.yaml11 import BadYaml, load
 
 TRY = "habari-local up --mode cluster --context"
 
@@ -77,13 +78,10 @@ def _names(path: Path, kind: str) -> list[str]:
 
 
 def _items(path: Path, kind: str) -> Iterator[dict[str, Any]]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        loaded = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
+        loaded = load(path.read_text(encoding="utf-8")).data or {}
         yield from loaded.get(kind) or ()
-    except (YAMLError, UnicodeDecodeError, AttributeError, TypeError):
+    except (BadYaml, UnicodeDecodeError, AttributeError, TypeError):
         raise HabariError(
             f"{path}: no kubeconfig, one was expected.", "kubectl config view", USAGE
         ) from None
