@@ -5,8 +5,9 @@ asks for no password: so it binds, answers to and sends people back to local add
 --container and HABARI_GITHUB_ALLOWED_HOSTS widen that. Habari's proxy shows it at PATH of its own
 address too: who comes that way may go back there, whatever port is forwarded.
 HABARI_GITHUB_USERS is a JSON list of {"login", "id", "name", "email", "orgs",
-"teams": ["org/team"], "note"}. POST /_habari/faults with the control token as bearer takes
-{"kind", "where", "times", "seconds"} of KINDS and PLACES.
+"teams": ["org/team"], "note", "was"}; "was" is a former login, whose tokens stay theirs.
+POST /_habari/faults with the control token as bearer takes {"kind", "where", "times", "seconds"}
+of KINDS and PLACES.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class GitHub:
             )
             people = json.loads(env.get("HABARI_GITHUB_USERS") or "[]")
             self.people: dict[str, dict[str, Any]] = {one["login"].lower(): one for one in people}
+            self.renamed = {one["was"]: one["login"] for one in people if "was" in one}
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"environment: {error!r} seen, a usable value was expected") from error
         self.hosts = LOOPBACK | set(env.get("HABARI_GITHUB_ALLOWED_HOSTS", "").split(","))
@@ -125,7 +127,7 @@ class GitHub:
         if not hmac.compare_digest(signature.encode(), self.sign(body).encode()):
             return 401, {"message": "Bad credentials", "status": "401"}
         login, scopes, _ = json.loads(bytes.fromhex(body))
-        me, other = self.person(login), self.person(path[-1])
+        me, other = self.person(self.renamed.get(login, login)), self.person(path[-1])
         orgs = me["orgs"] if "read:org" in scopes else []
         match path:
             case ["user"]:

@@ -4,7 +4,7 @@ oauthenticator asks GitHub who somebody is. JupyterHub asks this class whether t
 the sign-in (`check_allowed`), at its start for everybody in the database (`add_user`), and again
 while they work (`refresh_user`, every `auth_refresh_age` seconds and before a spawn). Production's
 class (production_sign_in.py) is another: its admins are `admin_users`, here they are a role's, and
-it lets members stay whose token GitHub can't be asked with.
+it has accounts of the end-to-end suite.
 """
 
 from __future__ import annotations
@@ -90,6 +90,6 @@ class HabariAuthenticator(GitHubOAuthenticator):  # type: ignore[misc]
             auth_model = await super().refresh_user(user, handler, **kwargs)
         except (HTTPClientError, OSError, ValueError, TypeError, KeyError) as error:
             raise HTTPError(502, UNANSWERED) from error
-        if not isinstance(auth_model, dict) or not await self.check_allowed(user.name, auth_model):
-            return False
-        return auth_model
+        if not isinstance(auth_model, dict) or auth_model["name"] != user.name:
+            return False  # renamed at GitHub: the old login may be somebody else's
+        return auth_model if await self.check_allowed(user.name, auth_model) else False

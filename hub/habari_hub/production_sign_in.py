@@ -3,8 +3,12 @@
 JupyterHub lets people on who were let in once. Here whoever is taken off a list is out as soon as
 the hub has started with the new values: session, tokens and server end (what they saved stays), and
 an admin who is none any more is a user. Members of an organization are looked up at GitHub again as
-they work, where enable_auth_state lets the hub keep their tokens. When GitHub fails, people are
-told so, instead of a bare "500 : Internal Server Error".
+they work; where no enable_auth_state lets the hub keep their tokens, they sign in again instead.
+An account whose GitHub login has changed signs in again too: the old login may be somebody else's.
+When GitHub fails, people are told so, instead of a bare "500 : Internal Server Error".
+
+The end-to-end suite works as habari-e2e-* accounts, which it makes through the hub's API. GitHub
+signs nobody in as one, and the hub keeps those alone that it put into its group as they were made.
 
 The chart's hub runs this text as hub.extraConfig.signIn of config.dist.yaml, where `nox -s dist`
 writes it: it can import nothing else of ours.
@@ -12,11 +16,15 @@ writes it: it can import nothing else of ours.
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
-from jupyterhub.orm import new_token
+from jupyterhub.orm import Group, new_token
+from jupyterhub.utils import utcnow
 from oauthenticator.github import GitHubOAuthenticator
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler
+from sqlalchemy.orm import object_session
 from tornado.httpclient import HTTPClientError
 from tornado.web import HTTPError
 
@@ -54,9 +62,38 @@ class HabariAuthenticator(GitHubOAuthenticator):
     failures = (HTTPClientError, OSError, ValueError, TypeError, KeyError)
     unanswered = "GitHub: no usable answer came back. Sign in again in a minute."
 
-    def listed(self, name: str) -> bool:
-        """Whether a list names them; GitHub signs nobody in as one of the suite's own accounts."""
-        return name in self.allowed_users | self.admin_users or name.startswith("habari-e2e-")
+    suite, suite_group = "habari-e2e-", "habari-e2e"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.started = utcnow(with_tz=False)
+        self.allowed_at: dict[str, float] = {}  # name → when GitHub and the lists let them in
+
+    def check_allow_config(self) -> None:
+        """Warn of members whom the hub can't look up again."""
+        super().check_allow_config()
+        if self.members() and not self.enable_auth_state:
+            self.log.warning(
+                "enable_auth_state is off: members sign in again every %s s", self.auth_refresh_age
+            )
+
+    def listed(self, user: Any) -> bool:
+        """Whether a list names them, or the hub made them for the suite."""
+        return user.name in self.allowed_users | self.admin_users or self.of_suite(user)
+
+    def of_suite(self, user: Any) -> bool:
+        """Whether it is an account of the suite, made through the API of a hub with this code."""
+        marks = {group.name for group in user.groups}
+        return user.name.startswith(self.suite) and self.suite_group in marks
+
+    def mark(self, user: Any) -> None:
+        """Put an account of the suite that the API has just made into the suite's group."""
+        made = getattr(user, "orm_user", user)
+        if user.name.startswith(self.suite) and made.created >= self.started:
+            database = object_session(made)
+            group = Group.find(database, self.suite_group) or Group(name=self.suite_group)
+            made.groups.append(group)
+            database.commit()
 
     def members(self) -> Any:
         """Return the organizations and groups whose members are let in."""
@@ -65,10 +102,11 @@ class HabariAuthenticator(GitHubOAuthenticator):
     def add_user(self, user: Any) -> None:
         """Take from somebody in the database what the lists no longer give."""
         super().add_user(user)
+        self.mark(user)
         if user.name not in self.admin_users and not self.admin_groups:
             user.admin = False
             user.roles = [role for role in user.roles if role.name != "admin"]
-        if not self.listed(user.name) and not self.members():
+        if not self.listed(user) and not self.members():
             self.log.warning("%s is on no list any more: blocked, sessions ended", user.name)
             self.blocked_users.add(user.name)
             user.cookie_id = new_token()
@@ -82,17 +120,29 @@ class HabariAuthenticator(GitHubOAuthenticator):
             self.log.warning("GitHub gave no usable answer: %s", type(error).__name__)
             raise HTTPError(502, self.unanswered) from error
 
+    async def check_allowed(self, username: str, auth_model: Any) -> Any:
+        """Whether somebody whom GitHub knows is let in."""
+        allowed = not username.startswith(self.suite) and await super().check_allowed(
+            username, auth_model
+        )
+        if allowed:
+            self.allowed_at[username] = time.monotonic()
+        return allowed
+
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> Any:
         """Whether `user` is still let in; for members, ask GitHub again.
 
         Raises HTTPError 502 where GitHub fails and no membership can be seen.
         """
-        if self.listed(user.name) or not self.members():
-            return self.listed(user.name)
+        if self.listed(user) or not self.members():
+            return self.listed(user)
+        if not self.enable_auth_state:
+            since = time.monotonic() - self.allowed_at.get(user.name, -math.inf)
+            return since < self.auth_refresh_age
         try:
             found = await super().refresh_user(user, handler, **kwargs)
         except self.failures as error:
             raise HTTPError(502, self.unanswered) from error
-        if isinstance(found, dict) and not await self.check_allowed(user.name, found):
+        if not isinstance(found, dict) or found["name"] != user.name:
             return False
-        return found
+        return found if await self.check_allowed(user.name, found) else False

@@ -92,9 +92,13 @@ class Rig:
 
     def start_around(self) -> None:
         """Start what the hub stands between; they come up while the hub does."""
-        program = ROOT / "habari_local" / "identity" / "github.py"
-        self.launch("github", [sys.executable, str(program), "--port", str(self.github_port)])
+        self.start_github()
         self.start_proxy()
+
+    def start_github(self, **changes: str) -> None:
+        program = ROOT / "habari_local" / "identity" / "github.py"
+        argv = [sys.executable, str(program), "--port", str(self.github_port)]
+        self.launch("github", argv, **changes)
 
     def start_proxy(self, preloaded: tuple[str, ...] = PRELOADED) -> None:
         hub = f"http://127.0.0.1:{self.api_port}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 from browser import Browser, signed_in
-from rig import BIN, CONFIG, LISTS, ROOT, Rig
+from rig import BIN, CONFIG, LISTS, PEOPLE, ROOT, Rig
 
 NOBODY = dict.fromkeys(LISTS, "")
 # The local hub with production's sign-in, whose admins are admin_users as on the chart.
@@ -97,33 +98,76 @@ def test_who_is_taken_off_the_lists_is_out(idle_rig: Rig, config: Path) -> None:
 
 
 def test_accounts_that_the_suite_makes_in_production_work(idle_rig: Rig, production: Path) -> None:
-    """They are on no list; nobody who signs in gets in as one."""
+    """They are on no list; nobody who signs in gets in as one, member of an organization or not."""
     (idle_rig.folder / "hub.sqlite").unlink(missing_ok=True)
+    rule = {**NOBODY, "HABARI_ALLOWED_ORGANIZATIONS": "habari"}
+    people = [*PEOPLE, {"login": "habari-e2e-1", "id": 7, "orgs": ["habari"]}]
+    restart_github(idle_rig, people)
     idle_rig.start_hub(production)
     assert idle_rig.api("POST", "/users/habari-e2e-1").status_code == 201
     token = idle_rig.api("POST", "/users/habari-e2e-1/tokens", json={}).json()["token"]
-    for _ in range(2):
-        path = "/users/habari-e2e-1/server"
-        idle_rig.await_server("habari-e2e-1", idle_rig.api("POST", path, token))
-        assert idle_rig.api("DELETE", path, token).status_code == 204
-        idle_rig.restart_hub(production)
+    path = "/users/habari-e2e-1/server"
+    idle_rig.await_server("habari-e2e-1", idle_rig.api("POST", path, token))
+    assert idle_rig.api("DELETE", path, token).status_code == 204
+    idle_rig.restart_hub(production, **rule)
     assert idle_rig.api("GET", "/user", token).status_code == 200
     assert Browser(idle_rig).sign_in("habari-e2e-1").status_code == 403
     idle_rig.end("hub")
+    restart_github(idle_rig, PEOPLE)
 
 
-def test_members_stay_in_production_where_nobody_can_look(idle_rig: Rig, production: Path) -> None:
-    """Without their tokens kept, GitHub can't be asked again; that must not shut them out."""
+@pytest.mark.parametrize("rule", ["", "habari"], ids=["lists", "organization"])
+def test_an_account_of_that_name_that_the_hub_did_not_make_is_out(
+    idle_rig: Rig, production: Path, rule: str
+) -> None:
+    """Anybody may take such a login at GitHub; a hub of before let it in, and let it stay."""
+    (idle_rig.folder / "hub.sqlite").unlink(missing_ok=True)
+    idle_rig.start_hub(production)
+    token = idle_rig.api("POST", "/users/grace/tokens", json={}).json()["token"]
+    assert idle_rig.api("GET", "/user", token).status_code == 200
+    idle_rig.end("hub")
+    idle_rig.query("UPDATE users SET name = 'habari-e2e-7' WHERE name = 'grace'")
+    idle_rig.start_hub(production, HABARI_ALLOWED_ORGANIZATIONS=rule)
+    assert idle_rig.api("GET", "/user", token).status_code == 403
+    idle_rig.end("hub")
+
+
+def test_members_sign_in_again_in_production_where_the_hub_cannot_look(
+    idle_rig: Rig, production: Path
+) -> None:
+    """Without their tokens kept, only a sign-in asks GitHub; one that fails gives no more time."""
     (idle_rig.folder / "hub.sqlite").unlink(missing_ok=True)
     with production.open("a") as config:
         config.write("c.HabariAuthenticator.enable_auth_state = False\n")
     rule = {**NOBODY, "HABARI_ALLOWED_ORGANIZATIONS": "habari"}
     idle_rig.start_hub(production, **rule)
     grace = signed_in(idle_rig, "grace")
-    idle_rig.restart_hub(production, **rule)
-    assert grace.signed_in()
     grace.start_server("grace")
+    idle_rig.restart_hub(production, **rule)
+    assert not grace.signed_in()
+    assert signed_in(idle_rig, "grace").signed_in()
+    assert grace.signed_in(), "GitHub has just told that they are a member"
+    idle_rig.restart_hub(production, **{**rule, "HABARI_ALLOWED_ORGANIZATIONS": "another"})
+    assert Browser(idle_rig).sign_in("grace").status_code == 403
+    assert not grace.signed_in()
     idle_rig.end("hub")
+
+
+def test_a_login_that_has_changed_hands_is_out(idle_rig: Rig, config: Path) -> None:
+    """grace left the team and renames; who takes the login then is in the team."""
+    (idle_rig.folder / "hub.sqlite").unlink(missing_ok=True)
+    rule = {**NOBODY, "HABARI_ALLOWED_ORGANIZATIONS": "habari:core"}
+    member = {"orgs": ["habari"], "teams": ["habari/core"]}
+    restart_github(idle_rig, [{"login": "grace", "id": 2, **member}])
+    idle_rig.start_hub(config, **rule)
+    grace = signed_in(idle_rig, "grace")
+    left = {"login": "hopper", "id": 2, "was": "grace", "orgs": ["habari"]}
+    restart_github(idle_rig, [left, {"login": "grace", "id": 8, **member}])
+    idle_rig.restart_hub(config, **rule)
+    assert not grace.signed_in()
+    assert Browser(idle_rig).sign_in("hopper").status_code == 403
+    idle_rig.end("hub")
+    restart_github(idle_rig, PEOPLE)
 
 
 def test_who_leaves_the_organization_is_out_at_the_next_look(idle_rig: Rig, config: Path) -> None:
@@ -140,6 +184,11 @@ def test_who_leaves_the_organization_is_out_at_the_next_look(idle_rig: Rig, conf
     assert not grace.signed_in()
     assert linus.signed_in()
     idle_rig.end("hub")
+
+
+def restart_github(rig: Rig, people: list[dict[str, object]]) -> None:
+    rig.end("github")
+    rig.start_github(HABARI_GITHUB_USERS=json.dumps(people))
 
 
 def refused(rig: Rig, config: Path, **changes: str) -> str:
