@@ -16,6 +16,7 @@ import nox
 
 from habari_local.core.errors import CommandFailed
 from habari_local.core.paths import Checkout, private_folder
+from habari_local.core.versions import pinned
 from habari_local.drivers import uv
 from tests.runnable_modes import chosen, missing
 
@@ -33,12 +34,10 @@ COMPONENTS = {
     "s3": ("images/s3/requirements-test.txt", "images/s3/tests", "images/s3"),
 }
 # What production runs of the hub, on the versions and the Python that the chart's image has.
-K8S_HUB = ("hub/requirements-test-k8s-hub.txt", "3.12")
+K8S_HUB = ("hub/requirements-test-k8s-hub.txt", pinned("python", "k8s-hub"))
 K8S_HUB_TESTS = ("hub/tests/test_lists.py", "hub/tests/test_kube_spawner.py")
 
 ACTIONLINT = "1.7.12"
-# LocalStack 4.14.0 needs it, whatever its metadata says.
-NEWER = "3.13"
 
 
 def python(session: nox.Session, *arguments: str, **environ: str) -> None:
@@ -143,7 +142,7 @@ def components(session: nox.Session, component: str) -> None:
 
 @nox.session
 def production_hub(session: nox.Session) -> None:
-    """Tests of what production's hub runs, on the versions that its image k8s-hub:4.4.0 has."""
+    """Tests of what production's hub runs, on the versions that its image k8s-hub has."""
     lock, version = K8S_HUB
     folder = Checkout(ROOT).environments / "test-k8s-hub"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +169,7 @@ def matrix(session: nox.Session, store: str) -> None:
         folder = Checkout(ROOT).environments / "s3-localstack"
         needed = ROOT / "images/s3/requirements-localstack.txt"
         try:
-            uv.sync(folder, needed, os.environ, python=NEWER)
+            uv.sync(folder, needed, os.environ, python=pinned("python", "localstack"))
         except CommandFailed as error:
             session.skip(f"no environment of LocalStack: {error}")
         given["TESTS_LOCALSTACK"] = str(folder / "bin" / "python")
@@ -292,7 +291,7 @@ def lock(session: nox.Session) -> None:
     session.run("uv", "lock", external=True)
     places = ("*", "images/*", "tests/images/*")
     for source in sorted(path for each in places for path in ROOT.glob(f"{each}/requirements*.in")):
-        version = NEWER if "localstack" in source.name else "3.11"
+        version = pinned("python", "localstack" if "localstack" in source.name else "tool")
         with session.chdir(source.parent):
             session.run(
                 *("uv", "pip", "compile", "--universal", "--python-version", version),

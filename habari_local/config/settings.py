@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from habari_local.core.versions import pinned
+
 # As GitHub gives them: to Enterprise Managed Users (octo_corp), and once also `foo-` and `a--b`.
 GITHUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,38}")
 # Where the proxy shows the fake GitHub, at the address that people open.
@@ -100,7 +102,7 @@ class Settings(BaseModel):
         "",
         "Images",
         "A mirror that images come from: HOST[:PORT][/PATH], put before"
-        " each upstream reference (HOST/PATH/quay.io/jupyterhub/k8s-hub:4.4.0), the chart's too;"
+        " each upstream reference (HOST/PATH/docker.io/library/registry:2), the chart's too;"
         " empty: no mirror.",
         pattern=r"^([a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*)?$",
     )
@@ -114,7 +116,8 @@ class Settings(BaseModel):
     chart: str = setting(
         "",
         "Kubernetes",
-        "Zero to JupyterHub's chart: a folder or an archive; empty: jupyterhub 4.4.0 of"
+        "Zero to JupyterHub's chart: a folder or an archive; empty:"
+        f" jupyterhub {pinned('chart')} of"
         " https://hub.jupyter.org/helm-chart/, downloaded once.",
     )
     kube_context: str = setting(
@@ -160,7 +163,8 @@ class Settings(BaseModel):
     s3_backend: Literal["auto", "moto", "localstack", "aws"] = setting(
         "auto",
         "S3",
-        "moto: fast, on this machine; localstack: 4.14.0, on this machine; aws: real AWS, or any S3"
+        f"moto: fast, on this machine; localstack: {pinned('s3', 'localstack')}, on this machine;"
+        " aws: real AWS, or any S3"
         " whose endpoint and keys are set below; auto: localstack in the modes hub and kind, aws"
         " in cluster, moto in the others.",
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from habari_local.core.errors import MISSING_TOOL, HabariError
 from habari_local.core.subprocesses import run
+from habari_local.core.versions import pinned
 from habari_local.drivers import cluster_tools, mmdebstrap
 from habari_local.drivers import package_manager as packages
 from habari_local.drivers.docker import client as docker_client
@@ -129,7 +130,8 @@ def described(finding: Finding) -> str:
 
 
 def _python(_: Mapping[str, str]) -> Finding:
-    good = sys.version_info >= (3, 11)
+    least = tuple(int(part) for part in pinned("python", "tool").split("."))
+    good = sys.version_info >= least
     return Finding(platform.python_version(), good=good, state=TOO_OLD)
 
 
@@ -156,7 +158,9 @@ def _of_playwright(env: Mapping[str, str]) -> Path:
     return Path(env.get("PLAYWRIGHT_BROWSERS_PATH") or caches / "ms-playwright")
 
 
-PYTHON = Requirement("Python", "3.11 or newer", install(packages.PYTHON), _python)
+PYTHON = Requirement(
+    "Python", f"{pinned('python', 'tool')} or newer", install(packages.PYTHON), _python
+)
 DISK = Requirement("disk space", "2 GB free", always("df -h ."), _disk)
 UV = Requirement(
     "uv",

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from habari_local.core.versions import pinned
 from habari_local.drivers import package_manager
 
-VERSIONS = {"kind": "v0.33.0", "helm": "v3.22.0", "kubectl": "v1.34.3"}
+VERSIONS = {
+    "kind": f"v{pinned('kubernetes', 'kind')}",
+    "helm": f"v{pinned('kubernetes', 'helm')}",
+    "kubectl": f"v{pinned('kubernetes')}",
+}
 FORMULAS = {"kind": "kind", "helm": "helm", "kubectl": "kubernetes-cli"}
 
 

@@ -14,12 +14,14 @@ from typing import Any
 from habari_local.config.settings import Settings
 from habari_local.core.atomic_dir import atomic_dir
 from habari_local.core.errors import CommandFailed, HabariError, pasteable
+from habari_local.core.versions import pinned
 from habari_local.drivers import helm
 from habari_local.drivers.install_errors import cause
 from habari_local.helm_values.values import parse
 
-# Zero to JupyterHub: what production runs too (config.dist.yaml). Another version: a commit.
-REPOSITORY, NAME, VERSION = "https://hub.jupyter.org/helm-chart/", "jupyterhub", "4.4.0"
+# Zero to JupyterHub: what production runs too (config.dist.yaml).
+REPOSITORY = "https://hub.jupyter.org/helm-chart/"
+NAME, VERSION = pinned("chart", "name"), pinned("chart")
 ARCHIVE = f"{NAME}-{VERSION}.tgz"
 SCHEMA = "values.schema.json"
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from habari_local.core.errors import CommandFailed
+from habari_local.core.versions import pinned
 from habari_local.drivers import helm
 from habari_local.helm_values.chart import Chart
 from habari_local.helm_values.tree_diff import ABSENT, Change, changes, read_manifests, summarize
 from habari_local.helm_values.values import Data, Place
 from habari_local.helm_values.values_diff import Difference, applied
 
-KUBERNETES = "1.34.3"  # what the chart is rendered for: the version of the local cluster's node
+KUBERNETES = pinned("kubernetes")  # of the local cluster's node: charts are rendered for it
 NAME = NAMESPACE = "habari"
 
 # Differences that were put in, and the places that changed with them.

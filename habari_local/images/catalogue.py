@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from habari_local.core.errors import USAGE, HabariError
+from habari_local.core.versions import versions
 
 Source = Literal["upstream", "packages"]
 SOURCES: tuple[Source, ...] = ("upstream", "packages")
@@ -68,7 +69,9 @@ def load(source: Source, path: Path | None = None) -> dict[str, Image]:
 def _image(name: str, table: Mapping[str, Any], source: Source) -> Image:
     shared = {key: value for key, value in table.items() if key not in SOURCES}
     merged = {**shared, **table.get(source, {})}
-    return Image(name, **{**merged, "modes": tuple(merged.get("modes", ()))})
+    known = versions()["images"]
+    references = {key: merged[key].format_map(known) for key in ("base", "pull") if key in merged}
+    return Image(name, **{**merged, **references, "modes": tuple(merged.get("modes", ()))})
 
 
 def through(reference: str, mirror: str) -> str:

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from habari_local.core.paths import Checkout
 from habari_local.drivers import helm, uv
 from habari_local.helm_values.chart import Chart, open_chart
+from habari_local.helm_values.rendered_diff import KUBERNETES
 from tests.programs import with_helm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +67,7 @@ class Rendered:
 
 def render(chart: Chart, values: list[Path]) -> Rendered:
     text = helm.template(
-        chart.path, values, with_helm(), name="habari", namespace="habari", kubernetes="1.34.3"
+        chart.path, values, with_helm(), name="habari", namespace="habari", kubernetes=KUBERNETES
     )
     found = [each for each in YAML(typ="safe", pure=True).load_all(text) if each]
     return Rendered({f"{each['kind']}/{each['metadata']['name']}": each for each in found})

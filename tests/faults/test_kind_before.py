@@ -15,13 +15,14 @@ import pytest
 
 from habari_local.drivers import cluster_tools, kind_nodes
 from habari_local.drivers.docker import client as docker_client
+from habari_local.helm_values.chart import VERSION
 from tests.leftovers import left_by
 from tests.programs import with_helm
 from tests.scratch import Scratch, must_be_able_to_run
 
 pytestmark = pytest.mark.mode("kind")
 UP = ("up", "--mode", "kind")
-PROGRAMS = {"kind": "0.33.0", "helm": "3.22.0", "kubectl": "1.34.3"}
+PROGRAMS = {name: each.removeprefix("v") for name, each in cluster_tools.VERSIONS.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +143,7 @@ def test_a_chart_out_of_reach_is_told_as_a_network_that_failed(
     cache = tmp_path / "cache"
     done = scratch.call(*UP, **nowhere, XDG_CACHE_HOME=str(cache), **own)
     assert done.returncode == 1
-    assert "Chart jupyterhub 4.4.0" in done.stderr
+    assert f"Chart jupyterhub {VERSION}" in done.stderr
     folder = cache / "habari-local" / "charts"
     assert "the network failed" in done.stderr
     assert "Try: check the network" in done.stderr

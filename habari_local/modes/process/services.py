@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from habari_local.config.settings import FAKE_GITHUB_PATH
+from habari_local.core.versions import pinned
 from habari_local.drivers import npm, uv
 from habari_local.identity.users import people
 from habari_local.modes.process import service_environment
@@ -31,8 +32,8 @@ LOCKS = {
     "s3-moto": "images/s3/requirements-moto.txt",
     "s3-localstack": "images/s3/requirements-localstack.txt",
 }
-# LocalStack 4.14.0 needs 3.13, whatever its metadata says; uv finds one or gets it.
-NEWER_PYTHON = {"s3-localstack": "3.13"}
+# uv finds one or gets it.
+NEWER_PYTHON = {"s3-localstack": pinned("python", "localstack")}
 
 
 @dataclass(frozen=True)
