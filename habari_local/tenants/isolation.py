@@ -52,10 +52,11 @@ class TenantUnderTest:
         return handles.namespace(self.ctx)
 
     def probe(self) -> probe_pod.ProbeTarget:
-        """Return where its probes run."""
+        """Return where its probes run, as pods that the policies take for its users' servers."""
         image = (text_at(self.values, "singleuser", "image", key) for key in ("name", "tag"))
         secrets = [str(each) for each in self.values.get("imagePullSecrets") or ()]
-        return probe_pod.ProbeTarget(self.cluster, self.namespace, ":".join(image), secrets)
+        labels = probe_pod.server_labels(self.cluster, self.namespace)
+        return probe_pod.ProbeTarget(self.cluster, self.namespace, ":".join(image), secrets, labels)
 
     def addresses(self) -> dict[str, str]:
         """Return what others must not get to: the hub's and the proxy's own interfaces."""

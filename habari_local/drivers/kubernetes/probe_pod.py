@@ -22,6 +22,7 @@ LABELS = {
     "component": "singleuser-server",
     "hub.jupyter.org/network-access-hub": "true",
 }
+POLICY = "singleuser"  # the chart's, of users' servers
 LISTEN = ["python3", "-m", "http.server", str(PORT)]
 CONNECT = """
 import concurrent.futures, json, os, socket
@@ -47,6 +48,27 @@ class ProbeTarget:
     image: str
     pull_secrets: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)  # beside LABELS
+
+
+def server_labels(cluster: Cluster, namespace: str) -> dict[str, str]:
+    """Return the labels by which the chart's policy knows users' servers there, the release's too.
+
+    None where there is no such policy: nothing is denied a server then.
+
+    Raises:
+        ApiException: the API server refused.
+    """
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+
+    api: Any = client.NetworkingV1Api(cluster.api.api_client)
+    try:
+        found = api.read_namespaced_network_policy(POLICY, namespace, _request_timeout=SECONDS)
+    except ApiException as error:
+        if error.status == 404:
+            return {}
+        raise
+    return dict(found.spec.pod_selector.match_labels or {})
 
 
 @contextmanager

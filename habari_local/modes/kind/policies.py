@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from habari_local.config.render import kind as render
 from habari_local.config.secrets import write_private
@@ -143,20 +142,12 @@ def _tried(cluster: Cluster) -> dict[str, bool]:
         hub = cluster.apps.read_namespaced_deployment("hub", handles.NAMESPACE)
         pod = hub.spec.template.spec
         secrets = [each.name for each in pod.image_pull_secrets or ()]
-        image, labels = pod.containers[0].image, _of_servers(cluster)
+        labels = probe_pod.server_labels(cluster, handles.NAMESPACE)
+        image = pod.containers[0].image
         where = probe_pod.ProbeTarget(cluster, handles.NAMESPACE, image, secrets, labels)
         return probe_pod.can_connect(where, [*DENIED.values(), ALLOWED])
     except (ApiException, HTTPError, OSError, ValueError) as error:
         raise NotReady("Probe", 0, type(error).__name__, [], "habari-local up") from error
-
-
-def _of_servers(cluster: Cluster) -> dict[str, str]:
-    """Return the labels by which the chart's policy knows a user's server: the release's too."""
-    from kubernetes import client
-
-    api: Any = client.NetworkingV1Api(cluster.api.api_client)
-    found = api.read_namespaced_network_policy("singleuser", handles.NAMESPACE)
-    return dict(found.spec.pod_selector.match_labels)
 
 
 def _state(ctx: Context) -> str:
