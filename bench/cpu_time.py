@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind
 from habari_local.drivers.docker import client as docker_client
 from tests.e2e.cluster import Cluster
 from tests.e2e.endpoints import parse
@@ -57,7 +57,7 @@ def _of_pods(scratch: Scratch) -> Iterator[tuple[str, psutil.Process]]:
         part = pod.metadata.labels.get("component") or pod.metadata.labels["app"]
         named = {"singleuser-server": SERVERS}.get(part, part.removeprefix("habari-"))
         parts[pod.metadata.uid] = named
-    for each in kind_nodes.find(f"habari-{scratch.id}"):
+    for each in kind.find_nodes(f"habari-{scratch.id}"):
         init = psutil.Process(docker_client.api().inspect_container(each.id)["State"]["Pid"])
         for process in (init, *init.children(recursive=True)):
             yield parts.get(_pod(process), KUBERNETES), process

@@ -16,7 +16,7 @@ from bench import kind_by_hand
 from bench.client import Hub
 from bench.ours import Figures, timed
 from bench.phases import Phase, svg
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind
 from habari_local.drivers.docker import client as docker_client
 from tests.e2e.endpoints import parse
 from tests.e2e.hub_client import sign_in
@@ -69,7 +69,7 @@ def brought_up(scratch: Scratch) -> tuple[float, list[Phase]]:
 
 def memory(scratch: Scratch) -> float:
     """Return the memory of the node and the registry in MB, as their cgroups count it."""
-    ids = [each.id for each in kind_nodes.find(f"habari-{scratch.id}")]
+    ids = [each.id for each in kind.find_nodes(f"habari-{scratch.id}")]
     ids += [each.id for each in scratch.containers("kind")]
     return sum(docker_client.memory(each) or 0 for each in ids) / 1e6
 

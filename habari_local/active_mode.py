@@ -13,7 +13,7 @@ from habari_local.config.settings import Settings, fields_by_variable
 from habari_local.core.checkout import Identity, of_the_same_path, record
 from habari_local.core.errors import USAGE, ConfigError, HabariError, NotRunning
 from habari_local.core.paths import Checkout, find_checkout
-from habari_local.drivers import kind_nodes, processes
+from habari_local.drivers import kind, processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import running_modes as in_docker
 from habari_local.platform.mode import Context, Mode, RemoteMode, ServiceStatus
@@ -74,7 +74,7 @@ def without_notes(ctx: Context, mode: str) -> list[ServiceStatus]:
             for each in docker_client.containers(ours)
             if each.state == "running"
         ]
-        nodes = kind_nodes.find(cluster(ctx.checkout)) if mode == "kind" else []
+        nodes = kind.find_nodes(cluster(ctx.checkout)) if mode == "kind" else []
         rows += [ServiceStatus(each.name, NOTELESS) for each in nodes if each.running]
     return list({(row.name, row.user): row for row in rows}.values())
 

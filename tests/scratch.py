@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from habari_local.core.paths import Checkout
-from habari_local.drivers import kind_nodes, processes
+from habari_local.drivers import kind, processes
 from habari_local.drivers.docker import client as docker_client
 from tests.runnable_modes import CHART, IMAGES, missing
 
@@ -153,7 +153,7 @@ class Scratch:
     def running(self, mode: str) -> set[tuple[object, float | None]]:
         """All that runs, and since when: what a call that does nothing must leave alone."""
         processes_here = {(found.process.pid, found.since) for found in self.found()}
-        nodes = kind_nodes.find(f"habari-{self.id}") if docker_client.reachable() else []
+        nodes = kind.find_nodes(f"habari-{self.id}") if docker_client.reachable() else []
         return {
             *processes_here,
             *((each.id, each.since) for each in self.containers(mode)),
@@ -242,7 +242,7 @@ def scratch_checkout(folder: Path) -> Iterator[Scratch]:
 def _clean_up(scratch: Scratch) -> None:
     processes.stop(found.process for found in scratch.found())
     for mode in ("hub", "nohub", "kind") if docker_client.reachable() else ():
-        for each in kind_nodes.find(f"habari-{scratch.id}"):
+        for each in kind.find_nodes(f"habari-{scratch.id}"):
             docker_client.api().remove_container(each.id, force=True, v=True)
         ours = docker_client.ResourceLabels(scratch.id, mode)
         docker_client.remove(docker_client.containers(ours))

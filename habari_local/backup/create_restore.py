@@ -18,8 +18,7 @@ from habari_local.backup.manifest import (
     open_backup,
 )
 from habari_local.core.errors import HabariError
-from habari_local.platform.backup_protocol import Home, SupportsBackup
-from habari_local.platform.mode import Context, Mode
+from habari_local.platform.mode import Context, Home, Mode, SupportsBackup
 from habari_local.s3 import bucket_tar
 from habari_local.s3.s3_client import S3Target, s3_client, translate_errors
 

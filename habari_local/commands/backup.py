@@ -147,7 +147,7 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
 
 def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
     from habari_local import active_mode
-    from habari_local.platform.backup_protocol import SupportsBackup
+    from habari_local.platform.mode import SupportsBackup
 
     chosen, ctx = active_mode.require_running(mode, flags)
     if not isinstance(chosen, SupportsBackup):

@@ -100,9 +100,8 @@ def _make(images: Images, names: Sequence[str], verb: str, *, as_json: bool) -> 
     from habari_local.config.secrets import Secrets
     from habari_local.core.checkout import checkout_lock
     from habari_local.core.console import board
-    from habari_local.platform.compose.image_steps import task_step
     from habari_local.platform.mode import Context
-    from habari_local.platform.scheduler import run_steps
+    from habari_local.platform.scheduler import run_steps, task_step
 
     ctx = Context(images.checkout, images.settings, Secrets(), images.environ)
     with checkout_lock(images.checkout.state, f"image {verb}"):

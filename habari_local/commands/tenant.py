@@ -87,14 +87,14 @@ def list_(as_json: AsJson = False) -> Result:
     from habari_local.core.paths import find_checkout
     from habari_local.helm_values import tenants
     from habari_local.helm_values.values import merge_layers, read
-    from habari_local.modes.cluster import release_info
+    from habari_local.modes.cluster.platform import public_url
 
     root = find_checkout().root
     prefix = load(root).settings.kube_namespace
     rows = []
     for name in tenants.names(root):
         files = [read(path).data for path in tenants.Tenant(root, name).files()]
-        rows.append((name, release_info.url(merge_layers(files)), f"{prefix}-{name}"))
+        rows.append((name, public_url(merge_layers(files)), f"{prefix}-{name}"))
     heads = ("tenant", "address", "namespace")
     data = [dict(zip(heads, row, strict=True)) for row in rows]
     shown = [Table(heads, rows)] if rows else ["No tenants yet. Try: habari-local tenant add NAME"]
@@ -185,11 +185,12 @@ def check(
 
 
 def _party(name: str, context: str) -> TenantUnderTest:
-    from habari_local.modes.cluster import handles
+    from habari_local.modes.cluster.platform import ClusterPlatform
     from habari_local.tenants.isolation import TenantUnderTest
 
     mode, ctx = _of(name, context)
-    return TenantUnderTest(name, ctx, mode.endpoints(ctx), handles.release(ctx).values())
+    platform = ClusterPlatform(ctx)
+    return TenantUnderTest(name, platform, mode.endpoints(ctx), platform.values())
 
 
 def _buckets(one: TenantUnderTest, other: TenantUnderTest) -> str:

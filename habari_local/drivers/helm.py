@@ -1,4 +1,4 @@
-"""Helm: charts got and rendered, no cluster asked; and releases in a cluster that is named."""
+"""Helm: charts fetched and rendered, no cluster asked; and releases in a cluster that is named."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Revision:
     number: int
     status: str
     chart: str
-    says: str
+    description: str
     updated: float  # seconds since the epoch
 
     @property
@@ -143,7 +143,7 @@ class Release:
 
         Raises:
             CommandFailed: a value or a manifest was refused; the release says so in its history.
-            Cancelled: `cancel` was set; the release may be pending then, see `mend`.
+            Cancelled: `cancel` was set; the release may be pending then, see `recover`.
         """
         arguments = [str(chart), "--install", "--create-namespace", f"--history-max={HISTORY}"]
         command = ["upgrade", self.name, *arguments, *files(values)]
@@ -228,7 +228,7 @@ class Release:
             raise
         return [_revision(each) for each in json.loads(done.output)]
 
-    def mend(self, *, cancel: threading.Event | None = None) -> str:
+    def recover(self, *, cancel: threading.Event | None = None) -> str:
         """Make a release usable again that a killed helm left pending; return what was done.
 
         Helm refuses every change of a pending release. An upgrade goes back to what was deployed

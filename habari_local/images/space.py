@@ -11,7 +11,7 @@ from habari_local.config.settings import Settings
 from habari_local.core.errors import ConfigError, HabariError
 from habari_local.core.paths import find_checkout
 from habari_local.diagnosis.requirements import TOO_LITTLE, Finding, Requirement, always
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import images as docker_images
 from habari_local.images.build import Images
@@ -61,7 +61,7 @@ def needed_bytes(images: Images, mode: str, backend: str) -> int:
     }
     lacking = {name for name in sizes if docker_images.find(images.reference(name)) is None}
     needed = sum(sizes[name] for name in lacking if not name.startswith("chart-"))
-    if mode == KIND and not kind_nodes.find(f"habari-{images.checkout.id}"):
+    if mode == KIND and not kind.find_nodes(f"habari-{images.checkout.id}"):
         chart = [name for name in sizes if name.startswith("chart-")]
         own = [name for name in sizes if name in ON_NODES and not (chart and name in OF_CHART)]
         on_node = sum(sizes[name] for name in (*own, *chart))

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import IO, TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
+from habari_local.core.errors import PortTaken
 from habari_local.core.paths import Checkout
+from habari_local.diagnosis import hints
 from habari_local.diagnosis.requirements import Requirement
+from habari_local.drivers import processes
+from habari_local.identity.users import kinds
+
+if TYPE_CHECKING:
+    from habari_local.images.build import Images
 
 Progress = Callable[[str], None]
 SHELL = ("sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")  # the better one
@@ -50,6 +58,13 @@ class Context:
     def project_path(self) -> Path:
         """The folder that servers see as project/, absolute."""
         return (self.checkout.root / Path(self.settings.project_path).expanduser()).resolve()
+
+    @cached_property
+    def images(self) -> Images:
+        """The checkout's images, with these settings."""
+        from habari_local.images.build import Images
+
+        return Images(self.checkout, self.settings, self.environ)
 
 
 @dataclass(frozen=True)
@@ -110,6 +125,56 @@ class Endpoints:
     def as_json(self) -> dict[str, Any]:
         """Return plain data, ready for JSON; it holds secrets."""
         return {"schema": self.schema, **{k: v for k, v in asdict(self).items() if k != "schema"}}
+
+
+def build_endpoints(
+    ctx: Context,
+    mode: str,
+    url: str,
+    services: Mapping[str, Address],
+    s3: S3Endpoint,
+    kubernetes: Mapping[str, str] | None = None,
+) -> Endpoints:
+    """Return the endpoints of a platform with a hub, whose public address is `url`."""
+    github = services.get("github")
+    return Endpoints(
+        mode=mode,
+        hub_url=f"{url}/",
+        hub_api_token=ctx.secrets["hub_api_token"],
+        s3=s3,
+        users=kinds(ctx.settings),
+        github={"url": github.from_host, "control_token": ctx.secrets["github_control_token"]}
+        if github
+        else None,
+        services=services,
+        project_path=str(ctx.project_path),
+        kubernetes=kubernetes,
+    )
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of an address."""
+    return "/".join(url.split("/")[:3])
+
+
+def require_free_port(
+    ctx: Context, setting: str, port: int, title: str, spare: Collection[int] = ()
+) -> None:
+    """Refuse to start what needs a port of this machine that somebody else's process holds.
+
+    Args:
+        ctx: the context.
+        setting: the variable that names the port.
+        port: the port, offset included.
+        title: what needs it.
+        spare: pids that may hold it.
+
+    Raises:
+        PortTaken: it is held, with the command that names another one.
+    """
+    owner = processes.port_owner(port, spare)
+    if owner:
+        raise PortTaken(port, title, owner, hints.another_port(ctx.settings, setting, ctx.environ))
 
 
 @dataclass(frozen=True)
@@ -307,3 +372,34 @@ class SupportsFaults(Protocol):
 
     def thaw(self, ctx: Context, part: str) -> None:
         """Let a frozen part go on; one that isn't is left alone."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """Somebody's home; `about` is what its mode needs to make it again where it is not."""
+
+    owner: str
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class SupportsBackup(Protocol):
+    """A mode out of which homes and the hub's database can be taken, and put back.
+
+    What `put_home` and `put_database` read, the same mode's `take_…` wrote.
+    """
+
+    def homes(self, ctx: Context) -> Sequence[Home]:
+        """Return the homes that are there."""
+
+    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
+        """Write all that is in a home; its owner's server may run."""
+
+    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
+        """Make a home unless it is there, and lay what was taken over what is in it."""
+
+    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
+        """Write the hub's database as it is at one moment; False: it is kept by somebody else."""
+
+    def put_database(self, ctx: Context, source: IO[bytes]) -> None:
+        """Put a database in the place of the hub's, which is stopped for it; `up` starts it."""

@@ -11,8 +11,8 @@ from typing import Any
 from habari_local.drivers.kubernetes import probe_pod
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.helm_values.values import Data, text_at
-from habari_local.modes.cluster import handles
-from habari_local.platform.mode import Context, Endpoints
+from habari_local.modes.cluster.platform import ClusterPlatform
+from habari_local.platform.mode import Endpoints
 
 # What the account of a tenant's hub must not be allowed in another namespace.
 RIGHTS = (("get", "secrets"), ("list", "pods"), ("create", "pods"), ("get", "configmaps"))
@@ -37,19 +37,19 @@ class TenantUnderTest:
     """A tenant that is up."""
 
     name: str
-    ctx: Context
+    platform: ClusterPlatform
     endpoints: Endpoints
     values: Data
 
     @property
     def cluster(self) -> Cluster:
         """Its cluster."""
-        return handles.cluster(self.ctx)
+        return self.platform.cluster
 
     @property
     def namespace(self) -> str:
         """Its namespace."""
-        return handles.namespace(self.ctx)
+        return self.platform.namespace
 
     def probe(self) -> probe_pod.ProbeTarget:
         """Return where its probes run, as pods that the policies take for its users' servers."""

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from habari_local.core import polling
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind
 from habari_local.drivers.docker import client as docker_client
 from tests.leftovers import left_by
 from tests.runnable_modes import here
@@ -217,7 +217,7 @@ def test_down_leaves_nothing_and_says_what_it_kept(platform: tuple[str, Scratch]
     if mode == "kind":  # the one that is kept as containers
         policies = [
             docker_client.api().inspect_container(each.id)["HostConfig"]["RestartPolicy"]["Name"]
-            for each in kind_nodes.find(f"habari-{scratch.id}")
+            for each in kind.find_nodes(f"habari-{scratch.id}")
         ]
         assert policies == ["no"], "an engine that starts anew starts none of them"
     assert left_by(scratch) == {}

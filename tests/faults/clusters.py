@@ -14,7 +14,7 @@ from typing import Any
 from kubernetes import client
 from ruamel.yaml import YAML
 
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind
 from tests.e2e.cluster import Cluster
 from tests.e2e.endpoints import Kubernetes
 from tests.e2e.hub_client import Hub
@@ -85,8 +85,8 @@ class KindPlatform(Platform):
         return Hub(self.endpoints)
 
     @property
-    def nodes(self) -> list[kind_nodes.Node]:
-        return kind_nodes.find(f"habari-{self.scratch.id}")
+    def nodes(self) -> list[kind.Node]:
+        return kind.find_nodes(f"habari-{self.scratch.id}")
 
     def scale(self, deployment: str, replicas: int) -> None:
         """Have a Deployment of the namespace run so many pods."""

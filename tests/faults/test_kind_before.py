@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from habari_local.drivers import cluster_tools, kind_nodes
+from habari_local.drivers import cluster_tools, kind
 from habari_local.drivers.docker import client as docker_client
 from habari_local.helm_values.chart import VERSION
 from tests.leftovers import left_by
@@ -97,7 +97,7 @@ def foreign(scratch: Scratch) -> Iterator[dict[str, Any]]:
     """Somebody's cluster, of the name that ours would have."""
     name = f"habari-{scratch.id}"
     image = docker_client.api().images(filters={"label": "dev.habari.image"})[0]["Id"]
-    labels = {kind_nodes.CLUSTER: name, "io.x-k8s.kind.role": "control-plane"}
+    labels = {kind.CLUSTER: name, "io.x-k8s.kind.role": "control-plane"}
     made = docker_client.api().create_container(
         image, ["none"], name=f"{name}-control-plane", labels=labels
     )
@@ -130,7 +130,7 @@ def test_values_that_the_chart_does_not_take_are_told_with_their_line(
     done = scratch.call(*UP)
     assert done.returncode == 2
     assert told in done.stderr
-    assert not kind_nodes.find(f"habari-{scratch.id}")
+    assert not kind.find_nodes(f"habari-{scratch.id}")
     assert left_by(scratch) == {}
 
 
@@ -148,7 +148,7 @@ def test_a_chart_out_of_reach_is_told_as_a_network_that_failed(
     assert "the network failed" in done.stderr
     assert "Try: check the network" in done.stderr
     assert list(folder.iterdir()) == []
-    assert not kind_nodes.find(f"habari-{scratch.id}")
+    assert not kind.find_nodes(f"habari-{scratch.id}")
     assert left_by(scratch) == {}
 
 

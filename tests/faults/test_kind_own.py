@@ -14,7 +14,7 @@ from contextlib import suppress
 import pytest
 
 from habari_local.core.errors import HabariError
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind
 from tests.e2e.server_client import Server
 from tests.e2e.waiting import until
 from tests.faults.clusters import at
@@ -34,9 +34,9 @@ def _able() -> None:
 
 def has(scratch: Scratch, *argv: str) -> bool:
     """Whether a program succeeds in the node."""
-    found = kind_nodes.find(f"habari-{scratch.id}")
+    found = kind.find_nodes(f"habari-{scratch.id}")
     with suppress(HabariError):
-        return bool(found) and kind_nodes.execute(found[0], argv) is not None
+        return bool(found) and kind.execute(found[0], argv) is not None
     return False
 
 
@@ -51,7 +51,7 @@ def has_pods(scratch: Scratch) -> bool:
 # What is there when the tool is killed: a moment that one can see from outside.
 MOMENTS: dict[str, Callable[[Scratch], bool]] = {
     "registry": lambda scratch: bool(scratch.containers("kind")),
-    "node": lambda scratch: bool(kind_nodes.find(f"habari-{scratch.id}")),
+    "node": lambda scratch: bool(kind.find_nodes(f"habari-{scratch.id}")),
     "control plane's files": lambda scratch: has(
         scratch, "test", "-s", "/etc/kubernetes/manifests/etcd.yaml"
     ),
@@ -134,10 +134,10 @@ def test_a_drained_node_moves_users(scratch: Scratch) -> None:
 
 def drain(scratch: Scratch, name: str) -> None:
     main = f"habari-{scratch.id}-control-plane"
-    inside = next(each for each in kind_nodes.find(f"habari-{scratch.id}") if each.name == main)
+    inside = next(each for each in kind.find_nodes(f"habari-{scratch.id}") if each.name == main)
     kubectl = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "drain", name]
     more = ["--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=90s"]
-    kind_nodes.execute(inside, [*kubectl, *more])
+    kind.execute(inside, [*kubectl, *more])
 
 
 def started_again(platform: Platform, server: Server) -> Server:
@@ -151,10 +151,10 @@ def started_again(platform: Platform, server: Server) -> Server:
 def test_a_node_without_room_on_its_disk_is_named(scratch: Scratch) -> None:
     """By the kubelet's own measure: from now on it wants more free than there is."""
     scratch.good(*UP)
-    (inside,) = kind_nodes.find(f"habari-{scratch.id}")
+    (inside,) = kind.find_nodes(f"habari-{scratch.id}")
     change = "s/nodefs.available: .*/nodefs.available: 99%/"
     script = f"sed -i '{change}' /var/lib/kubelet/config.yaml && systemctl restart kubelet"
-    kind_nodes.execute(inside, ["sh", "-c", script])
+    kind.execute(inside, ["sh", "-c", script])
 
     def told() -> str:
         found = json.loads(scratch.call("why", "--json").stdout)

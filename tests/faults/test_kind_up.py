@@ -12,9 +12,9 @@ import pytest
 
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind
 from habari_local.images.build import Images
-from habari_local.modes.kind.registries import CERTS
+from habari_local.modes.kind.node_images import CERTS
 from tests.faults.clusters import KindPlatform, write_values
 from tests.faults.matrix import Recovery
 from tests.scratch import ROOT
@@ -119,7 +119,7 @@ def busy(in_kind: KindPlatform) -> Iterator[str]:
     told = f'server = "http://{name}:5000"\n[host]'
     script = f"mkdir -p {folder} && echo '{told}' >{folder}/hosts.toml"
     for each in in_kind.nodes:
-        kind_nodes.execute(each, ["sh", "-c", script])
+        kind.execute(each, ["sh", "-c", script])
     yield f"{name}:5000/image:1"
     subprocess.run(["docker", "rm", "-f", name], check=True, capture_output=True)
 

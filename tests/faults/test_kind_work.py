@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind
 from tests.e2e.hub_client import HubError
 from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, ServerError
@@ -106,7 +106,7 @@ def test_a_machine_that_was_off_comes_back_with_homes_and_buckets(
     for path in ("kept.txt", "notebooks/kept.txt"):
         server.save_text(path, "kept")
     nodes = in_kind.nodes
-    kind_nodes.stop(nodes)
+    kind.stop(nodes)
     with recovery():
         in_kind.mend()
     assert {each.id for each in in_kind.nodes} == {each.id for each in nodes}
@@ -139,16 +139,16 @@ def test_the_hub_goes_on_asking_where_kubernetes_does_not_answer_it_at_first(
 
 
 @contextmanager
-def no_way_to_the_api(nodes: Sequence[kind_nodes.Node]) -> Iterator[None]:
+def no_way_to_the_api(nodes: Sequence[kind.Node]) -> Iterator[None]:
     """Have no pod reach the API server; nodes and this machine still do."""
     rule = ["INPUT", "-s", PODS, "-p", "tcp", "--dport", "6443", "-j", "REJECT"]
     for each in nodes:
-        kind_nodes.execute(each, ["iptables", "-I", *rule])
+        kind.execute(each, ["iptables", "-I", *rule])
     try:
         yield
     finally:
         for each in nodes:
-            kind_nodes.execute(each, ["iptables", "-D", *rule])
+            kind.execute(each, ["iptables", "-D", *rule])
 
 
 def started_anew(in_kind: KindPlatform, login: str) -> Server:

@@ -13,15 +13,15 @@ import pytest
 
 from habari_local.core.errors import CommandFailed
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.kind_nodes import Node, execute
+from habari_local.drivers.kind import Node, execute
 from habari_local.images.build import Images
-from habari_local.modes.kind import registries
+from habari_local.modes.kind import node_images
 from tests.images.conftest import Run
 from tests.images.registries import start
 from tests.waiting import wait_for
 
 MIRROR, UPSTREAM = "mirror.test:5000/cache", "quay.io/jupyterhub/k8s-hub:4.4.0"
-PULL = ("ctr", "--namespace", "k8s.io", "images", "pull", "--hosts-dir", registries.CERTS)
+PULL = ("ctr", "--namespace", "k8s.io", "images", "pull", "--hosts-dir", node_images.CERTS)
 
 
 @pytest.fixture
@@ -92,16 +92,18 @@ def test_a_node_pulls_upstreams_images_through_the_mirror(
 
     with pytest.raises(CommandFailed):  # the network has no way out
         execute(node, [*PULL, UPSTREAM])
-    trusting = registries.files("localhost:5001", "registry", MIRROR, ours)
-    assert registries.tell(node, {**trusting, registries.CA: another})
+    trusting = node_images.hosts_files("localhost:5001", "registry", MIRROR, ours)
+    assert node_images.write_hosts_files(node, {**trusting, node_images.CA: another})
     with pytest.raises(CommandFailed) as refused:
         execute(node, [*PULL, UPSTREAM])
     assert "certificate" in refused.value.output
-    assert registries.tell(node, trusting)
+    assert node_images.write_hosts_files(node, trusting)
     execute(node, [*PULL, UPSTREAM])
-    assert not registries.tell(node, trusting), "written once"
+    assert not node_images.write_hosts_files(node, trusting), "written once"
 
-    assert registries.tell(node, registries.files("localhost:5001", "registry", "", b""))
+    assert node_images.write_hosts_files(
+        node, node_images.hosts_files("localhost:5001", "registry", "", b"")
+    )
     execute(node, ["ctr", "--namespace", "k8s.io", "images", "rm", UPSTREAM])
     with pytest.raises(CommandFailed):  # a mirror that was given up is not asked any more
         execute(node, [*PULL, UPSTREAM])

@@ -15,7 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.helm import Release
 from habari_local.drivers.kubernetes.cluster import Cluster
@@ -40,7 +40,7 @@ class Foreign:
     maker: Scratch
     kubeconfig: Path
     own: Cluster
-    node: kind_nodes.Node
+    node: kind.Node
 
     @property
     def url(self) -> str:
@@ -71,7 +71,7 @@ def foreign(folder: Path) -> Iterator[Foreign]:
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(json.dumps(_two_contexts(own)))
         kubeconfig.chmod(0o600)
-        (found,) = kind_nodes.find(f"habari-{maker.id}")
+        (found,) = kind.find_nodes(f"habari-{maker.id}")
         yield Foreign(maker, kubeconfig, own, found)
         maker.good("down", "--wipe", "--yes")
 

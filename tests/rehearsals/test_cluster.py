@@ -47,7 +47,7 @@ def test_what_can_not_run_is_taken_back_and_told(
     assert "Release habari: rolled back to revision " in done.stderr
     now = cluster.release("trial").status()
     assert now is not None
-    assert now.says.startswith("Rollback to ")
+    assert now.description.startswith("Rollback to ")
     assert json.loads(good(trial, "status", "--json"))["good"]
     assert json.loads(good(trial, "up", "--plan", "--json"))["changed"] == []
 

@@ -18,8 +18,7 @@ from habari_local.backup.manifest import MANIFEST, Backup, create_backup, open_b
 from habari_local.commands.backup import list_
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.platform.backup_protocol import Home
-from habari_local.platform.mode import ServiceStatus
+from habari_local.platform.mode import Home, ServiceStatus
 from habari_local.s3 import bucket_tar
 from tests.unit.test_s3 import BUCKETS, S3, s3
 

@@ -14,7 +14,7 @@ from habari_local.config.settings import Settings
 from habari_local.core.checkout import NOTE, of_the_same_path
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drivers.kind_nodes import Node
+from habari_local.drivers.kind import Node
 from habari_local.platform.mode import Context
 
 
@@ -119,7 +119,7 @@ def test_a_cluster_that_runs_is_found_by_its_name(
         lambda each: {"kind"} if each == first.id else set(),
     )
     monkeypatch.setattr("habari_local.drivers.docker.client.containers", lambda _: [])
-    monkeypatch.setattr("habari_local.drivers.kind_nodes.find", nodes)
+    monkeypatch.setattr("habari_local.drivers.kind.find_nodes", nodes)
     assert active_mode.active_mode(first) == "kind"
     ctx = Context(first, Settings(), Secrets(), {})
     assert [row.title for row in active_mode.without_notes(ctx, "kind")] == [
@@ -142,7 +142,7 @@ class TestEarlier:
             "habari_local.drivers.docker.client.volumes_by_checkout", lambda _: kept
         )
         monkeypatch.setattr("habari_local.drivers.docker.running_modes.modes", lambda _: set())
-        monkeypatch.setattr("habari_local.drivers.kind_nodes.find", lambda _: [])
+        monkeypatch.setattr("habari_local.drivers.kind.find_nodes", lambda _: [])
         monkeypatch.setattr(modes.get("hub"), "data", lambda _: [])
         return Context(checkout, Settings(), load_secrets(checkout.state), {})
 

@@ -16,7 +16,7 @@ from habari_local.commands.options import confirm
 from habari_local.core.errors import HabariError
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.helm_values.upgrade_plan import as_data, as_lines, plan_upgrade
-from habari_local.modes.cluster import release_info
+from habari_local.modes.cluster.platform import allowed_users, public_url
 from habari_local.platform.mode import Plan
 
 
@@ -165,12 +165,12 @@ def test_a_context_goes_with_mode_cluster_alone(capsys: pytest.CaptureFixture[st
 def test_a_deployment_tells_its_address_and_its_people() -> None:
     hub = {"config": {"GitHubOAuthenticator": {"admin_users": ["Ada"], "allowed_users": ["linus"]}}}
     values: dict[str, Any] = {"hub": hub, "ingress": {"hosts": ["habari.example.org"]}}
-    assert release_info.url(values) == "https://habari.example.org"
+    assert public_url(values) == "https://habari.example.org"
     callback = "https://other.example.org/base/hub/oauth_callback"
     hub["config"]["GitHubOAuthenticator"]["oauth_callback_url"] = callback  # type: ignore[assignment]
-    assert release_info.url(values) == "https://other.example.org/base"
-    assert release_info.allowed_users(values) == ["ada", "linus"]
-    assert release_info.url({}) == ""
+    assert public_url(values) == "https://other.example.org/base"
+    assert allowed_users(values) == ["ada", "linus"]
+    assert public_url({}) == ""
 
 
 def test_opened_secrets_that_a_killed_call_left_are_deleted_by_the_next(tmp_path: Path) -> None:
@@ -183,10 +183,12 @@ from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.platform.mode import Context
 from habari_local.modes.cluster import values_files
+from habari_local.modes.cluster.platform import ClusterPlatform
 from habari_local.core.paths import Checkout
 settings = Settings.model_validate({"values_from": ["hub.secret=SOME_SECRET"]})
 given = {**environment(), "SOME_SECRET": "canary"}
-with values_files.opened(Context(Checkout(Path(sys.argv[1])), settings, Secrets(), given)):
+ctx = Context(Checkout(Path(sys.argv[1])), settings, Secrets(), given)
+with values_files.opened(ClusterPlatform(ctx)):
     if len(sys.argv) > 2:
         os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -64,7 +64,7 @@ def test_the_engines_socket_is_one_containers_alone() -> None:
 
 def test_the_registry_is_one_account_whichever_image_it_is() -> None:
     """Its volume outlives HABARI_IMAGES, and upstream's image would be root."""
-    from habari_local.modes.kind.steps import REGISTRY_OWNER
+    from habari_local.modes.kind.node_images import REGISTRY_OWNER
 
     service = YAML(typ="safe").load(ROOT / "compose" / "kind.yml")["services"]["registry"]
     assert service["user"] == f"{REGISTRY_OWNER.user}:{REGISTRY_OWNER.group}"

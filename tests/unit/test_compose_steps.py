@@ -13,6 +13,7 @@ from habari_local.core.paths import Checkout
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import Container, ResourceLabels
 from habari_local.platform.compose import steps
+from habari_local.platform.compose.platform import ComposePlatform
 from habari_local.platform.mode import UNCHANGED, Context
 
 PROXY = Container("c1", "habari-proxy", "proxy", "", "running", "starting", 1.0, frozenset())
@@ -34,10 +35,10 @@ def test_what_became_healthy_before_it_was_followed_is_not_waited_for(
             return None
 
     monkeypatch.setattr(steps, "ContainerEvents", Nothing)
-    bringup = steps.Bringup(ResourceLabels("0123456789", "hub"))
+    ctx = Context(Checkout(tmp_path), Settings(), Secrets(), {})
+    bringup = steps.Bringup(ComposePlatform(ctx, "hub"))
     bringup.begin()
     bringup.same = {"proxy"}
-    ctx = Context(Checkout(tmp_path), Settings(), Secrets(), {})
     monkeypatch.setattr(steps, "START_SECONDS", 1)
     step = steps.service(bringup, "proxy", "proxy", "")
     assert step.action(ctx, lambda _: None) == UNCHANGED

@@ -172,7 +172,7 @@ def test_no_call_reaches_the_cluster_of_the_environment(
     now = release.status()
     assert now is not None
     assert (now.number, now.status, now.chart) == (2, "deployed", "empty-1.0.0")
-    assert release.mend() == ""
+    assert release.recover() == ""
     assert release.uninstall() is True
     assert release.status() is None
     assert ours.asked
@@ -204,9 +204,9 @@ def test_a_first_install_that_was_killed_is_removed(
     release: Release, ours: Cluster, status: str
 ) -> None:
     ours.remember(1, status)
-    assert release.mend() == f"revision 1 was {status}: removed"
+    assert release.recover() == f"revision 1 was {status}: removed"
     assert release.status() is None
-    assert release.mend() == ""
+    assert release.recover() == ""
 
 
 def test_an_upgrade_that_was_killed_is_taken_back_over_a_failed_one(
@@ -215,15 +215,15 @@ def test_an_upgrade_that_was_killed_is_taken_back_over_a_failed_one(
     ours.remember(1, "deployed")
     ours.remember(2, "failed")
     ours.remember(3, "pending-upgrade")
-    assert release.mend() == "revision 3 was pending-upgrade: back at 1"
+    assert release.recover() == "revision 3 was pending-upgrade: back at 1"
     now = release.status()
     assert now is not None
-    assert (now.number, now.status, now.says) == (4, "deployed", "Rollback to 1")
+    assert (now.number, now.status, now.description) == (4, "deployed", "Rollback to 1")
 
 
 def test_what_failed_is_left_to_the_next_upgrade(release: Release, ours: Cluster) -> None:
     ours.remember(1, "failed")
-    assert release.mend() == ""
+    assert release.recover() == ""
     assert [each.status for each in release.history()] == ["failed"]
 
 

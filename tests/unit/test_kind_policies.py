@@ -9,7 +9,8 @@ import pytest
 
 from habari_local.config.settings import Settings
 from habari_local.core.errors import NotReady
-from habari_local.modes.kind import handles, policies
+from habari_local.modes.kind import policies
+from habari_local.modes.kind.platform import KindPlatform
 from habari_local.platform.mode import UNCHANGED, Context
 from tests.e2e import not_applicable
 
@@ -54,12 +55,12 @@ def tried(
             raise NotReady("Probe", 120, "no answer", [], "")
         return reached
 
-    monkeypatch.setattr(handles, "cluster", lambda _: cluster)
     monkeypatch.setattr(policies, "_state", lambda _: "now")
     monkeypatch.setattr(policies, "_tried", trying)
     notes: list[str] = []
     ctx = cast(Context, SimpleNamespace(wait=True))
-    return policies.held((), notes.append).action(ctx, lambda _: None), notes
+    platform = cast(KindPlatform, SimpleNamespace(cluster=cluster))
+    return policies.held(platform, (), notes.append).action(ctx, lambda _: None), notes
 
 
 def test_what_is_open_is_said_each_time_and_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:

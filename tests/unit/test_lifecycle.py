@@ -17,7 +17,7 @@ from habari_local.core.errors import Busy, Cancelled, HabariError
 from habari_local.core.paths import Checkout
 from habari_local.images.build import Task
 from habari_local.images.catalogue import Image
-from habari_local.platform.compose import image_steps
+from habari_local.platform import scheduler
 from habari_local.platform.mode import UNCHANGED, Context, DownResult, Mode, Progress, Step
 
 
@@ -185,4 +185,4 @@ def test_what_failed_is_told_though_others_were_cancelled_before(ctx: Context) -
         for name, perform in (("one", waits), ("two", fails))
     ]
     with pytest.raises(HabariError, match="refused"):
-        image_steps.run_tasks(made, ctx, lambda _: None)
+        scheduler.run_tasks(made, ctx, lambda _: None)

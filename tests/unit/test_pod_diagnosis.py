@@ -11,7 +11,7 @@ import pytest
 
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.platform.helm import pod_diagnosis
+from habari_local.platform.helm import pod_status
 from habari_local.platform.mode import PodIssue
 
 
@@ -61,7 +61,7 @@ class Seen:
 
 
 def of_grace(pods: list[Pod], *events: Any) -> PodIssue | None:
-    return pod_diagnosis.of_user(cast(Cluster, Seen(pods, list(events))), "habari", "grace")
+    return pod_status.user_issue(cast(Cluster, Seen(pods, list(events))), "habari", "grace")
 
 
 @pytest.mark.parametrize(

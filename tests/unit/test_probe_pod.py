@@ -14,8 +14,8 @@ import pytest
 
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.probe_pod import server_labels
-from habari_local.modes.cluster import handles
-from habari_local.platform.mode import Context, Endpoints
+from habari_local.modes.cluster.platform import ClusterPlatform
+from habari_local.platform.mode import Endpoints
 from habari_local.tenants.isolation import TenantUnderTest
 
 LABELS = {"component": "singleuser-server", "release": "habari", "app": "jupyterhub"}
@@ -62,12 +62,9 @@ def test_the_labels_are_those_of_the_charts_policy(cluster: Cluster) -> None:
     assert server_labels(cluster, "without-policies") == {}
 
 
-def test_a_tenants_probes_are_selected_by_its_own_policies(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(handles, "cluster", lambda _: cluster)
-    monkeypatch.setattr(handles, "namespace", lambda _: "ours")
+def test_a_tenants_probes_are_selected_by_its_own_policies(cluster: Cluster) -> None:
+    platform = cast(ClusterPlatform, SimpleNamespace(cluster=cluster, namespace="ours"))
     values = {"singleuser": {"image": {"name": "some/image", "tag": "1"}}}
-    ctx, endpoints = cast(Context, SimpleNamespace()), cast(Endpoints, SimpleNamespace())
-    probe = TenantUnderTest("blue", ctx, endpoints, values).probe()
+    endpoints = cast(Endpoints, SimpleNamespace())
+    probe = TenantUnderTest("blue", platform, endpoints, values).probe()
     assert (probe.labels, probe.image) == (LABELS, "some/image:1")

@@ -15,7 +15,7 @@ from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
 from habari_local.drivers import processes, uv
-from habari_local.modes.process import service_environment, services, steps
+from habari_local.modes.process import services, steps
 from habari_local.platform.mode import Context
 
 SHELLS: tuple[dict[str, str], ...] = (
@@ -51,22 +51,22 @@ def test_another_shell_makes_no_other_service(tmp_path: Path) -> None:
 
 def test_the_network_of_the_first_start_holds(tmp_path: Path) -> None:
     first = context(tmp_path, {**SHELLS[1], **PROXY})
-    service_environment.remember_network(first)
+    services.remember_network(first)
     later = context(tmp_path, {"HTTPS_PROXY": "http://another.example:3128"})
     assert digests(later) == digests(first)
     assert PROXY.items() <= services.hub(later).env.items()
     path = first.checkout.state / "process" / "network.json"
     assert path.stat().st_mode & 0o077 == 0, "a proxy's URL may have a password"
-    service_environment.forget_network(later)
+    services.forget_network(later)
     assert services.hub(later).env["HTTPS_PROXY"] == "http://another.example:3128"
 
 
 @pytest.mark.parametrize("text", ["", "{"])
 def test_a_broken_note_of_the_network_counts_as_none(tmp_path: Path, text: str) -> None:
     ctx = context(tmp_path, PROXY)
-    service_environment.remember_network(ctx)
+    services.remember_network(ctx)
     (ctx.checkout.state / "process" / "network.json").write_text(text)
-    assert service_environment.network(ctx) == PROXY
+    assert services.network(ctx) == PROXY
 
 
 def test_a_lock_of_the_hub_is_a_source_of_the_hub(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Seen:
     def newest(self, component: str, template: str) -> Pod:
         return self.pod
 
-    def says(self, component: str) -> str:
+    def progress(self, component: str) -> str:
         return "its pod is pending"
 
     def _events(self, namespace: str, **_: object) -> Any:
@@ -56,7 +56,7 @@ def component(seen: Seen) -> tuple[Readiness, PodWatch]:
 def test_a_busy_registry_is_waited_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     found, following = component(Seen(BUSY))
     assert found.failed(following) is None
-    assert "429 Too Many" in found.says(following)
+    assert "429 Too Many" in found.progress(following)
     monkeypatch.setattr(readiness, "PULL_SECONDS", 0.0)
     failure = found.failed(following)
     assert failure

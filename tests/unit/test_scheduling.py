@@ -36,7 +36,7 @@ class Seen:
     def newest(self, component: str, template: str) -> Pod:
         return WAITING
 
-    def says(self, component: str) -> str:
+    def progress(self, component: str) -> str:
         return "its pod is pending"
 
     def _listed(self, namespace: str, **_: object) -> Any:
@@ -82,6 +82,6 @@ def test_only_where_nodes_may_be_added() -> None:
     assert fixed.failed(following) == FULL
     growing = Readiness(cast(Cluster, seen), "habari", "hub", "hub", growing=True)
     assert growing.failed(following) is None
-    assert growing.says(following) == (
+    assert growing.progress(following) == (
         "its pod is pending, TriggeredScaleUp: pod triggered scale-up"
     )

@@ -13,7 +13,7 @@ from habari_local.helm_values import tenants
 from habari_local.helm_values.tree_diff import objects
 from habari_local.helm_values.validate import validate
 from habari_local.helm_values.values import merge_layers, read
-from habari_local.modes.cluster import release_info
+from habari_local.modes.cluster.platform import allowed_users, public_url
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWERS = {
@@ -44,8 +44,8 @@ def test_a_new_tenant_lacks_nothing_but_what_all_share(blue: tenants.Tenant) -> 
 
 def test_a_tenants_own_values_win(blue: tenants.Tenant) -> None:
     values = merge_layers([read(path).data for path in blue.files()])
-    assert release_info.url(values) == "https://blue.my-team.org"
-    assert release_info.allowed_users(values) == ["ada", "grace", "linus"]
+    assert public_url(values) == "https://blue.my-team.org"
+    assert allowed_users(values) == ["ada", "grace", "linus"]
     text = values["singleuser"]["extraEnv"]["HABARI_CONTENTS_FOLDERS"]
     folders = json.loads(text.replace("{{", "{").replace("}}", "}"))
     assert [each["bucket"] for each in folders.values()] == ["blue-lake", "blue-notebooks"]

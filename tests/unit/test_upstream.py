@@ -12,7 +12,7 @@ import pytest
 
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.drivers import cluster_tools, kind_nodes
+from habari_local.drivers import cluster_tools, kind
 from habari_local.drivers.docker import images as docker_images
 from habari_local.helm_values.chart import VERSION
 from habari_local.images import space
@@ -76,7 +76,7 @@ def test_room_is_asked_for_what_is_not_there(
     there: set[str] = set()
     stored = docker_images.LocalImage("id", (), 1)
     monkeypatch.setattr(docker_images, "find", lambda name: stored if name in there else None)
-    monkeypatch.setattr(kind_nodes, "find", lambda _: [])
+    monkeypatch.setattr(kind, "find_nodes", lambda _: [])
     known = images(tmp_path, s3_backend="moto")
     sizes = {name: each.limit_mb * 1_000_000 for name, each in known.catalogue.items()}
     names = ("notebook", "hub", "proxy", "socket", "github", "postgres", "s3-moto")
@@ -86,7 +86,7 @@ def test_room_is_asked_for_what_is_not_there(
     assert cluster > hub + sizes["notebook"], "each node has a copy"
     there |= {known.reference(name) for name in names}
     assert space.needed_bytes(known, "hub", "localstack") == 0
-    monkeypatch.setattr(kind_nodes, "find", lambda _: [object()])
+    monkeypatch.setattr(kind, "find_nodes", lambda _: [object()])
     assert space.needed_bytes(known, "kind", "localstack") < 3e9, "node and registry alone"
 
 

@@ -31,6 +31,7 @@ SECONDS = 60  # for one answer of the engine
 STOP_SECONDS = 5  # for a container to end by itself
 REMOVAL_SECONDS = 20.0  # that the engine may take for what it has begun
 QUIET_SECONDS = 2.0  # without anything of ours, after which nothing is expected to come any more
+Signal = Literal["kill", "pause", "unpause"]
 
 
 @dataclass(frozen=True)
@@ -173,13 +174,25 @@ def last_lines(container: str, count: int, since: float | None = None) -> list[s
     return text.decode(errors="replace").splitlines()
 
 
-def follow(container: str, count: int, since: float | None = None) -> Iterator[str]:
+def follow_log(container: str, count: int, since: float | None = None) -> Iterator[str]:
     """Yield the last lines of a container's log and then each new one, until it ends."""
     rest = b""
     for chunk in api().logs(container, stream=True, follow=True, tail=count, since=since):
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
             yield line.decode(errors="replace")
+
+
+def container_logs(
+    found: Iterable[Container], count: int, since: float | None, *, follow: bool
+) -> list[tuple[str, Iterator[str]]]:
+    """Return containers' logs by their titles: the last lines, with `follow` each new one too."""
+
+    def read(container: str) -> Iterator[str]:
+        ask = follow_log if follow else last_lines
+        yield from ask(container, count, since)
+
+    return [(each.title, read(each.id)) for each in found]
 
 
 def remove(found: Iterable[Container]) -> None:
@@ -208,7 +221,7 @@ def restart(container: str) -> None:
     api().restart(container, timeout=STOP_SECONDS)
 
 
-def signal_containers(how: Literal["kill", "pause", "unpause"], containers: Iterable[str]) -> None:
+def signal_containers(how: Signal, containers: Iterable[str]) -> None:
     """Kill, pause or unpause containers."""
     for each in containers:
         getattr(api(), how)(each)

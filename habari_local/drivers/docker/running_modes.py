@@ -10,7 +10,7 @@ from habari_local.core.errors import HabariError
 from habari_local.drivers.docker import endpoint as docker_endpoint
 from habari_local.drivers.docker.client import CHECKOUT, MODE
 from habari_local.drivers.docker.endpoint import unresponsive_reason
-from habari_local.drivers.kind_nodes import CLUSTER
+from habari_local.drivers.kind import CLUSTER
 
 if TYPE_CHECKING:
     import docker

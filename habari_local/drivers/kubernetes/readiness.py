@@ -27,7 +27,7 @@ PULL_SECONDS = 180.0  # how long a registry may be busy: a kubelet asks 5 times 
 ASK_SECONDS = 2.0  # between two questions for what no state of a pod tells
 INTERVAL = 0.25  # between two questions to a Deployment: it is asked beside a page that is polled
 TEMPLATE = "pod-template-hash"  # label by which a Deployment tells its pods apart
-WATCH_SECONDS = 60  # after which the server ends a watch, and we list anew
+WATCH_SECONDS = 60  # after which the server ends a watch, and we list again
 
 
 class PodWatch:
@@ -54,7 +54,7 @@ class PodWatch:
         found = [each for each in self.pods(component) if each.template == template]
         return found[-1] if template and found else None
 
-    def says(self, component: str) -> str:
+    def progress(self, component: str) -> str:
         """Return in a few words how far the component is."""
         found = self.pods(component)
         if not found:
@@ -204,13 +204,13 @@ class Readiness:
         said = k8s_events.failed_pull(self._cluster, self._namespace, pod.name)
         return f"{pod.pull}: {said}" if said else pod.pull
 
-    def says(self, following: PodWatch) -> str:
+    def progress(self, following: PodWatch) -> str:
         """Return in a few words how far it is."""
-        word = self._autoscaler.says if self._autoscaler else ""
+        word = self._autoscaler.last_word if self._autoscaler else ""
         newest = following.newest(self._component, self._rollout.template())
         if newest and newest.pull:
             word = f"its image can't be pulled yet: {with_advice(newest.pull)}"
-        return f"{following.says(self._component)}{word and f', {word}'}"
+        return f"{following.progress(self._component)}{word and f', {word}'}"
 
     def evidence(self, following: PodWatch) -> list[str]:
         """Return the last events and log lines of what failed, else of what is newest."""

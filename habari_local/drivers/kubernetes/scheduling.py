@@ -24,13 +24,13 @@ UNSAID = "untolerated taint"
 
 
 class Autoscaler:
-    """The autoscaler of a cluster, if it has one; `says` is its last word while it adds a node."""
+    """The autoscaler of a cluster, if it has one; `last_word` is its own while it adds a node."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self._cluster, self._namespace = cluster, namespace
         self._began: dict[str, float] = {}
         self._asked = 0.0
-        self.says = ""
+        self.last_word = ""
 
     def refusal(self, pod: Pod, failure: str) -> str:
         """Return why the pod gets no node, once that is sure; empty while one may be added."""
@@ -43,7 +43,7 @@ class Autoscaler:
         words = [each for each in told if each.reason in ADDS | REFUSES]
         if words and words[-1].reason in REFUSES:
             return f"{failure}; {words[-1]}"
-        self.says = str(words[-1]) if words else ""
+        self.last_word = str(words[-1]) if words else ""
         if words or now - began < WORD_SECONDS:
             return ""
         return f"{failure}; no autoscaler has said in {WORD_SECONDS:.0f} s that it adds a node"

@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from habari_local.core.errors import USAGE, HabariError, NotRunning
+from habari_local.core.errors import USAGE, HabariError
 from habari_local.diagnosis.requirements import PYTHON, TOOLS, Finding, Requirement
 from habari_local.drivers import log_files
 from habari_local.drivers.kubernetes import kubeconfig
-from habari_local.drivers.kubernetes.readiness import PodWatch
 from habari_local.helm_values import upgrade_plan as plans
-from habari_local.modes.cluster import handles, release_info, required_secrets, steps
-from habari_local.platform.helm import status_and_logs
-from habari_local.platform.helm.backup import ReleaseBackup, VolumeBackup
+from habari_local.modes.cluster import required_secrets, steps
+from habari_local.modes.cluster.platform import NAME, ClusterPlatform, allowed_users, public_url
+from habari_local.platform.helm import pod_status
+from habari_local.platform.helm.backup import HelmBackup
 from habari_local.platform.mode import (
     Address,
     Context,
@@ -49,13 +49,17 @@ def _name_one(env: Mapping[str, str]) -> str:
 CONTEXT = Requirement("context", "one by name", _name_one, _context)
 
 
-class ClusterMode(VolumeBackup):
+class ClusterMode(HelmBackup):
     """The chart in a namespace of a cluster that others made, and use."""
 
-    name = handles.NAME
+    name = NAME
     summary = "an existing cluster, by a context of your kubeconfig: the real deployment"
     s3_backend = "aws"
     notes: Sequence[str] = ()
+
+    def platform(self, ctx: Context) -> ClusterPlatform:
+        """Return what is deployed."""
+        return ClusterPlatform(ctx)
 
     def requirements(self) -> Sequence[Requirement]:
         """Return what must be on the machine."""
@@ -67,12 +71,13 @@ class ClusterMode(VolumeBackup):
 
     def check(self, ctx: Context) -> None:
         """Refuse what can't succeed: what `plan_up` refuses, and secrets that are not there."""
-        self._check(ctx)
-        required_secrets.require_secrets(ctx)
+        platform = ClusterPlatform(ctx)
+        self._check(platform)
+        required_secrets.require_secrets(platform)
 
-    def _check(self, ctx: Context) -> None:
+    def _check(self, platform: ClusterPlatform) -> None:
         """Refuse what can't succeed: no such context, no answer, a namespace of somebody else's."""
-        cluster, release = handles.cluster(ctx), handles.release(ctx)
+        cluster, release = platform.cluster, platform.release
         refusal = cluster.refusal()
         if refusal:
             raise HabariError(
@@ -96,24 +101,25 @@ class ClusterMode(VolumeBackup):
                     f"helm history {release.name} --kube-context {cluster.context} --namespace"
                     f" {release.namespace}",
                 )
-        steps.allowed_values(ctx)
+        steps.allowed_values(platform)
 
     def plan_up(self, ctx: Context) -> Plan:
         """Return what `up` would change."""
-        self._check(ctx)
-        release = handles.release(ctx)
+        platform = ClusterPlatform(ctx)
+        self._check(platform)
+        release = platform.release
         now = release.status()
-        found = steps.outcome(ctx)
+        found = steps.outcome(platform)
         was = f"revision {now.number}, {now.status}" if now else "not there yet"
         head = (
             f"Plan: release {release.name} ({was}) in namespace {release.namespace}"
             f" of {release.context}"
         )
-        people = [each.user for each in handles.cluster(ctx).pods(release.namespace) if each.user]
+        people = [each.user for each in platform.cluster.pods(release.namespace) if each.user]
         running = [f"{len(people)} users' servers keep running."] if people else []
         waived = ctx.settings.waived_rules
         notes = [f"Waived: {', '.join(waived)}."] if waived else []
-        missing = required_secrets.missing(ctx)
+        missing = required_secrets.missing(platform)
         notes += [f"Missing, and `up` wants it: secret {each}." for each in missing]
         lines = (head, *plans.as_lines(found), *running, *notes)
         data = {**plans.as_data(found), "servers": len(people), "waived": list(waived)}
@@ -122,27 +128,22 @@ class ClusterMode(VolumeBackup):
 
     def plan_down(self, ctx: Context) -> Plan:
         """Return what `down` would take away and leave."""
-        release = handles.release(ctx)
+        platform = ClusterPlatform(ctx)
+        release = platform.release
         there = release.status() is not None
-        pods = [each for each in handles.cluster(ctx).pods(release.namespace) if each.user]
+        pods = [each for each in platform.cluster.pods(release.namespace) if each.user]
         lost = [DATABASE, *([f"{len(pods)} running servers"] if pods else [])] if there else []
         return Plan(release.namespace, (), {}, tuple(lost))
 
-    def steps(self, ctx: Context) -> Sequence[Step]:  # noqa: ARG002 (they ask when they act)
+    def steps(self, ctx: Context) -> Sequence[Step]:
         """Return the bring-up."""
-        watches: list[PodWatch] = []
-
-        def watch(ctx: Context) -> PodWatch:
-            if not watches:
-                watches.append(PodWatch(handles.cluster(ctx), handles.namespace(ctx)))
-            return watches[0]
-
+        platform = ClusterPlatform(ctx)
         return [
-            steps.values(),
-            steps.guards(("values",)),
-            steps.release(("guards",)),
-            steps.rollout("proxy", "proxy", watch, ("release",)),
-            steps.rollout("hub", "JupyterHub", watch, ("release",)),
+            steps.values(platform),
+            steps.guards(platform, ("values",)),
+            steps.release(platform, ("guards",)),
+            steps.rollout(platform, "proxy", "proxy", ("release",)),
+            steps.rollout(platform, "hub", "JupyterHub", ("release",)),
         ]
 
     def endpoints(self, ctx: Context) -> Endpoints:
@@ -151,12 +152,12 @@ class ClusterMode(VolumeBackup):
         Raises:
             NotRunning: the release is not there.
         """
-        cluster, namespace = handles.cluster(ctx), handles.namespace(ctx)
-        values = self._values(ctx)
-        public = release_info.url(values)
+        platform = ClusterPlatform(ctx)
+        values = platform.values()
+        public = public_url(values)
 
         def told(name: str) -> str:
-            return release_info.variable(values, name, cluster, namespace)
+            return platform.server_variable(values, name)
 
         inside = told("AWS_ENDPOINT_URL") or None
         outside = ctx.settings.s3_endpoint_url or inside
@@ -169,7 +170,7 @@ class ClusterMode(VolumeBackup):
         return Endpoints(
             mode=self.name,
             hub_url=f"{public}/",
-            hub_api_token=release_info.token(cluster, namespace),
+            hub_api_token=platform.hub_token(),
             s3=S3Endpoint(
                 outside,
                 told("AWS_DEFAULT_REGION") or ctx.settings.s3_region,
@@ -183,39 +184,30 @@ class ClusterMode(VolumeBackup):
             services=addresses,
             project_path=None,
             kubernetes={
-                "kubeconfig": str(cluster.kubeconfig),
-                "context": cluster.context,
-                "namespace": namespace,
+                "kubeconfig": str(platform.cluster.kubeconfig),
+                "context": platform.cluster.context,
+                "namespace": platform.namespace,
             },
         )
 
     def allowed_users(self, ctx: Context) -> Sequence[str]:
         """Return the accounts that the deployment lets in by name."""
-        return release_info.allowed_users(self._values(ctx))
-
-    def _values(self, ctx: Context) -> dict[str, object]:
-        release = handles.release(ctx)
-        if release.status() is None:
-            raise NotRunning(f"Release {release.name} in {release.namespace}")
-        return release.values()
-
-    def kept(self, ctx: Context) -> ReleaseBackup:
-        """Return the release's volumes."""
-        return ReleaseBackup(handles.cluster(ctx), handles.namespace(ctx))
+        return allowed_users(ClusterPlatform(ctx).values())
 
     def status(self, ctx: Context) -> Sequence[ServiceStatus]:
         """Return proxy, hub and each user's server."""
-        if handles.release(ctx).status() is None:
+        platform = ClusterPlatform(ctx)
+        if platform.release.status() is None:
             return []
-        public = release_info.url(self._values(ctx))
-        pods = handles.cluster(ctx).pods(handles.namespace(ctx))
+        public = public_url(platform.release.values())
+        pods = platform.cluster.pods(platform.namespace)
         rows = [
-            status_and_logs.service(
+            pod_status.service(
                 name, f"{public}{page}", [p for p in pods if p.component == name], {}
             )
             for name, page in SERVICES.items()
         ]
-        return rows + status_and_logs.servers(pods, {})
+        return rows + pod_status.servers(pods, {})
 
     def logs(
         self,
@@ -227,7 +219,8 @@ class ClusterMode(VolumeBackup):
         since: float | None = None,
     ) -> Iterator[str]:
         """Yield log lines, the newest `lines` of each service first, then users' servers."""
-        cluster, namespace = handles.cluster(ctx), handles.namespace(ctx)
+        platform = ClusterPlatform(ctx)
+        cluster, namespace = platform.cluster, platform.namespace
         wanted = services or self.services(ctx)
         found = [
             each
@@ -235,7 +228,7 @@ class ClusterMode(VolumeBackup):
             if each.component in wanted or (each.user and (not services or each.user in services))
         ]
         titles = {each.name: each.title for each in found}
-        logs = status_and_logs.pod_logs(cluster, namespace, titles, lines, since, follow=follow)
+        logs = pod_status.pod_logs(cluster, namespace, titles, lines, since, follow=follow)
         yield from log_files.merge(logs, follow=follow)
 
     def data(self, ctx: Context) -> Sequence[str]:  # noqa: ARG002 (never any)
@@ -244,7 +237,8 @@ class ClusterMode(VolumeBackup):
 
     def down(self, ctx: Context, *, wipe: bool) -> DownResult:
         """Uninstall the release and stop users' servers; homes and the namespace stay."""
-        cluster, release = handles.cluster(ctx), handles.release(ctx)
+        platform = ClusterPlatform(ctx)
+        cluster, release = platform.cluster, platform.release
         delete = f"kubectl --context {cluster.context} delete namespace {release.namespace}"
         if wipe:
             raise HabariError(

@@ -9,41 +9,41 @@ from typing import Any
 from habari_local.core.errors import HabariError
 from habari_local.drivers.kubernetes.objects import Objects
 from habari_local.helm_values.values import at, merge_layers, read
-from habari_local.modes.cluster import handles, values_files
-from habari_local.platform.mode import Context
+from habari_local.modes.cluster import values_files
+from habari_local.modes.cluster.platform import ClusterPlatform
 
 EXISTING = ("hub", "existingSecret")
 CLIENT_SECRET = ("hub", "config", "GitHubOAuthenticator", "client_secret")
 PAGE = "docs/how-to/configure-production.md#secrets"
 
 
-def missing(ctx: Context) -> list[str]:
-    """Return each secret that values name and the namespace lacks, with where it is named."""
-    return _lacking(ctx, _values(ctx))
+def missing(platform: ClusterPlatform) -> list[str]:
+    """Return each secret that values name and is not in the namespace, with where it is named."""
+    return _missing(platform, _values(platform))
 
 
-def require_secrets(ctx: Context) -> None:
+def require_secrets(platform: ClusterPlatform) -> None:
     """Refuse to begin without them.
 
     Raises:
         HabariError: all that are missing.
     """
-    found = _values(ctx)
-    lacking = _lacking(ctx, found)
-    if not lacking:
+    found = _values(platform)
+    names = _missing(platform, found)
+    if not names:
         return
     whole = at(found, EXISTING) and at(found, CLIENT_SECRET)
     twice = "- hub.existingSecret: the client secret is among the values already. Leave it out, if"
     raise HabariError(
-        f"Namespace {handles.namespace(ctx)}: no secret {', '.join(lacking)}, expected there.",
-        hint(ctx),
+        f"Namespace {platform.namespace}: no secret {', '.join(names)}, expected there.",
+        hint(platform),
         details=[f"{twice} that is all that it is for."] if whole else [],
     )
 
 
-def hint(ctx: Context) -> str:
+def hint(platform: ClusterPlatform) -> str:
     """Return what shows the secrets that are there, and where it says how to make others."""
-    to = f"--context {ctx.settings.kube_context} -n {handles.namespace(ctx)}"
+    to = f"--context {platform.ctx.settings.kube_context} -n {platform.namespace}"
     return f"kubectl {to} get secrets   (how to make them: {PAGE})"
 
 
@@ -67,13 +67,13 @@ def _variables(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield reference["name"], f"{part}.extraEnv"
 
 
-def _lacking(ctx: Context, values: Mapping[str, Any]) -> list[str]:
-    objects = Objects(handles.cluster(ctx), handles.namespace(ctx))
+def _missing(platform: ClusterPlatform, values: Mapping[str, Any]) -> list[str]:
+    objects = Objects(platform.cluster, platform.namespace)
     return [f"{name} ({where})" for name, where in named(values).items() if _no(objects, name)]
 
 
-def _values(ctx: Context) -> Mapping[str, Any]:
-    with values_files.closed(ctx) as files:
+def _values(platform: ClusterPlatform) -> Mapping[str, Any]:
+    with values_files.closed(platform) as files:
         return merge_layers([read(each).data for each in files])
 
 

@@ -1,4 +1,4 @@
-"""The files of values that mode cluster lays over one another; secrets are opened for a moment."""
+"""The files of values that mode cluster merges; secrets are decrypted for a moment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from habari_local.core.atomic_dir import atomic_dir
 from habari_local.core.errors import ConfigError
 from habari_local.helm_values.chart import production_values
 from habari_local.helm_values.values import read
-from habari_local.modes.cluster import handles
+from habari_local.modes.cluster.platform import NAME, ClusterPlatform
 from habari_local.platform.mode import Context
 
 SECRETS = "secrets.yaml"
@@ -21,43 +21,40 @@ SECRETS = "secrets.yaml"
 HIDDEN = "ENC[AES256_GCM,of the environment]"
 
 
-def files(ctx: Context) -> list[Path]:
+def files(platform: ClusterPlatform) -> list[Path]:
     """Return the files as they are: production's or a tenant's, and the encrypted ones of each."""
-    tenant = handles.tenant(ctx)
-    if tenant:
-        return tenant.files()
-    secrets = ctx.checkout.root / SECRETS
-    return [
-        production_values(ctx.checkout.root),
-        *([secrets] if secrets.is_file() else []),
-    ]
+    if platform.tenant:
+        return platform.tenant.files()
+    root = platform.ctx.checkout.root
+    secrets = root / SECRETS
+    return [production_values(root), *([secrets] if secrets.is_file() else [])]
 
 
 @contextmanager
-def closed(ctx: Context) -> Iterator[list[Path]]:
+def closed(platform: ClusterPlatform) -> Iterator[list[Path]]:
     """Give the files for those who look at values: no secret is in them that was not before."""
-    wanted = _wanted(ctx)
-    with atomic_dir(ctx.checkout.of_mode(handles.NAME)) as folder:
-        yield [*files(ctx), *_of_environment(folder, dict.fromkeys(wanted, HIDDEN))]
+    wanted = _wanted(platform.ctx)
+    with atomic_dir(platform.ctx.checkout.of_mode(NAME)) as folder:
+        yield [*files(platform), *_of_environment(folder, dict.fromkeys(wanted, HIDDEN))]
 
 
 @contextmanager
-def opened(ctx: Context) -> Iterator[list[Path]]:
+def opened(platform: ClusterPlatform) -> Iterator[list[Path]]:
     """Give the files as helm takes them, in a private folder that is deleted at the end.
 
     Raises:
         HabariError: none of our keys opens what is encrypted.
         ConfigError: a variable is not set.
     """
-    wanted = _wanted(ctx)
-    lacking = [name for name in wanted.values() if not ctx.environ.get(name)]
-    if lacking:
-        raise ConfigError([f"HABARI_VALUES_FROM: {each} is not set" for each in lacking])
-    found = {where: ctx.environ[name] for where, name in wanted.items()}
-    with atomic_dir(ctx.checkout.of_mode(handles.NAME)) as folder:
+    wanted, environ = _wanted(platform.ctx), platform.ctx.environ
+    missing = [name for name in wanted.values() if not environ.get(name)]
+    if missing:
+        raise ConfigError([f"HABARI_VALUES_FROM: {each} is not set" for each in missing])
+    found = {where: environ[name] for where, name in wanted.items()}
+    with atomic_dir(platform.ctx.checkout.of_mode(NAME)) as folder:
         made = [
-            _open(path, folder / f"{number}.yaml", ctx.environ)
-            for number, path in enumerate(files(ctx))
+            _open(path, folder / f"{number}.yaml", environ)
+            for number, path in enumerate(files(platform))
         ]
         yield [*made, *_of_environment(folder, found)]
 

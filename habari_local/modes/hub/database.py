@@ -1,21 +1,26 @@
-"""The hub's PostgreSQL: its container, psql in it, and what it is told at each start."""
+"""The hub's PostgreSQL: its container, what it is told at each start, its dump and its restore."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import IO
+
 from habari_local.core.errors import NotRunning
 from habari_local.drivers.docker import archive as docker_archive
-from habari_local.drivers.docker import client as docker_client
-from habari_local.platform.compose import handles
+from habari_local.platform.compose.platform import ComposePlatform
 from habari_local.platform.compose.steps import Bringup
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
-NAME, SERVICE = "hub", "db"
+SERVICE = "db"
 USER = DATABASE = "habari"
 PSQL = (
     *("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
     *(f"--username={USER}", f"--dbname={DATABASE}"),
 )
 
+DUMP = ("pg_dump", f"--username={USER}", "--no-owner", DATABASE)
+LOAD = (*PSQL, "--single-transaction", "--output=/dev/null")
+EMPTY = b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 # Another image has another C library, which may sort text otherwise than an index was built.
 COLLATION = """\
 SELECT format(command, current_database())
@@ -28,13 +33,13 @@ ORDER BY number \\gexec
 """
 
 
-def container(ctx: Context) -> str:
+def container(platform: ComposePlatform) -> str:
     """Return the id of the database's container.
 
     Raises:
         NotRunning: it does not run.
     """
-    for each in docker_client.containers(handles.resource_labels(ctx, NAME)):
+    for each in platform.containers():
         if each.service == SERVICE and each.state == "running":
             return each.id
     raise NotRunning(SERVICE)
@@ -55,7 +60,23 @@ def password(bringup: Bringup) -> Step:
         quoted = ctx.secrets["database_password"].replace("'", "''")
         # By standard input: what is in argv can be read by everybody.
         order = f"ALTER USER {USER} PASSWORD '{quoted}';\n".encode()
-        docker_archive.feed(container(ctx), PSQL, iter([order, COLLATION.encode()]))
+        docker_archive.feed(container(bringup.platform), PSQL, iter([order, COLLATION.encode()]))
         return "told"
 
     return Step("password", "the database's password", action, (SERVICE,))
+
+
+def dump(platform: ComposePlatform, into: IO[bytes]) -> None:
+    """Write the database, as SQL."""
+    docker_archive.output(container(platform), DUMP, into)
+
+
+def load(platform: ComposePlatform, source: IO[bytes]) -> None:
+    """Put what `dump` wrote in the place of what is there."""
+
+    def statements() -> Iterator[bytes]:
+        yield EMPTY
+        while chunk := source.read(docker_archive.CHUNK):
+            yield chunk
+
+    docker_archive.feed(container(platform), LOAD, statements())

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import IO
 
 from habari_local.config.render import compose as render
 from habari_local.config.render.compose import as_dotenv
 from habari_local.config.secrets import write_changed
 from habari_local.core import container_user, polling
+from habari_local.drivers.docker import archive as docker_archive
+from habari_local.drivers.docker import client as docker_client
 from habari_local.identity.users import people
-from habari_local.modes.hub.backup import ComposeBackup
-from habari_local.modes.hub.database import password
-from habari_local.platform.compose import handles, image_steps
+from habari_local.modes.hub import database
 from habari_local.platform.compose.mode import ComposeMode
+from habari_local.platform.compose.platform import SERVER_FOLDER, ComposePlatform
 from habari_local.platform.compose.steps import (
     START_SECONDS,
     Bringup,
@@ -21,14 +23,23 @@ from habari_local.platform.compose.steps import (
     networks,
     service,
 )
-from habari_local.platform.endpoints import build_endpoints
-from habari_local.platform.mode import UNCHANGED, Address, Context, Endpoints, Progress, Step
+from habari_local.platform.mode import (
+    UNCHANGED,
+    Address,
+    Context,
+    Endpoints,
+    Home,
+    Progress,
+    Step,
+    build_endpoints,
+)
 from habari_local.platform.s3_setup import S3Setup
+from habari_local.platform.scheduler import images_step
 
 IMAGES = {"db": "postgres"}  # service → image, where they are called differently
 
 
-class HubMode(ComposeMode, ComposeBackup):
+class HubMode(ComposeMode):
     """Hub, PostgreSQL, proxy, S3 and fake GitHub as containers; see the list in `steps`."""
 
     name = "hub"
@@ -50,18 +61,17 @@ class HubMode(ComposeMode, ComposeBackup):
 
     def steps(self, ctx: Context) -> Sequence[Step]:
         """Return the bring-up."""
-        bringup = Bringup(self.ours(ctx))
-        wanted = self.services(ctx)
+        bringup, wanted = Bringup(self.platform(ctx)), self.services(ctx)
         made = [IMAGES.get(name, name) for name in wanted] + ["notebook"]
         steps = [
-            folders(self.name),
-            image_steps.step(made),
-            containers(bringup, self.name, _files, ("folders", "images"), partners=_partners),
+            folders(bringup.platform),
+            images_step(made),
+            containers(bringup, _files, ("folders", "images"), partners=_partners),
         ]
         for name in wanted:
             page = self.health(ctx, name)
             steps.append(service(bringup, name, self.titles[name], page))
-        steps.append(password(bringup))
+        steps.append(database.password(bringup))
         after = ("s3",) if "s3" in wanted else ("folders",)
         steps.append(self.s3.step(_tell_servers, after))
         steps.append(networks(bringup, _partners))
@@ -99,27 +109,59 @@ class HubMode(ComposeMode, ComposeBackup):
             addresses["github"] = Address(url, url)
         return build_endpoints(ctx, self.name, public, addresses, self.s3.endpoint(ctx))
 
+    def homes(self, ctx: Context) -> Sequence[Home]:
+        """Return the homes that are there, by their volumes' labels."""
+        filters = self.platform(ctx).labels.filters
+        found = docker_client.api().volumes(filters=filters)["Volumes"] or ()
+        labelled = {each["Name"]: each.get("Labels") or {} for each in found}
+        return [
+            Home(labels[docker_client.USER], {"volume": name, "labels": labels})
+            for name, labels in sorted(labelled.items())
+            if docker_client.USER in labels
+        ]
 
-def _files(ctx: Context) -> dict[str, str]:
-    return render.of_hub_mode(ctx.settings, ctx.secrets, _place(ctx), people(ctx.settings))
+    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
+        """Write all that is in a home."""
+        platform = self.platform(ctx)
+        image = platform.references(["notebook"])["notebook"]
+        docker_archive.pack(home.about["volume"], image, platform.labels.labels, into)
+
+    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
+        """Make a home unless it is there, and write what was taken over what is in it."""
+        platform = self.platform(ctx)
+        own = home.about["volume"].partition("-home-")[2]
+        volume = f"{platform.project.name}-home-{own}"
+        docker_client.ensure_volume(volume, {**home.about["labels"], **platform.labels.labels})
+        image = platform.references(["notebook"])["notebook"]
+        docker_archive.unpack(volume, image, platform.labels.labels, source)
+
+    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
+        """Write the hub's database, as SQL."""
+        database.dump(self.platform(ctx), into)
+        return True
+
+    def put_database(self, ctx: Context, source: IO[bytes]) -> None:
+        """Replace the hub's database; the hub is removed for it, and `up` creates it again."""
+        platform = self.platform(ctx)
+        docker_client.remove(each for each in platform.containers() if each.service == "hub")
+        database.load(platform, source)
 
 
-def _place(ctx: Context) -> render.Place:
-    wanted = image_steps.references(
-        ctx, ["hub", "proxy", "socket", "github", "postgres", "notebook"]
-    )
-    if ctx.settings.s3_backend != "aws":
-        wanted |= image_steps.references(ctx, ["s3"])
-    return handles.render_place(ctx, HubMode.name, wanted)
+def _files(platform: ComposePlatform) -> dict[str, str]:
+    ctx = platform.ctx
+    s3 = [] if ctx.settings.s3_backend == "aws" else ["s3"]
+    services = ["hub", "proxy", "socket", "github", "postgres", "notebook", *s3]
+    where = platform.place(platform.references(services))
+    return render.of_hub_mode(ctx.settings, ctx.secrets, where, people(ctx.settings))
 
 
-def _partners(ctx: Context) -> Mapping[str, str]:
-    return render.partners(ctx.settings, handles.render_place(ctx, HubMode.name, {}))
+def _partners(platform: ComposePlatform) -> Mapping[str, str]:
+    return render.partners(platform.ctx.settings, platform.place({}))
 
 
 def _tell_servers(ctx: Context, environment: dict[str, str]) -> bool:
     """Write what servers are told of S3 where the hub reads it at each spawn."""
-    file = ctx.checkout.of_mode(HubMode.name) / handles.SERVER_FOLDER / "server.env"
+    file = ctx.checkout.of_mode(HubMode.name) / SERVER_FOLDER / "server.env"
     changed = write_changed(file, as_dotenv(environment))
     if file.stat().st_uid != container_user.uid():
         container_user.chown(file)

@@ -1,13 +1,15 @@
-"""The step that has the cluster run: made, started again, or made anew where it is half there."""
+"""The steps that have the cluster run: created, started, or replaced where it is half there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from habari_local.core import polling
+from habari_local.core import container_user, polling
 from habari_local.core.errors import HabariError
-from habari_local.drivers import kind_nodes
-from habari_local.modes.kind import handles
+from habari_local.core.paths import private_folder, project_folder
+from habari_local.drivers import kind
+from habari_local.images import bundled_binaries
+from habari_local.modes.kind.platform import NAME, KindPlatform
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 START_SECONDS = 120.0  # how long nodes and API server may take
@@ -15,78 +17,108 @@ ADMIN = "/etc/kubernetes/admin.conf"  # the control plane's own kubeconfig
 WRITTEN = "/etc/kubernetes/manifests/etcd.yaml"  # what kubeadm writes last before it waits
 
 
-def leftovers(after: tuple[str, ...]) -> Step:
-    """Return the step that takes away what a killed kind left, before anything works with it."""
+def folders(platform: KindPlatform) -> Step:
+    """Return the step that makes the project's folder."""
 
     def action(ctx: Context, say: Progress) -> str:
-        # Nobody else writes our kubeconfig, and who may have locked it is ended by now.
-        handles.kubeconfig(ctx).with_name("kubeconfig.lock").unlink(missing_ok=True)
-        found = handles.nodes(ctx)
-        if not found or handles.kubeconfig(ctx).is_file():
+        say("creating folders")
+        private_folder(ctx.checkout.of_mode(NAME))
+        platform.project.end_leftovers()  # what a killed habari-local left at work
+        if not project_folder(ctx.project_path):
             return UNCHANGED
-        kind_nodes.start([each for each in found if not each.running])
-        if _whole(ctx, found, say):
-            handles.kind(ctx).export()
-            handles.kubeconfig(ctx).chmod(0o600)
+        container_user.chown(ctx.project_path)
+        return f"created {ctx.project_path}"
+
+    return Step("folders", "folders", action)
+
+
+def programs(after: tuple[str, ...]) -> Step:
+    """Return the step that has kind, helm and kubectl on this machine."""
+
+    def action(ctx: Context, say: Progress) -> str:
+        if not bundled_binaries.from_image(ctx.images):
+            for name in bundled_binaries.NAMES:
+                bundled_binaries.program(ctx.images, name)
+            return UNCHANGED
+        say("copying kind, helm and kubectl out of their image")
+        return "copied" if bundled_binaries.unpack(ctx.images) else UNCHANGED
+
+    return Step("tools", "kind, helm, kubectl", action, after)
+
+
+def leftovers(platform: KindPlatform, after: tuple[str, ...]) -> Step:
+    """Return the step that takes away what a killed kind left, before anything works with it."""
+
+    def action(ctx: Context, say: Progress) -> str:  # noqa: ARG001 (the platform's)
+        kubeconfig = platform.kubeconfig
+        # Nobody else writes our kubeconfig, and who may have locked it is ended by now.
+        kubeconfig.with_name("kubeconfig.lock").unlink(missing_ok=True)
+        found = platform.nodes()
+        if not found or kubeconfig.is_file():
+            return UNCHANGED
+        kind.start([each for each in found if not each.running])
+        if _is_complete(platform, found, say):
+            platform.kind.export()
+            kubeconfig.chmod(0o600)
             return "its kubeconfig was lost"
         say("removing a half-created cluster")
-        handles.kind(ctx).delete()
+        platform.kind.delete()
         return "a half-created cluster, removed"
 
     return Step("leftovers", "what a killed one left", action, after)
 
 
-def cluster(after: tuple[str, ...]) -> Step:
-    """Return the step that makes the cluster, or starts the one that is there."""
+def cluster(platform: KindPlatform, after: tuple[str, ...]) -> Step:
+    """Return the step that creates the cluster, or starts the one that is there."""
     made: list[str] = []
 
     def action(ctx: Context, say: Progress) -> str:
-        outcome = _bring(ctx, say, made)
-        seen = handles.cluster(ctx)
+        outcome = _bring_up(platform, say, made)
         polling.wait_until(
-            seen.answers,
+            platform.cluster.answers,
             "Kubernetes",
             seconds=START_SECONDS,
             cancel=ctx.cancel,
             tick=lambda: say("waiting for the API server"),
-            hint=f"docker logs {handles.name(ctx)}-control-plane",
+            hint=f"docker logs {platform.name}-control-plane",
         )
-        seen.keep_namespace(handles.NAMESPACE, handles.resource_labels(ctx).labels)
+        platform.cluster.keep_namespace(platform.namespace, platform.labels.labels)
         return outcome
 
-    def undo(ctx: Context) -> None:
+    def undo(_ctx: Context) -> None:
         if "created" in made:
-            handles.kind(ctx).delete()
+            platform.kind.delete()
         elif made:
-            kind_nodes.stop(handles.nodes(ctx))
+            kind.stop(platform.nodes())
 
     return Step("cluster", "cluster", action, after, undo)
 
 
-def _bring(ctx: Context, say: Progress, made: list[str]) -> str:
-    found = handles.nodes(ctx)
-    if found and not handles.kubeconfig(ctx).is_file():
+def _bring_up(platform: KindPlatform, say: Progress, made: list[str]) -> str:
+    found = platform.nodes()
+    if found and not platform.kubeconfig.is_file():
         # An ended kind had asked the engine for it, and it came after `leftovers` had looked.
         say("removing a node that came late")
-        handles.kind(ctx).delete()
+        platform.kind.delete()
         found = []
     stopped = [each for each in found if not each.running]
     if stopped:
         made.append("started")
         say("starting the nodes")
-        kind_nodes.start(stopped)
+        kind.start(stopped)
     if found:
         return "started again" if stopped else UNCHANGED
     made.append("created")
-    image = handles.images(ctx).reference("node")
-    config = ctx.checkout.of_mode(handles.NAME) / "cluster.yaml"
-    handles.kind(ctx).create(config, image, on_line=say, cancel=ctx.cancel)
-    handles.kubeconfig(ctx).chmod(0o600)
+    ctx = platform.ctx
+    config = ctx.checkout.of_mode(NAME) / "cluster.yaml"
+    image = ctx.images.reference("node")
+    platform.kind.create(config, image, on_line=say, cancel=ctx.cancel)
+    platform.kubeconfig.chmod(0o600)
     return "made"
 
 
-def _whole(ctx: Context, found: Sequence[kind_nodes.Node], say: Progress) -> bool:
-    """Whether kind came to its end with it: only then was our namespace made, and people's data.
+def _is_complete(platform: KindPlatform, found: Sequence[kind.Node], say: Progress) -> bool:
+    """Whether kind finished it: only then was our namespace made, and people's data.
 
     Raises:
         NotReady: it can't be said, since its API server does not answer.
@@ -99,16 +131,16 @@ def _whole(ctx: Context, found: Sequence[kind_nodes.Node], say: Progress) -> boo
         lambda: _succeeds(main[0], [*kubectl, "get", "--raw", "/readyz"]),
         "Kubernetes",
         seconds=START_SECONDS,
-        cancel=ctx.cancel,
+        cancel=platform.ctx.cancel,
         tick=lambda: say("checking that the cluster is complete"),
         hint=f"docker logs {main[0].name}",
     )
-    return _succeeds(main[0], [*kubectl, "get", "namespace", handles.NAMESPACE])
+    return _succeeds(main[0], [*kubectl, "get", "namespace", platform.namespace])
 
 
-def _succeeds(of: kind_nodes.Node, argv: Sequence[str]) -> bool:
+def _succeeds(node: kind.Node, argv: Sequence[str]) -> bool:
     try:
-        kind_nodes.execute(of, argv)
+        kind.execute(node, argv)
     except HabariError:
         return False
     return True

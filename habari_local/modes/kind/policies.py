@@ -9,20 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from habari_local.config.render import kind as render
 from habari_local.config.secrets import write_private
 from habari_local.config.settings import Settings
 from habari_local.core import polling
 from habari_local.core.errors import CommandFailed, NotReady
-from habari_local.core.subprocesses import run
-from habari_local.drivers import kind_nodes
+from habari_local.drivers import kind
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes import probe_pod
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
-from habari_local.images import bundled_binaries
-from habari_local.modes.kind import handles
+from habari_local.modes.kind.platform import APPLY, NAME, NAMESPACE, KindPlatform
 from habari_local.platform.helm.steps import DIGEST
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
@@ -30,6 +27,7 @@ IMAGE = "netpol"
 SYSTEM = "kube-system"
 DAEMON = "habari-netpol"
 OWN = "netpol"  # the DaemonSet of a node from packages
+DELETE = ("delete", "--ignore-not-found", "--wait", "--filename")
 TABLE = ("nft", "delete", "table", "inet", "habari_netpol")
 APPLIED = "dev.habari/enforcer"  # annotations of the namespace: what was applied,
 TRIED = "dev.habari/policies"  # and what was tried, on what
@@ -52,22 +50,23 @@ def enforcer(settings: Settings) -> str:
     return "habari" if ours(settings) or settings.images == "packages" else "node"
 
 
-def enforced(after: tuple[str, ...]) -> Step:
+def enforced(platform: KindPlatform, after: tuple[str, ...]) -> Step:
     """Return the step that has our enforcer on each node, or takes it away."""
 
     def action(ctx: Context, say: Progress) -> str:
-        cluster = handles.cluster(ctx)
-        wanted = _objects(ctx) if ours(ctx.settings) and not _has(cluster, OWN) else ""
+        cluster = platform.cluster
+        wanted = _objects(platform) if ours(ctx.settings) and not _has(cluster, OWN) else ""
         digest = hashlib.sha256(wanted.encode()).hexdigest()[:16] if wanted else ""
-        if cluster.annotation(handles.NAMESPACE, APPLIED) == digest and _has(
-            cluster, DAEMON
-        ) == bool(wanted):
+        applied = cluster.annotation(NAMESPACE, APPLIED)
+        if applied == digest and _has(cluster, DAEMON) == bool(wanted):
             return UNCHANGED
         say("kubectl apply" if wanted else "kubectl delete")
-        cluster.annotate(handles.NAMESPACE, APPLIED, "")
-        _kubectl(ctx, wanted or _objects(ctx), remove=not wanted)
+        cluster.annotate(NAMESPACE, APPLIED, "")
+        file = ctx.checkout.of_mode(NAME) / "enforcer.json"
+        write_private(file, wanted or _objects(platform))
+        platform.kubectl(*(APPLY if wanted else DELETE), str(file))
         if not wanted:
-            _open(handles.nodes(ctx))
+            _remove_rules(platform.nodes())
             return "removed"
         if ctx.wait:
             polling.wait_until(
@@ -78,13 +77,13 @@ def enforced(after: tuple[str, ...]) -> Step:
                 tick=lambda: say("waiting for the enforcer's pods"),
                 hint=f"habari-local kubectl -- --namespace {SYSTEM} describe pods -l app={DAEMON}",
             )
-        cluster.annotate(handles.NAMESPACE, APPLIED, digest)
+        cluster.annotate(NAMESPACE, APPLIED, digest)
         return "our enforcer is on each node"
 
     return Step("enforcer", "enforcer of NetworkPolicies", action, after)
 
 
-def held(after: tuple[str, ...], note: Callable[[str], None]) -> Step:
+def held(platform: KindPlatform, after: tuple[str, ...], note: Callable[[str], None]) -> Step:
     """Return the step that tries as a user's server what the policies deny it.
 
     What is open is said as its outcome, and given to `note` at each call for who reads the end.
@@ -93,15 +92,15 @@ def held(after: tuple[str, ...], note: Callable[[str], None]) -> Step:
     def action(ctx: Context, say: Progress) -> str:
         if not ctx.wait:
             return "not tried"
-        cluster, on = handles.cluster(ctx), _state(ctx)
-        before, _, known = cluster.annotation(handles.NAMESPACE, TRIED).partition(" ")
+        cluster, on = platform.cluster, _state(platform)
+        before, _, known = cluster.annotation(NAMESPACE, TRIED).partition(" ")
         if before == on:
             if known:
                 note(known)
             return UNCHANGED
         say("trying what they deny a user's server")
         outcome, warning = _outcome(cluster)
-        cluster.annotate(handles.NAMESPACE, TRIED, f"{on} {warning}")
+        cluster.annotate(NAMESPACE, TRIED, f"{on} {warning}")
         if warning:
             note(warning)
         return outcome
@@ -139,50 +138,38 @@ def _tried(cluster: Cluster) -> dict[str, bool]:
     from urllib3.exceptions import HTTPError
 
     try:
-        hub = cluster.apps.read_namespaced_deployment("hub", handles.NAMESPACE)
+        hub = cluster.apps.read_namespaced_deployment("hub", NAMESPACE)
         pod = hub.spec.template.spec
         secrets = [each.name for each in pod.image_pull_secrets or ()]
-        labels = probe_pod.server_labels(cluster, handles.NAMESPACE)
+        labels = probe_pod.server_labels(cluster, NAMESPACE)
         image = pod.containers[0].image
-        where = probe_pod.ProbeTarget(cluster, handles.NAMESPACE, image, secrets, labels)
+        where = probe_pod.ProbeTarget(cluster, NAMESPACE, image, secrets, labels)
         return probe_pod.can_connect(where, [*DENIED.values(), ALLOWED])
     except (ApiException, HTTPError, OSError, ValueError) as error:
         raise NotReady("Probe", 0, type(error).__name__, [], "habari-local up") from error
 
 
-def _state(ctx: Context) -> str:
+def _state(platform: KindPlatform) -> str:
     """Return what decides whether they hold: release, enforcer, and the nodes as they run now."""
-    cluster = handles.cluster(ctx)
-    release = [cluster.annotation(handles.NAMESPACE, each) for each in (DIGEST, APPLIED)]
+    release = [platform.cluster.annotation(NAMESPACE, each) for each in (DIGEST, APPLIED)]
     since = [
         (each.id, docker_client.api().inspect_container(each.id)["State"]["StartedAt"])
-        for each in handles.nodes(ctx)
+        for each in platform.nodes()
     ]
     return hashlib.sha256(json.dumps([*release, sorted(since)]).encode()).hexdigest()[:16]
 
 
-def _objects(ctx: Context) -> str:
-    folder: Path = ctx.checkout.root / "kind" / "manifests"
-    known = handles.pushed(ctx, {IMAGE: IMAGE})
+def _objects(platform: KindPlatform) -> str:
+    folder = platform.ctx.checkout.root / "kind" / "manifests"
+    known = platform.pushed({IMAGE: IMAGE})
     return render.as_list(render.manifests(folder, [IMAGE], known))
 
 
-def _kubectl(ctx: Context, objects: str, *, remove: bool) -> None:
-    file = ctx.checkout.of_mode(handles.NAME) / "enforcer.json"
-    write_private(file, objects)
-    cluster = handles.cluster(ctx)
-    program = bundled_binaries.program(handles.images(ctx), "kubectl")
-    argv = [str(program), "--kubeconfig", str(cluster.kubeconfig), "--context", cluster.context]
-    apply = ["apply", "--server-side", "--force-conflicts"]
-    argv += ["delete", "--ignore-not-found", "--wait"] if remove else apply
-    run([*argv, "--filename", str(file)], env=handles.environ(ctx), cancel=ctx.cancel)
-
-
-def _open(nodes: Sequence[kind_nodes.Node]) -> None:
+def _remove_rules(nodes: Sequence[kind.Node]) -> None:
     """Take away the enforcer's rules: they outlive it, so that its restart is no gap."""
     for each in nodes:
         try:
-            kind_nodes.execute(each, TABLE)
+            kind.execute(each, TABLE)
         except CommandFailed as error:
             if "No such file or directory" not in error.output:
                 raise

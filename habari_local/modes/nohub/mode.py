@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from habari_local.config.render import compose as render
 from habari_local.config.secrets import write_changed
+from habari_local.core import polling
+from habari_local.core.errors import HabariError
 from habari_local.identity.users import kinds
-from habari_local.modes.nohub.watch import watched
-from habari_local.platform.compose import handles, image_steps
 from habari_local.platform.compose.mode import ComposeMode
+from habari_local.platform.compose.platform import ComposePlatform
 from habari_local.platform.compose.steps import Bringup, again, containers, folders, service
 from habari_local.platform.mode import Address, Context, Endpoints, Step
 from habari_local.platform.s3_setup import S3Setup
+from habari_local.platform.scheduler import images_step
+
+RESTART_SECONDS = 60.0
+# Mounted into the container: a restart is enough. All else of the folder goes into the image.
+LIVE = ("habari_contents", "jupyter_server_config.py")
 
 
 class NohubMode(ComposeMode):
@@ -28,18 +36,19 @@ class NohubMode(ComposeMode):
 
     def steps(self, ctx: Context) -> Sequence[Step]:
         """Return the bring-up: the server starts with S3 where its key is known already."""
-        bringup = Bringup(self.ours(ctx))
+        bringup = Bringup(self.platform(ctx))
+        only = () if self.s3.has_key(ctx) else ("s3",)  # its key is not known yet
         steps = [
-            folders(self.name),
-            image_steps.step(self.services(ctx)),
-            containers(bringup, self.name, _files, ("folders", "images"), _begin_with),
+            folders(bringup.platform),
+            images_step(self.services(ctx)),
+            containers(bringup, _files, ("folders", "images"), only),
         ]
         after = "folders"
         if "s3" in self.services(ctx):
             steps.append(service(bringup, "s3", self.titles["s3"], self.health(ctx, "s3")))
             after = "s3"
         steps.append(self.s3.step(_tell_server, (after,)))
-        steps.append(again(bringup, self.name, ("containers", "buckets")))
+        steps.append(again(bringup, ("containers", "buckets")))
         page = self.health(ctx, "notebook")
         steps.append(service(bringup, "notebook", self.titles["notebook"], page, ("server",)))
         return steps
@@ -63,31 +72,52 @@ class NohubMode(ComposeMode):
         )
 
     def watch(self, ctx: Context) -> Iterator[str]:
-        """Follow the files of `jupyter/` and have each edit count; yield what was done."""
+        """Reload on changes in `jupyter/`: by a restart, or with the image rebuilt."""
+        from watchfiles import PythonFilter, watch
 
-        def bring_up() -> None:
-            for step in self.steps(ctx):
-                step.action(ctx, lambda _: None)
+        folder = ctx.checkout.root / "jupyter"
+        yield f"Watching {folder}; Ctrl-C stops watching and leaves the server up."
+        edits = watch(folder, watch_filter=PythonFilter(extra_extensions=(".txt", "Dockerfile")))
+        for changes in edits:
+            began = time.monotonic()
+            paths = {Path(path).relative_to(folder) for _, path in changes}
+            paths = {path for path in paths if "tests" not in path.parts}
+            if not paths:
+                continue
+            shown = ", ".join(sorted(str(path) for path in paths))
+            live = all(path.parts[0] in LIVE for path in paths)
+            if not live:
+                yield f"{shown}: part of the image, which is rebuilt"
+            try:
+                if live:
+                    self._restart_notebook(ctx)
+                else:
+                    for step in self.steps(ctx):
+                        step.action(ctx, lambda _: None)
+            except HabariError as error:  # an edit that is broken: the next one may fix it
+                yield from (*error.details, f"{shown}: not in effect. {error.message}")
+                continue
+            yield f"{shown}: in effect after {time.monotonic() - began:.1f} s"
 
-        return watched(ctx, self.ours(ctx), self.health(ctx, "notebook"), bring_up)
+    def _restart_notebook(self, ctx: Context) -> None:
+        self.restart(ctx, "notebook")
+        page = self.health(ctx, "notebook")
+        polling.wait_until(
+            lambda: polling.http_ok(page), "notebook server", seconds=RESTART_SECONDS
+        )
 
 
-def _files(ctx: Context) -> dict[str, str]:
+def _files(platform: ComposePlatform) -> dict[str, str]:
+    ctx = platform.ctx
     environment = NohubMode.s3.environment(ctx)
-    wanted = image_steps.references(ctx, NohubMode().services(ctx))
-    where = handles.render_place(ctx, NohubMode.name, wanted)
+    where = platform.place(platform.references(MODE.services(ctx)))
     return render.of_nohub_mode(ctx.settings, ctx.secrets, where, environment)
 
 
-def _begin_with(ctx: Context) -> Sequence[str]:
-    """Return S3 alone while the server's key isn't known."""
-    return () if NohubMode.s3.has_key(ctx) else ("s3",)
-
-
 def _tell_server(ctx: Context, _environment: dict[str, str]) -> bool:
-    """Write the server's environment anew; return whether it has changed."""
-    folder = ctx.checkout.of_mode(NohubMode.name)
-    written = [write_changed(folder / name, text) for name, text in _files(ctx).items()]
+    """Write the server's environment again; return whether it has changed."""
+    platform = MODE.platform(ctx)
+    written = [write_changed(platform.folder / n, text) for n, text in _files(platform).items()]
     return any(written)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -10,12 +11,13 @@ from urllib.parse import unquote
 
 from habari_local.config.secrets import forget
 from habari_local.core import polling
-from habari_local.core.errors import NotRunning
+from habari_local.core.errors import HabariError, NotRunning
 from habari_local.core.paths import private_folder
 from habari_local.diagnosis.requirements import EVERY_MODE, Requirement
 from habari_local.drivers import log_files, processes, tar_stream
-from habari_local.modes.process import backup, services
-from habari_local.modes.process.service_environment import (
+from habari_local.modes.process import services
+from habari_local.modes.process.services import (
+    NAME,
     forget_network,
     is_network_remembered,
     remember_network,
@@ -32,16 +34,17 @@ from habari_local.modes.process.steps import (
     service,
     write_server_environment,
 )
-from habari_local.platform.backup_protocol import Home
-from habari_local.platform.endpoints import build_endpoints
 from habari_local.platform.mode import (
     Address,
     Context,
     DownResult,
     Endpoints,
+    Home,
     Program,
     ServiceStatus,
     Step,
+    build_endpoints,
+    origin,
 )
 from habari_local.platform.s3_setup import S3Setup
 
@@ -58,7 +61,7 @@ SERVER_LOG = "server-"  # before a user's name, as habari_hub/process_spawner.py
 class ProcessMode:
     """Plain local processes; see the readable list in `steps`."""
 
-    name = services.NAME
+    name = NAME
     summary = "plain processes, Python only: first contact, hub and notebook work, fast CI"
     s3_backend = "moto"
 
@@ -104,7 +107,7 @@ class ProcessMode:
 
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is; host and notebook see the same addresses here."""
-        urls = {each.name: _root(each.health) for each in services.all_of(ctx)}
+        urls = {each.name: origin(each.health) for each in services.all_of(ctx)}
         public = urls["proxy"] = services.public_url(ctx)
         s3 = S3.endpoint(ctx)
         if s3.endpoint_url:
@@ -196,26 +199,41 @@ class ProcessMode:
             process.resume()
 
     def homes(self, ctx: Context) -> Sequence[Home]:
-        """Return the homes that are there, by their folders."""
-        return backup.homes(ctx)
+        """Return the homes that are there; a folder is called after its owner."""
+        folder = _homes(ctx)
+        found = sorted(folder.iterdir()) if folder.is_dir() else ()
+        return [Home(path.name) for path in found if path.is_dir() and not path.is_symlink()]
 
     def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
         """Write all that is in a home."""
-        tar_stream.pack(str(backup.folder(ctx, home)), into)
+        tar_stream.pack(str(_homes(ctx) / Path(home.owner).name), into)
 
     def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
-        """Make a home unless it is there, and lay what was taken over what is in it."""
-        backup.unpack(private_folder(backup.folder(ctx, home)), source)
+        """Make a home unless it is there, and write what was taken over what is in it.
+
+        It is in the folder of all homes, whatever a backup calls it.
+
+        Raises:
+            HabariError: the backup has it otherwise than we write it.
+        """
+        folder = private_folder(_homes(ctx) / Path(home.owner).name)
+        try:
+            tar_stream.unpack(str(folder), source)
+        except tarfile.TarError as error:
+            raise HabariError(
+                f"Home {folder.name}: {error}; `backup create` writes it otherwise.",
+                "habari-local backup create",
+            ) from error
 
     def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
         """Write the hub's database."""
-        tar_stream.pack_database(str(backup.database(ctx)), into)
+        tar_stream.pack_database(str(_database(ctx)), into)
         return True
 
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
         """Put a database in the place of the hub's, which is stopped for it."""
         processes.stop(each.process for each in of_service(ctx, "hub"))
-        tar_stream.unpack_database(str(backup.database(ctx)), source)
+        tar_stream.unpack_database(str(_database(ctx)), source)
 
     def data(self, ctx: Context) -> Sequence[str]:
         """Return the files and folders of users, as seen from the checkout."""
@@ -239,8 +257,16 @@ class ProcessMode:
         return DownResult(tuple(names), (), shown)
 
 
+def _homes(ctx: Context) -> Path:
+    return ctx.checkout.of_mode(NAME) / "homes"
+
+
+def _database(ctx: Context) -> Path:
+    return ctx.checkout.of_mode(NAME) / "jupyterhub.sqlite"
+
+
 def _data(ctx: Context) -> list[Path]:
-    folder = ctx.checkout.root / ".habari" / services.NAME
+    folder = ctx.checkout.root / ".habari" / NAME
     return [folder / name for name in DATA if (folder / name).exists()]
 
 
@@ -248,12 +274,8 @@ def _in_words(found: processes.ManagedProcess) -> str:
     return found.service or (f"server of {found.user}" if found.user else "a helper process")
 
 
-def _root(url: str) -> str:
-    return "/".join(url.split("/")[:3])
-
-
 def _status(wanted: services.Service, found: list[processes.ManagedProcess]) -> ServiceStatus:
-    address = _root(wanted.health)
+    address = origin(wanted.health)
     mine = [each for each in found if each.service == wanted.name]
     if not mine:
         return ServiceStatus(wanted.name, "stopped", address)

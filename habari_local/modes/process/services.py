@@ -1,4 +1,9 @@
-"""What runs in process mode: each service's command, environment, ports and address."""
+"""What runs in process mode: each service's command, environment, ports and address.
+
+The environment is of the checkout's making, whatever shell calls `up`: a service whose environment
+differs is another service, and restarts. So nothing is taken from the caller but how this machine
+reaches the network, and that once: what the platform was first started with holds until it is down.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +15,27 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from habari_local.config.secrets import write_changed
 from habari_local.config.settings import FAKE_GITHUB_PATH
 from habari_local.core.versions import pinned
 from habari_local.drivers import npm, uv
 from habari_local.identity.users import people
-from habari_local.modes.process import service_environment
 from habari_local.platform.mode import Context
 
-NAME = service_environment.NAME
+NAME = "process"
 HOST = "127.0.0.1"
 HUB_SOURCES = ("jupyterhub_config.py", "habari_hub", "requirements.txt")
 PROXY = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
 PRELOADED = ("end_cut_answers.cjs", "listen_on_ipv6_too.cjs")  # of images/proxy: each says why
 
-
+# Programs of the machine and, on macOS, of Homebrew; never those of a virtual environment.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
+# A company's proxies and certificates: without them hub and servers reach neither GitHub nor AWS.
+NETWORK = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
+    "NODE_EXTRA_CA_CERTS",
+)
 # Component environment → the lock that it is made from.
 LOCKS = {
     "hub": "hub/requirements.txt",
@@ -32,7 +44,7 @@ LOCKS = {
     "s3-moto": "images/s3/requirements-moto.txt",
     "s3-localstack": "images/s3/requirements-localstack.txt",
 }
-# uv finds one or gets it.
+# uv finds or downloads one.
 NEWER_PYTHON = {"s3-localstack": pinned("python", "localstack")}
 
 
@@ -101,7 +113,7 @@ def s3(ctx: Context) -> Service:
         {"HABARI_S3_PORT": port},
         f"http://{HOST}:{port}/_habari/health",
         {
-            **service_environment.of_service(ctx),
+            **base_environment(ctx),
             "PYTHONPATH": str(source),
             "HABARI_S3_ROOT_ACCESS_KEY_ID": ctx.secrets["s3_root_access_key_id"],
             "HABARI_S3_ROOT_SECRET_ACCESS_KEY": ctx.secrets["s3_root_secret_access_key"],
@@ -122,7 +134,7 @@ def github(ctx: Context) -> Service:
         {"HABARI_GITHUB_PORT": port},
         f"http://{HOST}:{port}/_habari/health",
         {
-            **service_environment.of_service(ctx),
+            **base_environment(ctx),
             "HABARI_GITHUB_CLIENT_ID": ctx.secrets["github_client_id"],
             "HABARI_GITHUB_CLIENT_SECRET": ctx.secrets["github_client_secret"],
             "HABARI_GITHUB_CONTROL_TOKEN": ctx.secrets["github_control_token"],
@@ -153,7 +165,7 @@ def proxy(ctx: Context) -> Service:
         {"HABARI_HUB_PORT": port, "HABARI_PROXY_API_PORT": api},
         f"http://{HOST}:{port}/_chp_healthz",
         {
-            **service_environment.of_service(ctx),
+            **base_environment(ctx),
             "CONFIGPROXY_AUTH_TOKEN": ctx.secrets["proxy_token"],
             "HABARI_HUB_PORT": str(port),
         },
@@ -175,7 +187,7 @@ def hub(ctx: Context) -> Service:
         {"HABARI_HUB_API_PORT": settings.port("hub_api")},
         f"{hub_url(ctx)}/hub/health",
         {
-            **service_environment.of_service(ctx),
+            **base_environment(ctx),
             "PYTHONPATH": str(root / "hub"),
             "HABARI_PUBLIC_URL": public_url(ctx),
             "HABARI_HUB_BIND_URL": hub_url(ctx),
@@ -233,3 +245,50 @@ def hub_url(ctx: Context) -> str:
 
 def _program(ctx: Context, component: str, name: str) -> str:
     return str(environment(ctx, component) / "bin" / name)
+
+
+def base_environment(ctx: Context) -> dict[str, str]:
+    """Return what every service gets, before what is its own."""
+    local = "localhost,127.0.0.1"
+    return {
+        **network(ctx),
+        "PATH": PATH,
+        "HOME": str(ctx.checkout.root / ".habari" / NAME),
+        "LANG": "C.UTF-8",
+        "NO_PROXY": local,
+        "no_proxy": local,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def network(ctx: Context) -> Mapping[str, str]:
+    """Return how the platform reaches the network: as it was started, else as the caller.
+
+    A file that can't be read counts as none: an `up` that finds nothing running writes it.
+    """
+    try:
+        kept = json.loads(_network_file(ctx).read_text(encoding="utf-8"))
+        return {name: str(kept[name]) for name in NETWORK if name in kept}
+    except (OSError, ValueError, TypeError):
+        return {name: ctx.environ[name] for name in NETWORK if ctx.environ.get(name)}
+
+
+def remember_network(ctx: Context) -> None:
+    """Keep how the caller reaches the network, privately: a proxy's URL may have a password."""
+    found = {name: ctx.environ[name] for name in NETWORK if ctx.environ.get(name)}
+    ctx.checkout.of_mode(NAME)
+    write_changed(_network_file(ctx), json.dumps(found, indent=1) + "\n")
+
+
+def forget_network(ctx: Context) -> None:
+    """Drop it: the next `up` takes its caller's."""
+    _network_file(ctx).unlink(missing_ok=True)
+
+
+def is_network_remembered(ctx: Context) -> bool:
+    """Whether a running platform has written down what it was started with."""
+    return _network_file(ctx).is_file()
+
+
+def _network_file(ctx: Context) -> Path:
+    return ctx.checkout.root / ".habari" / NAME / "network.json"

@@ -17,14 +17,14 @@ from habari_local.config.render.compose import as_dotenv
 from habari_local.config.secrets import write_changed
 from habari_local.config.settings import variable
 from habari_local.core import polling
-from habari_local.core.errors import HabariError, NotReady, NotRunning, PortTaken
+from habari_local.core.errors import HabariError, NotReady, NotRunning
 from habari_local.core.paths import private_folder, project_folder
 from habari_local.diagnosis import hints
 from habari_local.drivers import npm, processes, uv
 from habari_local.drivers.log_files import last_lines
 from habari_local.modes.process import services
 from habari_local.modes.process.services import NAME, Service
-from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
+from habari_local.platform.mode import UNCHANGED, Context, Progress, Step, require_free_port
 
 HUNG_SECONDS = 10.0  # of doing nothing, after which a service that doesn't answer is restarted
 START_SECONDS = 60.0  # of doing nothing, after which `up` gives up on one that starts
@@ -197,10 +197,7 @@ def require_free_ports(ctx: Context) -> None:
         if (wanted.name, wanted.digest) in as_wanted:
             continue  # it holds its ports
         for setting, port in wanted.ports.items():
-            owner = processes.port_owner(port, spare=ours)
-            if owner:
-                hint = hints.another_port(ctx.settings, setting, ctx.environ)
-                raise PortTaken(port, wanted.title, owner, hint)
+            require_free_port(ctx, setting, port, wanted.title, ours)
 
 
 def require_same_ports(ctx: Context) -> None:

@@ -7,17 +7,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from habari_local.config.secrets import forget
 from habari_local.config.settings import variable
 from habari_local.core import polling
-from habari_local.core.errors import HabariError, NotRunning, PortTaken
-from habari_local.diagnosis import hints
+from habari_local.core.errors import HabariError, NotRunning
 from habari_local.diagnosis.requirements import CONTAINERS, EVERY_MODE, Requirement, require_docker
-from habari_local.drivers import log_files, processes
+from habari_local.drivers import log_files
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import compose
 from habari_local.drivers.docker import images as docker_images
-from habari_local.drivers.docker.client import Container, remove_all
+from habari_local.drivers.docker.client import Container
 from habari_local.images import space
-from habari_local.platform.compose import handles, image_steps
-from habari_local.platform.mode import SHELL, Context, DownResult, Program, ServiceStatus
+from habari_local.platform.compose.platform import SERVER_FOLDER, ComposePlatform
+from habari_local.platform.mode import (
+    SHELL,
+    Context,
+    DownResult,
+    Program,
+    ServiceStatus,
+    require_free_port,
+)
 from habari_local.platform.s3_setup import S3Setup
 
 LAST = ("s3", "db")  # stopped after the others, so that saves under way end
@@ -46,7 +52,7 @@ class ComposeMode:
         """Refuse a machine without Docker, and a taken port, before anything starts."""
         docker_images.program(ctx.environ)
         try:
-            found = docker_client.containers(self.ours(ctx))
+            found = self.platform(ctx).containers()
         except HabariError:
             require_docker(ctx.environ)
             raise
@@ -58,14 +64,12 @@ class ComposeMode:
             if service in running or service not in self.ports:
                 continue
             field = self.ports[service]
-            owner = processes.port_owner(ctx.settings.port(field))
-            if owner:
-                hint = hints.another_port(ctx.settings, variable(f"{field}_port"), ctx.environ)
-                raise PortTaken(ctx.settings.port(field), self.titles[service], owner, hint)
+            port, title = ctx.settings.port(field), self.titles[service]
+            require_free_port(ctx, variable(f"{field}_port"), port, title)
 
-    def ours(self, ctx: Context) -> docker_client.ResourceLabels:
-        """Return what is this mode's in the engine."""
-        return handles.resource_labels(ctx, self.name)
+    def platform(self, ctx: Context) -> ComposePlatform:
+        """Return what runs."""
+        return ComposePlatform(ctx, self.name)
 
     def url(self, ctx: Context, service: str) -> str:
         """Return a service's address on this machine, without a slash at its end; or nothing."""
@@ -83,7 +87,7 @@ class ComposeMode:
         """Return each service and each user's server."""
         if not ctx.secrets:
             return []
-        found = docker_client.containers(self.ours(ctx))
+        found = self.platform(ctx).containers()
         memory: dict[str, int | None] = {}
         running = [each.id for each in found if each.state == "running"]
         docker_client.in_parallel(
@@ -129,19 +133,15 @@ class ComposeMode:
         wanted = set(services or self.services(ctx))
         found = [
             each
-            for each in docker_client.containers(self.ours(ctx))
+            for each in self.platform(ctx).containers()
             if each.service in wanted or (each.user and (not services or each.user in services))
         ]
-
-        def read(container: str) -> Iterator[str]:
-            ask = docker_client.follow if follow else docker_client.last_lines
-            yield from ask(container, lines, since)
-
-        yield from log_files.merge([(each.title, read(each.id)) for each in found], follow=follow)
+        logs = docker_client.container_logs(found, lines, since, follow=follow)
+        yield from log_files.merge(logs, follow=follow)
 
     def restart(self, ctx: Context, service: str) -> None:
         """Stop a service's container and start it again."""
-        for each in docker_client.containers(self.ours(ctx)):
+        for each in self.platform(ctx).containers():
             if each.service == service:
                 docker_client.restart(each.id)
 
@@ -151,7 +151,7 @@ class ComposeMode:
         """Return what runs a command in a container."""
         found = [
             each
-            for each in docker_client.containers(self.ours(ctx))
+            for each in self.platform(ctx).containers()
             if each.state == "running" and (each.user == user if user else each.service == service)
         ]
         if not found:
@@ -163,7 +163,7 @@ class ComposeMode:
     def running_images(self, ctx: Context) -> Mapping[str, str]:
         """Return the image of each service, and of users' servers, with its digest."""
         services = dict.fromkeys([*self.services(ctx), "notebook"])
-        names = image_steps.references(ctx, [each for each in services if each != "db"])
+        names = self.platform(ctx).references([e for e in services if e != "db"])
         found = {service: docker_images.find(name) for service, name in names.items()}
         return {
             service: f"{names[service]} {image.id}" for service, image in found.items() if image
@@ -171,7 +171,7 @@ class ComposeMode:
 
     def missing(self, ctx: Context) -> str:
         """Return that the image of users' servers is not in the engine."""
-        reference = image_steps.references(ctx, ["notebook"])["notebook"]
+        reference = self.platform(ctx).references(["notebook"])["notebook"]
         return "" if docker_images.find(reference) else f"image {reference}: not in the engine"
 
     def kill(self, ctx: Context, part: str) -> None:
@@ -187,29 +187,30 @@ class ComposeMode:
         docker_client.signal_containers("unpause", self._of_part(ctx, part, "paused"))
 
     def _of_part(self, ctx: Context, part: str, state: str) -> list[str]:
-        found = [each for each in docker_client.containers(self.ours(ctx)) if each.state == state]
+        found = [each for each in self.platform(ctx).containers() if each.state == state]
         mine = [each.id for each in found if (each.service or (each.user and "server")) == part]
         return mine[:1]
 
     def data(self, ctx: Context) -> Sequence[str]:
         """Return the volumes; none where no engine answers."""
-        found = docker_client.volumes(self.ours(ctx)) if docker_client.reachable() else ()
+        labels = self.platform(ctx).labels
+        found = docker_client.volumes(labels) if docker_client.reachable() else ()
         return [f"volume {name}" for name in found]
 
     def down(self, ctx: Context, *, wipe: bool) -> DownResult:
         """Stop and remove what carries our labels: users' servers and hub first, then S3."""
-        interrupted = handles.project(ctx, self.name).end_leftovers()
-        ours = self.ours(ctx)
-        found = docker_client.containers(ours)
+        platform = self.platform(ctx)
+        interrupted = platform.project.end_leftovers()
+        found = platform.containers()
         docker_client.remove(each for each in found if each.service not in LAST)
-        remove_all(ours, interrupted=interrupted)
+        docker_client.remove_all(platform.labels, interrupted=interrupted)
         names = tuple(dict.fromkeys(each.title for each in found))
         volumes = tuple(self.data(ctx))
         if not wipe:
             return DownResult(names, volumes)
-        docker_client.remove_volumes(docker_client.volumes(ours))
+        docker_client.remove_volumes(docker_client.volumes(platform.labels))
         folder = ctx.checkout.root / ".habari" / self.name
-        (folder / handles.SERVER_FOLDER / "server.env").unlink(missing_ok=True)
+        (folder / SERVER_FOLDER / "server.env").unlink(missing_ok=True)
         (folder / "notebook.env").unlink(missing_ok=True)
         forget(ctx.checkout.root / ".habari", self.s3.key_names)
         return DownResult(names, (), volumes)

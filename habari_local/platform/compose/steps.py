@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from habari_local.config.secrets import write_changed
 from habari_local.core import container_user, polling
 from habari_local.core.paths import private_folder, project_folder
 from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.docker.client import Container, ResourceLabels, remove_all
+from habari_local.drivers.docker.client import Container
+from habari_local.drivers.docker.compose import Project
 from habari_local.drivers.docker.events import ContainerEvents
-from habari_local.platform.compose import applied_state, handles
+from habari_local.platform.compose.platform import SERVER_FOLDER, ComposePlatform
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 START_SECONDS = 90.0  # of doing nothing, after which `up` gives up on a service
@@ -26,7 +30,7 @@ class Bringup:
     The engine is asked once where nothing has changed: the steps after `containers` read `now`.
     """
 
-    ours: ResourceLabels
+    platform: ComposePlatform
     watch: ContainerEvents | None = None
     before: frozenset[str] = frozenset()
     same: set[str] = field(default_factory=set)
@@ -40,7 +44,7 @@ class Bringup:
 
     def look(self) -> dict[str, float | None]:
         """Look at what is there now; return since when each service runs."""
-        self.now = docker_client.containers(self.ours)
+        self.now = self.platform.containers()
         return self.since()
 
     def since(self) -> dict[str, float | None]:
@@ -55,7 +59,7 @@ class Bringup:
         """
         with self.lock:
             if self.watch is None:
-                self.watch = ContainerEvents(self.ours)
+                self.watch = ContainerEvents(self.platform.labels)
                 self.look()
         return self.watch
 
@@ -64,12 +68,12 @@ class Bringup:
         return next((each for each in reversed(self.now) if each.service == service), None)
 
 
-def folders(mode: str) -> Step:
+def folders(platform: ComposePlatform) -> Step:
     """Return the step that makes the project's folder and the one that the hub sees."""
 
     def action(ctx: Context, say: Progress) -> str:
         say("creating folders")
-        server = private_folder(ctx.checkout.of_mode(mode) / handles.SERVER_FOLDER)
+        server = private_folder(platform.folder / SERVER_FOLDER)
         container_user.chown(server)
         if not project_folder(ctx.project_path):
             return UNCHANGED
@@ -81,64 +85,64 @@ def folders(mode: str) -> Step:
 
 def containers(
     bringup: Bringup,
-    mode: str,
-    render: Callable[[Context], Mapping[str, str]],
+    render: Callable[[ComposePlatform], Mapping[str, str]],
     after: tuple[str, ...],
-    only: Callable[[Context], Sequence[str]] = lambda _: (),
-    partners: Callable[[Context], Mapping[str, str]] = lambda _: {},
+    only: Sequence[str] = (),
+    partners: Callable[[ComposePlatform], Mapping[str, str]] = lambda _: {},
 ) -> Step:
     """Return the step that has Compose make and start what is not there as it should be.
 
     `render` gives the files that Compose reads; `only` the services to begin with, none for all;
-    `partners` the containers on users' networks and their names there: one that is made anew joins
+    `partners` the containers on users' networks and their names there: one that is recreated joins
     those before it starts, so that no hub looks for servers that it can't reach yet.
     """
+    platform, project = bringup.platform, bringup.platform.project
 
     def action(ctx: Context, say: Progress) -> str:
-        project = handles.project(ctx, mode)
         project.end_leftovers()
         bringup.begin()
-        for name, text in render(ctx).items():
-            write_changed(ctx.checkout.of_mode(mode) / name, text)
-        if applied_state.holds(project, bringup.now):
+        for name, text in render(platform).items():
+            write_changed(platform.folder / name, text)
+        if _is_applied(project, bringup.now):
             bringup.same = {each.service for each in bringup.now if each.service}
             return UNCHANGED
         say("Docker Compose creates the containers")
         bringup.follow()
         earlier = bringup.since()
-        if partners(ctx) and _networks_of_users(bringup):
-            project.up(only(ctx), cancel=ctx.cancel, start=False)
+        if partners(platform) and _networks_of_users(bringup):
+            project.up(only, cancel=ctx.cancel, start=False)
             bringup.look()
-            _join(bringup, partners(ctx))
-        project.up(only(ctx), cancel=ctx.cancel)
+            _join(bringup, partners(platform))
+        project.up(only, cancel=ctx.cancel)
         now = bringup.look()
-        if not only(ctx):
-            applied_state.note(project, bringup.now)
+        if not only:
+            _record_applied(project, bringup.now)
         bringup.same = {name for name, since in now.items() if earlier.get(name) == since}
         if now == earlier:
             return UNCHANGED
         return f"started {', '.join(sorted(set(now) - bringup.same))}"
 
-    def undo(ctx: Context) -> None:
-        handles.project(ctx, mode).end_leftovers()
-        remove_all(bringup.ours, but=bringup.before, interrupted=bringup.watch is not None)
+    def undo(_ctx: Context) -> None:
+        project.end_leftovers()
+        interrupted = bringup.watch is not None
+        docker_client.remove_all(platform.labels, but=bringup.before, interrupted=interrupted)
 
     return Step("containers", "containers", action, after, undo)
 
 
-def again(bringup: Bringup, mode: str, after: tuple[str, ...]) -> Step:
+def again(bringup: Bringup, after: tuple[str, ...]) -> Step:
     """Return the step that starts what waited for the buckets, or has another key since."""
+    project = bringup.platform.project
 
     def action(ctx: Context, say: Progress) -> str:
-        project = handles.project(ctx, mode)
-        if applied_state.holds(project, bringup.now):
+        if _is_applied(project, bringup.now):
             return UNCHANGED
         say("Docker Compose creates the containers")
         bringup.follow()
         earlier = bringup.look()
         project.up((), cancel=ctx.cancel)
         now = bringup.look()
-        applied_state.note(project, bringup.now)
+        _record_applied(project, bringup.now)
         bringup.same -= {name for name, since in now.items() if earlier.get(name) != since}
         return UNCHANGED if now == earlier else "started"
 
@@ -202,19 +206,19 @@ def _processor_time(container: Container | None) -> float:
     return processes.processor_time(process) if process else 0.0
 
 
-def networks(bringup: Bringup, partners: Callable[[Context], Mapping[str, str]]) -> Step:
+def networks(bringup: Bringup, partners: Callable[[ComposePlatform], Mapping[str, str]]) -> Step:
     """Return the step that has containers join the networks of users who came meanwhile."""
 
-    def action(ctx: Context, say: Progress) -> str:
+    def action(_ctx: Context, say: Progress) -> str:
         say("joining users' networks")
-        joined = _join(bringup, partners(ctx))
+        joined = _join(bringup, partners(bringup.platform))
         return f"joined {joined}" if joined else UNCHANGED
 
     return Step("networks", "users' networks", action, ("containers",))
 
 
 def _networks_of_users(bringup: Bringup) -> list[str]:
-    found = docker_client.networks(bringup.ours)
+    found = docker_client.networks(bringup.platform.labels)
     return [each["Name"] for each in found if docker_client.USER in (each["Labels"] or {})]
 
 
@@ -230,3 +234,37 @@ def _join(bringup: Bringup, partners: Mapping[str, str]) -> int:
     for each in missing:
         docker_client.connect(*each)
     return len(missing)
+
+
+def _is_applied(project: Project, now: Sequence[Container]) -> bool:
+    """Whether the containers that are there are what the files ask for, all of them running.
+
+    Asking Compose takes a program and most of a second, so the answer of the last time is kept: of
+    which files it was given, by which configuration and image each container is known. It holds
+    while the files are the same and the engine has just those containers running. Without it, or
+    where anything differs, Compose is asked: a cache, deleted without loss.
+    """
+    try:
+        kept = json.loads(_applied_file(project).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(kept == _applied_state(project, now)) and all(
+        each.state == "running" for each in now if each.service
+    )
+
+
+def _record_applied(project: Project, now: Sequence[Container]) -> None:
+    """Keep what Compose has just made of the files."""
+    write_changed(_applied_file(project), json.dumps(_applied_state(project, now), indent=1) + "\n")
+
+
+def _applied_state(project: Project, now: Sequence[Container]) -> dict[str, object]:
+    seen = hashlib.sha256()
+    for path in (*project.files, *sorted(project.env_file.parent.glob("*.env"))):
+        seen.update(path.read_bytes())
+    services = sorted([each.service, each.made_from] for each in now if each.service)
+    return {"files": seen.hexdigest(), "containers": services}
+
+
+def _applied_file(project: Project) -> Path:
+    return project.env_file.with_name("applied.json")

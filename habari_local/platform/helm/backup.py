@@ -1,20 +1,19 @@
-"""Homes and the hub's database of a release of the chart: taken out of their volumes, put back."""
+"""Homes and the hub's database of a release of the chart: out of their volumes and back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import IO, Any
 
 from habari_local.core import polling
-from habari_local.core.container_user import JOVYAN, USERS
+from habari_local.core.container_user import USERS
 from habari_local.core.errors import HabariError, NotRunning
-from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
+from habari_local.drivers.kubernetes.cluster import SECONDS
 from habari_local.drivers.kubernetes.readiness import Rollout
 from habari_local.drivers.kubernetes.volume_pod import PodImage, Volume, run_in_pod
-from habari_local.platform.backup_protocol import Home
-from habari_local.platform.mode import Context
+from habari_local.platform.helm.steps import HelmPlatform
+from habari_local.platform.mode import Context, Home
 
 HUB = 1000  # of the chart's hub
 OWNER = "hub.jupyter.org/username"  # KubeSpawner's annotation of a claim
@@ -23,127 +22,108 @@ CLAIM, FILE = "hub-db-dir", "jupyterhub.sqlite"
 ROLL_SECONDS = 300.0
 
 
-@dataclass(frozen=True)
-class ReleaseBackup:
-    """A release's volumes."""
+class HelmBackup:
+    """What makes a mode with a release of the chart one of `SupportsBackup`."""
 
-    cluster: Cluster
-    namespace: str
-    account: int = JOVYAN  # the number of the one that servers run as
+    def platform(self, ctx: Context) -> HelmPlatform:
+        """Return where the release is."""
+        raise NotImplementedError
 
-    def homes(self) -> list[Home]:
+    def homes(self, ctx: Context) -> Sequence[Home]:
         """Return the homes, by their claims."""
-        listed: list[Any] = self.cluster.api.list_namespaced_persistent_volume_claim(
-            self.namespace, label_selector=STORAGE, _request_timeout=SECONDS
+        platform = self.platform(ctx)
+        listed: list[Any] = platform.cluster.api.list_namespaced_persistent_volume_claim(
+            platform.namespace, label_selector=STORAGE, _request_timeout=SECONDS
         ).items
         return [_home(each) for each in listed if OWNER in (each.metadata.annotations or {})]
 
-    def take_home(self, home: Home, into: IO[bytes]) -> None:
+    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
         """Write all that is in a home's volume."""
-        run_in_pod(self._volume(home), self._image(), "pack", into=into)
+        platform = self.platform(ctx)
+        run_in_pod(_volume(platform, home), _hub_image(platform), "pack", into=into)
 
-    def put_home(self, home: Home, source: IO[bytes]) -> None:
+    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
         """Make the claim as KubeSpawner did unless it is there, and unpack into its volume."""
-        claim, there = home.about, self.cluster.claims(self.namespace)
-        if claim["metadata"]["name"] not in there:
-            self.cluster.api.create_namespaced_persistent_volume_claim(
-                self.namespace, {**claim}, _request_timeout=SECONDS
+        platform, claim = self.platform(ctx), home.about
+        if claim["metadata"]["name"] not in platform.cluster.claims(platform.namespace):
+            platform.cluster.api.create_namespaced_persistent_volume_claim(
+                platform.namespace, {**claim}, _request_timeout=SECONDS
             )
-        run_in_pod(self._volume(home), self._image(), "unpack", source=source)
+        run_in_pod(_volume(platform, home), _hub_image(platform), "unpack", source=source)
 
-    def take_database(self, into: IO[bytes]) -> bool:
+    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
         """Write the hub's database, if it is the chart's own."""
-        if not self._has_database():
+        platform = self.platform(ctx)
+        if not _has_database(platform):
             return False
-        run_in_pod(self._database(), self._image(), "pack-database", file=FILE, into=into)
+        volume, image = _database(platform), _hub_image(platform)
+        run_in_pod(volume, image, "pack-database", file=FILE, into=into)
         return True
 
-    def put_database(self, source: IO[bytes]) -> None:
+    def put_database(self, ctx: Context, source: IO[bytes]) -> None:
         """Put another one in its place, and have the hub run on it.
 
         Raises:
             HabariError: the chart keeps no database here.
         """
-        if not self._has_database():
+        platform = self.platform(ctx)
+        if not _has_database(platform):
             raise HabariError(
-                f"Hub in {self.namespace}: its database is not in the volume {CLAIM}, where one"
-                " was expected to be put.",
+                f"Hub in {platform.namespace}: its database is not in the volume {CLAIM}, so it"
+                " can't be replaced.",
                 "habari-local backup restore --help",
             )
-        image = self._image()
-        with self._without_hub():
-            run_in_pod(self._database(), image, "unpack-database", file=FILE, source=source)
-
-    @contextmanager
-    def _without_hub(self) -> Iterator[None]:
-        """Have no hub run meanwhile, and wait until it does again."""
-        self._scale(0)
-        try:
-            polling.wait_until(self._gone, "JupyterHub", seconds=ROLL_SECONDS)
-            yield
-        finally:
-            self._scale(1)
-        polling.wait_until(
-            Rollout(self.cluster, self.namespace, "hub").done,
-            "JupyterHub",
-            seconds=ROLL_SECONDS,
-            hint="habari-local logs hub",
-        )
-
-    def _gone(self) -> bool:
-        return not [p for p in self.cluster.pods(self.namespace) if p.component == "hub"]
-
-    def _scale(self, replicas: int) -> None:
-        patch = self.cluster.apps.patch_namespaced_deployment_scale
-        patch("hub", self.namespace, {"spec": {"replicas": replicas}}, _request_timeout=SECONDS)
-
-    def _has_database(self) -> bool:
-        return CLAIM in self.cluster.claims(self.namespace)
-
-    def _database(self) -> Volume:
-        return Volume(self.cluster, self.namespace, CLAIM, HUB, HUB)
-
-    def _volume(self, home: Home) -> Volume:
-        name = home.about["metadata"]["name"]
-        return Volume(self.cluster, self.namespace, name, self.account, USERS)
-
-    def _image(self) -> PodImage:
-        """Return the hub's: every node that pulls it may, and it has Python."""
-        found = self.cluster.deployment(self.namespace, "hub")
-        if found is None:
-            raise NotRunning(f"JupyterHub in {self.namespace}")
-        pod = found.spec.template.spec
-        return PodImage(
-            pod.containers[0].image, [each.name for each in pod.image_pull_secrets or ()]
-        )
+        volume, image = _database(platform), _hub_image(platform)
+        with _without_hub(platform):
+            run_in_pod(volume, image, "unpack-database", file=FILE, source=source)
 
 
-class VolumeBackup:
-    """What modes with a release of the chart have in common as `Keeping`."""
+@contextmanager
+def _without_hub(platform: HelmPlatform) -> Iterator[None]:
+    """Have no hub run meanwhile, and wait until it does again."""
+    cluster, namespace = platform.cluster, platform.namespace
 
-    def kept(self, ctx: Context) -> ReleaseBackup:
-        """Return the release's volumes."""
-        raise NotImplementedError
+    def scale(replicas: int) -> None:
+        patch = cluster.apps.patch_namespaced_deployment_scale
+        patch("hub", namespace, {"spec": {"replicas": replicas}}, _request_timeout=SECONDS)
 
-    def homes(self, ctx: Context) -> Sequence[Home]:
-        """Return the homes that are there."""
-        return self.kept(ctx).homes()
+    def gone() -> bool:
+        return not [each for each in cluster.pods(namespace) if each.component == "hub"]
 
-    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
-        """Write all that is in a home."""
-        self.kept(ctx).take_home(home, into)
+    scale(0)
+    try:
+        polling.wait_until(gone, "JupyterHub", seconds=ROLL_SECONDS)
+        yield
+    finally:
+        scale(1)
+    polling.wait_until(
+        Rollout(cluster, namespace, "hub").done,
+        "JupyterHub",
+        seconds=ROLL_SECONDS,
+        hint="habari-local logs hub",
+    )
 
-    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
-        """Make a home unless it is there, and lay what was taken over what is in it."""
-        self.kept(ctx).put_home(home, source)
 
-    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
-        """Write the hub's database."""
-        return self.kept(ctx).take_database(into)
+def _has_database(platform: HelmPlatform) -> bool:
+    return CLAIM in platform.cluster.claims(platform.namespace)
 
-    def put_database(self, ctx: Context, source: IO[bytes]) -> None:
-        """Put a database in the place of the hub's."""
-        self.kept(ctx).put_database(source)
+
+def _database(platform: HelmPlatform) -> Volume:
+    return Volume(platform.cluster, platform.namespace, CLAIM, HUB, HUB)
+
+
+def _volume(platform: HelmPlatform, home: Home) -> Volume:
+    name = home.about["metadata"]["name"]
+    return Volume(platform.cluster, platform.namespace, name, platform.server_uid, USERS)
+
+
+def _hub_image(platform: HelmPlatform) -> PodImage:
+    """Return the hub's image: every node that pulls it may, and it has Python."""
+    found = platform.cluster.deployment(platform.namespace, "hub")
+    if found is None:
+        raise NotRunning(f"JupyterHub in {platform.namespace}")
+    pod = found.spec.template.spec
+    return PodImage(pod.containers[0].image, [each.name for each in pod.image_pull_secrets or ()])
 
 
 def _home(claim: Any) -> Home:

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from habari_local.core import polling
-from habari_local.core.errors import CommandFailed, HabariError
+from habari_local.core.errors import CommandFailed, HabariError, NotReady
 from habari_local.drivers.helm import Release
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.readiness import PodWatch, Readiness, failures
@@ -16,6 +17,26 @@ from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 START_SECONDS = 300.0  # in which nothing changes: a cold disk, an image from far away
 DIGEST = "dev.habari/release"  # annotation of the namespace: what the release was made of
+
+
+class HelmPlatform(Protocol):
+    """A release of the chart in a namespace, as every mode on Kubernetes has one."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster as its client sees it."""
+
+    @property
+    def namespace(self) -> str:
+        """Where the release is."""
+
+    @property
+    def server_uid(self) -> int:
+        """Whom users' servers run as."""
+
+    @property
+    def pod_watch(self) -> PodWatch:
+        """What follows the pods, from when it is first asked."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +58,16 @@ class Deployment:
         return seen.hexdigest()[:16]
 
 
-def release(of: Callable[[Context], Deployment], after: tuple[str, ...]) -> Step:
+def release(of: Callable[[], Deployment], after: tuple[str, ...]) -> Step:
     """Return the step that has the release follow chart and values, if they differ from its own."""
 
     def action(ctx: Context, say: Progress) -> str:
-        deployment = of(ctx)
+        deployment = of()
         namespace = deployment.release.namespace
         if deployment.cluster.annotation(namespace, DIGEST) == deployment.digest:
             return UNCHANGED
         say("looking for a release that was left pending")
-        mended = deployment.release.mend(cancel=ctx.cancel)
+        recovered = deployment.release.recover(cancel=ctx.cancel)
         say("helm upgrade --install")
         deployment.cluster.annotate(namespace, DIGEST, "")
         try:
@@ -58,46 +79,74 @@ def release(of: Callable[[Context], Deployment], after: tuple[str, ...]) -> Step
             details = [*error.details, *told]
             raise HabariError(error.message, error.hint, error.code, details) from error
         deployment.cluster.annotate(namespace, DIGEST, deployment.digest)
-        return f"{mended}; upgraded" if mended else "installed"
+        return f"{recovered}; upgraded" if recovered else "installed"
 
     return Step("release", "chart", action, after)
 
 
-def pod(
-    names: tuple[str, str, str],
-    watch: Callable[[Context], PodWatch],
-    cluster: Cluster,
-    namespace: str,
-    page: str,
-    after: tuple[str, ...],
-) -> Step:
-    """Return the step that waits for a component: for its pods of now, and its page.
+@dataclass(frozen=True)
+class Component:
+    """A Deployment `name` whose pods are labelled `label`, what people call it, and its page.
 
-    `names` are the service's and its Deployment's, its pods' component or label `app`, and what a
-    person calls it. It ends as soon as the pod can't come up any more, with its events and last
-    lines.
+    `page` answers when it is up; where it is empty, its pods tell.
     """
 
-    name, component, title = names
+    name: str
+    label: str
+    title: str
+    page: str = ""
+
+    @property
+    def answers(self) -> bool:
+        """Whether its page does, if it has one."""
+        return not self.page or polling.http_ok(self.page)
+
+
+def rollout(
+    platform: HelmPlatform,
+    component: Component,
+    after: tuple[str, ...],
+    *,
+    seconds: float = START_SECONDS,
+    growing: bool = False,
+    hint: Callable[[str], str] | None = None,
+) -> Step:
+    """Return the step that waits until a component runs in its newest form, and answers.
+
+    It ends as soon as its pod can't come up any more, with the pod's events and last lines.
+
+    Args:
+        platform: where it is.
+        component: which.
+        after: the steps before it.
+        seconds: how long nothing may change.
+        growing: whether the cluster may add nodes.
+        hint: what to try, by the message of what went wrong.
+    """
 
     def action(ctx: Context, say: Progress) -> str:
-        arrival = Readiness(cluster, namespace, name, component)
-        if polling.http_ok(page) and arrival.complete():
+        name, label = component.name, component.label
+        pods = Readiness(platform.cluster, platform.namespace, name, label, growing=growing)
+        if component.answers and pods.complete():
             return UNCHANGED
         if not ctx.wait and name != "s3":
             return "not waited for"
-        following = watch(ctx)
-        polling.wait_until(
-            lambda: polling.http_ok(page) and arrival.complete(),
-            title,
-            seconds=START_SECONDS,
-            works=polling.changes(lambda: arrival.says(following)),
-            failed=lambda: arrival.failed(following),
-            log=lambda: arrival.evidence(following),
-            tick=lambda: say(arrival.says(following)),
-            cancel=ctx.cancel,
-            hint=f"habari-local logs {name}",
-        )
-        return "answers"
+        watch = platform.pod_watch
+        try:
+            polling.wait_until(
+                lambda: component.answers and pods.complete(),
+                component.title,
+                seconds=seconds,
+                works=polling.changes(lambda: pods.progress(watch)),
+                failed=lambda: pods.failed(watch),
+                log=lambda: pods.evidence(watch),
+                tick=lambda: say(pods.progress(watch)),
+                cancel=ctx.cancel,
+                hint=f"habari-local logs {name}",
+            )
+        except NotReady as error:
+            error.hint = hint(error.message) if hint else error.hint
+            raise
+        return "answers" if component.page else "runs"
 
-    return Step(name, title, action, after)
+    return Step(component.name, component.title, action, after)

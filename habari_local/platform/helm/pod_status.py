@@ -1,0 +1,110 @@
+"""What runs in a namespace: how its pods are, what they log, and why one does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from habari_local.core import polling
+from habari_local.drivers.kubernetes import events as k8s_events
+from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.pods import Pod
+from habari_local.drivers.kubernetes.readiness import evidence
+from habari_local.drivers.kubernetes.scheduling import explain_taint
+from habari_local.platform.mode import PodIssue, ServiceStatus, origin
+
+Log = tuple[str, Iterator[str]]  # what a log is called, and its lines as they come
+# Check of `why` → words by which a state or an event belongs there; the first that fits.
+CHECKS = {
+    "volume": ("PersistentVolumeClaim", "volume node affinity", "FailedMount", "Provisioning"),
+    "scheduling": ("Unschedulable", "FailedScheduling"),
+    "image": ("ImagePull", "InvalidImageName", "ErrImage", "Failed to pull", "pulling image"),
+}
+OTHER = "spawner"
+DELETED = "skip schedule deleting pod"  # somebody deleted the pod
+
+
+def service(name: str, page: str, pods: Sequence[Pod], memory: Mapping[str, int]) -> ServiceStatus:
+    """Return how a service is, by its pods and by the page that it answers."""
+    address = origin(page)
+    if not pods:
+        return ServiceStatus(name, "stopped", address)
+    # Beside the one that works there may be one that was evicted, or that can't follow it.
+    pod = max(pods, key=lambda each: (each.ready, each.created))
+    state = "running" if pod.ready and polling.http_ok(page) else "not answering"
+    return ServiceStatus(name, state, address, pod.since, memory.get(pod.name))
+
+
+def servers(pods: Sequence[Pod], memory: Mapping[str, int]) -> list[ServiceStatus]:
+    """Return how users' servers are."""
+    return [
+        ServiceStatus(
+            "server",
+            "running" if pod.ready else "not answering",
+            "",
+            pod.since,
+            memory.get(pod.name),
+            pod.user,
+        )
+        for pod in sorted((each for each in pods if each.user), key=lambda each: each.user)
+    ]
+
+
+def pod_logs(
+    cluster: Cluster,
+    namespace: str,
+    titles: Mapping[str, str],
+    count: int,
+    since: float | None = None,
+    *,
+    follow: bool,
+) -> list[Log]:
+    """Return the last lines of pods' logs (pod → what it is called), then each new one."""
+
+    def read(pod: str) -> Iterator[str]:
+        ask = cluster.follow if follow else cluster.last_lines
+        yield from ask(namespace, pod, count, since)
+
+    return [(title, read(pod)) for pod, title in titles.items()]
+
+
+def component_issue(cluster: Cluster, namespace: str, component: str) -> PodIssue | None:
+    """Return what keeps the newest pod of a component from running; None if nothing is reported."""
+    found = [each for each in cluster.pods(namespace) if each.component == component]
+    return _issue(cluster, namespace, _newest(found)) if found else None
+
+
+def user_issue(cluster: Cluster, namespace: str, user: str) -> PodIssue | None:
+    """Return what keeps a user's server from running, or kept the last one; None if nothing is."""
+    found = [each for each in cluster.pods(namespace) if each.user == user]
+    if found:
+        return _issue(cluster, namespace, _newest(found))
+    happened = k8s_events.of_pods(cluster, namespace, f"jupyter-{user}")
+    since = [n for n, each in enumerate(happened) if each.reason == k8s_events.STARTED]
+    after = happened[since[-1] + 1 :] if since else happened
+    failed = [str(each) for each in after if each.warning and DELETED not in each.message]
+    return (
+        PodIssue(_check(failed[-1]), failed[-1], [str(each) for each in after]) if failed else None
+    )
+
+
+def _newest(found: Sequence[Pod]) -> Pod:
+    return max(found, key=lambda each: each.created)
+
+
+def _issue(cluster: Cluster, namespace: str, pod: Pod) -> PodIssue | None:
+    if pod.ready:
+        return None
+    claimed = [each for name in pod.claims for each in k8s_events.of(cluster, namespace, name)]
+    unbound = [str(each) for each in claimed if each.warning]
+    message = explain_taint(cluster, pod.told) or pod.told
+    if unbound and (not message or _check(message) == "volume"):
+        message = f"Unschedulable, PersistentVolumeClaim: {unbound[-1]}"
+    message = message or k8s_events.not_found(cluster, namespace, pod.name)
+    return (
+        PodIssue(_check(message), message, evidence(cluster, namespace, pod)) if message else None
+    )
+
+
+def _check(message: str) -> str:
+    fitting = (check for check, words in CHECKS.items() if any(word in message for word in words))
+    return next(fitting, OTHER)
