@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,8 +20,10 @@ from habari_local.core.errors import ConfigError, HabariError
 if TYPE_CHECKING:
     from habari_local.core.paths import Checkout
     from habari_local.helm_values.chart import Chart
+    from habari_local.helm_values.evaluate import Evaluator
 
 NAME = "NAME"
+UNJUDGED = "Not evaluated, so neither sign-in nor servers' pods nor what is rendered was judged"
 SettingName = Annotated[str, typer.Argument(metavar=NAME, autocompletion=completion.setting_names)]
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,6 +38,13 @@ Files = Annotated[
 Bases = Annotated[
     list[Path] | None,
     typer.Option("--base", metavar="FILE", help="Values under each FILE; repeatable."),
+]
+Evaluate = Annotated[
+    bool,
+    typer.Option(
+        "--evaluate/--no-evaluate",
+        help="Whether to load them as the hub does, which runs their code, confined.",
+    ),
 ]
 
 
@@ -240,12 +251,17 @@ def _asked(known: set[str]) -> dict[str, str]:
 
 @app.command()
 def check(
-    files: Files = None, base: Bases = None, sets: Sets = None, as_json: AsJson = False
+    files: Files = None,
+    base: Bases = None,
+    evaluate: Evaluate = True,
+    sets: Sets = None,
+    as_json: AsJson = False,
 ) -> Result:
     """Check the values for production.
 
-    By the chart's schema and by our rules; exit 1 if one is broken, 0 if there are only warnings.
-    The chart is that of HABARI_CHART, or the pinned one where it was got already; nothing is got.
+    By the chart's schema, by our rules, and by what production would do: helm renders them, the
+    hub's own code loads them. Exit 1 if a rule is broken, 0 if there are only warnings. The chart
+    is that of HABARI_CHART, or the pinned one where it was got already; it is not got.
 
     Example: habari-local config check config.yaml
     """
@@ -254,21 +270,58 @@ def check(
 
     checkout = checkout_or_folder()
     chart, unchecked = _chart(checkout, sets)
-    here = Path.cwd()
-    found = [
-        problem
-        for file in files or [checkout.root / PRODUCTION]
-        for problem in validate([*(base or ()), file], checkout.root, chart, here)
-    ]
+    evaluator, reason = _evaluator(checkout, sets, chart) if evaluate else (None, "--no-evaluate")
+    unchecked += [] if evaluator else [f"{UNJUDGED}: {reason}."]
+    with evaluator or nullcontext():
+        found = [
+            problem
+            for file in files or [checkout.root / PRODUCTION]
+            for problem in validate(
+                [*(base or ()), file], checkout.root, chart, Path.cwd(), evaluator
+            )
+        ]
     told = list(dict.fromkeys(found))
     problems = [each for each in told if not each.warning]
     said = [*map(str, told), _counted(len(problems), len(told) - len(problems)), *unchecked]
     data: dict[str, Any] = {
         "good": not problems,
         "problems": [asdict(each) for each in told],
+        "evaluated": evaluator is not None,
         "chart": chart.title if chart else None,
     }
     return Result(data, said, 1 if problems else 0, as_json=as_json)
+
+
+def _evaluator(
+    checkout: Checkout, sets: list[str] | None, chart: Chart | None
+) -> tuple[Evaluator | None, str]:
+    """Return what evaluates values, ready to; or None and why there is none."""
+    from habari_local.config.load import environment, load
+    from habari_local.core.paths import Checkout, code_checkout
+    from habari_local.helm_values.evaluate import Evaluator, NotEvaluated
+    from habari_local.images import bundled_binaries
+    from habari_local.images.build import Images
+
+    if chart is None:
+        return None, "there is no chart"
+    code = code_checkout()
+    if code is None:
+        return None, "that takes a checkout of Habari local"
+    own, environ = Checkout(code), environment()
+    if shutil.which("helm", path=environ.get("PATH")) is None:
+        settings = load(checkout.root, flags(sets)).settings
+        images = Images(own, settings.model_copy(update={"images": "packages"}), environ)
+        try:
+            bundled_binaries.unpack(images)
+        except HabariError:
+            return None, "helm is not here"
+        environ = bundled_binaries.environment(images)
+    evaluator = Evaluator(chart, environ, code, own.environments)
+    try:
+        evaluator.prepare()
+    except NotEvaluated as error:
+        return None, error.message.rstrip(".")
+    return evaluator, ""
 
 
 def _counted(problems: int, warnings: int) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from habari_local.core.errors import Cancelled, CommandFailed, MissingTool
+from habari_local.core.errors import Cancelled, CommandFailed, MissingTool, NotReady
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,53 @@ def run(
             told = (found.hint, found.seen) if found else ("", "")
             raise CommandFailed(done.argv, code, output, *told)
         return done
+
+
+class LineServer:
+    """A program of ours that answers each line of its input with one of its output.
+
+    It is started at once: what it takes to get ready, it does meanwhile.
+    """
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+        self._name = argv[0]
+        self._process = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def ask(self, line: str, seconds: float) -> str:
+        """Return the answer to a line; "" where the program ended before it had one.
+
+        Raises:
+            NotReady: there was none in time; the program is ended.
+        """
+        put, got = self._process.stdin, self._process.stdout
+        if put is None or got is None:
+            return ""
+        with suppress(BrokenPipeError):
+            put.write(f"{line}\n")
+            put.flush()
+        if not select.select([got], [], [], seconds)[0]:
+            self.close()
+            raise NotReady(self._name, seconds, "no answer")
+        return got.readline().rstrip("\n")
+
+    def close(self) -> None:
+        """End it, and all that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
 
 def _whole(file: IO[str] | None) -> str:

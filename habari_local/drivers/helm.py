@@ -65,17 +65,20 @@ def template(
     name: str,
     namespace: str,
     kubernetes: str,
-    cancel: threading.Event | None = None,
+    schema: bool = True,
 ) -> str:
     """Return the manifests of a chart; no cluster is asked, `kubernetes` is the version to suit.
+
+    Without `schema`, values that it does not take are rendered all the same.
 
     Raises:
         CommandFailed: the chart can't be rendered with these values.
     """
     argv = [program(environ), "template", name, str(chart), "--namespace", namespace]
     argv += ["--kube-version", kubernetes, *files(values)]
+    argv += [] if schema else ["--skip-schema-validation"]
     hint = "fix what helm says about the values, then repeat the command"
-    return run(argv, env=without_cluster(environ), cancel=cancel, hint=hint, apart=True).output
+    return run(argv, env=without_cluster(environ), hint=hint, apart=True).output
 
 
 def files(values: Sequence[Path]) -> list[str]:

@@ -7,13 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from habari_local.helm_values import behavior
+from habari_local.helm_values.behavior.finding import Finding
 from habari_local.helm_values.chart import Chart
+from habari_local.helm_values.evaluate import Evaluator
 from habari_local.helm_values.rules import RULES, WARNINGS
 from habari_local.helm_values.schema import read_all, violations
 from habari_local.helm_values.values import (
     Data,
     Values,
     Violation,
+    at,
     dotted,
     merge_layers,
     violation_at,
@@ -22,10 +26,17 @@ from habari_local.helm_values.values import (
 # Whose JupyterHub must be of the minor version that the chart's hub has.
 LOCKS = ("jupyter/requirements.txt", "hub/requirements-docker.txt")
 SOPS = "sops"  # what an encrypted file says of its keys; no value of the chart
+# Rules that are judged by behavior where values are evaluated, and by words elsewhere.
+WORDS = ("authenticator", "allow")
+BLOCK = re.compile(r":\s*[|>][-+0-9]*\s*(#.*)?$")  # the line above a text of several
 
 
 def validate(
-    files: Sequence[Path], root: Path, chart: Chart | None = None, shown_from: Path | None = None
+    files: Sequence[Path],
+    root: Path,
+    chart: Chart | None = None,
+    shown_from: Path | None = None,
+    evaluator: Evaluator | None = None,
 ) -> list[Violation]:
     """Return everything that is wrong with `files`, later ones laid over earlier ones.
 
@@ -34,15 +45,18 @@ def validate(
         root: of the checkout, for its locks.
         chart: that the values are for; None: what only it knows is not looked at.
         shown_from: the folder from which paths are told.
+        evaluator: that renders and loads them; None: what only that shows is not looked at.
     """
     layers, found = read_all(files, shown_from)
     if found:
         return found
     layers = [_without_sops(each) for each in layers]
     data = merge_layers([each.data for each in layers])
-    found = [*_unread(layers), *_broken(layers, data)]
+    found = [*_unread(layers), *_broken(layers, data, evaluator is not None)]
     if chart:
         found += [*violations(chart, layers), *versions(chart, root)]
+    if evaluator:
+        found += _behavior(layers, evaluator)
     order = {each.name: number for number, each in enumerate(layers)}
     return sorted(set(found), key=lambda p: (order.get(p.file, len(order)), p.line, str(p)))
 
@@ -71,11 +85,30 @@ def _unread(layers: Sequence[Values]) -> Iterator[Violation]:
             yield Violation(each.name, each.ends, "", says, "documents", warning=True)
 
 
-def _broken(layers: Sequence[Values], data: Data) -> Iterator[Violation]:
+def _broken(layers: Sequence[Values], data: Data, evaluated: bool) -> Iterator[Violation]:
     for rules, warning in ((RULES, False), (WARNINGS, True)):
         for name, rule in rules.items():
-            for place, says in rule(data):
+            for place, says in rule(data) if not (evaluated and name in WORDS) else ():
                 yield violation_at(layers, place, says, name, warning=warning)
+
+
+def _behavior(layers: Sequence[Values], evaluator: Evaluator) -> Iterator[Violation]:
+    evaluation = evaluator.evaluate(layers)
+    for name, rule in behavior.RULES.items():
+        for finding in rule(evaluation):
+            yield _located(layers, finding, name)
+
+
+def _located(layers: Sequence[Values], finding: Finding, rule: str) -> Violation:
+    """Return what was found with its line in the file; of code, with the line of the code."""
+    says = f"line {finding.line}: {finding.says}" if finding.line else finding.says
+    found = violation_at(layers, finding.place, says, rule, warning=finding.warning)
+    for layer in layers:
+        if layer.name == found.file and at(layer.data, finding.place) and found.line:
+            head = layer.text.splitlines()[found.line - 1]
+            if finding.line and BLOCK.search(head):
+                return replace(found, line=found.line + finding.line)
+    return found
 
 
 def _without_sops(values: Values) -> Values:

@@ -1,0 +1,88 @@
+"""Whether the hub starts with the values, and each server with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from habari_local.helm_values.behavior.finding import CONFIG, EXTRA, Finding, of_code, origin
+from habari_local.helm_values.evaluate import Evaluation
+from habari_local.helm_values.values import Data, Place
+
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+# Exceptions whose texts have names of code in them, and no values.
+SAFE: tuple[str, ...] = (
+    "SyntaxError",
+    "IndentationError",
+    "NameError",
+    "ImportError",
+    "ModuleNotFoundError",
+)
+SAFE += ("AttributeError", "PermissionError", "SystemExit")
+ENDS = {
+    "configuration": "the hub can't start",
+    "start": "the hub can't start",
+    "spawner": "no server can start",
+    "pod": "no server can start",
+    "limits": "the hub's configuration did not load",
+    "template": "the chart can't be rendered",
+}
+
+
+def starts(evaluation: Evaluation) -> Iterator[Finding]:
+    """The hub starts, and each choice of a user makes a pod."""
+    traits = [each for each in evaluation.failures if each["stage"] == "traits"]
+    seen = set()
+    for each in traits:
+        finding = _of_trait(evaluation, each)
+        if finding not in seen:
+            seen.add(finding)
+            yield finding
+    for each in evaluation.failures:
+        told_already = traits and (each["error"] == "TraitError" or each.get("trait_error"))
+        if each["stage"] != "traits" and not told_already:
+            yield _finding(evaluation, each)
+
+
+def _of_trait(evaluation: Evaluation, failed: Data) -> Finding:
+    spawner = evaluation.get("spawner", "bases", default=[])
+    names = [name.rpartition(".")[2] for name in (evaluation.get("spawner", "class"), *spawner)
+             if name]  # fmt: skip
+    kind = "hub" if failed["section"] == "JupyterHub" else "authenticator"
+    kind = "spawner" if failed["section"] in names else kind
+    ends = "no server can start" if kind == "spawner" else "the hub can't start"
+    says = f"{failed['about']}: {ends}"
+    place, where = origin(evaluation, kind, failed["trait"])
+    return of_code(where, says) if where else Finding(place, says)
+
+
+def _finding(evaluation: Evaluation, failed: Data) -> Finding:
+    ends = ENDS.get(failed["stage"], "the hub can't start")
+    reason = _reason(failed)
+    choice = f" ({failed['choice']})" if failed.get("choice") else ""
+    says = f"{ends}{choice}: {reason}" if reason else ends
+    if failed.get("where"):
+        return of_code(failed["where"], says)
+    place: Place = tuple(failed.get("place") or ())
+    return Finding(place or _guess(evaluation, failed), says)
+
+
+def _reason(failed: Data) -> str:
+    """Return an exception's name and text, in which no value is left: it could be a secret."""
+    kind, text = failed["error"], str(failed["message"]).strip().partition("\n")[0]
+    if kind and kind not in SAFE:
+        text = QUOTED.sub("'…'", text)
+    if kind == "SystemExit" and text in ("0", "1", ""):
+        text = "the configuration ends it"
+    return ": ".join(each for each in (kind, text) if each and each != "SystemExit")
+
+
+def _guess(evaluation: Evaluation, failed: Data) -> Place:
+    """Return where to look for what has no line: the section that the message names, if any."""
+    text = str(failed["message"])
+    for section in evaluation.data.get("hub", {}).get("config", {}) or {}:
+        if str(section) in text:
+            return (*CONFIG, str(section))
+    if failed["stage"] in ("spawner", "pod"):
+        return ("singleuser",)
+    return CONFIG if "extraConfig" not in text else EXTRA

@@ -1,0 +1,185 @@
+"""Production's values as they act: rendered by helm, loaded by JupyterHub in a confined process.
+
+What is executed, and how it is confined: docs/explanation/how-productions-values-are-judged.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from habari_local.config.secrets import write_private
+from habari_local.core.errors import CommandFailed, HabariError, MissingTool, NotReady
+from habari_local.core.subprocesses import LineServer
+from habari_local.drivers import helm, uv
+from habari_local.helm_values.chart import Chart
+from habari_local.helm_values.rendered_diff import KUBERNETES, NAME, NAMESPACE
+from habari_local.helm_values.values import (
+    Data,
+    Place,
+    Values,
+    at,
+    merge_layers,
+    merge_over_defaults,
+)
+
+LOCK = "hub/requirements-k8s-hub.txt"
+LOADER = "habari_evaluation"
+START = (
+    "import runpy, sys; sys.path.insert(0, sys.argv[1]);"
+    f" runpy.run_module('{LOADER}', run_name='__main__')"
+)
+SECONDS = 60.0
+# helm on a template that failed: `<.Values.hub.db.pvc.storage>: nil pointer evaluating …`.
+TEMPLATE = re.compile(r"<[^<>]*?\.Values\.([\w.]+)[^<>]*>: (.*)")
+READ = re.compile(r"nil pointer evaluating interface \{\}\.(\w+)")
+
+
+class NotEvaluated(HabariError):
+    """The values could not be evaluated here: no helm, no environment, or no answer in time."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What production would be: JSON as `hub/habari_evaluation` writes it, and the values.
+
+    `found` has `failures` (what keeps the hub or a server from starting), and, as far as it got,
+    `authenticator`, `spawner`, `hub` (class, bases, traits), `services`, `roles`, `sign_in` (who
+    is let in), `pods` (one for each choice of a user), `origins` (lines of extraConfig that set
+    a trait) and `manifests` (what is rendered, secrets left out).
+    """
+
+    found: Mapping[str, Any]
+    data: Data  # the values as they were given
+    whole: Data  # over the chart's own
+
+    def get(self, *place: str | int, default: Any = None) -> Any:
+        """Return what was found at a place, or `default`."""
+        return at(self.found, place, default)
+
+    @property
+    def failures(self) -> list[Data]:
+        """What keeps the hub or a server from starting; each with stage, error and message."""
+        return list(self.found.get("failures") or ())
+
+    @property
+    def manifests(self) -> list[Data]:
+        """The objects that are rendered; Secrets and ConfigMaps without what they hold."""
+        return list(self.found.get("manifests") or ())
+
+
+class Evaluator:
+    """Evaluates values of one chart; the hub's Python is started once, and forks for each.
+
+    Args:
+        chart: that is rendered.
+        environ: helm's environment.
+        code: the checkout whose loader and lock are used.
+        environments: the folder of component environments.
+    """
+
+    def __init__(
+        self, chart: Chart, environ: Mapping[str, str], code: Path, environments: Path
+    ) -> None:
+        self.chart = chart
+        self._environ = environ
+        self._code = code
+        lock = code / LOCK
+        self._environment = environments / f"k8s-hub-{uv.digest(lock)[:10]}"
+        self._hub: LineServer | None = None
+
+    def __enter__(self) -> Evaluator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._hub:
+            self._hub.close()
+        self._hub = None
+
+    def prepare(self) -> None:
+        """Make the environment, where it is not there yet: half a minute, once.
+
+        Raises:
+            NotEvaluated: helm or the environment can't be had.
+        """
+        try:
+            helm.program(self._environ)
+            self._environment.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            uv.sync(self._environment, self._code / LOCK, self._environ)
+        except (CommandFailed, MissingTool) as error:
+            raise NotEvaluated(error.message, error.hint) from error
+
+    def evaluate(self, layers: Sequence[Values]) -> Evaluation:
+        """Return what values (later wins) make of the chart.
+
+        Raises:
+            NotEvaluated: the process that loads them gave no answer in time.
+        """
+        hub = self._started()
+        data = merge_layers([each.data for each in layers])
+        whole = merge_over_defaults(self.chart.defaults(), data)
+        with tempfile.TemporaryDirectory(prefix="habari-evaluation-") as name:
+            folder = Path(name).resolve()
+            values = folder / "values.json"
+            write_private(values, json.dumps(data))
+            try:
+                rendered = self._render(values)
+            except CommandFailed as error:
+                return Evaluation({"failures": [_template_failure(error.output)]}, data, whole)
+            return Evaluation(self._load(hub, folder, rendered), data, whole)
+
+    def _started(self) -> LineServer:
+        if self._hub is None:
+            python = str(uv.interpreter(self._environment))
+            argv = [python, "-I", "-c", START, str(self._code / "hub")]
+            self._hub = LineServer(argv, {"PATH": "/usr/bin:/bin"}, Path("/"))
+        return self._hub
+
+    def _render(self, values: Path) -> str:
+        return helm.template(
+            self.chart.path,
+            [values],
+            self._environ,
+            name=NAME,
+            namespace=NAMESPACE,
+            kubernetes=KUBERNETES,
+            schema=False,
+        )
+
+    def _load(self, hub: LineServer, folder: Path, rendered: str) -> Data:
+        manifests, result = folder / "manifests.yaml", folder / "result.json"
+        write_private(manifests, rendered)
+        home = self._environ.get("HOME", "")
+        job = {
+            "rendered": str(manifests),
+            "folder": str(folder),
+            "hidden": [each for each in {home, "/root", "/home"} if each not in ("", "/")],
+            "result": str(result),
+        }
+        try:
+            status = hub.ask(json.dumps(job), SECONDS)
+        except NotReady:
+            self._hub = None
+            says = f"it was still loading after {SECONDS:.0f} s"
+            failed = {"stage": "limits", "error": "", "message": says, "where": None}
+            return {"failures": [failed]}
+        if not result.is_file():
+            says = f"its process ended with {status or 'no word'}"
+            return {"failures": [{"stage": "limits", "error": "", "message": says, "where": None}]}
+        found: Data = json.loads(result.read_text(encoding="utf-8"))
+        return found
+
+
+def _template_failure(output: str) -> Data:
+    """Return what helm says of a template that it can't render: the place, not the value."""
+    found = TEMPLATE.search(output)
+    place: Place = tuple(found[1].split(".")) if found else ()
+    reason = found[2] if found else next(iter(output.strip().splitlines()[-1:]), "")
+    read = READ.search(reason)
+    says = f"empty, and the chart reads {read[1]} in it" if read else ""
+    return {"stage": "template", "error": "", "message": says, "place": list(place), "where": None}

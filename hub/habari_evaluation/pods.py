@@ -1,0 +1,110 @@
+"""The pods of users' servers, as KubeSpawner would send them to Kubernetes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import MagicMock
+
+from jupyterhub import orm
+from jupyterhub.utils import maybe_future
+from traitlets import TraitError
+
+from habari_evaluation.configuration import failure
+
+USER = "habari-made-up"
+MOST = 40  # choices of profiles that are tried: each is a pod
+TYPED = "habari/typed-by-the-user"  # what a user writes into a free field
+
+
+async def manifests(app: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return a pod for each choice of somebody who starts a server, and what keeps one from it."""
+    pods: list[dict[str, Any]] = []
+    failures: list[dict[str, Any]] = []
+    try:
+        spawner = _spawner(app)
+        profiles = spawner.__dict__.get("profile_list", getattr(spawner, "profile_list", None))
+        if callable(profiles):
+            profiles = await maybe_future(profiles(spawner))
+    except Exception as error:
+        return [], [_failure(error, "")]
+    for name, options in [*_choices(spawner, profiles)][:MOST]:
+        try:
+            spawner = _spawner(app)
+            spawner.user_options = options
+            await _load(spawner)
+            pods.append({"choice": name, "pod": await _pod(spawner), "volume": _volume(spawner)})
+        except Exception as error:
+            failures.append(_failure(error, name))
+    return pods, failures
+
+
+def _spawner(app: Any) -> Any:
+    """Return the spawner of a made-up user, with no Kubernetes behind it."""
+    import kubespawner.spawner
+
+    kubespawner.spawner.load_config = lambda **_: None
+    kubespawner.spawner.shared_client = lambda *_, **__: MagicMock()
+    user = orm.User.find(app.db, USER)
+    if user is None:
+        user = orm.User(name=USER)
+        app.db.add(user)
+        app.db.commit()
+    return app.users[user]._new_spawner("")
+
+
+def _choices(spawner: Any, profiles: Any) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield what a user can ask for: nothing, each profile, each choice of its options."""
+    yield "", {}
+    if not profiles or not hasattr(spawner, "_get_initialized_profile_list"):
+        return
+    for profile in spawner._get_initialized_profile_list(profiles):
+        slug, title = profile["slug"], str(profile.get("display_name", profile["slug"]))
+        asked = {
+            option: list(about.get("choices") or ())
+            for option, about in (profile.get("profile_options") or {}).items()
+        }
+        first = {option: choices[0] for option, choices in asked.items() if choices}
+        yield title, {"profile": slug}
+        for option, choices in asked.items():
+            for choice in choices:
+                yield f"{title}, {choice}", {"profile": slug, **first, option: choice}
+            about = (profile["profile_options"][option].get("unlisted_choice")) or {}
+            if about.get("enabled"):
+                rest = {key: each for key, each in first.items() if key != option}
+                typed = {f"{option}--unlisted-choice": TYPED}
+                if not about.get("validation_regex"):
+                    yield f"{title}, typed by the user", {"profile": slug, **rest, **typed}
+
+
+async def _load(spawner: Any) -> None:
+    """Lay a profile over the spawner, as `start` does."""
+    if hasattr(spawner, "load_user_options"):
+        await maybe_future(spawner.load_user_options())
+    if hasattr(spawner, "run_pre_spawn_hook"):
+        hook = spawner.pre_spawn_hook
+        if hook:
+            await maybe_future(spawner.run_pre_spawn_hook())
+
+
+async def _pod(spawner: Any) -> Any:
+    from kubernetes_asyncio.client import ApiClient
+
+    if not hasattr(spawner, "get_pod_manifest"):
+        raise TypeError("the spawner makes no pods, KubeSpawner was expected")
+    pod = await spawner.get_pod_manifest()
+    return ApiClient.__new__(ApiClient).sanitize_for_serialization(pod)
+
+
+def _volume(spawner: Any) -> Any:
+    from kubernetes_asyncio.client import ApiClient
+
+    if not spawner.storage_pvc_ensure:
+        return None
+    return ApiClient.__new__(ApiClient).sanitize_for_serialization(spawner.get_pvc_manifest())
+
+
+def _failure(error: Exception, choice: str) -> dict[str, Any]:
+    if isinstance(error, TraitError):
+        return failure("spawner", error, choice=choice)
+    return failure("pod", error, choice=choice)

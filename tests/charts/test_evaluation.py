@@ -1,0 +1,115 @@
+"""What production does with values, as `config check` finds it, by the double and the real one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from habari_local.core.paths import Checkout
+from habari_local.helm_values.evaluate import Evaluator
+from habari_local.helm_values.init_values import fill_values
+from habari_local.helm_values.validate import validate
+from habari_local.helm_values.values import Violation
+from tests.charts.rendering import ROOT, charts
+from tests.programs import with_helm
+
+ANSWERS = {
+    "host": "habari.acme.com",
+    "client-id": "Ov23li",
+    "admins": "ada",
+    "users": "grace,linus",
+    "image": "registry.acme.com/habari/habari-jupyter:2026.11.1",
+    "lake": "acme-lake",
+    "notebooks": "acme-notebooks",
+    "region": "eu-central-1",
+}
+Judge = Callable[[str], list[Violation]]
+GITHUB = "hub: {config: {GitHubOAuthenticator: {%s}}}"
+EXTRA = "hub:\n  extraConfig:\n    zz: |\n      x = 1\n      %s"
+# What is laid over good values → rule, line and a part of what is told.
+BAD = [
+    (GITHUB % "allow_all: true", "allow", 1, "lets in everybody"),
+    (EXTRA % "setattr(c.Authenticator, 'allow_all', 1)", "allow", 5, "lets in everybody"),
+    (GITHUB % "allow_existing_users: true", "allow", 1, "let in once"),
+    (GITHUB % "allowed_users: ['*']", "allow", 1, "no GitHub name"),
+    (GITHUB % "allowed_users: grace", "start", 1, "text, a set was expected"),
+    (GITHUB % "allowed_users: [], admin_users: []", "allow", 1, "nobody may sign in"),
+    (EXTRA % "c.JupyterHub.authenticator_class = 'dummy'", "authenticator", 5, "whom they say"),
+    (EXTRA % "def broken(:", "start", 5, "SyntaxError"),
+    (EXTRA % "import no_such_module", "start", 5, "No module named 'no_such_module'"),
+    (EXTRA % "c.JupyterHub.authenticator_class = 'gitlabb'", "start", None, "the hub can't start"),
+    ("singleuser: {memory: {limit: 2Gi}}", "start", 1, "no server can start"),
+    ("singleuser: {extraAnnotations: {x: '{nobody}'}}", "start", None, "no server can start"),
+]
+
+
+@pytest.fixture(scope="module", params=charts(), ids=lambda each: each.name)
+def evaluator(request: pytest.FixtureRequest) -> Iterator[Evaluator]:
+    environ = with_helm()
+    found = Evaluator(request.param, environ, ROOT, Checkout(ROOT).environments)
+    found.prepare()
+    with found:
+        yield found
+
+
+@pytest.fixture
+def judge(evaluator: Evaluator, tmp_path: Path) -> Judge:
+    good, over = tmp_path / "good.yaml", tmp_path / "over.yaml"
+    dist = (ROOT / "config.dist.yaml").read_text(encoding="utf-8")
+    good.write_text(fill_values(dist, ANSWERS), encoding="utf-8")
+
+    def judged(text: str) -> list[Violation]:
+        over.write_text(text, encoding="utf-8")
+        return validate([good, over], ROOT, None, tmp_path, evaluator)
+
+    return judged
+
+
+def test_production_as_it_is_filled_in_is_good(judge: Judge) -> None:
+    assert judge("{}") == []
+
+
+@pytest.mark.parametrize(("text", "rule", "line", "told"), BAD, ids=[each[3] for each in BAD])
+def test_what_production_must_not_do_is_told_with_its_line(
+    judge: Judge, text: str, rule: str, line: int | None, told: str
+) -> None:
+    found = [each for each in judge(text) if each.rule == rule and told in each.message]
+    assert found, judge(text)
+    if line is not None:
+        assert (found[0].file, found[0].line) == ("over.yaml", line)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import socket; socket.create_connection(('127.0.0.1', 9))",
+        "import subprocess; subprocess.run(['true'])",
+        "open('/tmp/habari-evaluation-wrote-this', 'w')",
+        "open(%r).read()",
+        "while True: pass",
+        "x = bytearray(2**40)",
+    ],
+    ids=["network", "program", "file", "home", "time", "memory"],
+)
+def test_code_of_values_is_confined(judge: Judge, tmp_path: Path, code: str) -> None:
+    secret = Path.home() / ".habari-evaluation-secret"
+    if "%r" in code:
+        code %= str(secret)
+        secret.write_text("", encoding="utf-8")
+    try:
+        found = [each for each in judge(EXTRA % code) if each.rule == "start"]
+    finally:
+        secret.unlink(missing_ok=True)
+    assert len(found) == 1
+    assert not Path("/tmp/habari-evaluation-wrote-this").exists()
+
+
+def test_nothing_of_the_environment_reaches_the_code(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_TOKEN_OF_MINE", "s3cret")
+    assert judge(EXTRA % "import os; assert 'A_TOKEN_OF_MINE' not in os.environ") == []
+    assert os.environ["A_TOKEN_OF_MINE"]
