@@ -78,14 +78,14 @@ def require_restorable(backup: Backup, mode: Mode, ctx: Context) -> None:
     """
     if backup.mode != mode.name:
         raise HabariError(
-            f"{backup.folder}: of mode {backup.mode}, one of mode {mode.name} was expected.",
+            f"{backup.folder}: a backup of mode {backup.mode}; this is mode {mode.name}.",
             f"habari-local up --mode {backup.mode}",
         )
     running = sorted(each.user for each in mode.status(ctx) if each.name == "server")
     if running:
         raise HabariError(
-            f"Servers of {', '.join(running)}: running, none was expected; the hub that comes back"
-            " would not know them.",
+            f"Servers of {', '.join(running)}: still running; the restored hub would not know"
+            " them.",
             "habari-local status",
         )
 

@@ -130,9 +130,9 @@ def look(folder: Path) -> Backup:
         schema = found["schema"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         seen = f"no readable {MANIFEST} ({type(error).__name__})"
-        raise HabariError(f"{folder}: {seen}, a backup was expected.", hint) from error
+        raise HabariError(f"{folder}: not a backup, {seen}.", hint) from error
     if schema != SCHEMA:
-        raise HabariError(f"{folder}: of schema {schema}, {SCHEMA} was expected.", hint)
+        raise HabariError(f"{folder}: of schema {schema}; this version reads {SCHEMA}.", hint)
     return backup
 
 

@@ -278,8 +278,8 @@ def _destroyed(second: Worktree, up: Up, people: Sequence[HubUser], mode: str) -
         except requests.HTTPError:
             continue
         raise HabariError(
-            f"Token of {person.name}: good after its platform was deleted, nothing of before was"
-            " expected.",
+            f"Token of {person.name}: still valid although its platform was deleted; a restore"
+            " would prove nothing.",
             "habari-local down --wipe",
         )
 

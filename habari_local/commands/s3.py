@@ -170,17 +170,17 @@ def production(sets: list[str] | None, user: str, backend: str = "aws") -> Itera
     from habari_local.s3.production_buckets import administrator
     from habari_local.s3.s3_client import Buckets, iam_client, s3_client, translate_errors
 
-    if backend != "aws" or not re.fullmatch(r"[A-Za-z0-9+=,@_-][A-Za-z0-9+=,.@_-]{0,63}", user):
-        wrong = f"--backend {backend}: aws" if backend != "aws" else f"--user {user}: an IAM name"
-        raise HabariError(
-            f"{wrong} was expected.", "habari-local s3 bootstrap --backend aws --plan", USAGE
-        )
+    hint = "habari-local s3 bootstrap --backend aws --plan"
+    if backend != "aws":
+        raise HabariError(f"--backend {backend}: only aws can be bootstrapped.", hint, USAGE)
+    if not re.fullmatch(r"[A-Za-z0-9+=,@_-][A-Za-z0-9+=,.@_-]{0,63}", user):
+        raise HabariError(f"--user {user}: not a name that IAM allows.", hint, USAGE)
     checkout = find_checkout()
     of = load(checkout.root, flags(sets)).settings
     target = administrator(environment(), of.s3_endpoint_url, of.s3_region)
     buckets = Buckets(of.lake_bucket, of.notebooks_bucket)
     holder = Holder(iam_client(target), KeyFile(checkout.state / "aws" / f"{user}.env"), user)
-    expected = "an administrator's key that may do this was expected"
+    expected = "this needs an administrator's key"
     with translate_errors("S3 of production", expected, "aws sts get-caller-identity"):
         yield _Production(s3_client(target), buckets, of.s3_region, holder)
 
@@ -270,7 +270,7 @@ def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line
     with production(sets, user) as its:
         with checkout_lock(state, "s3 rotate-key"):
             if retire and not its.holder.file.read().retiring:
-                raise HabariError("S3 key: none to retire, one under way was expected.", again)
+                raise HabariError("S3 key: none to retire; no rotation is under way.", again)
             new, old = key.hand_over(its.holder)
             ids = {"new": new.access_key_id, "old": old}
             if where:
@@ -331,8 +331,8 @@ def _not_yet(
 def _must_be_used(holder: Holder, new: str, again: str) -> None:
     if holder.last_used(new) is None:
         raise HabariError(
-            f"S3 key {new}: IAM has not seen it used yet (it tells minutes late), use was expected;"
-            " the old one stays good.",
+            f"S3 key {new}: IAM has not seen it used yet (it reports minutes late); the old one"
+            " stays valid.",
             again,
             NOT_READY,
         )

@@ -59,10 +59,8 @@ def add(
     root = find_checkout().root
     tenant = tenants.Tenant(root, name)
     if not tenants.NAME.fullmatch(name) or (tenant.folder / tenants.CONFIG).exists():
-        seen = "there already" if tenant.folder.exists() else "no name of letters and digits"
-        raise HabariError(
-            f"Tenant {name}: {seen}, a new one was expected.", "habari-local tenant list", USAGE
-        )
+        seen = "already exists" if tenant.folder.exists() else "not a name of letters and digits"
+        raise HabariError(f"Tenant {name}: {seen}.", "habari-local tenant list", USAGE)
     split = (pair.partition("=") for pair in answers or ())
     values = tenants.values({key: value for key, _, value in split})
     tenant.folder.mkdir(parents=True, exist_ok=True)
@@ -166,7 +164,7 @@ def check(
 
     if bool(name) == everyone:
         raise HabariError(
-            "Tenants: one name or --all was expected.", "habari-local tenant check --help", USAGE
+            "Tenants: give one name, or --all.", "habari-local tenant check --help", USAGE
         )
     known = tenants.names(find_checkout().root)
     if name and name not in known:

@@ -69,7 +69,7 @@ def project_folder(path: Path) -> bool:
     """
     if path.exists() and not path.is_dir():
         raise HabariError(
-            f"PROJECT_PATH: {path} is a file, expected a folder.",
+            f"PROJECT_PATH: {path} is a file, not a folder.",
             "habari-local config set PROJECT_PATH ./project",
         )
     if path.is_dir():

@@ -115,7 +115,7 @@ def require_all(needed: Sequence[Requirement], env: Mapping[str, str]) -> None:
     for each, finding in zip(needed, findings, strict=True):
         if not finding.good:
             raise HabariError(
-                f"{each.name}: {described(finding)}, {each.needed} was expected.",
+                f"{each.name}: {described(finding)}; {each.needed} is needed.",
                 finding.fix or each.fix(env),
                 MISSING_TOOL,
             )

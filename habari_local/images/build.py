@@ -178,8 +178,7 @@ class Images:
             stored = docker_images.find(reference)
             if stored is None:
                 raise HabariError(
-                    f"Image {image.name}: built and not among the engine's images, {reference} was"
-                    " expected there.",
+                    f"Image {image.name}: built, but {reference} is not among the engine's images.",
                     "docker buildx use default",
                 )
             return f"{'pulled' if image.pull else 'built'}, {stored.size / 1e6:.0f} MB"
@@ -263,7 +262,7 @@ def explain_failure(name: str, dockerfile: str, error: CommandFailed) -> HabariE
     lines = error.output.splitlines()
     if DISK_FULL.search(error.output):
         return HabariError(
-            f"Docker's disk: full while building the image {name}, room for it was expected.",
+            f"Docker's disk: full while building the image {name}.",
             "habari-local image prune",
             details=failed_output(lines),
         )
@@ -273,7 +272,7 @@ def explain_failure(name: str, dockerfile: str, error: CommandFailed) -> HabariE
     what = f" in `{step.rstrip(' ;' + chr(92))}`" if step else ""
     reason = _reason(lines, error.returncode)
     return HabariError(
-        f"{where} (image {name}): {reason}{what}, a build without error was expected.",
+        f"{where} (image {name}): {reason}{what}.",
         _hint(name, error.output, lines),
         details=failed_output(lines),
     )

@@ -72,8 +72,7 @@ def allowed(root: Path, image: Image) -> tuple[list[str], list[str]]:
     if lines[:1] != ["*"] or len(lines) != 1 + len(let_in) + len(left_out):
         shown = path.relative_to(root)
         raise HabariError(
-            f"{shown}: not a list of what is allowed, '*' and then lines '!NAME' and '**/PATTERN'"
-            " were expected.",
+            f"{shown}: not a list of what is allowed: '*', then lines '!NAME' and '**/PATTERN'.",
             pasteable("git", "diff", shown),
         )
     return let_in, left_out

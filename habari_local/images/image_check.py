@@ -47,7 +47,7 @@ def check(images: Images, reference: str = "", max_size: int = 0) -> list[CheckR
     stored = docker_images.find(reference)
     if stored is None:
         raise HabariError(
-            f"Image {reference}: not among the engine's images, expected there.",
+            f"Image {reference}: not among the engine's images.",
             "habari-local image build notebook" if ours_alone else f"docker pull {reference}",
         )
     root = images.checkout.root
@@ -64,9 +64,7 @@ def hub_version(checkout: Checkout) -> str:
     lock = (checkout.root / "hub" / "requirements-docker.txt").read_text(encoding="utf-8")
     found = re.search(r"^jupyterhub==(\S+)", lock, re.MULTILINE)
     if found is None:
-        raise HabariError(
-            "hub/requirements-docker.txt: no line jupyterhub==…, one was expected.", "nox -s lock"
-        )
+        raise HabariError("hub/requirements-docker.txt: no line jupyterhub==….", "nox -s lock")
     return found[1]
 
 
@@ -83,8 +81,8 @@ def _run(reference: str, script: Sequence[str], user: str = "") -> dict[str, Any
         found: dict[str, Any] = json.loads(finished.output.splitlines()[-1])
     except (ValueError, IndexError):
         raise HabariError(
-            f"Image {reference}: its container ended with exit code {finished.code} and no report,"
-            " a run of images/check/probe.py was expected.",
+            f"Image {reference}: images/check/probe.py ended in it with exit code {finished.code}"
+            " and no report.",
             f"docker run --rm -it {reference} python3 --version",
             details=finished.output.splitlines()[-20:],
         ) from None

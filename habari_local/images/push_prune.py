@@ -62,13 +62,12 @@ def push(
         stored = docker_images.find(reference)
         if stored is None:
             raise HabariError(
-                f"Image {image.name}: not built, {reference} was expected here.",
+                f"Image {image.name}: not built; {reference} is not here.",
                 f"habari-local image build {image.name}",
             )
         if stored.labels.get(docker_images.COMMIT, "").endswith(DIRTY) and not dirty:
             raise HabariError(
-                f"Image {reference}: built before all was committed, as its label says; one of a"
-                " commit was expected.",
+                f"Image {reference}: built from uncommitted changes, as its label says.",
                 f"docker image rm {reference} && habari-local image build {image.name}",
             )
         plain = reference.partition("@")[0].rpartition("/")[2]
@@ -88,8 +87,7 @@ def _require_committed(images: Images) -> None:
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise HabariError(
-            f"This checkout: {', '.join(changed[:3])}{more} not committed, a clean tree was"
-            " expected, or --dirty.",
+            f"This checkout: {', '.join(changed[:3])}{more} not committed; commit, or use --dirty.",
             "git status",
         )
 
@@ -105,7 +103,7 @@ def fetch(reference: str, say: Callable[[str], None]) -> str:
     found = re.fullmatch(r"(.+?)(:[\w.-]+)?(@sha256:[0-9a-f]{64})", reference)
     if found is None:
         raise HabariError(
-            f"Image {reference}: without a digest, NAME@sha256:… was expected.",
+            f"Image {reference}: without a digest (NAME@sha256:…).",
             "habari-local image push notebook --to REGISTRY --json",
             USAGE,
         )

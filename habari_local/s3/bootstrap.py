@@ -57,7 +57,7 @@ def bootstrap(target: S3Target, buckets: Buckets, kept: S3Access | None = None) 
     look = "habari-local config show" if target.backend == "aws" else "habari-local logs s3"
     with translate_errors(
         f"S3 at {target.endpoint_url or 'AWS'}",
-        "buckets and a key were expected to be made",
+        "the buckets and their key were not created",
         lambda said: "df -h ." if "InsufficientStorage" in said else look,
     ):
         s3 = s3_client(target)

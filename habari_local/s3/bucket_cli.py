@@ -84,7 +84,8 @@ def copy(s3: S3Client, source: str, target: str, buckets: Buckets) -> str:
     if to is None:
         if from_ is None:
             raise HabariError(
-                f"{source} and {target}: both on this machine, one in a bucket was expected.",
+                f"{source} and {target}: both on this machine; one must start with lake/ or"
+                " notebooks/.",
                 f"habari-local s3 cp {source} lake/",
                 USAGE,
             )
@@ -116,7 +117,7 @@ def _about(place: S3Path) -> Iterator[None]:
             if code in NO_OBJECT:
                 parent = place.shown.rpartition("/")[0]
                 raise HabariError(
-                    f"{place.shown}: not there, an object was expected.",
+                    f"{place.shown}: no such object.",
                     f"habari-local s3 ls {parent}/",
                 ) from error
             raise HabariError(

@@ -93,7 +93,7 @@ def unpack(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> int:
         body = tar.extractfile(each.member)
         if body is None:
             raise HabariError(
-                f"{each.key}: no bytes are in the backup, an object's were expected.",
+                f"{each.key}: the backup has no bytes of this object.",
                 "habari-local backup create",
             )
         s3.upload_fileobj(

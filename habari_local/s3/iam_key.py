@@ -101,8 +101,7 @@ def hand_over(holder: Holder) -> tuple[S3Access, str]:
     old = kept.access
     if old is None or old.access_key_id not in holder.key_ids():
         raise HabariError(
-            f"{holder.file.path}: holds no key of the IAM user {holder.name}, the one to rotate was"
-            " expected.",
+            f"{holder.file.path}: holds no key of the IAM user {holder.name}.",
             "habari-local s3 bootstrap --backend aws",
         )
     if kept.retiring:
@@ -115,7 +114,7 @@ def retire(holder: Holder, old: str) -> None:
     access = holder.file.read().access
     if access is None or access.access_key_id == old:
         raise HabariError(
-            f"{holder.file.path}: its key is the one to retire, a new one was expected.",
+            f"{holder.file.path}: still has the key that is to be retired.",
             "habari-local s3 check",
         )
     holder.delete(old)
@@ -137,7 +136,7 @@ def _new_key(holder: Holder, wanted: Kept) -> S3Access:
         foreign = next(each for each in made if each != ours)
         raise HabariError(
             f"IAM user {holder.name}: has {len(made)} keys, and this checkout did not make"
-            f" {foreign}; room for one more was expected.",
+            f" {foreign}; IAM allows no third.",
             f"aws iam delete-access-key --user-name {holder.name} --access-key-id {foreign}",
         )
     making = Making(datetime.now(UTC), tuple(made))
@@ -215,7 +214,7 @@ class KeyFile:
         if making and not values:
             return Kept(making=making)
         raise HabariError(
-            f"{self.path}: without {ID} and {SECRET}, a key was expected.",
+            f"{self.path}: {ID} and {SECRET} are missing.",
             f"{pasteable('mv', self.path, f'{self.path}.broken')} && habari-local s3 check",
         )
 
@@ -261,8 +260,8 @@ class KeyInCluster:
         if held.get(ID) not in ours:
             seen = f"holds {held[ID]}" if held.get(ID) else "without a key, or not there"
             raise HabariError(
-                f"Secret {self.secret} of {self.namespace}: {seen}, one of"
-                f" {', '.join(sorted(ours))} was expected.",
+                f"Secret {self.secret} of {self.namespace}: {seen}, not one of"
+                f" {', '.join(sorted(ours))}.",
                 f"kubectl --context {self.cluster.context} --namespace {self.namespace} get secret"
                 f" {self.secret}",
                 USAGE,

@@ -75,7 +75,7 @@ def check(user: S3Client, buckets: Buckets) -> None:
         answer = error_code(error)
     if answer != "403":
         raise HabariError(
-            f"Policy of the key: a third bucket was answered {answer}, 403 was expected.",
+            f"Policy of the key: lets it into a third bucket (answered {answer}, not 403).",
             "habari-local logs s3",
         )
 

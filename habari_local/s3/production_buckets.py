@@ -85,8 +85,7 @@ def _exists(s3: S3Client, name: str) -> bool:
             return False
         if error_code(error) in {"403", "AccessDenied"}:
             raise HabariError(
-                f"Bucket {name}: it is another account's or this key may not see it (403), a name"
-                " of your own was expected.",
+                f"Bucket {name}: another account's, or this key may not see it (403).",
                 f"aws s3api head-bucket --bucket {name}",
             ) from error
         raise
@@ -197,8 +196,8 @@ def administrator(environ: Mapping[str, str], endpoint_url: str, region: str) ->
         key, secret, token = _of_profile(environ[PROFILE])
     else:
         raise HabariError(
-            f"Administrator's key: not in the environment, {ID} and {SECRET} or {PROFILE} were"
-            " expected there (not in .env, whose key goes to servers of this machine).",
+            f"Administrator's key: not in the environment; set {ID} and {SECRET}, or {PROFILE} (not"
+            " in .env, whose key goes to servers of this machine).",
             f"{PROFILE}=NAME habari-local s3 check",
             USAGE,
         )
@@ -218,6 +217,6 @@ def _of_profile(name: str) -> tuple[str, str, str]:
     except BotoCoreError as error:
         seen = str(error).rstrip(".")
     raise HabariError(
-        f"{PROFILE} {name}: {seen}, an administrator's key was expected.",
+        f"{PROFILE} {name}: {seen}.",
         "aws configure list-profiles",
     )
