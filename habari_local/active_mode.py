@@ -15,7 +15,6 @@ from habari_local.core.errors import USAGE, ConfigError, HabariError, NotRunning
 from habari_local.core.paths import Checkout, find_checkout
 from habari_local.drivers import kind, processes
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.docker import running_modes as in_docker
 from habari_local.platform.mode import Context, Mode, RemoteMode, ServiceStatus
 
 SNAPSHOT = "settings.json"
@@ -51,7 +50,9 @@ def active_mode(checkout: Checkout) -> str | None:
 
 def running_modes(checkout: Checkout) -> list[str]:
     """Return the modes of which something runs here, found by its label alone."""
-    found = {each.mode for each in processes.find(checkout.id)} | in_docker.modes(checkout.id)
+    found = {each.mode for each in processes.find(checkout.id)} | docker_client.running_modes(
+        checkout.id
+    )
     return [name for name in modes.names() if name in found]
 
 
@@ -93,7 +94,7 @@ def earlier(mode: Mode, ctx: Context) -> dict[str, list[str]]:
         for each, volumes in docker_client.volumes_by_checkout(mode.name).items()
         if each != own.id
         and (each == own.earlier or of_the_same_path(each, own.id))
-        and not in_docker.modes(each)
+        and not docker_client.running_modes(each)
     }
 
 

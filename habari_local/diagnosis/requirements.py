@@ -15,7 +15,7 @@ from pathlib import Path
 from habari_local.core.errors import MISSING_TOOL, HabariError
 from habari_local.core.subprocesses import run
 from habari_local.core.versions import pinned
-from habari_local.drivers import cluster_tools, mmdebstrap
+from habari_local.drivers import mmdebstrap, package_manager
 from habari_local.drivers import package_manager as packages
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import images as docker_images
@@ -309,7 +309,7 @@ TOOLS = tuple(
     Requirement(
         name,
         _or_newer(TOOL_VERSIONS[name]),
-        partial(cluster_tools.install, name),
+        partial(package_manager.install_cluster_tool, name),
         _cluster_tool(name),
     )
     for name in TOOL_VERSIONS

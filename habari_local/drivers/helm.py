@@ -14,7 +14,7 @@ from typing import Any
 
 from habari_local.core.errors import CommandFailed, MissingTool
 from habari_local.core.subprocesses import Completed, run
-from habari_local.drivers import cluster_tools
+from habari_local.drivers import package_manager
 
 HISTORY = 5  # revisions that a release keeps in its cluster
 OnLine = Callable[[str], None]
@@ -29,7 +29,7 @@ def program(environ: Mapping[str, str]) -> str:
     found = shutil.which("helm", path=environ.get("PATH"))
     if found is None:
         why = "to render and install the chart"
-        raise MissingTool("helm", why, cluster_tools.install("helm", environ))
+        raise MissingTool("helm", why, package_manager.install_cluster_tool("helm", environ))
     return found
 
 

@@ -12,7 +12,6 @@ from habari_local.core.errors import Cancelled, CommandFailed
 from habari_local.core.subprocesses import run
 from habari_local.drivers.docker import client as docker_client
 
-CLUSTER = "io.x-k8s.kind.cluster"  # kind's own label, with the cluster's name
 RESTARTED: Any = {"Name": "on-failure", "MaximumRetryCount": 1}  # as kind makes nodes
 LEFT_ALONE: Any = {"Name": "no"}
 
@@ -77,7 +76,9 @@ class Node:
 
 def find_nodes(cluster: str) -> list[Node]:
     """Return the nodes of a cluster, running or not."""
-    found = docker_client.api().containers(all=True, filters={"label": [f"{CLUSTER}={cluster}"]})
+    found = docker_client.api().containers(
+        all=True, filters={"label": [f"{docker_client.KIND_CLUSTER}={cluster}"]}
+    )
     return [_described(each["Id"]) for each in found]
 
 

@@ -10,9 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from habari_local.core.versions import pinned
+
 MANAGERS = ("apt-get", "dnf", "brew")
 RELEASE = Path("/etc/os-release")
 BIN = "/usr/local/bin"
+
+# kind, helm and kubectl, from where their makers release them.
+VERSIONS = {
+    "kind": f"v{pinned('kubernetes', 'kind')}",
+    "helm": f"v{pinned('kubernetes', 'helm')}",
+    "kubectl": f"v{pinned('kubernetes')}",
+}
+FORMULAS = {"kind": "kind", "helm": "helm", "kubectl": "kubernetes-cli"}
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,26 @@ def install(package: Package, environ: Mapping[str, str]) -> str:
     if not found or not names:
         return package.otherwise
     return f"{'' if found == 'brew' else sudo(environ)}{found} install {names}"
+
+
+def install_cluster_tool(name: str, environ: Mapping[str, str]) -> str:
+    """Return the command that installs kind, helm or kubectl.
+
+    Debian and Fedora don't package all of them, or not new enough; Homebrew does.
+    """
+    if manager(environ) == "brew":
+        return f"brew install {FORMULAS[name]}"
+    system, processor = target()
+    version = VERSIONS[name]
+    if name == "helm":
+        root, part = sudo(environ), f"{system}-{processor}"
+        unpack = f"{root}tar -xzC {BIN} --strip-components=1 {part}/helm"
+        return f"curl -fL https://get.helm.sh/helm-{version}-{part}.tar.gz | {unpack}"
+    url = {
+        "kind": f"https://kind.sigs.k8s.io/dl/{version}/kind-{system}-{processor}",
+        "kubectl": f"https://dl.k8s.io/release/{version}/bin/{system}/{processor}/kubectl",
+    }[name]
+    return download(name, url, environ)
 
 
 def download(name: str, url: str, environ: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from habari_local.core.atomic_dir import atomic_dir
 from habari_local.core.errors import MissingTool
 from habari_local.core.paths import private_folder
-from habari_local.drivers import cluster_tools
+from habari_local.drivers import package_manager
 from habari_local.drivers.docker import images as docker_images
 from habari_local.images.build import Images
 
@@ -34,7 +34,7 @@ def program(images: Images, name: str) -> Path:
         return folder(images) / name
     found = shutil.which(name, path=images.environ.get("PATH"))
     if found is None:
-        why, install = "by mode kind", cluster_tools.install(name, images.environ)
+        why, install = "by mode kind", package_manager.install_cluster_tool(name, images.environ)
         raise MissingTool(name, why, install)
     return Path(found)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from habari_local.drivers import cluster_tools, kind
+from habari_local.drivers import kind, package_manager
 from habari_local.drivers.docker import client as docker_client
 from habari_local.helm_values.chart import VERSION
 from tests.leftovers import left_by
@@ -22,7 +22,7 @@ from tests.scratch import Scratch, must_be_able_to_run
 
 pytestmark = pytest.mark.mode("kind")
 UP = ("up", "--mode", "kind")
-PROGRAMS = {name: each.removeprefix("v") for name, each in cluster_tools.VERSIONS.items()}
+PROGRAMS = {name: each.removeprefix("v") for name, each in package_manager.VERSIONS.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def test_a_missing_program_is_named_with_what_gets_it(
     done = scratch.call(*UP, **bare)
     assert done.returncode == 3
     assert f"{name}: not found on this machine" in done.stderr
-    assert f"Try: {cluster_tools.install(name, bare)}" in done.stderr
+    assert f"Try: {package_manager.install_cluster_tool(name, bare)}" in done.stderr
     assert left_by(scratch) == {}
 
 
@@ -97,7 +97,7 @@ def foreign(scratch: Scratch) -> Iterator[dict[str, Any]]:
     """Somebody's cluster, of the name that ours would have."""
     name = f"habari-{scratch.id}"
     image = docker_client.api().images(filters={"label": "dev.habari.image"})[0]["Id"]
-    labels = {kind.CLUSTER: name, "io.x-k8s.kind.role": "control-plane"}
+    labels = {docker_client.KIND_CLUSTER: name, "io.x-k8s.kind.role": "control-plane"}
     made = docker_client.api().create_container(
         image, ["none"], name=f"{name}-control-plane", labels=labels
     )

@@ -115,7 +115,7 @@ def test_a_cluster_that_runs_is_found_by_its_name(
 
     monkeypatch.setattr("habari_local.drivers.docker.client.reachable", lambda: True)
     monkeypatch.setattr(
-        "habari_local.drivers.docker.running_modes.modes",
+        "habari_local.drivers.docker.client.running_modes",
         lambda each: {"kind"} if each == first.id else set(),
     )
     monkeypatch.setattr("habari_local.drivers.docker.client.containers", lambda _: [])
@@ -141,7 +141,7 @@ class TestEarlier:
         monkeypatch.setattr(
             "habari_local.drivers.docker.client.volumes_by_checkout", lambda _: kept
         )
-        monkeypatch.setattr("habari_local.drivers.docker.running_modes.modes", lambda _: set())
+        monkeypatch.setattr("habari_local.drivers.docker.client.running_modes", lambda _: set())
         monkeypatch.setattr("habari_local.drivers.kind.find_nodes", lambda _: [])
         monkeypatch.setattr(modes.get("hub"), "data", lambda _: [])
         return Context(checkout, Settings(), load_secrets(checkout.state), {})
@@ -153,7 +153,7 @@ class TestEarlier:
     def test_what_is_in_use_is_left_out(
         self, ctx: Context, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("habari_local.drivers.docker.running_modes.modes", lambda _: {"hub"})
+        monkeypatch.setattr("habari_local.drivers.docker.client.running_modes", lambda _: {"hub"})
         assert active_mode.earlier(modes.get("hub"), ctx) == {}
 
     def test_it_is_adopted(self, ctx: Context, first: Checkout) -> None:

@@ -12,7 +12,6 @@ import requests
 from habari_local.core.errors import HabariError
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import endpoint as docker_endpoint
-from habari_local.drivers.docker import running_modes
 
 
 @pytest.mark.filterwarnings("error")
@@ -52,8 +51,8 @@ def test_who_needs_no_docker_is_not_held_up_by_one_that_hangs(
         silent.bind(str(tmp_path / "engine.sock"))
         silent.listen()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
-        monkeypatch.setattr(running_modes, "SECONDS", 0.2)
-        assert running_modes.modes("0123456789") == set()
+        monkeypatch.setattr(docker_client, "LOOK_SECONDS", 0.2)
+        assert docker_client.running_modes("0123456789") == set()
 
 
 def test_a_container_whose_stop_is_not_answered_in_time_is_removed_all_the_same(

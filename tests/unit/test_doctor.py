@@ -15,7 +15,7 @@ from habari_local.core import paths
 from habari_local.core.console import Result, render
 from habari_local.core.paths import Checkout
 from habari_local.diagnosis.requirements import PYTHON, Finding, Requirement, always
-from habari_local.drivers import cluster_tools, package_manager
+from habari_local.drivers import package_manager
 from habari_local.drivers.package_manager import CHROMIUM, COMPOSE, DOCKER, install
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,16 +140,16 @@ def test_a_remedy_is_for_what_the_machine_has(
 @pytest.mark.parametrize("name", ["kind", "helm", "kubectl"])
 def test_programs_for_kubernetes_are_got_by_a_command(tmp_path: Path, name: str) -> None:
     here = {"PATH": str(tmp_path)}
-    assert cluster_tools.install(name, here).startswith("curl ")
-    assert cluster_tools.VERSIONS[name] in cluster_tools.install(name, here)
+    assert package_manager.install_cluster_tool(name, here).startswith("curl ")
+    assert package_manager.VERSIONS[name] in package_manager.install_cluster_tool(name, here)
     program(tmp_path, "brew")
-    assert cluster_tools.install(name, here).startswith("brew install ")
+    assert package_manager.install_cluster_tool(name, here).startswith("brew install ")
 
 
 def test_their_versions_are_those_that_our_image_is_made_of() -> None:
     text = (ROOT / "images" / "kubernetes" / "make-part").read_text(encoding="utf-8")
     made = dict(re.findall(r"^(KUBERNETES|KIND|HELM)=(\S+)$", text, re.MULTILINE))
-    named = cluster_tools.VERSIONS
+    named = package_manager.VERSIONS
     assert made == {
         "KUBERNETES": named["kubectl"],
         "KIND": named["kind"],

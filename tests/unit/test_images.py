@@ -12,8 +12,8 @@ import pytest
 from habari_local.config.settings import Settings
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.core.paths import Checkout
-from habari_local.drivers.cluster_tools import VERSIONS
 from habari_local.drivers.docker import images as docker_images
+from habari_local.drivers.package_manager import VERSIONS
 from habari_local.images import build, catalogue, content_hash
 from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, Source

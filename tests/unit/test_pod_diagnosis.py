@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -38,17 +38,20 @@ def event(
     )  # fmt: skip
 
 
-class Seen:
+class Seen(Cluster):
     """A cluster, as far as it is asked here."""
 
     def __init__(self, pods: list[Pod], events: list[Any]) -> None:
-        self._pods, self._events = pods, events
-        self.api = SimpleNamespace(list_namespaced_event=self._listed)
+        vars(self)["pods_here"], vars(self)["events_here"] = pods, events
+        vars(self)["api"] = SimpleNamespace(list_namespaced_event=self._listed)
 
     def pods(self, namespace: str) -> list[Pod]:
-        return self._pods
+        found: list[Pod] = vars(self)["pods_here"]
+        return found
 
-    def last_lines(self, namespace: str, pod: str, count: int) -> list[str]:
+    def last_lines(
+        self, namespace: str, pod: str, count: int, since: float | None = None
+    ) -> list[str]:
         return ["a last line"]
 
     def attempt(self, ask: Callable[[], Any]) -> Any:
@@ -56,12 +59,12 @@ class Seen:
 
     def _listed(self, namespace: str, *, field_selector: str, **_: object) -> Any:
         name = field_selector.partition("involvedObject.name=")[2]
-        found = [e for e in self._events if name in ("", e.involved_object.name)]
+        found = [e for e in vars(self)["events_here"] if name in ("", e.involved_object.name)]
         return SimpleNamespace(items=found)
 
 
 def of_grace(pods: list[Pod], *events: Any) -> PodIssue | None:
-    return pod_status.user_issue(cast(Cluster, Seen(pods, list(events))), "habari", "grace")
+    return pod_status.user_issue(Seen(pods, list(events)), "habari", "grace")
 
 
 @pytest.mark.parametrize(

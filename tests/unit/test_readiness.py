@@ -18,15 +18,15 @@ BUSY = "hub: ErrImagePull, unexpected status from HEAD request to https://q.test
 SILENT = 'hub: ImagePullBackOff, Back-off pulling image "q.test/x:1"'
 
 
-class Seen:
+class Seen(Cluster):
     """A cluster whose newest pod waits for its image; `told` is what its events say of that."""
 
     def __init__(self, pull: str, told: str = "") -> None:
-        self.pod = Pod(
+        vars(self)["pod"] = Pod(
             "hub-1", "hub", "", "Pending", ready=False, since=None, failure="", pull=pull
         )
-        self._told = told
-        self.api = SimpleNamespace(list_namespaced_event=self._events)
+        vars(self)["told"] = told
+        vars(self)["api"] = SimpleNamespace(list_namespaced_event=self._listed)
 
     def attempt(self, ask: Callable[[], Any]) -> Any:
         return ask()
@@ -35,22 +35,24 @@ class Seen:
         return None
 
     def newest(self, component: str, template: str) -> Pod:
-        return self.pod
+        found: Pod = vars(self)["pod"]
+        return found
 
     def progress(self, component: str) -> str:
         return "its pod is pending"
 
-    def _events(self, namespace: str, **_: object) -> Any:
+    def _listed(self, namespace: str, **_: object) -> Any:
+        told: str = vars(self)["told"]
         event = SimpleNamespace(
-            involved_object=SimpleNamespace(name="hub-1"), reason="Failed", message=self._told,
+            involved_object=SimpleNamespace(name="hub-1"), reason="Failed", message=told,
             type="Warning", count=1, series=None, event_time=None,
             last_timestamp=datetime(2026, 11, 25, tzinfo=UTC),
         )  # fmt: skip
-        return SimpleNamespace(items=[event] if self._told else [])
+        return SimpleNamespace(items=[event] if told else [])
 
 
 def component(seen: Seen) -> tuple[Readiness, PodWatch]:
-    return Readiness(cast(Cluster, seen), "habari", "hub", "hub"), cast(PodWatch, seen)
+    return Readiness(seen, "habari", "hub", "hub"), cast(PodWatch, seen)
 
 
 def test_a_busy_registry_is_waited_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:

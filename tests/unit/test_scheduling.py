@@ -9,23 +9,23 @@ from typing import Any, cast
 
 import pytest
 
-from habari_local.drivers.kubernetes import scheduling
+from habari_local.drivers.kubernetes import readiness
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.drivers.kubernetes.readiness import PodWatch, Readiness
-from habari_local.drivers.kubernetes.scheduling import Autoscaler
+from habari_local.drivers.kubernetes.readiness import Autoscaler, PodWatch, Readiness
 
 FULL = "Unschedulable, 0/3 nodes are available: 3 Insufficient memory."
 WAITING = Pod("hub-1", "hub", "", "Pending", ready=False, since=None, failure=FULL, uid="1")
 NO_ROOM = "pod didn't trigger scale-up: 1 max node group size reached"
 
 
-class Seen:
+class Seen(Cluster):
     """A cluster with a pod that has no node, and what is said of it."""
 
     def __init__(self, *told: tuple[str, str]) -> None:
-        self._events = [self._event(n, *each) for n, each in enumerate(told)]
-        self.api = SimpleNamespace(list_namespaced_event=self._listed)
+        items = [self._event(n, *each) for n, each in enumerate(told)]
+        listed = SimpleNamespace(items=items)
+        vars(self)["api"] = SimpleNamespace(list_namespaced_event=lambda *_, **__: listed)
 
     def attempt(self, ask: Callable[[], Any]) -> Any:
         return ask()
@@ -39,9 +39,6 @@ class Seen:
     def progress(self, component: str) -> str:
         return "its pod is pending"
 
-    def _listed(self, namespace: str, **_: object) -> Any:
-        return SimpleNamespace(items=self._events)
-
     @staticmethod
     def _event(second: int, reason: str, message: str) -> Any:
         return SimpleNamespace(
@@ -52,7 +49,7 @@ class Seen:
 
 
 def asked(*told: tuple[str, str]) -> str:
-    return Autoscaler(cast(Cluster, Seen(*told)), "habari").refusal(WAITING, FULL)
+    return Autoscaler(Seen(*told), "habari").refusal(WAITING, FULL)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +67,7 @@ def test_who_adds_none_ends_the_wait_in_its_own_words() -> None:
 
 def test_silence_is_waited_out_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(("FailedScheduling", "no room")) == ""
-    monkeypatch.setattr(scheduling, "WORD_SECONDS", 0)
+    monkeypatch.setattr(readiness, "WORD_SECONDS", 0)
     assert asked(("FailedScheduling", "no room")).startswith(f"{FULL}; no autoscaler")
 
 
@@ -78,9 +75,9 @@ def test_only_where_nodes_may_be_added() -> None:
     """A node of kind stays as it is: there the first word of the scheduler ends the wait."""
     seen = Seen(("TriggeredScaleUp", "pod triggered scale-up"))
     following = cast(PodWatch, seen)
-    fixed = Readiness(cast(Cluster, seen), "habari", "hub", "hub")
+    fixed = Readiness(seen, "habari", "hub", "hub")
     assert fixed.failed(following) == FULL
-    growing = Readiness(cast(Cluster, seen), "habari", "hub", "hub", growing=True)
+    growing = Readiness(seen, "habari", "hub", "hub", growing=True)
     assert growing.failed(following) is None
     assert growing.progress(following) == (
         "its pod is pending, TriggeredScaleUp: pod triggered scale-up"

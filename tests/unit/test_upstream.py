@@ -12,7 +12,7 @@ import pytest
 
 from habari_local.config.settings import Settings
 from habari_local.core.paths import Checkout
-from habari_local.drivers import cluster_tools, kind
+from habari_local.drivers import kind, package_manager
 from habari_local.drivers.docker import images as docker_images
 from habari_local.helm_values.chart import VERSION
 from habari_local.images import space
@@ -37,7 +37,7 @@ def test_every_upstream_reference_is_recorded_and_no_other() -> None:
 
 def test_the_node_goes_with_the_kind_that_is_pinned() -> None:
     """Whoever takes another kind reads its release notes for the node's digest."""
-    assert cluster_tools.VERSIONS["kind"] == f"v{RECORDED['node']['kind']}"
+    assert package_manager.VERSIONS["kind"] == f"v{RECORDED['node']['kind']}"
 
 
 def images(tmp_path: Path, **settings: Any) -> Images:

@@ -6,6 +6,7 @@ Nothing is remembered: containers, networks and volumes carry `dev.habari.mode` 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,9 @@ SERVICE = "com.docker.compose.service"
 CONFIG_HASH = "com.docker.compose.config-hash"  # of what Compose made the container from
 SECONDS = 60  # for one answer of the engine
 STOP_SECONDS = 5  # for a container to end by itself
+LOOK_SECONDS = 5  # for the one answer that those wait for who may need no Docker
+API_VERSION = "1.44"
+KIND_CLUSTER = "io.x-k8s.kind.cluster"  # kind's own label of a node, with the cluster's name
 REMOVAL_SECONDS = 20.0  # that the engine may take for what it has begun
 QUIET_SECONDS = 2.0  # without anything of ours, after which nothing is expected to come any more
 Signal = Literal["kill", "pause", "unpause"]
@@ -78,7 +82,7 @@ def api() -> docker.APIClient:
     """Return the connection to the engine that Docker's command line works with.
 
     Raises:
-        HabariError: no engine answers there, with the command that mends it.
+        HabariError: no engine answers there, with the command that fixes it.
     """
     import docker
 
@@ -112,6 +116,36 @@ def reachable() -> bool:
     except Exception:  # noqa: BLE001 (whatever keeps it from answering)
         return False
     return True
+
+
+def running_modes(checkout: str) -> set[str]:
+    """Return the modes of a checkout that run; none where no engine answers in time.
+
+    kind puts no label of ours on a node: it is found by the cluster's name.
+    """
+    import docker
+    import requests
+
+    try:
+        options = docker_endpoint.client_options(environment())
+        if unresponsive_reason(options["base_url"]):
+            return set()
+        # The version is neither asked for nor sent: the list is the same in all of them.
+        with docker.APIClient(version=API_VERSION, **options) as api:
+            ours = _list_containers(api, f"{CHECKOUT}={checkout}")
+            nodes = _list_containers(api, f"{KIND_CLUSTER}=habari-{checkout}")
+    except (HabariError, docker.errors.DockerException, requests.RequestException, ValueError):
+        return set()
+    return {*(each["Labels"].get(MODE, "") for each in ours), *(("kind",) if nodes else ())}
+
+
+def _list_containers(api: docker.APIClient, label: str) -> list[dict[str, Any]]:
+    filters = json.dumps({"label": [label]})
+    url = f"{api.base_url}/containers/json"
+    answer = api.get(url, params={"filters": filters}, timeout=LOOK_SECONDS)
+    answer.raise_for_status()
+    found: list[dict[str, Any]] = answer.json()
+    return found
 
 
 def containers(ours: ResourceLabels) -> list[Container]:

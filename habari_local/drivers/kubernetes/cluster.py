@@ -27,6 +27,25 @@ APPLY: dict[str, Any] = {
     "_content_type": "application/apply-patch+yaml",
     "_request_timeout": SECONDS,
 }
+AGAIN = 4  # times that a kubelet looks for what is to be mounted, in some 4 s
+PULL = "Failed to pull image"
+STARTED = "Started"  # of a pod whose container runs
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a cluster says happened to an object `name`, `count` times, last at `when` (epoch)."""
+
+    name: str
+    reason: str
+    message: str
+    warning: bool
+    count: int
+    when: float
+
+    def __str__(self) -> str:
+        """As a person reads it."""
+        return f"{self.reason}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -156,6 +175,37 @@ class Cluster:
             for line in whole:
                 yield line.decode(errors="replace")
 
+    def events(self, namespace: str, name: str) -> list[Event]:
+        """Return what happened to one object in the last hour, the newest last."""
+        return self._events(namespace, f"involvedObject.name={name}")
+
+    def pod_events(self, namespace: str, prefix: str) -> list[Event]:
+        """Return what happened to pods whose names begin so, deleted ones among them."""
+        found = self._events(namespace, "involvedObject.kind=Pod")
+        return [each for each in found if each.name.startswith(prefix)]
+
+    def _events(self, namespace: str, selector: str) -> list[Event]:
+        ask = self.api.list_namespaced_event
+        listed = self.attempt(
+            lambda: ask(namespace, field_selector=selector, _request_timeout=SECONDS).items
+        )
+        return sorted((_event(each) for each in listed or ()), key=lambda each: each.when)
+
+    def missing_mount(self, namespace: str, pod: str) -> str:
+        """Return what a pod was to mount and the kubelet did not find, looked for repeatedly.
+
+        The first times don't count: a new namespace gets its own certificates a moment later.
+        """
+        for each in self.events(namespace, pod):
+            if each.reason == "FailedMount" and "not found" in each.message and each.count >= AGAIN:
+                return str(each)
+        return ""
+
+    def failed_pull(self, namespace: str, pod: str) -> str:
+        """Return why an image could not be pulled last; "" where nothing is said of it."""
+        found = [each for each in self.events(namespace, pod) if PULL in each.message]
+        return found[-1].message if found else ""
+
     def refusal(self) -> str:
         """Return why the API server does not answer us, in words; "" if it does."""
         from kubernetes.client.exceptions import ApiException
@@ -223,6 +273,19 @@ class Cluster:
         with _translate_errors():
             self.api.patch_namespaced_secret(name, namespace, body, **APPLY)
         return True
+
+
+def _event(found: Any) -> Event:
+    series = found.series
+    when = (series and series.last_observed_time) or found.last_timestamp or found.event_time
+    return Event(
+        name=found.involved_object.name,
+        reason=found.reason or "",
+        message=found.message or "",
+        warning=found.type == "Warning",
+        count=(series and series.count) or found.count or 1,
+        when=when.timestamp() if when else 0.0,
+    )
 
 
 def _age(since: float | None) -> dict[str, int]:

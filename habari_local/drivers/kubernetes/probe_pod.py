@@ -10,7 +10,6 @@ from secrets import token_hex
 from typing import Any
 
 from habari_local.core import polling
-from habari_local.drivers.kubernetes import events as k8s_events
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 
 START_SECONDS = 120.0  # an image may have to be pulled
@@ -100,7 +99,7 @@ def can_connect(where: ProbeTarget, targets: Sequence[str]) -> dict[str, bool]:
             lambda: _read(where, name).status.phase in ("Succeeded", "Failed"),
             f"Probe in {where.namespace}",
             seconds=START_SECONDS,
-            log=lambda: [str(each) for each in k8s_events.of(where.cluster, where.namespace, name)],
+            log=lambda: [str(each) for each in where.cluster.events(where.namespace, name)],
         )
         said = where.cluster.last_lines(where.namespace, name, 5)
     found: dict[str, bool] = json.loads(said[-1]) if said else {}

@@ -11,8 +11,7 @@ import threading
 import time
 from typing import Any
 
-from habari_local.drivers.kubernetes import events as k8s_events
-from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.drivers.kubernetes.pods import (
     BACK_OFF,
     UNSCHEDULABLE,
@@ -21,13 +20,21 @@ from habari_local.drivers.kubernetes.pods import (
     pull_verdict,
     with_advice,
 )
-from habari_local.drivers.kubernetes.scheduling import Autoscaler, explain_taint
 
 PULL_SECONDS = 180.0  # how long a registry may be busy: a kubelet asks 5 times meanwhile
 ASK_SECONDS = 2.0  # between two questions for what no state of a pod tells
 INTERVAL = 0.25  # between two questions to a Deployment: it is asked beside a page that is polled
 TEMPLATE = "pod-template-hash"  # label by which a Deployment tells its pods apart
 WATCH_SECONDS = 60  # after which the server ends a watch, and we list again
+
+# Why a pod gets no node is in its events, in the autoscaler's words: Kubernetes' (GKE's among them,
+# https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md) or Karpenter's.
+ADDS = {"TriggeredScaleUp", "Nominated"}
+REFUSES = {"NotTriggerScaleUp"}
+WORD_SECONDS = 30.0  # until its first word: it looks every 10 s by default
+# https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+TAINTS = {f"node.kubernetes.io/{each}-pressure" for each in ("disk", "memory", "pid")}
+UNSAID = "untolerated taint"
 
 
 class PodWatch:
@@ -179,7 +186,7 @@ class Readiness:
         if pod.phase != "Pending" or time.monotonic() - self._asked < ASK_SECONDS:
             return ""
         self._asked = time.monotonic()
-        missing = k8s_events.not_found(self._cluster, self._namespace, pod.name)
+        missing = self._cluster.missing_mount(self._namespace, pod.name)
         return missing or explain_taint(self._cluster, pod.told)
 
     def _pull(self, pod: Pod) -> str:
@@ -201,7 +208,7 @@ class Readiness:
         if time.monotonic() - self._asked < ASK_SECONDS:
             return pod.pull
         self._asked = time.monotonic()
-        said = k8s_events.failed_pull(self._cluster, self._namespace, pod.name)
+        said = self._cluster.failed_pull(self._namespace, pod.name)
         return f"{pod.pull}: {said}" if said else pod.pull
 
     def progress(self, following: PodWatch) -> str:
@@ -227,6 +234,52 @@ def failures(cluster: Cluster, namespace: str) -> list[str]:
 
 def evidence(cluster: Cluster, namespace: str, found: Pod) -> list[str]:
     """Return a pod's last events and log lines, for a person to see why."""
-    happened = k8s_events.of(cluster, namespace, found.name)[-8:]
+    happened = cluster.events(namespace, found.name)[-8:]
     told = [f"{found.name}: {each}" for each in happened]
     return told + cluster.last_lines(namespace, found.name, 12)
+
+
+class Autoscaler:
+    """The autoscaler of a cluster, if it has one; `last_word` is its own while it adds a node."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster, self._namespace = cluster, namespace
+        self._began: dict[str, float] = {}
+        self._asked = 0.0
+        self.last_word = ""
+
+    def refusal(self, pod: Pod, failure: str) -> str:
+        """Return why the pod gets no node, once that is sure; empty while one may be added."""
+        now = time.monotonic()
+        began = self._began.setdefault(pod.uid, now)
+        if now - self._asked < ASK_SECONDS:
+            return ""
+        self._asked = now
+        told = self._cluster.events(self._namespace, pod.name)
+        words = [each for each in told if each.reason in ADDS | REFUSES]
+        if words and words[-1].reason in REFUSES:
+            return f"{failure}; {words[-1]}"
+        self.last_word = str(words[-1]) if words else ""
+        if words or now - began < WORD_SECONDS:
+            return ""
+        return f"{failure}; no autoscaler has said in {WORD_SECONDS:.0f} s that it adds a node"
+
+
+def explain_taint(cluster: Cluster, told: str) -> str:
+    """Return which nodes are under which pressure, where that may be what was told of a pod.
+
+    A node under pressure takes no pod, and ends those it has; the scheduler of Kubernetes 1.34 says
+    that taints keep a pod away, and not which. Nothing where none is under pressure, or the nodes
+    may not be asked for.
+    """
+    if UNSAID not in told:
+        return ""
+    ask = cluster.api.list_node
+    nodes = cluster.attempt(lambda: ask(_request_timeout=SECONDS).items) or ()
+    found = [
+        f"node {each.metadata.name} has the taint {taint.key}"
+        for each in nodes
+        for taint in each.spec.taints or ()
+        if taint.key in TAINTS
+    ]
+    return f"{UNSCHEDULABLE}{', '.join(found)}" if found else ""

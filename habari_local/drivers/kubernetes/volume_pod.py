@@ -11,7 +11,6 @@ from typing import IO, Any, Literal
 
 from habari_local.core import polling
 from habari_local.drivers import tar_stream
-from habari_local.drivers.kubernetes import events as k8s_events
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.drivers.kubernetes.pod_exec import Pod, execute
 from habari_local.drivers.kubernetes.pods import described
@@ -78,7 +77,7 @@ def _volume_pod(volume: Volume, image: PodImage) -> Iterator[Pod]:
             f"Carrier of {volume.claim}",
             seconds=START_SECONDS,
             failed=lambda: described(seen()).failure or None,
-            log=lambda: [str(each) for each in k8s_events.of(cluster, namespace, name)],
+            log=lambda: [str(each) for each in cluster.events(namespace, name)],
         )
         yield Pod(cluster, namespace, name, "carrier")
     finally:

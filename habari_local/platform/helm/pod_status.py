@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from habari_local.core import polling
-from habari_local.drivers.kubernetes import events as k8s_events
-from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.cluster import STARTED, Cluster
 from habari_local.drivers.kubernetes.pods import Pod
-from habari_local.drivers.kubernetes.readiness import evidence
-from habari_local.drivers.kubernetes.scheduling import explain_taint
+from habari_local.drivers.kubernetes.readiness import evidence, explain_taint
 from habari_local.platform.mode import PodIssue, ServiceStatus, origin
 
 Log = tuple[str, Iterator[str]]  # what a log is called, and its lines as they come
@@ -78,8 +76,8 @@ def user_issue(cluster: Cluster, namespace: str, user: str) -> PodIssue | None:
     found = [each for each in cluster.pods(namespace) if each.user == user]
     if found:
         return _issue(cluster, namespace, _newest(found))
-    happened = k8s_events.of_pods(cluster, namespace, f"jupyter-{user}")
-    since = [n for n, each in enumerate(happened) if each.reason == k8s_events.STARTED]
+    happened = cluster.pod_events(namespace, f"jupyter-{user}")
+    since = [n for n, each in enumerate(happened) if each.reason == STARTED]
     after = happened[since[-1] + 1 :] if since else happened
     failed = [str(each) for each in after if each.warning and DELETED not in each.message]
     return (
@@ -94,12 +92,12 @@ def _newest(found: Sequence[Pod]) -> Pod:
 def _issue(cluster: Cluster, namespace: str, pod: Pod) -> PodIssue | None:
     if pod.ready:
         return None
-    claimed = [each for name in pod.claims for each in k8s_events.of(cluster, namespace, name)]
+    claimed = [each for name in pod.claims for each in cluster.events(namespace, name)]
     unbound = [str(each) for each in claimed if each.warning]
     message = explain_taint(cluster, pod.told) or pod.told
     if unbound and (not message or _check(message) == "volume"):
         message = f"Unschedulable, PersistentVolumeClaim: {unbound[-1]}"
-    message = message or k8s_events.not_found(cluster, namespace, pod.name)
+    message = message or cluster.missing_mount(namespace, pod.name)
     return (
         PodIssue(_check(message), message, evidence(cluster, namespace, pod)) if message else None
     )
