@@ -311,17 +311,17 @@ def load(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Times and memory beside the same parts started by hand; a table and a plot."""
     python(session, "bench", *session.posargs)
-    lacking = missing("hub") or missing("nohub")
-    if lacking:
-        session.log(f"The modes in Docker are not measured: {lacking}")
+    reason = missing("hub") or missing("nohub")
+    if reason:
+        session.log(f"The modes in Docker are not measured: {reason}")
         return
     python(session, "bench.compose")
     if os.environ.get("HABARI_IMAGES") == "packages":
         cold = ["--cold"] if "--cold" in session.posargs else []
         python(session, "bench.images", *cold)
-    lacking = missing("kind")
-    if lacking:
-        session.log(f"Mode kind is not measured: {lacking}")
+    reason = missing("kind")
+    if reason:
+        session.log(f"Mode kind is not measured: {reason}")
         return
     python(session, "bench.kind", "--suite")
     python(session, "bench.production")

@@ -122,9 +122,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.compose")
     parser.add_argument("--runs", type=int, default=7)
     runs = parser.parse_args().runs
-    lacking = missing("hub") or missing("nohub")
-    if lacking:
-        sys.exit(lacking)
+    reason = missing("hub") or missing("nohub")
+    if reason:
+        sys.exit(reason)
     with (
         tempfile.TemporaryDirectory(prefix="habari-bench-") as folder,
         scratch_checkout(Path(folder)) as scratch,

@@ -144,9 +144,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--suite", action="store_true", help="the end-to-end suite too")
     arguments = parser.parse_args()
-    lacking = missing("kind")
-    if lacking:
-        sys.exit(lacking)
+    reason = missing("kind")
+    if reason:
+        sys.exit(reason)
     ours: list[Figures] = []
     by_hand: list[Figures] = []
     phases: list[Phase] = []

@@ -132,9 +132,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--from", dest="reference", default="HEAD~1", help="of drill upgrade")
     arguments = parser.parse_args()
-    lacking = missing("kind")
-    if lacking:
-        sys.exit(lacking)
+    reason = missing("kind")
+    if reason:
+        sys.exit(reason)
     found, heard, chart = measured(arguments.runs)
     restore = drilled("restore")
     found |= {name: [restore[name]] for name in ("backup", "restore")}

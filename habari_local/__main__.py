@@ -7,7 +7,7 @@ from typing import NoReturn
 def run() -> NoReturn:
     """Run the command line.
 
-    Where PYTHONDONTWRITEBYTECODE is set (container images like to), compiling everything anew makes
+    Where PYTHONDONTWRITEBYTECODE is set (container images like to), compiling it all again makes
     each call 0.4 s slower. The wish behind it, no caches beside sources, is kept: what is compiled
     goes into the tool's own environment.
     """

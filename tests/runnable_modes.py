@@ -53,9 +53,9 @@ def chosen(arguments: list[str], told: Callable[[str], object]) -> list[str]:
         return [wanted]
     able = []
     for mode in modes.names():
-        lacking = missing(mode) if wanted == "" else None
-        if lacking:
-            told(f"Mode {mode} can't run here: {lacking}")
+        reason = missing(mode) if wanted == "" else None
+        if reason:
+            told(f"Mode {mode} can't run here: {reason}")
         else:
             able.append(mode)
     return able

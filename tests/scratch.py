@@ -48,9 +48,9 @@ _FOR_GOOD = ExitStack()  # reservations that this process has until it ends
 
 def must_be_able_to_run(mode: str) -> None:
     """Skip where this machine lacks what the mode needs, and say what that is."""
-    lacking = missing(mode)
-    if lacking:
-        pytest.skip(lacking)
+    reason = missing(mode)
+    if reason:
+        pytest.skip(reason)
 
 
 @dataclass

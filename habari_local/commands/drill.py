@@ -117,14 +117,14 @@ def _run_drill(
     from habari_local.drills.fault_injection import Clock, inject
     from habari_local.drills.save_load import Saver, SaverPool
 
-    def mend() -> None:
+    def recover() -> None:
         _, fresh = active_mode.current(mode.name)
         lifecycle.up(mode, fresh, keep=True, show=unseen)
 
     clock = Clock(pace.seconds)
     with SaverPool([Saver(person, run, pace.rate, clock) for person in people]) as office:
-        done = list(inject(pace.faults, mode, ctx, mend, clock))
-    mend()
+        done = list(inject(pace.faults, mode, ctx, recover, clock))
+    recover()
     return office.attempts, done
 
 
@@ -147,7 +147,7 @@ def _shown(data: dict[str, Any], verdict: Verdict) -> list[str | Table]:
         (
             each["name"],
             f"{each['began']:.0f} s",
-            f"{each['mended'] - each['began']:.1f} s",
+            f"{each['recovered'] - each['began']:.1f} s",
             "never" if each["back"] is None else f"{each['back']:.1f} s",
         )
         for each in data["faults"]
@@ -157,10 +157,12 @@ def _shown(data: dict[str, Any], verdict: Verdict) -> list[str | Table]:
         lines.append(Table(["fault", "at", "down for", "saves again after"], rows))
     lines.append(
         f"{verdict.saved} saves acknowledged, {verdict.refused} refused, {verdict.unconfirmed}"
-        f" unconfirmed; {len(verdict.lost)} lost, {len(verdict.torn)} corrupted,"
-        f" {len(verdict.untrue)} saved although refused."
+        f" unconfirmed; {len(verdict.lost)} lost, {len(verdict.corrupted)} corrupted,"
+        f" {len(verdict.refused_but_saved)} saved although refused."
     )
-    lines += [f"  {each}" for each in [*verdict.lost, *verdict.torn, *verdict.untrue][:20]]
+    lines += [
+        f"  {each}" for each in [*verdict.lost, *verdict.corrupted, *verdict.refused_but_saved][:20]
+    ]
     if not verdict.good:
         lines.append(f"Kept for inspection: notebooks/{data['run']}/")
     return [*lines, f"Plot: {data['plot']}"]
@@ -262,7 +264,7 @@ def _lasting(seen: Mapping[str, Seen]) -> dict[str, Seen]:
 
 
 def _destroyed(second: Worktree, up: Up, people: Sequence[HubUser], mode: str) -> None:
-    """Delete the platform and make it anew, and see that nothing of before is there.
+    """Delete the platform and recreate it, and see that nothing of before is there.
 
     Raises:
         HabariError: something is, so that a restore would prove nothing.

@@ -106,10 +106,10 @@ def _one(
     why = _asked(check, changed)
     if not why:
         return table.Outcome(check, table.NOT_NEEDED, 0, "nothing that it covers was changed")
-    lacking = _lacking(check, root, environ)
-    if lacking is not None:
+    reason = _not_possible(check, root, environ)
+    if reason is not None:
         state = table.NOT_NEEDED if check.needs else table.NOT_HERE
-        return table.Outcome(check, state, 0, lacking)
+        return table.Outcome(check, state, 0, reason)
     began = time.monotonic()
     sys.stderr.write(f"{check.name} …\n")
     try:
@@ -128,7 +128,7 @@ def _asked(check: Check, changed: list[str]) -> str:
     return f"{found[0]}{more}" if found else ""
 
 
-def _lacking(check: Check, root: Path, environ: Mapping[str, str]) -> str | None:
+def _not_possible(check: Check, root: Path, environ: Mapping[str, str]) -> str | None:
     """Return why a check can't be run here, in words; None if it can."""
     if check.needs and not (root / check.needs).exists():
         return f"there is no {check.needs} here"

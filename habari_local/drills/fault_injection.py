@@ -1,4 +1,4 @@
-"""Faults of a drill: which there are, when each is injected, and how the platform is mended."""
+"""Faults of a drill: which there are, when each is injected, and how the platform recovers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from habari_local.platform.mode import Context, Mode, SupportsFaults
 
 # Seconds that a part is left broken: a frozen one for longer than a save waits for S3's answer.
 AWAY = {"killed": 3.0, "frozen": 9.0}
-CALM = 5.0  # seconds between mended and the next fault
+CALM = 5.0  # seconds between recovery and the next fault
 BACK = 12.0  # seconds at the end in which everybody must be able to save again
-MENDING = 60.0  # seconds in which the platform must be back
+RECOVERY = 60.0  # seconds in which the platform must be back
 DEFAULTS = ("s3-killed", "s3-frozen", "hub-killed", "proxy-killed", "server-killed")
 SERVER, NONE = "server", "none"
 
@@ -40,11 +40,11 @@ class Clock:
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """One fault: begun and mended so many seconds into the drill."""
+    """One fault: its begin and the platform's recovery, so many seconds into the drill."""
 
     name: str
     began: float
-    mended: float
+    recovered: float
 
 
 def available_faults(mode: Mode, ctx: Context) -> list[str]:
@@ -80,15 +80,15 @@ def inject(
     names: Sequence[str],
     mode: Mode,
     ctx: Context,
-    mend: Callable[[], object],
+    recover: Callable[[], object],
     clock: Clock,
 ) -> Iterator[InjectedFault]:
-    """Inject faults in turn until the clock's time is up; yield each when it is mended.
+    """Inject faults in turn until the clock's time is up; yield each once the platform is back.
 
-    Before each is calm, and so is the end: what was broken is mended before.
+    Before each is calm, and so is the end: the platform has recovered by then.
 
     Raises:
-        HabariError: the platform could not be mended.
+        HabariError: the platform did not recover.
     """
     for name in itertools.cycle(names):
         away = AWAY[name.rpartition("-")[2]]
@@ -98,7 +98,7 @@ def inject(
         began = clock.now()
         with injected_fault(name, mode, ctx):
             pause(away)
-        retry_until(mend)
+        retry_until(recover)
         yield InjectedFault(name, began, clock.now())
     pause(max(0.0, clock.left()))
 
@@ -111,7 +111,9 @@ def back_after(fault: InjectedFault, attempts: Sequence[SaveAttempt]) -> float |
     backs = [0.0]
     for person in {each.person for each in attempts}:
         theirs = [each for each in attempts if each.person == person]
-        hit = [e.at for e in theirs if e.outcome != "saved" and fault.began < e.told < fault.mended]
+        hit = [
+            e.at for e in theirs if e.outcome != "saved" and fault.began < e.told < fault.recovered
+        ]
         if hit:
             good = [e.told for e in theirs if e.outcome == "saved" and e.at > hit[-1]]
             if not good:
@@ -135,8 +137,8 @@ def injected_fault(name: str, mode: SupportsFaults, ctx: Context) -> Iterator[No
         mode.thaw(ctx, part)
 
 
-def retry_until(mend: Callable[[], object], seconds: float = MENDING) -> None:
-    """Mend, again where it fails: a part that dies while another one starts takes it along.
+def retry_until(recover: Callable[[], object], seconds: float = RECOVERY) -> None:
+    """Call `recover`, again where it fails: a part that dies takes along one that starts.
 
     Raises:
         HabariError: the last failure, when the time is over.
@@ -144,7 +146,7 @@ def retry_until(mend: Callable[[], object], seconds: float = MENDING) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            mend()
+            recover()
         except HabariError:
             if time.monotonic() > deadline:
                 raise

@@ -17,7 +17,7 @@ COLOURS = {"saved": "#0a7d55", "unconfirmed": "#d98e04", "refused": "#c0392b"}
 
 def svg(title: str, attempts: Sequence[SaveAttempt], faults: Sequence[InjectedFault]) -> str:
     """Return the plot as SVG: bars of answers, stacked, over bands of faults."""
-    end = max([1.0, *(each.told for each in attempts), *(each.mended for each in faults)])
+    end = max([1.0, *(each.told for each in attempts), *(each.recovered for each in faults)])
     wide = max(1, math.ceil(end / BARS))  # seconds a bar
     counted: Counter[tuple[int, str]] = Counter(
         (int(each.told // wide), each.outcome) for each in attempts
@@ -65,8 +65,8 @@ def _legend() -> list[str]:
 
 
 def _band(fault: InjectedFault, across: float, number: int) -> str:
-    x, wide = LEFT + fault.began * across, (fault.mended - fault.began) * across
-    title = f"{fault.name}, {fault.began:.0f} s to {fault.mended:.0f} s"
+    x, wide = LEFT + fault.began * across, (fault.recovered - fault.began) * across
+    title = f"{fault.name}, {fault.began:.0f} s to {fault.recovered:.0f} s"
     label = ""
     if wide >= 20:  # else it is told by the tooltip alone
         label = f'<text x="{x:.1f}" y="{TOP - 20 + 14 * (number % 2)}">{fault.name}</text>'

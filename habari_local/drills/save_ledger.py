@@ -50,21 +50,21 @@ class Verdict:
     """What the store holds against the ledger; each entry names a document and says what is wrong.
 
     lost: an acknowledged save is not there, and nothing newer of this document is.
-    torn: what is stored is no version of the document, whole.
-    untrue: a save is there of which the person was told that it was refused.
+    corrupted: what is stored is no version of the document, whole.
+    refused_but_saved: a save is there of which the person was told that it was refused.
     """
 
     saved: int = 0
     refused: int = 0
     unconfirmed: int = 0
     lost: list[str] = field(default_factory=list)
-    torn: list[str] = field(default_factory=list)
-    untrue: list[str] = field(default_factory=list)
+    corrupted: list[str] = field(default_factory=list)
+    refused_but_saved: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
         """Whether every word that people were told is true."""
-        return not (self.lost or self.torn or self.untrue)
+        return not (self.lost or self.corrupted or self.refused_but_saved)
 
 
 def verify(attempts: Iterable[SaveAttempt], stored: Callable[[str], bytes | None]) -> Verdict:
@@ -85,7 +85,7 @@ def _verify_one(
     acknowledged = [each.version for each in history if each.outcome == "saved"]
     there = 0 if body is None else version_in(body, name)
     if there is None:
-        verdict.torn.append(f"{name}: {len(body or b'')} bytes that are no version of it")
+        verdict.corrupted.append(f"{name}: {len(body or b'')} bytes that are no version of it")
         there = 0
     for version in acknowledged:
         if version > there:
@@ -93,7 +93,9 @@ def _verify_one(
             verdict.lost.append(f"{name}: version {version} was acknowledged, {seen}")
     for each in history:
         if each.version == there and each.outcome == "refused":
-            verdict.untrue.append(f"{name}: version {there} is there, refused: {each.said}")
+            verdict.refused_but_saved.append(
+                f"{name}: version {there} is there, refused: {each.said}"
+            )
 
 
 def text_of(name: str, version: int) -> str:

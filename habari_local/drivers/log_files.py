@@ -105,7 +105,7 @@ def lines(
     while follow:
         for name, path in paths.items():
             size = path.stat().st_size if path.is_file() else 0
-            if size < seen[name]:  # begun anew
+            if size < seen[name]:  # truncated
                 seen[name] = 0
             if size == seen[name]:
                 continue

@@ -117,8 +117,8 @@ def _sentences(error: ValidationError) -> Iterator[tuple[Place, str]]:
         texts = ("nothing" if each is None else str(each) for each in wanted)
         yield place, f"none of what is possible: {_either(texts)}"
     elif error.validator == "required":
-        lacking = [name for name in wanted if name not in instance]
-        yield place, f"missing: {', '.join(lacking)}"
+        missing = [name for name in wanted if name not in instance]
+        yield place, f"missing: {', '.join(missing)}"
     else:
         yield place, f"does not fit the schema's {error.validator} {_short(wanted)}"
 

@@ -67,10 +67,10 @@ def values(answers: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         HabariError: one is missing, or of the wrong form.
     """
-    lacking = [name for name in ANSWERS if name not in answers]
+    missing = [name for name in ANSWERS if name not in answers]
     unknown = [name for name in answers if name not in ANSWERS]
-    if lacking or unknown:
-        seen = f"{', '.join(lacking)} not given" if lacking else f"{', '.join(unknown)} not known"
+    if missing or unknown:
+        seen = f"{', '.join(missing)} not given" if missing else f"{', '.join(unknown)} not known"
         raise HabariError(
             f"Tenant: {seen}, {', '.join(ANSWERS)} were expected.",
             "habari-local tenant add --help",

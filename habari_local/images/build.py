@@ -143,19 +143,19 @@ class Images:
         Of a base that only images stand on that are there already, nothing is asked.
 
         Raises:
-            HabariError: a name that the catalogue lacks; no engine answers.
+            HabariError: a name that is not in the catalogue; no engine answers.
         """
         docker_images.program(self.environ)
         self._sweep()
         wanted = with_bases(self.catalogue, names)
         references = {image.name: self.reference(image.name) for image in wanted}
-        lacking = {n for n in references if docker_images.find(references[n]) is None}
+        missing = {n for n in references if docker_images.find(references[n]) is None}
         needed = set(names or self.catalogue)
         for image in reversed(wanted):
-            if image.name in needed & lacking:
+            if image.name in needed & missing:
                 needed.update(each for each in image.needs if each in references)
         return [
-            self._task(image, references[image.name], lacking & needed)
+            self._task(image, references[image.name], missing & needed)
             for image in wanted
             if image.name in needed
         ]
@@ -168,11 +168,11 @@ class Images:
             processes.stop(found.process for found in left)
             shutil.rmtree(folder)
 
-    def _task(self, image: Image, reference: str, lacking: set[str]) -> Task:
-        after = tuple(each for each in image.needs if each in lacking)
+    def _task(self, image: Image, reference: str, missing: set[str]) -> Task:
+        after = tuple(each for each in image.needs if each in missing)
 
         def perform(say: Say, cancel: threading.Event | None) -> str:
-            if image.name not in lacking:
+            if image.name not in missing:
                 return THERE
             self._make(image, reference, say, cancel)
             stored = docker_images.find(reference)

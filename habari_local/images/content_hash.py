@@ -59,7 +59,7 @@ def allowed(root: Path, image: Image) -> tuple[list[str], list[str]]:
     """Return what the .dockerignore lets in, and the patterns that it leaves out of that.
 
     Ours are lists of what is allowed (`*`, then `!name`, then `**/pattern`), so what Docker sends
-    and what is hashed can't differ: a file that the list lacks can't be copied.
+    and what is hashed can't differ: a file that is not listed can't be copied.
 
     Raises:
         HabariError: another form of line.

@@ -50,7 +50,7 @@ def requirement(mode: str, backend: str) -> Requirement:
 
 
 def needed_bytes(images: Images, mode: str, backend: str) -> int:
-    """Return what the images of a mode take that the engine lacks, copies in a cluster too."""
+    """Return what a mode's images take that the engine does not have, copies in a cluster too."""
     settings = images.settings
     s3 = settings.s3_backend if settings.s3_backend != "auto" else backend
     known = recorded(images.checkout.root)
@@ -59,8 +59,8 @@ def needed_bytes(images: Images, mode: str, backend: str) -> int:
         for name, image in images.catalogue.items()
         if mode in image.modes and (not name.startswith("s3-") or name == f"s3-{s3}")
     }
-    lacking = {name for name in sizes if docker_images.find(images.reference(name)) is None}
-    needed = sum(sizes[name] for name in lacking if not name.startswith("chart-"))
+    missing = {name for name in sizes if docker_images.find(images.reference(name)) is None}
+    needed = sum(sizes[name] for name in missing if not name.startswith("chart-"))
     if mode == KIND and not kind.find_nodes(f"habari-{images.checkout.id}"):
         chart = [name for name in sizes if name.startswith("chart-")]
         own = [name for name in sizes if name in ON_NODES and not (chart and name in OF_CHART)]

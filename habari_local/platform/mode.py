@@ -298,7 +298,7 @@ class SupportsRestart(Protocol):
     """A mode whose services can be stopped; `up` then starts what does not come by itself."""
 
     def restart(self, ctx: Context, service: str) -> None:
-        """End a service as it likes to be ended, so that it starts anew."""
+        """End a service as it likes to be ended, so that it is restarted."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Holder:
 
 
 def differences(holder: Holder, buckets: Buckets) -> list[Difference]:
-    """Return what user, policy and key lack, in the order in which it can be made."""
+    """Return what is missing of user, policy and key, in the order in which it can be made."""
     iam, name = holder.iam, holder.name
     there = _call(lambda: iam.get_user(UserName=name)) is not None
     found = []

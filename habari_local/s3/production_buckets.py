@@ -60,7 +60,7 @@ def lifecycle() -> dict[str, Any]:
 
 
 def differences(s3: S3Client, buckets: Buckets, region: str) -> list[Difference]:
-    """Return what the buckets lack; a bucket that is not there lacks itself and all the rest.
+    """Return what is missing of the buckets: of one that is not there, itself and all the rest.
 
     Raises:
         HabariError: the name is another account's, or the key may not look.
@@ -113,8 +113,8 @@ def _public(s3: S3Client, name: str) -> Part:
     def seen() -> str | None:
         answer = _or_none(lambda: s3.get_public_access_block(Bucket=name))
         block = answer["PublicAccessBlockConfiguration"] if answer else {}
-        lacking = [each for each in PUBLIC if not block.get(each)]
-        return f"without {', '.join(lacking)}" if lacking else "blocked"
+        missing = [each for each in PUBLIC if not block.get(each)]
+        return f"without {', '.join(missing)}" if missing else "blocked"
 
     wanted: Any = dict.fromkeys(PUBLIC, True)
     cure = lambda: s3.put_public_access_block(  # noqa: E731 (beside what it cures)

@@ -85,9 +85,9 @@ def test_no_report_has_a_secret_in_it(sample: Report) -> None:
 
 
 def test_what_has_no_reason_is_named(sample: Report) -> None:
-    lacking = as_data(sample)["without_reason"]
-    assert "hub.image.tag" in lacking
-    assert "proxy.service.type" not in lacking
+    missing = as_data(sample)["without_reason"]
+    assert "hub.image.tag" in missing
+    assert "proxy.service.type" not in missing
     assert "NO REASON IS GIVEN  [tests/charts/values.yaml:" in "\n".join(as_lines(sample))
 
 

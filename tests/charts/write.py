@@ -1,4 +1,4 @@
-"""Writes contract.yaml anew, from the last of `charts()`: `python -m tests.charts.write`."""
+"""Writes contract.yaml from the last of `charts()`: `python -m tests.charts.write`."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -132,7 +132,7 @@ def test_in_docker_too(scratch: Scratch) -> None:
 def test_volumes_of_a_checkout_that_was_here_are_named_and_adopted(
     scratch: Scratch, tmp_path: Path
 ) -> None:
-    """Made anew in another folder of the same name, as by a fresh clone."""
+    """Made again in another folder of the same name, as by a fresh clone."""
     must_be_able_to_run("nohub")
     first = scratch.id
     volume = f"habari-{first}-nohub_home"

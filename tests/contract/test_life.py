@@ -219,7 +219,7 @@ def test_down_leaves_nothing_and_says_what_it_kept(platform: tuple[str, Scratch]
             docker_client.api().inspect_container(each.id)["HostConfig"]["RestartPolicy"]["Name"]
             for each in kind.find_nodes(f"habari-{scratch.id}")
         ]
-        assert policies == ["no"], "an engine that starts anew starts none of them"
+        assert policies == ["no"], "a restarted engine starts none of them"
     assert left_by(scratch) == {}
     status, endpoints = (scratch.call(e, "--mode", mode) for e in ("status", "endpoints"))
     assert (status.returncode, endpoints.returncode) == (4, 1)

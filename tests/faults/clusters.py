@@ -114,16 +114,16 @@ class KindPlatform(Platform):
         return list(ask(self.cluster.namespace, label_selector=labels).items)
 
     def kill(self, part: str) -> None:
-        """End a part at once; S3, which Kubernetes would start again, stays away until mended."""
+        """End a part at once; S3, which Kubernetes would start again, stays away until repaired."""
         if part == "s3":
             self.scale(part, 0)
             self.away.add(part)
         super().kill(part)
 
-    def mend(self, *flags: str) -> None:
+    def recover(self, *flags: str) -> None:
         while self.away:
             self.scale(self.away.pop(), 1)
-        super().mend(*flags)
+        super().recover(*flags)
 
     def since(self, service: str) -> object:
         return [each.metadata.uid for each in self.cluster.pods(service)]

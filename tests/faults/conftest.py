@@ -86,7 +86,7 @@ def platform(request: pytest.FixtureRequest, mode: str) -> Platform:
         shared = request.getfixturevalue("in_kind")
     else:
         shared = request.getfixturevalue("platform_of")(mode)
-    shared.mend()
+    shared.recover()
     return shared
 
 
@@ -103,7 +103,7 @@ def in_kind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KindPlatform]:
 
 @pytest.fixture
 def recovery(request: pytest.FixtureRequest) -> Recovery:
-    """Measures, for the page, how long people wait from the mending until all works."""
+    """Measures, for the page, how long people wait from the repair until all works."""
 
     @contextmanager
     def measured() -> Iterator[None]:

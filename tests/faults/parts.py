@@ -1,4 +1,4 @@
-"""Parts of a scratch platform, broken and mended the same way in every mode."""
+"""Parts of a scratch platform, broken and repaired the same way in every mode."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def server_of(endpoints: Endpoints, login: str) -> Server:
 
 
 def works(server: Server, path: str) -> bool:
-    """Whether a save goes through, as it must once all is mended."""
+    """Whether a save goes through, as it must once all is repaired."""
     with suppress(ServerError):
         server.save_text(path, "works again")
         return True
@@ -58,7 +58,7 @@ class Platform:
         mode, ctx = self._broken
         mode.thaw(ctx, part)
 
-    def mend(self, *flags: str) -> None:
+    def recover(self, *flags: str) -> None:
         self.scratch.good("up", *flags)
 
     @property
@@ -70,7 +70,7 @@ class Platform:
         return server_of(self.endpoints, login)
 
     def since(self, service: str) -> object:
-        """What changes when a service starts anew."""
+        """What changes when a service restarts."""
         if self.mode == "process":
             return self.scratch.service(service).create_time()
         return next(e.since for e in self.scratch.containers(self.mode) if e.service == service)

@@ -35,14 +35,14 @@ def test_who_is_taken_off_a_list_is_out_and_no_admin_any_more(platform: Platform
     assert known is not None
     assert known["admin"]
     lists = ("--set", "HABARI_ADMIN_USERS=grace", "--set", "HABARI_ALLOWED_USERS=ada,marie")
-    platform.mend(*lists)
+    platform.recover(*lists)
     assert linus.known_to_hub() is None
     assert "linus" not in platform.users_running(), "a server without access is stopped"
     known = ada.known_to_hub()
     assert known is not None
     assert not known["admin"]
     assert ada.api("GET", "users").status_code == 403
-    platform.mend()
+    platform.recover()
     assert platform.server_of("linus").read("mine.txt")["content"] == "still mine later"
 
 

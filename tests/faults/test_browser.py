@@ -19,11 +19,11 @@ NAME = "on-screen.ipynb"
 
 @pytest.fixture
 def server(platform: Platform) -> Iterator[Server]:
-    """Grace's server, with a notebook in S3; whatever the test broke is mended after it."""
+    """Grace's server, with a notebook in S3; whatever the test broke is repaired after it."""
     server = platform.server_of("grace")
     server.save_notebook(f"notebooks/{NAME}", notebook_of("'before'", ""))
     yield server
-    platform.mend()
+    platform.recover()
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_s3_stops_under_an_open_notebook_and_comes_back(
     lab.run_cell("6 * 7")
     expect(lab.page.locator(".jp-Notebook:visible")).to_contain_text("42")
     with recovery():
-        platform.mend()
+        platform.recover()
         until("saves work", lambda: works(server, "notebooks/works.txt"))
     lab.save()
     where = platform.endpoints

@@ -183,18 +183,18 @@ def test_a_stopped_service_is_seen_and_mended_by_up(
     states = {row["name"]: row["state"] for row in json.loads(shown.stdout)["services"]}
     assert states[service] == "stopped"
     platform.good("up")
-    assert server.save_text(f"notebooks/mended-{service}.txt", "works")
+    assert server.save_text(f"notebooks/repaired-{service}.txt", "works")
 
 
 def test_a_service_made_anew_joins_the_users_who_are_at_work(
     platform: Scratch, server: Server
 ) -> None:
     # The server has just looked S3's address up, which the new proxy may have after this.
-    server.save_text("notebooks/before-anew.txt", "looked up")
+    server.save_text("notebooks/before-recreation.txt", "looked up")
     docker_client.remove([container(platform, name) for name in ("proxy", "s3")])
     platform.good("up")
     wait_for(lambda: server.status().ok)
-    assert server.save_text("notebooks/after-anew.txt", "works")
+    assert server.save_text("notebooks/after-recreation.txt", "works")
 
 
 def test_everything_restarted_at_once_as_by_the_engine_comes_back(

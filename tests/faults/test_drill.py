@@ -41,7 +41,7 @@ def test_no_acknowledged_save_is_lost_while_parts_are_broken(
     done = drilled[mode]
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
-    assert (told["lost"], told["torn"], told["untrue"]) == ([], [], [])
+    assert (told["lost"], told["corrupted"], told["refused_but_saved"]) == ([], [], [])
     assert told["saved"] > 0
     first = told["faults"][0]  # how many there is time for depends on the machine
     assert first["name"] == "s3-killed"

@@ -1,4 +1,4 @@
-"""NetworkPolicies on a node that does not enforce them: `up` says so, and our enforcer mends it.
+"""NetworkPolicies on a node that does not enforce them: `up` says so, and our enforcer fixes it.
 
 The node is ours without its enforcer, on a network as upstream's kindnetd writes it down.
 """

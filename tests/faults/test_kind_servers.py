@@ -1,4 +1,4 @@
-"""Servers that run in kind survive every `up`, whatever it has to make anew around them."""
+"""Servers that run in kind survive every `up`, whatever it has to recreate around them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def backend(scratch: Scratch) -> None:
 
 
 def enforcer(scratch: Scratch) -> None:
-    """Nothing to be made anew on a node that has ours: the policies are tried again, if at all."""
+    """Nothing to be recreated on a node that has ours: the policies are tried again, if at all."""
     scratch.settings["HABARI_POLICY_ENFORCER"] = "habari"
     scratch.good("up")
 

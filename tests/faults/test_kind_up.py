@@ -136,7 +136,7 @@ def test_a_registry_that_is_busy_is_asked_again(in_kind: KindPlatform, busy: str
 
 def test_after_that_up_mends_it(in_kind: KindPlatform, recovery: Recovery) -> None:
     with recovery():
-        in_kind.mend()
+        in_kind.recover()
     assert in_kind.scratch.call("status").returncode == 0
 
 
@@ -178,7 +178,7 @@ def test_a_hub_that_crashes_is_told_with_its_last_words_and_named_by_why(
     assert any("broken on purpose" in line for line in found["log"])
     write_values(in_kind.scratch)
     with recovery():
-        in_kind.mend()
+        in_kind.recover()
     assert in_kind.cluster.server_of("grace").metadata.uid == before
     assert grace.status().ok
     assert in_kind.why("grace")["good"]

@@ -58,7 +58,7 @@ def test_no_acknowledged_save_is_lost_while_parts_are_broken(in_kind: KindPlatfo
     done = in_kind.scratch.call("drill", "save", "--seconds", "45", "--users", "2", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
-    assert (told["lost"], told["torn"], told["untrue"]) == ([], [], [])
+    assert (told["lost"], told["corrupted"], told["refused_but_saved"]) == ([], [], [])
     assert told["saved"] >= 10
     assert told["faults"][0]["name"] == "s3-killed"
     assert told["faults"][0]["back"] is not None, "everybody whom it hit could save again"
@@ -108,7 +108,7 @@ def test_a_machine_that_was_off_comes_back_with_homes_and_buckets(
     nodes = in_kind.nodes
     kind.stop(nodes)
     with recovery():
-        in_kind.mend()
+        in_kind.recover()
     assert {each.id for each in in_kind.nodes} == {each.id for each in nodes}
     again = started_anew(in_kind, "grace")
     for path in ("kept.txt", "notebooks/kept.txt"):
@@ -132,7 +132,7 @@ def test_the_hub_goes_on_asking_where_kubernetes_does_not_answer_it_at_first(
         until("Another pod", lambda: in_kind.since("hub") not in ([], gone), 60)
         until("The hub has asked", asked_in_vain, 60)
     with recovery():
-        in_kind.mend()
+        in_kind.recover()
         started_anew(in_kind, "linus")
     assert in_kind.cluster.server_of("grace").metadata.uid == mine
     server.save_text("notebooks/after-api.txt", "goes on")
@@ -172,7 +172,7 @@ def started_anew(in_kind: KindPlatform, login: str) -> Server:
 
 def test_idle_servers_are_stopped(in_kind: KindPlatform) -> None:
     in_kind.server_of("linus")
-    in_kind.mend("--set", "HABARI_CULL_AFTER=4")
+    in_kind.recover("--set", "HABARI_CULL_AFTER=4")
     until("Nobody's server runs", lambda: not in_kind.hub.has_server("linus"), 60)
     until("Its pod is gone", lambda: "linus" not in in_kind.cluster.servers(), 60)
 

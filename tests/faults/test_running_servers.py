@@ -1,4 +1,4 @@
-"""Servers that run survive every `up`, whatever it has to make anew around them."""
+"""Servers that run survive every `up`, whatever it has to recreate around them."""
 
 from __future__ import annotations
 

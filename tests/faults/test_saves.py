@@ -32,10 +32,10 @@ def grace(platform: Platform) -> Server:
 
 @pytest.fixture
 def server(platform: Platform, grace: Server) -> Iterator[Server]:
-    """Grace's server; whatever a test broke is mended after it."""
+    """Grace's server; whatever a test broke is repaired after it."""
     yield grace
     platform.thaw("s3")
-    platform.mend()
+    platform.recover()
 
 
 @pytest.mark.row(10)
@@ -51,7 +51,7 @@ def test_a_save_that_s3_refuses_is_told_and_a_later_one_works(
     assert "Try:" in answer.json()["message"]
     assert server.save_text("at-home.txt", "needs no S3")
     with recovery():
-        platform.mend()
+        platform.recover()
         until("saves work", lambda: works(server, "notebooks/refused.txt"))
     assert bucket.get("refused.txt") == b"works again"
 
@@ -91,7 +91,7 @@ def test_a_server_starts_without_s3_and_its_folders_say_why(
     assert "S3" in answer.json()["message"]
     assert platform.since("hub") == hub, "the hub was not restarted over it"
     with recovery():
-        platform.mend()
+        platform.recover()
         until("the folder opens", lambda: server.ask("GET", "api/contents/notebooks").ok)
 
 
@@ -156,7 +156,7 @@ def test_a_move_that_s3_fails_loses_nothing_and_works_later(
     move = {"path": "notebooks/box"}
     assert not server.ask("PATCH", "api/contents/box", json=move).ok
     assert server.names("box") == names
-    platform.mend()
+    platform.recover()
     until("it moves", lambda: server.ask("PATCH", "api/contents/box", json=move).ok)
     assert not server.exists("box")
     assert [bucket.get(f"box/{name}").decode() for name in names] == names

@@ -1,4 +1,4 @@
-"""Services killed while people work: status shows it, `up` mends it, nobody's work is lost."""
+"""Services killed while people work: status shows it, `up` fixes it, nobody's work is lost."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def test_kill_9_of_everything_keeps_what_was_saved_byte_for_byte(
     platform.good("up")
     platform.good("status")
     assert stored(endpoints, "survivor.ipynb") == bytes_of(notebook)
-    mended = server_of(endpoints, "grace")
-    assert mended.read("notebooks/survivor.ipynb")["content"]["cells"][1]["source"] == "'two'"
+    repaired = server_of(endpoints, "grace")
+    assert repaired.read("notebooks/survivor.ipynb")["content"]["cells"][1]["source"] == "'two'"
 
 
 @pytest.mark.row(18)

@@ -31,7 +31,7 @@ def test_a_home_and_an_account_come_back(cluster: Foreign, trial: Scratch) -> No
     made = json.loads(good(trial, "backup create", "--to", backup, "--json"))
     assert {each["part"] for each in made["pieces"]} == {"database", "homes", "lake", "notebooks"}
     refused = call(trial, "backup restore", backup, *MEANT)
-    assert f"Servers of {name}: running" in refused.stderr
+    assert f"Servers of {name}: still running" in refused.stderr
     gone(cluster, hub, name)
     refused = call(trial, "backup restore", backup)
     assert refused.returncode == 2

@@ -82,12 +82,12 @@ def test_every_help_has_an_example() -> None:
         for verb, each in getattr(command, "commands", {}).items():
             yield from named(each, f"{name} {verb}")
 
-    lacking = [
+    missing = [
         name
         for name, text in named(typer.main.get_command(app), "habari-local")
         if f"Example: {name.partition(' ')[0]} " not in " ".join(text.split())
     ]
-    assert not lacking
+    assert not missing
 
 
 def test_every_lock_leaves_out_the_package_that_slows_every_start() -> None:

@@ -180,7 +180,7 @@ def test_the_picture_is_drawn_from_its_source() -> None:
     drawn = html.unescape((folder / "architecture.svg").read_text(encoding="utf-8"))
     for label in re.findall(r'label="([^"]+)"', (folder / "architecture.dot").read_text()):
         for line in label.split("\\n"):
-            assert f">{line}<" in drawn, f"{line!r} is not in the picture: draw it anew"
+            assert f">{line}<" in drawn, f"{line!r} is not in the picture: draw it again"
 
 
 def generator() -> ModuleType:

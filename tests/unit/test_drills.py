@@ -40,7 +40,7 @@ def attempts(*outcomes: Outcome) -> list[SaveAttempt]:
 
 
 @pytest.mark.parametrize(
-    ("told", "stored", "lost", "untrue"),
+    ("told", "stored", "lost", "refused_but_saved"),
     [
         (["saved"], 1, 0, 0),
         (["saved", "saved"], 2, 0, 0),
@@ -56,18 +56,22 @@ def attempts(*outcomes: Outcome) -> list[SaveAttempt]:
     ],
 )
 def test_a_save_is_lost_if_it_was_acknowledged_and_nothing_as_new_is_there(
-    told: list[Outcome], stored: int | None, lost: int, untrue: int
+    told: list[Outcome], stored: int | None, lost: int, refused_but_saved: int
 ) -> None:
     verdict = verify(attempts(*told), lambda _: body(stored) if stored else None)
-    assert (len(verdict.lost), len(verdict.untrue), verdict.torn) == (lost, untrue, [])
-    assert verdict.good == (lost == untrue == 0)
+    assert (len(verdict.lost), len(verdict.refused_but_saved), verdict.corrupted) == (
+        lost,
+        refused_but_saved,
+        [],
+    )
+    assert verdict.good == (lost == refused_but_saved == 0)
     assert verdict.saved == told.count("saved")
 
 
 @pytest.mark.parametrize("damage", [body(2)[:-200], b"", body(2, "drill-1/linus-00001.ipynb")])
 def test_half_a_document_and_somebody_elses_are_torn_and_lose_what_was_there(damage: bytes) -> None:
     verdict = verify(attempts("saved", "unconfirmed"), lambda _: damage)
-    assert (len(verdict.torn), len(verdict.lost)) == (1, 1)
+    assert (len(verdict.corrupted), len(verdict.lost)) == (1, 1)
 
 
 def test_a_document_as_nbformat_writes_it_is_known() -> None:

@@ -93,7 +93,7 @@ def test_a_failure_ends_the_others_and_everything_is_undone(ctx: Context) -> Non
     log: list[str] = []
 
     def fail(_: Context) -> str:
-        raise HabariError("b: broken, whole was expected.", "mend b")
+        raise HabariError("b: broken.", "fix b")
 
     def wait_for_the_end(ctx: Context) -> str:
         assert ctx.cancel.wait(5)
@@ -112,7 +112,7 @@ def test_keep_leaves_everything(ctx: Context) -> None:
     log: list[str] = []
 
     def fail(_: Context) -> str:
-        raise HabariError("b: broken.", "mend b")
+        raise HabariError("b: broken.", "fix b")
 
     with pytest.raises(HabariError):
         lifecycle.up(as_mode(Sketch([step("b", log, fail)])), ctx, keep=True)
@@ -150,7 +150,7 @@ def test_a_step_that_waits_ends_soon_after_a_failure(ctx: Context) -> None:
         return "never"
 
     def fail(_: Context) -> str:
-        raise HabariError("b: broken.", "mend b")
+        raise HabariError("b: broken.", "fix b")
 
     began = time.monotonic()
     with pytest.raises(HabariError, match="broken"):

@@ -1,4 +1,4 @@
-"""Each image of upstream is as images/upstream.toml has it; what that lacks is printed."""
+"""Each image of upstream is as images/upstream.toml has it; what is missing there is printed."""
 
 from __future__ import annotations
 

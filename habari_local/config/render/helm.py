@@ -84,7 +84,7 @@ def _images(images: Mapping[str, str]) -> Iterator[Value]:
 
 
 def _kept(secrets: Secrets) -> Iterator[Value]:
-    """What must be the same after a restart: the chart would make it anew at the second upgrade."""
+    """What must be the same after a restart: the chart would make another at the second upgrade."""
     config, why = ("hub", "config"), "Made once by the tool, so that an upgrade ends no session."
     yield Value((*config, "JupyterHub", "cookie_secret"), secrets["cookie_secret"], why)
     yield Value((*config, "ConfigurableHTTPProxy", "auth_token"), secrets["proxy_token"], why)

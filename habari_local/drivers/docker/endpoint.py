@@ -67,7 +67,7 @@ def unresponsive_reason(address: str) -> str:
 
 
 def engine_unreachable(said: str, address: str) -> HabariError:
-    """Return the error for what was said, with the command that mends it."""
+    """Return the error for what was said, with the command that fixes it."""
     if "Permission denied" in said:
         return HabariError(
             "Docker: the engine's socket may not be opened by this account, which is not in the"
