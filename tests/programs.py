@@ -21,12 +21,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def with_helm() -> dict[str, str]:
     """An environment in whose PATH helm is; skips where there is none to be had."""
-    if shutil.which("helm"):
+    return with_program("helm")
+
+
+def with_program(name: str) -> dict[str, str]:
+    """An environment in whose PATH a program is; skips where there is none to be had."""
+    if shutil.which(name):
         return dict(os.environ)
     folder = _copied()
     if folder is None:
-        pytest.skip("no helm on PATH and no image `tools`: habari-local image build tools")
-    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+        pytest.skip(f"no {name} on PATH and no image `tools`: habari-local image build tools")
+    return {**os.environ, "PATH": f"{os.environ['PATH']}:{folder}"}
 
 
 @cache

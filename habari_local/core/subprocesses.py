@@ -155,6 +155,36 @@ def _started(
         raise MissingTool(argv[0], "to go on", "habari-local doctor") from error
 
 
+def run_piped(
+    argv: Sequence[str], given: str, *, cwd: Path | None = None, env: Mapping[str, str]
+) -> str:
+    """Run `argv` with `given` as its standard input; return what it wrote to standard output.
+
+    For secrets, which are in no argument, file or error text: a failure tells standard error alone.
+
+    Raises:
+        MissingTool: the program is not there.
+        CommandFailed: it ended with another code than 0.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=given,
+            cwd=cwd,
+            env=dict(env),
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise MissingTool(argv[0], "to go on", "habari-local doctor") from error
+    if done.returncode != 0:
+        raise CommandFailed(tuple(argv), done.returncode, done.stderr)
+    return done.stdout
+
+
 def run_attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
     """Run `argv` with this process's own terminal; return its exit code.
 

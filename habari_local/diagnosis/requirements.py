@@ -287,15 +287,18 @@ def require_build_tools(env: Mapping[str, str]) -> None:
 
 # The first that kind mode was made with; older ones don't know the node's Kubernetes.
 TOOL_VERSIONS = {"kind": (0, 31), "helm": (3, 18), "kubectl": (1, 33)}
+SOPS_VERSION = (3, 11)  # the first whose `set` reads the value from standard input
 VERSION_ARGUMENTS = {
     "kind": ("version",),
     "helm": ("version", "--short"),
     "kubectl": ("version", "--client"),
+    "sops": ("--version", "--disable-version-check"),
 }
 
 
 def _cluster_tool(name: str) -> Callable[[Mapping[str, str]], Finding]:
-    look = at_least(version_of(name, *VERSION_ARGUMENTS[name]), TOOL_VERSIONS[name])
+    least = TOOL_VERSIONS.get(name, SOPS_VERSION)
+    look = at_least(version_of(name, *VERSION_ARGUMENTS[name]), least)
 
     def check(env: Mapping[str, str]) -> Finding:
         if env.get("HABARI_IMAGES") == "packages":
@@ -313,4 +316,11 @@ TOOLS = tuple(
         _cluster_tool(name),
     )
     for name in TOOL_VERSIONS
+)
+SOPS = Requirement(
+    "sops",
+    _or_newer(SOPS_VERSION),
+    partial(package_manager.install_cluster_tool, "sops"),
+    _cluster_tool("sops"),
+    optional="encrypted values",
 )

@@ -21,8 +21,10 @@ VERSIONS = {
     "kind": f"v{pinned('kubernetes', 'kind')}",
     "helm": f"v{pinned('kubernetes', 'helm')}",
     "kubectl": f"v{pinned('kubernetes')}",
+    "sops": f"v{pinned('sops')}",
 }
-FORMULAS = {"kind": "kind", "helm": "helm", "kubectl": "kubernetes-cli"}
+SOPS = "https://github.com/getsops/sops/releases/download"
+FORMULAS = {"kind": "kind", "helm": "helm", "kubectl": "kubernetes-cli", "sops": "sops"}
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def install(package: Package, environ: Mapping[str, str]) -> str:
 
 
 def install_cluster_tool(name: str, environ: Mapping[str, str]) -> str:
-    """Return the command that installs kind, helm or kubectl.
+    """Return the command that installs kind, helm, kubectl or sops.
 
     Debian and Fedora don't package all of them, or not new enough; Homebrew does.
     """
@@ -106,6 +108,7 @@ def install_cluster_tool(name: str, environ: Mapping[str, str]) -> str:
     url = {
         "kind": f"https://kind.sigs.k8s.io/dl/{version}/kind-{system}-{processor}",
         "kubectl": f"https://dl.k8s.io/release/{version}/bin/{system}/{processor}/kubectl",
+        "sops": f"{SOPS}/{version}/sops-{version}.{system}.{processor}",
     }[name]
     return download(name, url, environ)
 

@@ -1,4 +1,4 @@
-"""kind, helm and kubectl: the machine's own, or copied out of the image that holds them."""
+"""kind, helm, kubectl and sops: the machine's own, or copied out of the image that holds them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from habari_local.drivers.docker import images as docker_images
 from habari_local.images.build import Images
 
 IMAGE = "tools"
-NAMES = ("kind", "helm", "kubectl")
+NAMES = ("kind", "helm", "kubectl")  # what mode kind needs
+IN_IMAGE = (*NAMES, "sops")
 
 
 def from_image(images: Images) -> bool:
@@ -53,14 +54,29 @@ def environment(images: Images) -> dict[str, str]:
     return found
 
 
+def environment_with(name: str, images: Images) -> dict[str, str]:
+    """Return an environment with a program: the machine's own, else our image's, copied out.
+
+    Raises:
+        MissingTool: the image is not built yet.
+    """
+    if shutil.which(name, path=images.environ.get("PATH")):
+        return dict(images.environ)
+    if from_image(images):
+        if docker_images.find(images.reference(IMAGE)) is None:
+            raise MissingTool(name, "by this command", f"habari-local image build {IMAGE}")
+        unpack(images)
+    return environment(images)
+
+
 def unpack(images: Images) -> bool:
     """Copy the programs out of their image unless they are there; return whether it did."""
     target = folder(images)
-    if all((target / name).is_file() for name in NAMES):
+    if all((target / name).is_file() for name in IN_IMAGE):
         return False
     private_folder(target)
     with atomic_dir(target) as part:
-        for name in NAMES:
+        for name in IN_IMAGE:
             packed = io.BytesIO(docker_images.read(images.reference(IMAGE), f"/{name}"))
             with tarfile.open(fileobj=packed) as tar:
                 content = tar.extractfile(name)

@@ -137,7 +137,7 @@ def test_help_imports_nothing_heavy() -> None:
     """It is 0.25 s on a quiet machine: what takes longest of that is imports."""
     heavy = {
         *("pydantic", "rich", "boto3", "docker", "kubernetes", "requests", "psutil"),
-        *("jsonschema", "cryptography", "ruamel", "dotenv", "python_on_whales"),
+        *("jsonschema", "pyrage", "ruamel", "dotenv", "python_on_whales"),
     }
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "habari_local", "--help"],

@@ -148,12 +148,13 @@ def test_programs_for_kubernetes_are_got_by_a_command(tmp_path: Path, name: str)
 
 def test_their_versions_are_those_that_our_image_is_made_of() -> None:
     text = (ROOT / "images" / "kubernetes" / "make-part").read_text(encoding="utf-8")
-    made = dict(re.findall(r"^(KUBERNETES|KIND|HELM)=(\S+)$", text, re.MULTILINE))
+    made = dict(re.findall(r"^(KUBERNETES|KIND|HELM|SOPS)=(\S+)$", text, re.MULTILINE))
     named = package_manager.VERSIONS
     assert made == {
         "KUBERNETES": named["kubectl"],
         "KIND": named["kind"],
         "HELM": named["helm"],
+        "SOPS": named["sops"],
     }
 
 

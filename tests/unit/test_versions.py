@@ -29,6 +29,7 @@ PLACES = {
         rf"kind's release notes, v{NUMBER}",
     ),
     ("kubernetes", "helm"): (rf"\nHELM=v{NUMBER}",),
+    ("sops", "version"): (rf"\nSOPS=v{NUMBER}",),
     ("s3", "localstack"): (rf"LocalStack {NUMBER}", rf"\nlocalstack(?:-core)?=={NUMBER}"),
     ("python", "tool"): (
         rf"Python {NUMBER} or newer",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from habari_local.core.errors import USAGE, HabariError
-from habari_local.diagnosis.requirements import PYTHON, TOOLS, Finding, Requirement
+from habari_local.diagnosis.requirements import PYTHON, SOPS, TOOLS, Finding, Requirement
 from habari_local.drivers import log_files
 from habari_local.drivers.kubernetes import kubeconfig
 from habari_local.helm_values import upgrade_plan as plans
@@ -63,7 +63,7 @@ class ClusterMode(HelmBackup):
 
     def requirements(self) -> Sequence[Requirement]:
         """Return what must be on the machine."""
-        return (PYTHON, *(each for each in TOOLS if each.name == "helm"), CONTEXT)
+        return (PYTHON, *(each for each in TOOLS if each.name == "helm"), SOPS, CONTEXT)
 
     def services(self, ctx: Context) -> Sequence[str]:  # noqa: ARG002 (the chart's, always)
         """Return the names that `logs` takes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,12 +70,11 @@ class ClusterPlatform:
     @cached_property
     def environ(self) -> Mapping[str, str]:
         """The environment of helm: the machine's own, else the one of our image `tools`."""
-        ctx = self.ctx
-        if shutil.which("helm", path=ctx.environ.get("PATH")):
-            return ctx.environ
-        if bundled_binaries.from_image(ctx.images):
-            bundled_binaries.unpack(ctx.images)
-        return bundled_binaries.environment(ctx.images)
+        return self.environ_with("helm")
+
+    def environ_with(self, name: str) -> Mapping[str, str]:
+        """Return an environment with a program in its PATH: the machine's, or that of our image."""
+        return bundled_binaries.environment_with(name, self.ctx.images)
 
     @cached_property
     def chart(self) -> Path:

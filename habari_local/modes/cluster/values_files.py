@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from habari_local.config import sops
 from habari_local.core.atomic_dir import atomic_dir
 from habari_local.core.errors import ConfigError
+from habari_local.drivers import sops
 from habari_local.helm_values.chart import production_values
 from habari_local.helm_values.values import read
 from habari_local.modes.cluster.platform import NAME, ClusterPlatform
@@ -53,17 +53,18 @@ def opened(platform: ClusterPlatform) -> Iterator[list[Path]]:
     found = {where: environ[name] for where, name in wanted.items()}
     with atomic_dir(platform.ctx.checkout.of_mode(NAME)) as folder:
         made = [
-            _open(path, folder / f"{number}.yaml", environ)
+            _open(path, folder / f"{number}.yaml", platform)
             for number, path in enumerate(files(platform))
         ]
         yield [*made, *_of_environment(folder, found)]
 
 
-def _open(path: Path, target: Path, environ: Mapping[str, str]) -> Path:
+def _open(path: Path, target: Path, platform: ClusterPlatform) -> Path:
     data = read(path, path.name).data
     if not sops.is_encrypted(data):
         return path
-    target.write_text(json.dumps(sops.decrypted(data, environ, path.name)), encoding="utf-8")
+    values = sops.decrypt(path, platform.environ_with("sops"))
+    target.write_text(json.dumps(values), encoding="utf-8")
     return target
 
 
