@@ -245,7 +245,8 @@ def faults(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Half an hour of `drill save`: `nox -s soak -- [--mode MODE] [--seconds N] [...]`.
 
-    Without a mode, first as long of the contents manager's machine of random operations.
+    Without a mode, first as long of the contents manager's machine of random operations, and
+    100,000 bodies that Docker's own decoder and the policy before it must read alike.
     """
     arguments = list(session.posargs)
     if "--seconds" not in arguments:
@@ -254,6 +255,8 @@ def soak(session: nox.Session) -> None:
         seconds = arguments[arguments.index("--seconds") + 1]
         machine = f"{CONTENTS}/tests/test_machine.py"
         component_pytest(session, "contents", machine, TESTS_SOAK_SECONDS=seconds)
+        decoder = ("tests/unit/test_socket_decoder.py", "--timeout=3600", "-s")
+        python(session, "pytest", *decoder, TESTS_SOAK_BODIES="100000")
     people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"
     for mode in chosen(arguments, session.log):
         python(session, "habari_local", "up", "--mode", mode, "--set", people)

@@ -2,7 +2,7 @@
 
 On a user's network are the user's server and those of the platform's containers that it needs (the
 hub, S3) or that need it (the proxy): what isn't there can't be reached. The engine is reached
-through the socket proxy (images/socket/policy.py), which holds this class to just that.
+through the socket proxy (images/socket/habari_socket), which holds this class to just that.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from habari_hub.wait_for_port import wait_for_port
 HOME = "/home/jovyan"
 GRACE = 5.0  # seconds for the engine to start a server again that ended, as after its own restart
 STOP_SECONDS = 5  # for a server to end by itself
+# The bridge gets no address, so what listens on all of the host's is not reached by a server.
+NO_GATEWAY = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 ENGINE_SECONDS = 30.0  # for an engine that can't be reached; a hub that starts is more patient
 
 
@@ -161,17 +163,33 @@ class HabariDockerSpawner(TakesOver, QueuedSpawns, DockerSpawner):  # type: igno
 
     async def _join_network(self) -> None:
         name = self.container_name
-        try:
-            await self.docker("inspect_network", name)
-        except NotFound:
+        found = await self._network()
+        if found and (found["Internal"], found["Options"] or {}) != self._network_kind:
+            # Of an earlier version, or of another S3 backend; no server is on it any more.
+            await self._leave_network()
+            found = None
+        if not found:
+            internal, options = self._network_kind
             await self.docker(
                 "create_network",
                 name,
                 driver="bridge",
-                internal=not self.internet,
+                internal=internal,
+                options=options,
                 labels=self.labels_of_mine,
             )
         await self._join_partners()
+
+    async def _network(self) -> Any:
+        try:
+            return await self.docker("inspect_network", self.container_name)
+        except NotFound:
+            return None
+
+    @property
+    def _network_kind(self) -> tuple[bool, dict[str, str]]:
+        """Whether the network is internal, and its options."""
+        return (False, {}) if self.internet else (True, NO_GATEWAY)
 
     async def _join_partners(self) -> None:
         name = self.container_name

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import string
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,3 +67,64 @@ def test_no_two_names_that_github_gives_share_a_home(spawner: Spawner) -> None:
     assert escaped[:2] == ["octo-5fcorp", "octo-2dcorp"]
     assert escaped[4] == "foo-2d"
     assert len(set(escaped)) == len(names)
+
+
+@pytest.fixture(scope="module")
+def policy_names() -> ModuleType:
+    """How the policy between hub and engine says what a user's things are called."""
+    file = Path(__file__).parents[2] / "images" / "socket" / "habari_socket" / "names.py"
+    spec = importlib.util.spec_from_file_location("policy_names", file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        *("grace", "octo_corp", "-race", "--race", "Grace", "a.b", "é", "\N{GRINNING FACE}"),
+        *(string.printable, "x" * 255, "".join(map(chr, range(0x80, 0x500)))),
+    ],
+)
+def test_the_policy_calls_a_users_things_as_the_spawner_does(
+    spawner: Spawner, policy_names: ModuleType, user: str
+) -> None:
+    spawner.user = SimpleNamespace(name=user)
+    assert policy_names.escaped(user) == spawner.escape(user)
+    assert policy_names.host_name(user) == spawner.hostname
+    assert policy_names.of_servers("habari-1-hub-").fullmatch(
+        f"habari-1-hub-user-{spawner.escape(user)}"
+    )
+
+
+class Networks(HabariDockerSpawner):  # type: ignore[misc]
+    """Asks no engine: a network is as the test says until it is removed."""
+
+    found: dict[str, Any]
+
+    async def docker(self, method: str, *_args: Any, **kwargs: Any) -> Any:
+        self.asked.append((method, kwargs))
+        if method == "inspect_network":
+            return self.found
+        return None
+
+
+@pytest.mark.parametrize(
+    ("internal", "options", "again"),
+    [(True, docker_spawner.NO_GATEWAY, False), (True, None, True), (False, {}, True)],
+)
+def test_a_network_of_another_kind_is_made_again(
+    internal: bool, options: dict[str, str] | None, again: bool
+) -> None:
+    """One of an earlier version reaches the host by its gateway."""
+    made = Networks(container_prefix="x", name_template="x", object_name="x")
+    made.asked, made.user = [], SimpleNamespace(name="grace")
+    made.found = {"Internal": internal, "Options": options}
+    asyncio.run(made._join_network())
+    changes = [(method, kwargs) for method, kwargs in made.asked if method != "inspect_network"]
+    assert [method for method, _ in changes] == (["remove_network", "create_network"] * again)
+    if again:
+        assert changes[1][1]["options"] == docker_spawner.NO_GATEWAY
+        assert changes[1][1]["internal"] is True

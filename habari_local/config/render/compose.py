@@ -107,8 +107,11 @@ def socket(settings: Settings, place: Place) -> Environment:
     return {
         "HABARI_SOCKET_PREFIX": f"{place.project}-",
         "HABARI_SOCKET_IMAGE": place.images["notebook"],
-        "HABARI_SOCKET_BINDS": json.dumps([f"{place.project_path}:/home/jovyan/project:rw"]),
-        "HABARI_SOCKET_PARTNERS": json.dumps(list(partners(settings, place))),
+        "HABARI_SOCKET_USER": place.user,
+        "HABARI_SOCKET_DOCKER_GROUP": str(place.docker_group),
+        "HABARI_SOCKET_FOLDER": str(place.project_path),
+        "HABARI_SOCKET_PARTNERS": json.dumps(partners(settings, place)),
+        "HABARI_SOCKET_LABELS": json.dumps(labels(place)),
         "HABARI_SOCKET_INTERNET": str(int(needs_internet(settings))),
     }
 
@@ -117,6 +120,11 @@ def partners(settings: Settings, place: Place) -> Environment:
     """Return the containers that join users' networks, and the name that each has there."""
     names = ["hub", "proxy", *(["s3"] if settings.s3_backend != "aws" else [])]
     return {place.container(name): name for name in names}
+
+
+def labels(place: Place) -> Environment:
+    """Return the labels of all that is made for users; `dev.habari.user` comes to them."""
+    return {"dev.habari.mode": place.mode, "dev.habari.checkout": place.checkout}
 
 
 def needs_internet(settings: Settings) -> bool:
@@ -129,7 +137,6 @@ def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
     real = settings.real_github
     password = secrets["database_password"]
     secret = settings.github_client_secret.get_secret_value()
-    labels = {"dev.habari.mode": place.mode, "dev.habari.checkout": place.checkout}
     return {
         "HABARI_PUBLIC_URL": public_url(settings),
         "HABARI_HUB_BIND_URL": "http://0.0.0.0:8081",
@@ -159,7 +166,7 @@ def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
         "HABARI_SERVER_CPUS": as_text(settings.server_cpus),
         "HABARI_SERVER_INTERNET": str(int(needs_internet(settings))),
         "HABARI_SERVER_PARTNERS": json.dumps(partners(settings, place)),
-        "HABARI_SERVER_LABELS": json.dumps(labels),
+        "HABARI_SERVER_LABELS": json.dumps(labels(place)),
         "HABARI_SERVER_ENV_FILE": "/run/habari/server.env",
         "PROJECT_PATH": str(place.project_path),
     }
