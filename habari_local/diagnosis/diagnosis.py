@@ -168,17 +168,9 @@ def diagnose(target: Target, checks: Sequence[Check]) -> Diagnosis:
 
 def known_issues() -> list[KnownIssue]:
     """Return the table of known issues."""
-    rows = tomllib.loads(KNOWN_ISSUES.read_text(encoding="utf-8"))["problem"]
+    rows = tomllib.loads(KNOWN_ISSUES.read_text(encoding="utf-8"))["issue"]
     return [
-        KnownIssue(
-            row["id"],
-            re.compile(row["pattern"], re.IGNORECASE),
-            row["says"],
-            row["try"],
-            row["link"],
-            row["example"],
-        )
-        for row in rows
+        KnownIssue(**{**row, "pattern": re.compile(row["pattern"], re.IGNORECASE)}) for row in rows
     ]
 
 

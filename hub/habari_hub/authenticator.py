@@ -48,12 +48,12 @@ class HabariAuthenticator(GitHubOAuthenticator):  # type: ignore[misc]
     def check_allow_config(self) -> None:
         """Refuse to start open to all, or closed to all: raises SystemExit."""
         if self.allow_all or self.allow_existing_users:
-            seen = "allow_all or allow_existing_users"
+            wrong = "allow_all and allow_existing_users are refused; name who may sign in"
         elif not self.allowed_users | self.admin_users | self.allowed_organizations:
-            seen = "no rule that lets somebody in"
+            wrong = "no rule lets anybody in"
         else:
             return
-        raise SystemExit(f"Sign-in: {seen} seen, names were expected.\nTry: {TRY}")
+        raise SystemExit(f"Sign-in: {wrong}.\nTry: {TRY}")
 
     def add_user(self, user: Any) -> None:
         """Retire somebody in the database whom no rule lets in any more.

@@ -135,7 +135,7 @@ class HabariDockerSpawner(TakesOver, QueuedSpawns, DockerSpawner):  # type: igno
             await asyncio.sleep(0.5)
 
     async def reach(self) -> None:
-        """Join the user's network again: a hub, proxy or S3 made anew is on none."""
+        """Join the user's network again: a recreated hub, proxy or S3 is on none."""
         try:
             await self._join_partners()
         except (RequestException, DockerException) as error:

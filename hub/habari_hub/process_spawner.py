@@ -40,7 +40,7 @@ class ServerFailedError(HTTPError):
 
     def __init__(self, user: str, seen: str) -> None:
         self.jupyterhub_message = (
-            f"{user}'s server: {seen}, it was expected to listen. Try: habari-local logs {user}"
+            f"{user}'s server: {seen}, and never listened. Try: habari-local logs {user}"
         )
         super().__init__(500, "%s", self.jupyterhub_message)
 
@@ -168,7 +168,7 @@ def folder_for(user: str) -> str:
 def make_home(home: Path, project: str) -> None:
     """Make `home`, for its owner alone, and in it the link `project`.
 
-    A file or folder of the user's that has this name stays; a link is set anew.
+    A file or folder of the user's that has this name stays; a link is replaced.
     """
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     link = home / "project"

@@ -90,7 +90,7 @@ class HabariAuthenticator(GitHubOAuthenticator):
         """Put an account of the suite that the API has just made into the suite's group."""
         made = getattr(user, "orm_user", user)
         if user.name.startswith(self.suite) and made.created >= self.started:
-            database = object_session(made)
+            database: Any = object_session(made)
             group = Group.find(database, self.suite_group) or Group(name=self.suite_group)
             made.groups.append(group)
             database.commit()

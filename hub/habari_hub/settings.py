@@ -162,23 +162,19 @@ def problems_in(env: Mapping[str, str]) -> list[str]:
     """What is wrong with the settings `env` (DEFAULTS included), one sentence each."""
     spawner = env["HABARI_SPAWNER"]
     needed = NEEDED + NEEDED_BY.get(spawner, ())
-    problems = [
-        f"{name}: nothing seen, a value was expected." for name in needed if not env.get(name)
-    ]
+    problems = [f"{name}: not set." for name in needed if not env.get(name)]
     if spawner not in NEEDED_BY:
-        problems.append(f"HABARI_SPAWNER: {spawner!r} seen, one of {[*NEEDED_BY]} was expected.")
+        problems.append(f"HABARI_SPAWNER: {spawner!r} is none of {', '.join(NEEDED_BY)}.")
     problems += [
-        f"{name}: {env[name]!r} seen, whole seconds were expected."
+        f"{name}: {env[name]!r} is no number of whole seconds."
         for name in ("HABARI_CULL_AFTER", "HABARI_GITHUB_TIMEOUT")
         if not env[name].isdigit()
     ]
     allowed = frozenset[str]().union(*(names_in(env[name]) for name in LISTS))
     if not allowed:
-        problems.append(
-            f"{', '.join(LISTS)}: all empty, a rule that lets somebody in was expected."
-        )
+        problems.append(f"{', '.join(LISTS)}: all empty, so nobody could sign in.")
     if "*" in allowed:
-        problems.append("Sign-in rules: '*' seen, names were expected; nobody is let in unnamed.")
+        problems.append("Sign-in rules: '*' is refused; name who may sign in.")
     return problems
 
 

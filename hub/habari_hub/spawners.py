@@ -48,7 +48,7 @@ def _docker(c: Any, settings: Settings) -> None:
     if docker is None:
         raise TypeError("read_settings makes docker's settings for the docker spawner")
     c.JupyterHub.spawner_class = HabariDockerSpawner
-    # The engine starts a proxy that died anew, without routes: seconds until the hub notices.
+    # The engine restarts a proxy that died, without routes: seconds until the hub notices.
     c.JupyterHub.last_activity_interval = 5
     c.DockerSpawner.client_kwargs = {"base_url": docker.url, "timeout": 30}
     c.DockerSpawner.image = docker.image

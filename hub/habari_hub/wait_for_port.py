@@ -33,5 +33,5 @@ async def wait_for_port(
         if time.monotonic() > looked + LOOK_EVERY:
             looked = time.monotonic()
             if await ended():
-                raise RuntimeError(f"Server at {host}: ended, expected to listen on {port}.")
-    raise RuntimeError(f"Server at {host}: silent, expected to listen on {port}.")
+                raise RuntimeError(f"Server at {host}: ended before it listened on {port}.")
+    raise RuntimeError(f"Server at {host}: does not listen on {port}.")

@@ -26,7 +26,7 @@ def target(*log: str) -> Target:
         ("Error starting grace's server: HTTP 429: too many", "HTTP 429: too many"),
         (
             "Error starting grace's server: HTTP 500: Internal Server Error (grace's server: ended "
-            "while it started, it was expected to listen.)",
+            "while it started, and never listened.)",
             "ended while it started",
         ),
         (
