@@ -7,7 +7,7 @@ they work; where no enable_auth_state lets the hub keep their tokens, they sign 
 An account whose GitHub login has changed signs in again too: the old login may be somebody else's.
 When GitHub fails, people are told so, instead of a bare "500 : Internal Server Error".
 
-The end-to-end suite works as habari-e2e-* accounts, which it makes through the hub's API. GitHub
+The end-to-end suite works as habari-e2e-* accounts, which it makes through the hub. GitHub
 signs nobody in as one, and the hub keeps those alone that it put into its group as they were made.
 
 The chart's hub runs this text as hub.extraConfig.signIn of config.dist.yaml, where `nox -s dist`
@@ -82,12 +82,12 @@ class HabariAuthenticator(GitHubOAuthenticator):
         return user.name in self.allowed_users | self.admin_users or self.of_suite(user)
 
     def of_suite(self, user: Any) -> bool:
-        """Whether it is an account of the suite, made through the API of a hub with this code."""
+        """Whether it is an account of the suite, made through a hub with this code."""
         marks = {group.name for group in user.groups}
         return user.name.startswith(self.suite) and self.suite_group in marks
 
     def mark(self, user: Any) -> None:
-        """Put an account of the suite that the API has just made into the suite's group."""
+        """Put an account of the suite that was just made into the suite's group."""
         made = getattr(user, "orm_user", user)
         if user.name.startswith(self.suite) and made.created >= self.started:
             database: Any = object_session(made)
