@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--cold", action="store_true", help="the first up, caches empty, too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="habari-bench-") as folder:
-        places = [Path(folder) / name for name in ("ours", "byhand", "cold")]
+        places = [Path(folder) / name for name in ("ours", "baseline", "cold")]
         for place in places:
             place.mkdir()
         mine = ours.measure(places[0], arguments.runs)

@@ -35,8 +35,8 @@ c.JupyterHub.services = [{{"name": "bench", "api_token": "{token}", "admin": Tru
 
 def environment() -> Path:
     """Make the plain environment: what `pip install` gives, locked, nothing left out."""
-    folder = Checkout(ROOT).environments / "byhand"
-    uv.sync(folder, ROOT / "bench" / "byhand.txt", os.environ)
+    folder = Checkout(ROOT).environments / "baseline"
+    uv.sync(folder, ROOT / "bench" / "baseline.txt", os.environ)
     return folder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from .asking import Asking
+from .checked_requests import CheckedRequests
 from .world import BUCKETS, USERS, Fault, hash_of
 
 users = st.sampled_from(USERS)
@@ -27,7 +27,7 @@ killing = st.builds(
 )
 
 
-class Files(Asking):
+class Files(CheckedRequests):
     """Saving, opening, looking, listing, deleting."""
 
     @rule(user=users, area=areas, path=paths, fault=faults)

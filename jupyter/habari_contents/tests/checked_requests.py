@@ -12,7 +12,7 @@ from .world import BUCKETS, USERS, At, Fault, World, as_saved, changes, hash_of,
 UNKNOWN = object()
 
 
-class Asking(RuleBasedStateMachine):
+class CheckedRequests(RuleBasedStateMachine):
     """What two users know, and what is there: each answer is held against both."""
 
     world: World
