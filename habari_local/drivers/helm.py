@@ -82,7 +82,7 @@ def template(
 
 
 def files(values: Sequence[Path]) -> list[str]:
-    """Return the arguments for files of values, later ones laid over earlier ones."""
+    """Return the arguments for files of values, later ones merged over earlier ones."""
     return [word for each in values for word in ("--values", str(each))]
 
 

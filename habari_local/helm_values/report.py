@@ -55,7 +55,7 @@ def compare(
     root: Path,
     environ: Mapping[str, str],
 ) -> Report:
-    """Compare production's values with the overlays laid over them; files are named from `root`.
+    """Compare production's values with the overlays merged over them; files are named from `root`.
 
     Raises:
         HabariError: the chart does not take the values.

@@ -38,7 +38,7 @@ def validate(
     shown_from: Path | None = None,
     evaluator: Evaluator | None = None,
 ) -> list[Violation]:
-    """Return everything that is wrong with `files`, later ones laid over earlier ones.
+    """Return everything that is wrong with `files`, later ones merged over earlier ones.
 
     Args:
         files: of values; one that can't be read is told, and the rest is not looked at.

@@ -1,4 +1,4 @@
-"""Tenants as folders: what a new one gets, and what is laid over what."""
+"""Tenants as folders: what a new one gets, and what is merged over what."""
 
 from __future__ import annotations
 

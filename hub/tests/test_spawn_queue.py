@@ -1,4 +1,4 @@
-"""Turns: few at a time, in order, and nobody's place is lost or kept for ever."""
+"""The spawn queue: few starts at a time, in order; no place is lost or kept for ever."""
 
 from __future__ import annotations
 
