@@ -52,9 +52,10 @@ def habari(pytestconfig: pytest.Config) -> Iterator[Endpoints]:
 @pytest.fixture(scope="session")
 def habari_user(pytestconfig: pytest.Config, habari: Endpoints) -> Iterator[User]:
     """A user with a running server, which is stopped at the end unless it ran before."""
-    from habari_local.drills.hub_client import HubClient, HubUser
+    from habari_local.drills.hub_user import HubUser
+    from habari_local.drivers.jupyterhub import HubClient
 
-    hub, runs = HubClient(habari), True
+    hub, runs = HubClient(habari.hub_url, habari.hub_api_token), True
     name = pytestconfig.getoption("--habari-user") or _first(habari)
     with _told():
         if habari.hub:

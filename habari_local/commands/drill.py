@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from habari_local.drills.fault_injection import InjectedFault
-    from habari_local.drills.hub_client import HubUser
+    from habari_local.drills.hub_user import HubUser
     from habari_local.drills.save_ledger import SaveAttempt, Verdict
     from habari_local.drills.scratch_platform import Up, Worktree
     from habari_local.drills.user_state import Comparison, Seen

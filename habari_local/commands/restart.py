@@ -9,6 +9,7 @@ from habari_local.core.console import Result
 from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
+    from habari_local.drivers.jupyterhub import HubClient
     from habari_local.platform.mode import Endpoints
 
 STOP_SECONDS = 60.0  # for a user's server to end
@@ -42,29 +43,23 @@ def restart(name: TargetName, mode: ModeName = None, as_json: AsJson = False) ->
             chosen.restart(ctx, target.service or "notebook")
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
         if target.service == "proxy":
-            _routes(where)
+            with _hub(where) as hub:
+                hub.check_routes()
     data = {"service": target.service, "user": target.user}
     return Result(data, [f"Restarted: {target.title}."], as_json=as_json)
 
 
-def _routes(where: Endpoints) -> None:
-    """Have the hub give a fresh proxy the routes to users' servers: it looks each 5 minutes."""
-    from habari_local.drills.hub_client import HubClient
+def _hub(where: Endpoints) -> HubClient:
+    from habari_local.drivers.jupyterhub import HubClient
 
-    hub = HubClient(where)
-    try:
-        hub.ask("POST", "proxy")
-    finally:
-        hub.close()
+    return HubClient(where.hub_url, where.hub_api_token)
 
 
 def _server(where: Endpoints, user: str) -> None:
     """Have the hub stop a user's server and start it."""
     from habari_local.core import polling
-    from habari_local.drills.hub_client import HubClient
 
-    hub = HubClient(where)
-    try:
+    with _hub(where) as hub:
         hub.ensure(user)
         hub.stop(user)
         polling.wait_until(
@@ -74,5 +69,3 @@ def _server(where: Endpoints, user: str) -> None:
             hint=f"habari-local why {user}",
         )
         hub.start(user)
-    finally:
-        hub.close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from habari_local.core.errors import nearest
 from habari_local.diagnosis.diagnosis import BROKEN, GOOD, SKIPPED, Check, CheckResult, Target
 from habari_local.diagnosis.evidence import MARK
+from habari_local.drivers.jupyterhub import session
 
 if TYPE_CHECKING:
     import requests
@@ -33,16 +34,11 @@ def _ask(url: str, token: str = "", seconds: float = SECONDS, **more: Any) -> re
 
     It is marked, so that what a log tells of it is not taken for a trace of what is broken.
     """
-    import requests
-
-    with requests.Session() as session:
-        session.trust_env = False
-        headers = {"Accept": PAGES, **({"Authorization": f"token {token}"} if token else {})}
-        method = "POST" if "data" in more else "GET"
-        return session.request(
-            method,
+    with session(token) as web:
+        return web.request(
+            "POST" if "data" in more else "GET",
             f"{url}{'&' if '?' in url else '?'}{MARK}",
-            headers=headers,
+            headers={"Accept": PAGES},
             timeout=seconds,
             allow_redirects=False,
             **more,

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from habari_local.core.errors import HabariError
 from habari_local.drills.fault_injection import Clock
-from habari_local.drills.hub_client import HubUser
+from habari_local.drills.hub_user import HubUser
 from habari_local.drills.save_ledger import SaveAttempt, text_of
 from habari_local.platform.mode import Endpoints
 

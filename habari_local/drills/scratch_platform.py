@@ -22,8 +22,9 @@ from habari_local.config.settings import fields_by_variable
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import find_checkout
 from habari_local.core.subprocesses import run
-from habari_local.drills.hub_client import HubClient, HubUser
+from habari_local.drills.hub_user import HubUser
 from habari_local.drivers import git
+from habari_local.drivers.jupyterhub import HubClient
 from habari_local.platform.mode import Address, Endpoints, S3Endpoint
 
 OFFSET = 3100  # added to this checkout's ports: both may be up at once
@@ -84,7 +85,7 @@ def start_servers(second: Worktree, run: str) -> list[HubUser]:
             "habari-local drill --help",
         )
     names = [*where.users["allowed"][:2], *where.users["admin"][:1]]
-    hub = HubClient(where)
+    hub = HubClient(where.hub_url, where.hub_api_token)
     for name in names:
         hub.ensure(name)
         hub.start(name)

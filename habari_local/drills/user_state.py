@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from habari_local.drills.hub_client import HubUser
+from habari_local.drills.hub_user import HubUser
 from habari_local.drills.save_ledger import notebook_of, text_of
 
 PLACES = {"home": "", "lake": "lake/", "notebooks": "notebooks/"}

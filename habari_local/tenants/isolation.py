@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
+from habari_local.drivers.jupyterhub import session
 from habari_local.drivers.kubernetes import probe_pod
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.helm_values.values import Data, text_at
@@ -146,14 +147,9 @@ def _token(one: TenantUnderTest, other: TenantUnderTest) -> Finding:
     tried, token = "token at the hub", one.endpoints.hub_api_token
     if not token:
         return Finding(one.name, other.name, tried, good=True, outcome="has none")
-    with requests.Session() as session:
-        session.trust_env = False
+    with session(token) as web:
         try:
-            answer = session.get(
-                f"{other.endpoints.hub_url}hub/api/users",
-                headers={"Authorization": f"token {token}"},
-                timeout=SECONDS,
-            )
+            answer = web.get(f"{other.endpoints.hub_url}hub/api/users", timeout=SECONDS)
         except requests.RequestException as error:
             return Finding(one.name, other.name, tried, good=False, outcome=type(error).__name__)
     good = answer.status_code in (401, 403)

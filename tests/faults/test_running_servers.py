@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from habari_local.drills.hub_client import HubClient
-from habari_local.platform.mode import Endpoints, S3Endpoint
+from habari_local.drivers.jupyterhub import HubClient
 from tests.leftovers import left_by
 from tests.scratch import Scratch, free_offset, must_be_able_to_run
 from tests.waiting import wait_for
@@ -55,8 +54,7 @@ def crowd(scratch: Scratch, mode: str) -> Iterator[Scratch]:
 
 def hub_of(scratch: Scratch) -> HubClient:
     found = scratch.endpoints()
-    names = {name: found[name] for name in Endpoints.__dataclass_fields__}
-    return HubClient(Endpoints(**{**names, "s3": S3Endpoint(**found["s3"])}))
+    return HubClient(found["hub_url"], found["hub_api_token"])
 
 
 def servers(scratch: Scratch, mode: str) -> set[object]:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from habari_local.drills.hub_client import HubClient, HubUser
+from habari_local.drills.hub_user import HubUser
 from habari_local.drills.scratch_platform import read
+from habari_local.drivers.jupyterhub import HubClient
 from habari_local.s3.iam_key import KeyFile
 from habari_local.s3.s3_client import S3Access, S3Target, iam_client
 from tests.rehearsals.external_cluster import Foreign, good
@@ -47,7 +48,7 @@ def rotated(of: Foreign, scratch: Scratch) -> Rotation:
     of.own.keep_secret("trial", "habari-s3", {**kept, **own})
     good(scratch, "up")
     where = read(good(scratch, "endpoints"))
-    name, hub = where.users["allowed"][0], HubClient(where)
+    name, hub = where.users["allowed"][0], HubClient(where.hub_url, where.hub_api_token)
     hub.ensure(name)
     hub.start(name)
     person, found = HubUser(where, name, "test"), Rotation(access.access_key_id)

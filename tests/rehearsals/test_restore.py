@@ -8,8 +8,9 @@ import pytest
 
 from habari_local.core import polling
 from habari_local.drills import user_state
-from habari_local.drills.hub_client import HubClient, HubUser
+from habari_local.drills.hub_user import HubUser
 from habari_local.drills.scratch_platform import read
+from habari_local.drivers.jupyterhub import HubClient
 from tests.rehearsals.external_cluster import Foreign, call, good
 from tests.scratch import Scratch
 
@@ -21,7 +22,7 @@ def test_a_home_and_an_account_come_back(cluster: Foreign, trial: Scratch) -> No
     """Taken while its server runs; put back when account, server and volume are gone."""
     good(trial, "up")
     where = read(good(trial, "endpoints"))
-    name, hub = where.users["allowed"][0], HubClient(where)
+    name, hub = where.users["allowed"][0], HubClient(where.hub_url, where.hub_api_token)
     hub.ensure(name)
     hub.start(name)
     one = HubUser(where, name, "test")

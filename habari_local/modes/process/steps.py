@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from habari_local.core.errors import HabariError, NotReady, NotRunning
 from habari_local.core.paths import private_folder, project_folder
 from habari_local.diagnosis import hints
 from habari_local.drivers import npm, processes, uv
+from habari_local.drivers.jupyterhub import HubClient
 from habari_local.drivers.log_files import last_lines
 from habari_local.modes.process import services
 from habari_local.modes.process.services import NAME, Service
@@ -263,15 +263,8 @@ def reconnect_proxy(after: tuple[str, ...]) -> Step:
             return UNCHANGED
         if not ctx.wait:
             return "not waited for"
-        request = urllib.request.Request(  # noqa: S310 (our own address)
-            f"{services.hub_url(ctx)}/hub/api/proxy",
-            method="POST",
-            headers={"Authorization": f"token {ctx.secrets['hub_api_token']}"},
-        )
-        # Past whatever proxy the machine has to reach the world.
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(request, timeout=10):
-            pass
+        with HubClient(services.hub_url(ctx), ctx.secrets["hub_api_token"]) as hub:
+            hub.check_routes()
         polling.wait_until(
             lambda: polling.http_ok(url),
             "Habari",
