@@ -12,6 +12,7 @@ from habari_local.helm_values.behavior.finding import Finding
 from habari_local.helm_values.chart import Chart
 from habari_local.helm_values.evaluate import Evaluator
 from habari_local.helm_values.rules import RULES, WARNINGS
+from habari_local.helm_values.rules.placeholders_and_secrets import allowed_in
 from habari_local.helm_values.schema import read_all, violations
 from habari_local.helm_values.values import (
     Data,
@@ -89,7 +90,15 @@ def _broken(layers: Sequence[Values], data: Data, evaluated: bool) -> Iterator[V
     for rules, warning in ((RULES, False), (WARNINGS, True)):
         for name, rule in rules.items():
             for place, says in rule(data) if not (evaluated and name in WORDS) else ():
-                yield violation_at(layers, place, says, name, warning=warning)
+                found = violation_at(layers, place, says, name, warning=warning)
+                if name != "plain-secret" or not _allowed(layers, found):
+                    yield found
+
+
+def _allowed(layers: Sequence[Values], found: Violation) -> bool:
+    """Whether a comment beside a secret says that it is none."""
+    texts = [each.text for each in layers if each.name == found.file]
+    return any(allowed_in(text, found.line) for text in texts)
 
 
 def _behavior(layers: Sequence[Values], evaluator: Evaluator) -> Iterator[Violation]:

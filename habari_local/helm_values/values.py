@@ -152,6 +152,13 @@ def text_at(data: Any, *place: str | int) -> str:
     return found if isinstance(found, str) else ""
 
 
+def name_at(data: Any, place: Place) -> str:
+    """Return the name of what stands at a place: of an item of a list of variables, its own."""
+    own = at(data, (*place[:-1], "name")) if place[-1:] == ("value",) else None
+    names = [each for each in place if isinstance(each, str)]
+    return own if isinstance(own, str) else (names[-1] if names else "")
+
+
 def leaves(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
     """Yield each value that is neither map nor list, and its place."""
     if isinstance(node, dict):

@@ -33,7 +33,7 @@ ANSWERS = {
 # A rule, what is laid over good values, and the place that is told.
 BROKEN = [
     ("authenticator", "hub: {config: {JupyterHub: {authenticator_class: dummy}}}"),
-    ("authenticator", "hub: {config: {JupyterHub: {authenticator_class: }}}"),
+    ("authenticator", "hub: {config: {JupyterHub: {authenticator_class: }}, extraConfig: }"),
     ("authenticator", "hub: {config: {JupyterHub: {authenticator_class: a.DummyAuthenticator}}}"),
     ("authenticator", "hub: {extraConfig: {x: 'c.X = DummyAuthenticator'}}"),
     ("allow", "hub: {config: {GitHubOAuthenticator: {admin_users: [], allowed_users: }}}"),
@@ -56,10 +56,21 @@ BROKEN = [
     ("image", "singleuser: {profileList: [{kubespawner_override: {image: 'quay.io:1/a/b'}}]}"),
     ("image", "singleuser: {initContainers: [{image: 'busybox:latest'}]}"),
     ("image", "proxy: {chp: {image: {tag: latest}}}"),
+    (
+        "unlisted-image",
+        "singleuser: {profileList: [{profile_options: {image: {unlisted_choice: "
+        "{enabled: true, kubespawner_override: {image: '{value}'}}}}}]}",
+    ),
+    ("server-rights", "hub: {config: {KubeSpawner: {privileged: true}}}"),
+    ("server-rights", "singleuser: {storage: {extraVolumes: [{hostPath: {path: /}}]}}"),
+    ("server-protection", "singleuser: {cmd: [x, '--ServerApp.allow_origin=*']}"),
+    ("metadata", "singleuser: {networkPolicy: {egressAllowRules: {cloudMetadataServer: true}}}"),
+    ("extra-config", "hub: {extraConfig: {x: 'a = [1'}}"),
     ("braces", "singleuser: {extraEnv: {X: '{\"lake\": 1}'}}"),
     ("braces", "singleuser: {extraEnv: {X: 'a } b'}}"),
     ("placeholder", "singleuser: {image: {tag: TAG}}"),
     ("plain-secret", "hub: {config: {GitHubOAuthenticator: {client_secret: s3cret}}}"),
+    ("plain-secret", "singleuser: {extraEnv: [{name: DB_PASSWORD, value: s3cret}]}"),
     ("plain-secret", "hub: {services: {suite: {apiToken: s3cret}}}"),
     ("plain-secret", "hub: {config: {CryptKeeper: {keys: [s3cret]}}}"),
     ("plain-secret", "hub: {db: {url: 'postgresql://hub:s3cret@db/hub'}}"),
@@ -69,6 +80,8 @@ BROKEN = [
 # What may be meant: it is told as a warning, and refuses nothing.
 WARNED = [
     ("debug", "debug: {enabled: true}"),
+    ("network", "singleuser: {networkPolicy: {enabled: false}}"),
+    ("moving-tag", "singleuser: {image: {tag: main}}"),
     ("sign-in-warning", "hub: {config: {Authenticator: {auth_refresh_age: 0}}}"),
     ("sign-in-warning", "hub: {config: {GitHubOAuthenticator: {enable_pkce: false}}}"),
     ("sign-in-warning", "hub: {config: {GitHubOAuthenticator: {validate_server_cert: no}}}"),
@@ -158,6 +171,19 @@ def test_every_rule_is_tried() -> None:
 @pytest.mark.parametrize("text", GOOD, ids=lambda each: each.replace(" ", ""))
 def test_what_is_good_is_not_told(good: Path, text: str) -> None:
     assert validate([good, over(good, text)], ROOT) == []
+
+
+@pytest.mark.parametrize("place", ["beside", "above", "in the text"])
+def test_a_secret_can_be_allowed_by_a_comment(good: Path, place: str) -> None:
+    allow = "# pragma: allowlist secret"
+    secret = "GITHUB_TOKEN: ghp_s3crets3crets3crets3cret"
+    text = {
+        "beside": f"singleuser:\n  extraEnv:\n    {secret}  {allow}\n",
+        "above": f"singleuser:\n  extraEnv:\n    {allow}\n    {secret}\n",
+        "in the text": f"custom:\n  x: |\n    {secret}  {allow}\n",
+    }[place]
+    assert validate([good, over(good, text)], ROOT) == []
+    assert len(validate([good, over(good, text.replace(allow, "#"))], ROOT)) == 1
 
 
 def test_every_placeholder_of_the_dist_is_known() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from habari_local.helm_values.rules import (
+    hub_settings,
     ingress_and_tls,
     placeholders_and_secrets,
     pods,
@@ -24,6 +25,11 @@ RULES: Mapping[str, Rule] = {
     "tls": ingress_and_tls.tls,
     "s3": ingress_and_tls.s3,
     "image": pods.pinned,
+    "unlisted-image": pods.unlisted,
+    "server-rights": pods.rights,
+    "server-protection": pods.unprotected,
+    "metadata": pods.metadata,
+    "extra-config": hub_settings.no_python,
     "braces": pods.braces,
     "placeholder": placeholders_and_secrets.placeholders,
     "plain-secret": placeholders_and_secrets.plain_secrets,
@@ -31,5 +37,7 @@ RULES: Mapping[str, Rule] = {
 # Of what may be meant and is dangerous: told, and refused by nothing.
 WARNINGS: Mapping[str, Rule] = {
     "debug": pods.debug,
+    "network": pods.network,
+    "moving-tag": pods.moving_tags,
     "sign-in-warning": sign_in.weakened,
 }

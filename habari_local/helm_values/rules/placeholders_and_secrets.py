@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
-from habari_local.helm_values.values import Data, Place, leaves
+from habari_local.core.secret_formats import (
+    RANDOM,
+    assigned,
+    has_token,
+    is_random,
+    is_reference,
+    is_secret_name,
+)
+from habari_local.helm_values.rules import hub_settings
+from habari_local.helm_values.values import Data, Place, leaves, name_at
 
 # Those of config.dist.yaml; a test holds that it has no others.
 PLACEHOLDER = re.compile(
     r"(?<![\w.-])([A-Z]+\.EXAMPLE\.ORG|GITHUB-[A-Z-]*[A-Z]|HABARI-[A-Z]+|TAG)(?![\w-])"
 )
-# Names of values that are secrets wherever they stand, and places of some with harmless names.
-SECRET = re.compile(
-    r"(secret|secret_?token|password|passwd|token|(api|access|secret|private|signing)_?key)$",
-    re.IGNORECASE,
-)
+# What examples say where people put their own.
+BLANK = re.compile(r"<[^<>\n]{2,60}>|(change|replace)[-_ ]?(me|this)|todo|fixme", re.IGNORECASE)
+# Places of secrets whose names say nothing.
 PLACES: tuple[Place, ...] = (
     ("hub", "config", "CryptKeeper", "keys"),
     ("proxy", "https", "manual", "key"),
 )
-NO_SECRETS = {"existingSecret", "pullSecret"}
-# What is a secret by its look: a password in an address, a key as files have it, GitHub's tokens.
-LOOKS = re.compile(r"://[^/\s:@]*:[^@/\s]+@|-----BEGIN [A-Z ]*PRIVATE KEY|\bgh[opsu]_\w{20}")
+# Names of a secret, or of something in one; and annotations, which hold no values of their own.
+REFERENCES = {"existingSecret", "pullSecret", "imagePullSecret", "secretKeyRef", "secretRef"}
+ANNOTATIONS = re.compile(r"annotations$", re.IGNORECASE)
+# Random texts that are known to everybody.
+PUBLIC = re.compile(
+    r"(sha\d*|digest|hash|checksum|commit|rev|ref|tag|id|image|cert|ca|pub|public_?key)s?$",
+    re.IGNORECASE,
+)
 ENCRYPTED = re.compile(r"^ENC\[AES256_GCM,")
+ALLOWED = "pragma: allowlist secret"  # the comment that detect-secrets and others know
+SAYS = "a secret in plain text, a Kubernetes secret or sops was expected"
 
 
 def placeholders(data: Data) -> Iterator[tuple[Place, str]]:
@@ -31,21 +46,71 @@ def placeholders(data: Data) -> Iterator[tuple[Place, str]]:
     for place, value in leaves(data):
         for found in dict.fromkeys(PLACEHOLDER.findall(value if isinstance(value, str) else "")):
             yield place, f"the placeholder {found} is left, your value was expected"
+        if isinstance(value, str) and BLANK.fullmatch(value.strip()):
+            yield place, "an example's placeholder is left, your value was expected"
 
 
 def plain_secrets(data: Data) -> Iterator[tuple[Place, str]]:
     """Values are committed, sent and shown by helm; secrets come from elsewhere."""
     for place, value in leaves(data):
-        if not isinstance(value, str) or not value or ENCRYPTED.match(value):
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(text, str) or not text.strip() or ENCRYPTED.match(text):
             continue
-        if PLACEHOLDER.search(value):
+        if PLACEHOLDER.search(text) and "\n" not in text:
             continue
-        if _names_a_secret(place) or LOOKS.search(value):
-            yield place, "a secret in plain text, a Kubernetes secret or sops was expected"
+        name, plain = name_at(data, place), "\n" not in text and " " not in text.strip()
+        if _is_secret(place, name) and (plain or len(text) < 200) and not is_reference(text):
+            if len(text) > 3 or isinstance(value, str):
+                yield place, SAYS
+        elif isinstance(value, str):
+            yield from ((place, says) for says in _in_text(place, name, value))
 
 
-def _names_a_secret(place: Place) -> bool:
+def _in_text(place: Place, name: str, text: str) -> Iterator[str]:
+    """Yield what a text gives away; the lines that somebody allowed are left out."""
+    random = not (PUBLIC.search(name) or _annotates(place))
+    rows = [row for row in text.splitlines() if ALLOWED not in row]
+    shown = "\n".join(rows)
+    if has_token(shown) or (random and is_random(text.strip())):
+        yield SAYS
+        return
+    if place[:2] == hub_settings.CODE:
+        for key, value in hub_settings.literals(shown):
+            named = is_secret_name(key) and len(value) > 3 and not is_reference(value)
+            if named or (is_random(value) and not PUBLIC.search(key)):
+                yield f"{SAYS} (given to {key})"
+                return
+        return
+    for line, key, _ in assigned(shown) if len(shown) > 12 else ():
+        where = f" in line {line} of the text" if "\n" in text else ""
+        yield f"{SAYS} ({key}{where})"
+        return
+    if any(map(is_random, RANDOM.findall(shown))) and _is_run(place):
+        yield SAYS
+
+
+def _is_run(place: Place) -> bool:
+    """Whether a text is a command or its variable, which need no random text but for secrets."""
+    return bool({"command", "args", "cmd", "extraEnv", "environment", "env"} & set(place))
+
+
+def _annotates(place: Place) -> bool:
+    return any(ANNOTATIONS.search(each) for each in place if isinstance(each, str))
+
+
+def _is_secret(place: Place, name: str) -> bool:
     names = tuple(each for each in place if isinstance(each, str))
-    if "secretKeyRef" in names or names[-1] in NO_SECRETS:
+    if REFERENCES & set(names) - {"imagePullSecret"} or name in REFERENCES:
         return False
-    return names in PLACES or bool(SECRET.search(names[-1]))
+    if _annotates(place):
+        return False
+    return names in PLACES or is_secret_name(name)
+
+
+def allowed_in(text: str, line: int) -> bool:
+    """Whether a comment in a line, or alone in the one above it, allows a secret there."""
+    rows: list[Any] = ["", *text.splitlines()]
+    if not 0 < line < len(rows):
+        return False
+    above = rows[line - 1].strip()
+    return ALLOWED in rows[line] or (above.startswith("#") and ALLOWED in above)
