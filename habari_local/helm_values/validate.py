@@ -28,7 +28,7 @@ from habari_local.helm_values.values import (
 LOCKS = ("jupyter/requirements.txt", "hub/requirements-docker.txt")
 SOPS = "sops"  # what an encrypted file says of its keys; no value of the chart
 # Rules that are judged by behavior where values are evaluated, and by words elsewhere.
-WORDS = ("authenticator", "allow")
+WORDS = ("authenticator", "allow", "extra-config")
 BLOCK = re.compile(r":\s*[|>][-+0-9]*\s*(#.*)?$")  # the line above a text of several
 
 

@@ -69,7 +69,8 @@ def allow_list_set(data: Data) -> Iterator[tuple[Place, str]]:
     """Somebody must be allowed in, since JupyterHub 5 by a rule; and never everybody."""
     found = [each for each in settings(data) if each.cls.endswith("Authenticator")]
     open_to_all = _public(data)
-    allowed = any("def check_allowed" in text for _, text in code(data))
+    own = [text for _, text in code(data) if "def check_allowed" in text]
+    allowed = any("super().check_allowed" not in text for text in own)
     managed = any(each.trait == "manage_groups" and each.value for each in found)
     for each in found:
         allowed |= each.trait.startswith(("allowed_", "admin_")) and bool(_names(each.value))
