@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,29 +91,20 @@ def merge(logs: Sequence[tuple[str, Iterator[str]]], *, follow: bool) -> Iterato
             yield row
 
 
-def lines(
-    paths: Mapping[str, Path], *, last: int, follow: bool, since: float | None = None
-) -> Iterator[str]:
-    """Yield the last lines of each log with its name before each; with `follow`, new ones too.
-
-    None is older than `since` (seconds since the epoch).
-    """
-    width = max((len(name) for name in paths), default=0)
-    seen = {name: path.stat().st_size if path.is_file() else 0 for name, path in paths.items()}
-    there = ((name, not_before(last_lines(path, last), since)) for name, path in paths.items())
-    yield from merge(list(there), follow=False)
+def read(path: Path, count: int, since: float | None = None, *, follow: bool) -> Iterator[str]:
+    """Yield the last lines of a log, none older than `since`; with `follow`, each new one too."""
+    seen = path.stat().st_size if path.is_file() else 0
+    yield from not_before(last_lines(path, count), since)
     while follow:
-        for name, path in paths.items():
-            size = path.stat().st_size if path.is_file() else 0
-            if size < seen[name]:  # truncated
-                seen[name] = 0
-            if size == seen[name]:
-                continue
-            with path.open("rb") as file:
-                file.seek(seen[name])
-                new = file.read(size - seen[name])
-            whole = new[: new.rfind(b"\n") + 1]
-            seen[name] += len(whole)
-            for line in whole.decode(errors="replace").splitlines():
-                yield f"{name:<{width}} | {line}"
         pause(0.2)
+        size = path.stat().st_size if path.is_file() else 0
+        if size < seen:  # truncated
+            seen = 0
+        if size == seen:
+            continue
+        with path.open("rb") as file:
+            file.seek(seen)
+            new = file.read(size - seen)
+        whole = new[: new.rfind(b"\n") + 1]
+        seen += len(whole)
+        yield from whole.decode(errors="replace").splitlines()

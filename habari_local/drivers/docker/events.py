@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 from typing import Any
 
 from habari_local.drivers.docker import client as docker_client
@@ -11,7 +10,7 @@ from habari_local.drivers.docker.client import ResourceLabels
 
 
 class ContainerEvents:
-    """Follows the events of our containers for the block; thread-safe to ask."""
+    """Follows the events of our containers until the call ends; thread-safe to ask."""
 
     def __init__(self, ours: ResourceLabels) -> None:
         self._stream: Any = docker_client.api().events(
@@ -23,21 +22,6 @@ class ContainerEvents:
         self._started: set[str] = set()
         self._newest: dict[str, str] = {}  # service → container
         threading.Thread(target=self._follow, daemon=True).start()
-
-    def __enter__(self) -> ContainerEvents:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop following."""
-        self._stream.close()
 
     def healthy(self, service: str) -> bool:
         """Whether the service was seen to become healthy."""

@@ -8,7 +8,7 @@ from typing import IO
 from habari_local.config.render import compose as render
 from habari_local.config.render.compose import as_dotenv
 from habari_local.config.secrets import write_changed
-from habari_local.core import container_user, polling
+from habari_local.core import container_user
 from habari_local.drivers.docker import archive as docker_archive
 from habari_local.drivers.docker import client as docker_client
 from habari_local.identity.users import people
@@ -16,7 +16,6 @@ from habari_local.modes.hub import database
 from habari_local.platform.compose.mode import ComposeMode
 from habari_local.platform.compose.platform import SERVER_FOLDER, ComposePlatform
 from habari_local.platform.compose.steps import (
-    START_SECONDS,
     Bringup,
     containers,
     folders,
@@ -24,17 +23,16 @@ from habari_local.platform.compose.steps import (
     service,
 )
 from habari_local.platform.mode import (
-    UNCHANGED,
     Address,
     Context,
     Endpoints,
     Home,
-    Progress,
     Step,
     build_endpoints,
 )
 from habari_local.platform.s3_setup import S3Setup
 from habari_local.platform.scheduler import images_step
+from habari_local.platform.steps import public_address
 
 IMAGES = {"db": "postgres"}  # service → image, where they are called differently
 
@@ -75,26 +73,8 @@ class HubMode(ComposeMode):
         after = ("s3",) if "s3" in wanted else ("folders",)
         steps.append(self.s3.step(_tell_servers, after))
         steps.append(networks(bringup, _partners))
-        steps.append(self._routes(("proxy", "hub")))
+        steps.append(public_address(render.public_url(ctx.settings), ("proxy", "hub")))
         return steps
-
-    def _routes(self, after: tuple[str, ...]) -> Step:
-        def action(ctx: Context, say: Progress) -> str:
-            page = f"{render.public_url(ctx.settings)}/hub/health"
-            if polling.http_ok(page):
-                return UNCHANGED
-            if not ctx.wait:
-                return "not waited for"
-            polling.wait_until(
-                lambda: polling.http_ok(page),
-                "Habari",
-                seconds=START_SECONDS,
-                tick=lambda: say(f"waiting for {page}"),
-                cancel=ctx.cancel,
-            )
-            return "connected"
-
-        return Step("routes", "the address that users open", action, after)
 
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is."""

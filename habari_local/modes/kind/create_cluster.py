@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from habari_local.core import container_user, polling
+from habari_local.core import polling
 from habari_local.core.errors import HabariError
-from habari_local.core.paths import private_folder, project_folder
 from habari_local.drivers import kind
 from habari_local.images import bundled_binaries
 from habari_local.modes.kind.platform import NAME, KindPlatform
@@ -15,21 +14,6 @@ from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 START_SECONDS = 120.0  # how long nodes and API server may take
 ADMIN = "/etc/kubernetes/admin.conf"  # the control plane's own kubeconfig
 WRITTEN = "/etc/kubernetes/manifests/etcd.yaml"  # what kubeadm writes last before it waits
-
-
-def folders(platform: KindPlatform) -> Step:
-    """Return the step that makes the project's folder."""
-
-    def action(ctx: Context, say: Progress) -> str:
-        say("creating folders")
-        private_folder(ctx.checkout.of_mode(NAME))
-        platform.project.end_leftovers()  # what a killed habari-local left at work
-        if not project_folder(ctx.project_path):
-            return UNCHANGED
-        container_user.chown(ctx.project_path)
-        return f"created {ctx.project_path}"
-
-    return Step("folders", "folders", action)
 
 
 def programs(after: tuple[str, ...]) -> Step:

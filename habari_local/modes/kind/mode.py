@@ -52,6 +52,7 @@ from habari_local.platform.mode import (
     require_free_port,
 )
 from habari_local.platform.scheduler import images_step
+from habari_local.platform.steps import folders
 
 TITLES: Mapping[str, str] = {
     "registry": "registry",
@@ -125,7 +126,7 @@ class KindMode(HelmBackup):
         own = ["node", "registry", *(["tools"] if ctx.settings.images == "packages" else [])]
         self.notes.clear()
         steps = [
-            create_cluster.folders(platform),
+            folders(platform.project.end_leftovers),  # what a killed habari-local left at work
             images_step([*own, *names]),
             create_cluster.programs(("folders", "images")),
             extra_manifests.files(platform, ("tools",)),

@@ -25,7 +25,6 @@ from habari_local.modes.process.services import (
 from habari_local.modes.process.steps import (
     environment,
     log_path,
-    make_folders,
     of_part,
     of_service,
     reconnect_proxy,
@@ -47,6 +46,7 @@ from habari_local.platform.mode import (
     origin,
 )
 from habari_local.platform.s3_setup import S3Setup
+from habari_local.platform.steps import folders, public_address
 
 DATA = (
     "homes",
@@ -86,7 +86,7 @@ class ProcessMode:
             remember_network(ctx)
         wanted = {each.name: each for each in services.all_of(ctx)}
         steps = [
-            make_folders(),
+            folders(lambda: private_folder(_homes(ctx)), in_containers=False),
             environment("hub", "environment of the hub"),
             environment("proxy", "environment of the proxy"),
             environment("notebook", "environment of notebooks"),
@@ -102,7 +102,8 @@ class ProcessMode:
         # A hub gives up on a proxy within seconds; on a first run the proxy may come minutes later.
         installed = ("env-hub", "env-proxy", "env-notebook")
         steps.append(service(wanted["hub"], (*installed, "folders"), before))
-        steps.append(reconnect_proxy(("proxy", "hub")))
+        url = services.public_url(ctx)
+        steps.append(public_address(url, ("proxy", "hub"), lambda: reconnect_proxy(ctx)))
         return steps
 
     def endpoints(self, ctx: Context) -> Endpoints:
@@ -150,7 +151,11 @@ class ProcessMode:
             user = unquote(path.stem.removeprefix(SERVER_LOG))
             if not services or user in services:
                 paths[f"server of {user}"] = path
-        return log_files.lines(paths, last=lines, follow=follow, since=since)
+        logs = [
+            (name, log_files.read(path, lines, since, follow=follow))
+            for name, path in paths.items()
+        ]
+        return log_files.merge(logs, follow=follow)
 
     def restart(self, ctx: Context, service: str) -> None:
         """End a service's process; `up` starts it."""

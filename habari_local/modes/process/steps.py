@@ -17,7 +17,7 @@ from habari_local.config.secrets import write_changed
 from habari_local.config.settings import variable
 from habari_local.core import polling
 from habari_local.core.errors import HabariError, NotReady, NotRunning
-from habari_local.core.paths import private_folder, project_folder
+from habari_local.core.paths import private_folder
 from habari_local.diagnosis import hints
 from habari_local.drivers import npm, processes, uv
 from habari_local.drivers.jupyterhub import HubClient
@@ -238,43 +238,10 @@ def port_of(url: str) -> int | None:
     return parts.port if parts.hostname == services.HOST else None
 
 
-def make_folders() -> Step:
-    """Return the step that makes the folders that people's work goes to."""
-
-    def action(ctx: Context, say: Progress) -> str:
-        say("creating folders")
-        private_folder(ctx.checkout.of_mode(NAME) / "homes")
-        if not project_folder(ctx.project_path):
-            return UNCHANGED
-        return f"created {ctx.project_path}"
-
-    return Step("folders", "folders", action)
-
-
-def reconnect_proxy(after: tuple[str, ...]) -> Step:
-    """Return the step that has the hub give a fresh proxy its routes, and people's address answer.
-
-    A hub looks at its proxy's routes when it starts, and after that only now and then.
-    """
-
-    def action(ctx: Context, say: Progress) -> str:
-        url = f"{services.public_url(ctx)}/hub/health"
-        if polling.http_ok(url):
-            return UNCHANGED
-        if not ctx.wait:
-            return "not waited for"
-        with HubClient(services.hub_url(ctx), ctx.secrets["hub_api_token"]) as hub:
-            hub.check_routes()
-        polling.wait_until(
-            lambda: polling.http_ok(url),
-            "Habari",
-            seconds=START_SECONDS,
-            tick=lambda: say(f"waiting for {url}"),
-            cancel=ctx.cancel,
-        )
-        return "connected"
-
-    return Step("routes", "the address that users open", action, after)
+def reconnect_proxy(ctx: Context) -> None:
+    """Have the hub give a fresh proxy its routes, which it looks at when it starts."""
+    with HubClient(services.hub_url(ctx), ctx.secrets["hub_api_token"]) as hub:
+        hub.check_routes()
 
 
 def write_server_environment(ctx: Context, variables: dict[str, str]) -> bool:

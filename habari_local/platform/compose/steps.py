@@ -11,12 +11,13 @@ from pathlib import Path
 
 from habari_local.config.secrets import write_changed
 from habari_local.core import container_user, polling
-from habari_local.core.paths import private_folder, project_folder
+from habari_local.core.paths import private_folder
 from habari_local.drivers import processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import Container
 from habari_local.drivers.docker.compose import Project
 from habari_local.drivers.docker.events import ContainerEvents
+from habari_local.platform import steps as shared_steps
 from habari_local.platform.compose.platform import SERVER_FOLDER, ComposePlatform
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
@@ -71,16 +72,10 @@ class Bringup:
 def folders(platform: ComposePlatform) -> Step:
     """Return the step that makes the project's folder and the one that the hub sees."""
 
-    def action(ctx: Context, say: Progress) -> str:
-        say("creating folders")
-        server = private_folder(platform.folder / SERVER_FOLDER)
-        container_user.chown(server)
-        if not project_folder(ctx.project_path):
-            return UNCHANGED
-        container_user.chown(ctx.project_path)
-        return f"created {ctx.project_path}"
+    def prepare() -> None:
+        container_user.chown(private_folder(platform.folder / SERVER_FOLDER))
 
-    return Step("folders", "folders", action)
+    return shared_steps.folders(prepare)
 
 
 def containers(
