@@ -32,7 +32,8 @@ def bundle(
 ) -> Result:
     """Pack an archive for a bug report.
 
-    Commit, versions, settings, states, logs and what `why` and `doctor` say; secrets are hidden.
+    It holds commit, versions, settings, states, logs and what `why` and `doctor` say; secrets are
+    hidden.
 
     Example: habari-local bundle --to report.tar.gz
     """

@@ -23,9 +23,9 @@ def status(
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Show each service and how it is.
+    """Show each service and its state.
 
-    Its address and process, since when it runs, its memory; exit 0 if all answer.
+    With its address, process, start time and memory. Exit 0 if all of them answer.
 
     Example: habari-local status --json
     """

@@ -109,7 +109,7 @@ def up(
 ) -> Result:
     """Bring a tenant up.
 
-    Quota, limits, network policy, and its release; the plan is shown first.
+    With its quota, limits, network policy and release; the plan is shown first.
 
     Example: habari-local tenant up blue --context NAME
     """
@@ -135,7 +135,7 @@ def diff(name: Name, context: ContextName, sets: Sets = None, as_json: AsJson = 
 def down(name: Name, context: ContextName, meant: Meant = None, as_json: AsJson = False) -> Result:
     """Uninstall a tenant; its homes stay.
 
-    So does its namespace.
+    Its namespace stays too.
 
     Example: habari-local tenant down blue --context NAME --confirm habari-blue
     """
@@ -154,7 +154,7 @@ def check(
 ) -> Result:
     """Test whether tenants can reach each other.
 
-    Hub, pods, secrets, buckets; exit 1 if any can.
+    It tries hubs, pods, secrets and buckets; exit 1 if any can be reached.
 
     Example: habari-local tenant check --all --context NAME
     """

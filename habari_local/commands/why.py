@@ -31,9 +31,9 @@ def why(
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Name the first thing that is broken.
+    """Find the first thing that is broken.
 
-    Of Habari, or of one user's server, with the evidence and what to do.
+    In Habari, or on the way to one user's server. Shows the evidence and what to do.
 
     Example: habari-local why grace
     """
