@@ -51,7 +51,7 @@ def create(
 ) -> Result:
     """Back up homes, buckets and the database.
 
-    They go into a new folder, while users work. It holds their private data.
+    Into a new folder, while users work. It holds their private data.
 
     Example: habari-local backup create --to /mnt/backups/monday
     """

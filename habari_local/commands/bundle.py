@@ -32,8 +32,7 @@ def bundle(
 ) -> Result:
     """Pack an archive for a bug report.
 
-    It holds commit, versions, settings, states, logs and what `why` and `doctor` say; secrets are
-    hidden.
+    Commit, versions, settings, states, logs and what `why` and `doctor` say; secrets are hidden.
 
     Example: habari-local bundle --to report.tar.gz
     """

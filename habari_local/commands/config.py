@@ -90,9 +90,9 @@ def init(
 ) -> Result:
     """Create .env, or config.yaml for production.
 
-    .env comes from .env.dist and is readable by you alone; an existing file is never changed. With
-    --production, config.yaml comes from config.dist.yaml; on a terminal you are asked for whatever
-    --answer does not give.
+    .env from .env.dist, readable by you alone; an existing file is never changed. With
+    --production, config.yaml from config.dist.yaml; on a terminal, you are asked for what no
+    --answer gives.
 
     Example: habari-local config init --production --answer host=habari.my-team.org
     """
@@ -115,7 +115,7 @@ def init(
 def get(name: SettingName, sets: Sets = None) -> Result:
     """Print one setting's value.
 
-    A secret too, since you ask for it by name.
+    Secrets too, as you ask for one by name.
 
     Example: habari-local config get HABARI_HUB_PORT
     """

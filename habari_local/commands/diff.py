@@ -27,9 +27,9 @@ def diff(
 ) -> Result:
     """Show what differs from production, and why.
 
-    Lists each value with its reason and what it changes; exit 1 if one has no reason. Production is
-    config.yaml, or config.dist.yaml if there is none. Nothing needs to run. What the settings
-    decide is included once `up --mode kind` has written it.
+    Each value, its reason, and what it changes; exit 1 if one has no reason. Production is
+    config.yaml, or config.dist.yaml while there is none. Nothing needs to run; what the settings
+    decide is part of it once `up --mode kind` has written it.
 
     Example: habari-local diff --html diff.html
     """

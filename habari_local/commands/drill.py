@@ -176,10 +176,10 @@ def upgrade(
     mode: ModeName = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Rehearse an upgrade and a rollback.
+    """Rehearse an upgrade and the way back.
 
-    Brings up a commit, gives users notebooks and servers, upgrades to the working tree, then goes
-    back. Each time everything must still be there, and no server may have restarted. It uses a
+    Bring a commit up, give people notebooks and servers, upgrade to the working tree. Then back
+    again. Each time all of it must be there, and servers must not have been restarted. It has a
     platform of its own, which is deleted at the end. Exit 1 if anything differs.
 
     Example: habari-local drill upgrade --from main --mode kind
@@ -224,8 +224,8 @@ def upgrade(
 def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
     """Rehearse a backup and its restore.
 
-    Gives users notebooks and servers, backs up, deletes the platform, restores it and compares. It
-    uses a platform of its own, which is deleted at the end. Exit 1 if anything differs.
+    Give people notebooks and servers, back up, delete the platform, restore, compare. It has a
+    platform of its own, which is deleted at the end. Exit 1 if anything is not as it was.
 
     Example: habari-local drill restore --mode kind
     """

@@ -27,7 +27,7 @@ def endpoints(
 def open_(mode: ModeName = None) -> Result:
     """Open Habari in the browser.
 
-    Without a browser, the address is printed.
+    Where there is none, the address is printed.
 
     Example: habari-local open
     """

@@ -30,8 +30,8 @@ def gate(
 ) -> Result:
     """Run the checks that a change needs.
 
-    The changed files decide which. Exit 0 if all pass, 1 if one fails or cannot run here. The
-    report is .habari/report/gate.html.
+    Which, its files decide. Exit 0 if all hold; exit 1 if something broke or could not be run here.
+    The report is .habari/report/gate.html.
 
     Example: habari-local gate --since main
     """

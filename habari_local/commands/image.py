@@ -32,9 +32,9 @@ Config = Annotated[
 
 @app.command("list")
 def list_(sets: Sets = None, as_json: AsJson = False) -> Result:
-    """List the images, and which of them are here.
+    """List the images and whether each is here.
 
-    Each with its tag and where it comes from.
+    With its tag, and where it comes from.
 
     Example: habari-local image list --set HABARI_IMAGES=packages
     """
@@ -69,7 +69,7 @@ def list_(sets: Sets = None, as_json: AsJson = False) -> Result:
 def build(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Result:
     """Build the images that are missing.
 
-    They are built in parallel; an image that exists is not built again.
+    In parallel; an image that exists is not built again.
 
     Example: habari-local image build notebook --set HABARI_IMAGES=packages
     """
@@ -81,7 +81,7 @@ def build(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Re
 def pull(names: Names = None, sets: Sets = None, as_json: AsJson = False) -> Result:
     """Pull the images that come from a registry.
 
-    Those that are used unchanged. Otherwise `up` pulls them when it needs them.
+    Those that are used unchanged, before `up` needs them.
 
     Example: habari-local image pull postgres
     """
@@ -124,7 +124,7 @@ def prune(
 ) -> Result:
     """Remove images that are no longer used.
 
-    It removes those that this checkout built; with --all, pulled ones too.
+    Those that this checkout built; with --all, pulled ones too.
 
     Example: habari-local image prune
     """
@@ -162,8 +162,8 @@ def push(
 ) -> Result:
     """Send images to a registry.
 
-    Names and tags stay the same; an image that the registry has is not sent again. The digest of
-    the notebook image is written into config.yaml, if there is one.
+    Under the same name and tag; an image that it has is not sent again. The digest of the notebook
+    image is written into config.yaml, where there is one.
 
     Example: habari-local image push notebook --to europe-docker.pkg.dev/habari/images
     """
@@ -228,7 +228,7 @@ def check(
 ) -> Result:
     """Check that a notebook image will work.
 
-    It is run, and what the platform needs is tried; exit 1 if something is missing.
+    Runs it and tries what the platform needs; exit 1 if something is missing.
 
     Example: habari-local image check ghcr.io/team/notebook:2026-11
     """

@@ -47,9 +47,9 @@ def logs(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
         bool, typer.Option("--json", help="One JSON object per line: name, text, time if known.")
     ] = False,
 ) -> Result:
-    """Show the logs of services and servers.
+    """Show what services and servers wrote.
 
-    The last lines of all of them, or of the services and users that you name.
+    The last lines of all, or of the services and users that are named.
 
     Example: habari-local logs hub --since 5m --grep error
     """

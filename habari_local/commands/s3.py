@@ -197,9 +197,9 @@ def bootstrap(
 ) -> Result:
     """Create production's S3.
 
-    That is private buckets, an IAM user with the least policy, and its key. Run it as often as you
-    like: it only does what is missing. The administrator's key comes from AWS's own variables in
-    the environment (AWS_ACCESS_KEY_ID … or AWS_PROFILE), never from .env.
+    Private buckets, an IAM user with the least policy, its key. Run it as often as you like: it
+    does only what is missing. The administrator's key comes from AWS's own variables in the
+    environment (AWS_ACCESS_KEY_ID … or AWS_PROFILE), never .env.
 
     Example: habari-local s3 bootstrap --backend aws --plan
     """
@@ -224,7 +224,7 @@ def bootstrap(
 def check(user: User = "habari", sets: Sets = None, as_json: AsJson = False) -> Result:
     """Check the S3 of production.
 
-    Lists what differs from what `s3 bootstrap` creates; exit 1 if anything does.
+    What differs from what bootstrap makes is told; exit 1 if something does.
 
     Example: habari-local s3 check
     """
@@ -253,10 +253,10 @@ def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line
 ) -> Result:
     """Replace the key that servers have.
 
-    The old key is deleted once no server has it. With --context the new key goes into the cluster's
-    secret, and each running server is asked which key it has; once none has the old one, it is
-    deleted. Without --context, hand the new key over yourself, then call it again with --retire.
-    Both keys are valid in between. If it is interrupted, the next call continues.
+    The old one is deleted once no server has it. With --context the new key goes into the cluster's
+    secret, and each running server is asked which it has: none with the old one, and that is
+    deleted. Without, hand it over yourself, then call it with --retire. Both keys are good in
+    between. Ended midway, it goes on where it was.
 
     Example: habari-local s3 rotate-key --context NAME --wait 3600
     """
@@ -297,12 +297,7 @@ def _in_cluster(context: str, namespace: str, secret: str) -> KeyInCluster:
     from habari_local.s3.iam_key import KeyInCluster
 
     cluster = Cluster(kubeconfig.find(environment(), context), context)
-    refusal = cluster.refusal()
-    if refusal:
-        raise HabariError(
-            f"Context {context}: {refusal}.",
-            f"kubectl --context {context} version",
-        )
+    cluster.require_answer()
     return KeyInCluster(cluster, namespace, secret)
 
 

@@ -16,9 +16,9 @@ Arguments = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGUMENT]...
 
 
 def kubectl(mode: ModeName = None, arguments: Arguments = None) -> Result:
-    """Run kubectl against the platform's cluster.
+    """Run kubectl at the platform's cluster.
 
-    It uses the platform's namespace; your own kubeconfig is not read.
+    In its namespace; your own kubeconfig is not read.
 
     Example: habari-local kubectl -- get pods
     """
@@ -26,9 +26,9 @@ def kubectl(mode: ModeName = None, arguments: Arguments = None) -> Result:
 
 
 def helm(mode: ModeName = None, arguments: Arguments = None) -> Result:
-    """Run helm against the platform's cluster.
+    """Run helm at the platform's cluster.
 
-    It uses the platform's namespace; your own kubeconfig is not read.
+    In its namespace; your own kubeconfig is not read.
 
     Example: habari-local helm -- get values habari
     """
@@ -68,8 +68,8 @@ def shell(
 ) -> Result:
     """Open a shell in a service or a user's server.
 
-    In its container; in mode process, in the process's folder and with its environment, which holds
-    keys.
+    In a container where there is one; in mode process in the folder of the process, with its
+    environment. That environment holds keys.
 
     Example: habari-local shell grace -- ls
     """

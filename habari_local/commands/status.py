@@ -23,9 +23,9 @@ def status(
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Show each service and its state.
+    """Show each service and how it is.
 
-    With its address, process, start time and memory. Exit 0 if all of them answer.
+    Its address and process, since when it runs, its memory; exit 0 if all answer.
 
     Example: habari-local status --json
     """

@@ -20,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The tenant: a folder in tenants/.")]
+REFUSED = ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 ContextName = Annotated[
     str, typer.Option("--context", metavar="NAME", help="The context of your kubeconfig.")
 ]
@@ -109,7 +110,7 @@ def up(
 ) -> Result:
     """Bring a tenant up.
 
-    With its quota, limits, network policy and release; the plan is shown first.
+    Quota, limits, network policy, and its release; the plan is shown first.
 
     Example: habari-local tenant up blue --context NAME
     """
@@ -135,7 +136,7 @@ def diff(name: Name, context: ContextName, sets: Sets = None, as_json: AsJson = 
 def down(name: Name, context: ContextName, meant: Meant = None, as_json: AsJson = False) -> Result:
     """Uninstall a tenant; its homes stay.
 
-    Its namespace stays too.
+    So does its namespace.
 
     Example: habari-local tenant down blue --context NAME --confirm habari-blue
     """
@@ -154,7 +155,7 @@ def check(
 ) -> Result:
     """Test whether tenants can reach each other.
 
-    It tries hubs, pods, secrets and buckets; exit 1 if any can be reached.
+    Hub, pods, secrets, buckets; exit 1 if any can.
 
     Example: habari-local tenant check --all --context NAME
     """
@@ -172,11 +173,12 @@ def check(
     parties = [_party(each, context) for each in known]
     found = [f for f in findings(parties, _buckets) if everyone or name in (f.tenant, f.other)]
     bad = [each for each in found if not each.good]
-    rows = [
-        (each.tenant, each.other, each.tried, "ok" if each.good else "REACHED", each.outcome)
-        for each in found
-    ]
-    said = f"{len(found)} tries, {len(bad) or 'none'} failed."
+    rows = [(each.tenant, each.other, each.tried, each.state, each.outcome) for each in found]
+    unknown = [each for each in found if not each.known]
+    reached = len(bad) - len(unknown)
+    said = f"{len(found)} tries, {reached or 'none'} reached another tenant."
+    if unknown:
+        said += f" {len(unknown)} could not be tried, so nothing is known of them."
     table = Table(("tenant", "other", "tried", "state", "outcome"), rows)
     data: dict[str, Any] = {"good": not bad, "findings": [asdict(each) for each in found]}
     return Result(data, [table, said], FAILED if bad else 0, as_json=as_json)
@@ -192,10 +194,15 @@ def _party(name: str, context: str) -> TenantUnderTest:
 
 
 def _buckets(one: TenantUnderTest, other: TenantUnderTest) -> str:
-    """Return what a tenant's key may do in another's buckets; "" if nothing."""
-    from botocore.exceptions import ClientError
+    """Return what a tenant's key may do in another's buckets; "" if nothing.
+
+    Raises:
+        NotTriedError: S3 neither let it in nor refused it.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
 
     from habari_local.s3.s3_client import S3Target, s3_client
+    from habari_local.tenants.isolation import NotTriedError
 
     key = one.endpoints.s3
     target = S3Target(key.endpoint_url, key.region, key.access_key_id, key.secret_access_key, "aws")
@@ -205,6 +212,9 @@ def _buckets(one: TenantUnderTest, other: TenantUnderTest) -> str:
             client.list_objects_v2(Bucket=bucket, MaxKeys=1)
             may.append(f"lists {bucket}")
         except ClientError as error:
-            if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
-                may.append(f"{bucket}: {error.response['Error']['Code']}")
+            code = error.response["Error"]["Code"]
+            if code not in REFUSED:
+                raise NotTriedError(f"{bucket} answered {code}") from error
+        except BotoCoreError as error:
+            raise NotTriedError(f"{bucket} did not answer ({type(error).__name__})") from error
     return ", ".join(may)

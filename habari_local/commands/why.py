@@ -31,9 +31,9 @@ def why(
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> Result:
-    """Find the first thing that is broken.
+    """Name the first thing that is broken.
 
-    In Habari, or on the way to one user's server. Shows the evidence and what to do.
+    Of Habari, or of one user's server, with the evidence and what to do.
 
     Example: habari-local why grace
     """

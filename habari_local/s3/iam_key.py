@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from habari_local.config.secrets import write_private
 from habari_local.core.errors import USAGE, HabariError, pasteable
-from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
+from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pod_exec import Pod, execute
 from habari_local.s3 import policy
 from habari_local.s3.bootstrap import KEYS_OF_A_USER, POLICY, USER
@@ -271,9 +271,7 @@ class KeyInCluster:
 
     def without(self, key_id: str) -> list[str]:
         """Return whose servers run with another key, each asked itself; also who did not tell."""
-        pods: list[Any] = self.cluster.api.list_namespaced_pod(
-            self.namespace, label_selector=SERVERS, _request_timeout=SECONDS
-        ).items
+        pods = self.cluster.raw_pods(self.namespace, SERVERS)
         return sorted(
             (pod.metadata.annotations or {}).get(USER_ANNOTATION, pod.metadata.name)
             for pod in pods

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
 from typing import Any
 
+from habari_local.core.errors import NotReady
 from habari_local.drivers.jupyterhub import session
 from habari_local.drivers.kubernetes import probe_pod
+from habari_local.drivers.kubernetes.api_errors import ApiError
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.helm_values.values import Data, text_at
 from habari_local.modes.cluster.platform import ClusterPlatform
@@ -19,6 +22,8 @@ from habari_local.platform.mode import Endpoints
 RIGHTS = (("get", "secrets"), ("list", "pods"), ("create", "pods"), ("get", "configmaps"))
 
 
+KEY = "key in buckets"
+ACCOUNT = "rights of the hub's account"
 PORTS = {"hub": 8081, "proxy": 8001}  # their own interfaces, for the deployment alone
 
 
@@ -31,6 +36,24 @@ class Finding:
     tried: str
     good: bool
     outcome: str
+    known: bool = True  # False where it could not be tried: neither refused nor reached
+
+    @property
+    def state(self) -> str:
+        """The finding in a word."""
+        return "not tried" if not self.known else "ok" if self.good else "REACHED"
+
+
+class NotTriedError(Exception):
+    """Something could not be tried; the message says why."""
+
+
+def _finding(one: str, other: str, tried: str, attempt: Callable[[], Finding]) -> Finding:
+    """Return what an attempt found, or that it could not be made: that is no refusal."""
+    try:
+        return attempt()
+    except (NotTriedError, ApiError, NotReady) as error:
+        return Finding(one, other, tried, good=False, outcome=str(error), known=False)
 
 
 @dataclass(frozen=True)
@@ -59,18 +82,17 @@ class TenantUnderTest:
         labels = probe_pod.server_labels(self.cluster, self.namespace)
         return probe_pod.ProbeTarget(self.cluster, self.namespace, ":".join(image), secrets, labels)
 
+    def _service(self, name: str) -> Any:
+        ask = self.cluster.api.read_namespaced_service
+        return ask(name, self.namespace, _request_timeout=SECONDS)
+
     def addresses(self) -> dict[str, str]:
         """Return what others must not get to: the hub's and the proxy's own interfaces."""
         found = {}
         for name, port in (("hub", 8081), ("proxy-api", 8001)):
-            service = self.cluster.api.read_namespaced_service(
-                name, self.namespace, _request_timeout=SECONDS
-            )
+            service = self.cluster.write(partial(self._service, name))
             found[f"service {name}"] = f"{service.spec.cluster_ip}:{port}"
-        pods: list[Any] = self.cluster.api.list_namespaced_pod(
-            self.namespace, _request_timeout=SECONDS
-        ).items
-        for pod in pods:
+        for pod in self.cluster.raw_pods(self.namespace):
             component = (pod.metadata.labels or {}).get("component", "")
             if component in PORTS and pod.status.pod_ip:
                 found[f"pod {component}"] = f"{pod.status.pod_ip}:{PORTS[component]}"
@@ -87,10 +109,18 @@ def findings(
     yield from _network(parties)
     for one, other in permutations(parties, 2):
         yield from _names(one, other)
-        yield from _rights(one, other)
+        yield _finding(one.name, other.name, ACCOUNT, partial(_rights, one, other))
         yield _token(one, other)
-        seen = buckets(one, other)
-        yield Finding(one.name, other.name, "key in buckets", not seen, seen or "refused")
+        yield _finding(one.name, other.name, KEY, partial(_key, one, other, buckets))
+
+
+def _key(
+    one: TenantUnderTest,
+    other: TenantUnderTest,
+    buckets: Callable[[TenantUnderTest, TenantUnderTest], str],
+) -> Finding:
+    seen = buckets(one, other)
+    return Finding(one.name, other.name, KEY, not seen, seen or "refused")
 
 
 def _network(parties: Sequence[TenantUnderTest]) -> Iterator[Finding]:
@@ -107,9 +137,12 @@ def _network(parties: Sequence[TenantUnderTest]) -> Iterator[Finding]:
             seen = probe_pod.can_connect(one.probe(), list(targets.values()))
             for (name, what), address in targets.items():
                 is_open = seen.get(address)
-                told = {True: "open", False: "closed", None: "not told"}[is_open]
+                told = {True: "open", False: "closed", None: "the probe told nothing of it"}[
+                    is_open
+                ]
                 good = is_open is (not name)  # of the others nothing is open, and the own hub is
-                yield Finding(one.name, name or one.name, f"server to {what}", good, told)
+                known = is_open is not None
+                yield Finding(one.name, name or one.name, f"server to {what}", good, told, known)
 
 
 def _names(one: TenantUnderTest, other: TenantUnderTest) -> Iterator[Finding]:
@@ -125,7 +158,7 @@ def _names(one: TenantUnderTest, other: TenantUnderTest) -> Iterator[Finding]:
     yield Finding(one.name, other.name, "address, buckets, key", not same, told)
 
 
-def _rights(one: TenantUnderTest, other: TenantUnderTest) -> Iterator[Finding]:
+def _rights(one: TenantUnderTest, other: TenantUnderTest) -> Finding:
     from kubernetes import client
 
     ask = client.AuthorizationV1Api(one.cluster.api.api_client).create_subject_access_review
@@ -134,11 +167,11 @@ def _rights(one: TenantUnderTest, other: TenantUnderTest) -> Iterator[Finding]:
         about = {"namespace": other.namespace, "verb": verb, "resource": resource}
         user = f"system:serviceaccount:{one.namespace}:hub"
         body: Any = {"spec": {"user": user, "resourceAttributes": about}}
-        answer: Any = ask(body, _request_timeout=SECONDS)
+        answer: Any = one.cluster.write(partial(ask, body, _request_timeout=SECONDS))
         if answer.status.allowed:
             may.append(f"{verb} {resource}")
     told = f"may {', '.join(may)}" if may else "has none"
-    yield Finding(one.name, other.name, "rights of the hub's account", not may, told)
+    return Finding(one.name, other.name, ACCOUNT, not may, told)
 
 
 def _token(one: TenantUnderTest, other: TenantUnderTest) -> Finding:
@@ -151,6 +184,7 @@ def _token(one: TenantUnderTest, other: TenantUnderTest) -> Finding:
         try:
             answer = web.get(f"{other.endpoints.hub_url}hub/api/users", timeout=SECONDS)
         except requests.RequestException as error:
-            return Finding(one.name, other.name, tried, good=False, outcome=type(error).__name__)
-    good = answer.status_code in (401, 403)
-    return Finding(one.name, other.name, tried, good, f"answered {answer.status_code}")
+            said = f"no answer ({type(error).__name__})"
+            return Finding(one.name, other.name, tried, good=False, outcome=said, known=False)
+    good, known = answer.status_code in (401, 403), answer.status_code < 500
+    return Finding(one.name, other.name, tried, good, f"answered {answer.status_code}", known)

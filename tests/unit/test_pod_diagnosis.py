@@ -54,8 +54,8 @@ class Seen(Cluster):
     ) -> list[str]:
         return ["a last line"]
 
-    def attempt(self, ask: Callable[[], Any]) -> Any:
-        return ask()
+    def listed(self, ask: Callable[[], Any]) -> list[Any]:
+        return list(ask().items)
 
     def _listed(self, namespace: str, *, field_selector: str, **_: object) -> Any:
         name = field_selector.partition("involvedObject.name=")[2]

@@ -21,6 +21,8 @@ SILENT = 'hub: ImagePullBackOff, Back-off pulling image "q.test/x:1"'
 class Seen(Cluster):
     """A cluster whose newest pod waits for its image; `told` is what its events say of that."""
 
+    error = None  # it is followed, too
+
     def __init__(self, pull: str, told: str = "") -> None:
         vars(self)["pod"] = Pod(
             "hub-1", "hub", "", "Pending", ready=False, since=None, failure="", pull=pull
@@ -28,8 +30,8 @@ class Seen(Cluster):
         vars(self)["told"] = told
         vars(self)["api"] = SimpleNamespace(list_namespaced_event=self._listed)
 
-    def attempt(self, ask: Callable[[], Any]) -> Any:
-        return ask()
+    def listed(self, ask: Callable[[], Any]) -> list[Any]:
+        return list(ask().items)
 
     def deployment(self, namespace: str, name: str) -> Any:
         return None

@@ -22,13 +22,15 @@ NO_ROOM = "pod didn't trigger scale-up: 1 max node group size reached"
 class Seen(Cluster):
     """A cluster with a pod that has no node, and what is said of it."""
 
+    error = None  # it is followed, too
+
     def __init__(self, *told: tuple[str, str]) -> None:
         items = [self._event(n, *each) for n, each in enumerate(told)]
         listed = SimpleNamespace(items=items)
         vars(self)["api"] = SimpleNamespace(list_namespaced_event=lambda *_, **__: listed)
 
-    def attempt(self, ask: Callable[[], Any]) -> Any:
-        return ask()
+    def listed(self, ask: Callable[[], Any]) -> list[Any]:
+        return list(ask().items)
 
     def deployment(self, namespace: str, name: str) -> Any:
         return None

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from habari_local.core.errors import HabariError
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 
 Manifest = Mapping[str, Any]
@@ -28,7 +27,7 @@ class Objects:
         """Return the object of a manifest as it is now; None where there is none.
 
         Raises:
-            HabariError: the cluster did not tell.
+            ApiError: the cluster did not tell.
         """
         path = self._path(manifest)
         return self._ask("GET", path) if path else None
@@ -37,7 +36,7 @@ class Objects:
         """Return the object as it would be with what the manifest says.
 
         Raises:
-            HabariError: the cluster does not take the manifest.
+            ApiError: the cluster does not take the manifest.
         """
         query = [("dryRun", "All"), ("force", "true"), ("fieldManager", "habari-local")]
         found = self._ask("PATCH", self._path(manifest), query, dict(manifest))
@@ -47,7 +46,7 @@ class Objects:
         """Have the cluster hold what a manifest says.
 
         Raises:
-            HabariError: the cluster does not take the manifest.
+            ApiError: the cluster does not take the manifest.
         """
         query = [("force", "true"), ("fieldManager", "habari-local")]
         self._ask("PATCH", self._path(manifest), query, dict(manifest))
@@ -77,8 +76,6 @@ class Objects:
         body: Any = None,
     ) -> dict[str, Any] | None:
         """Return what is answered; None for what is not there."""
-        from urllib3.exceptions import HTTPError
-
         client = self._cluster.api.api_client
         headers = {"Accept": "application/json"} | ({"Content-Type": APPLY} if body else {})
         request = client.param_serialize(
@@ -89,21 +86,17 @@ class Objects:
             body=body,
             auth_settings=["BearerToken"],
         )
-        try:
+
+        def answered() -> dict[str, Any]:
+            from kubernetes.client.exceptions import ApiException
+
             answer = client.call_api(*request, _request_timeout=SECONDS)
-            data = json.loads(answer.read())
-        except (HTTPError, OSError, ValueError) as error:
-            raise _api_error(path, type(error).__name__) from None
-        if answer.status == 404:
-            return None
-        if answer.status >= 400:
-            raise _api_error(path, str(data.get("reason", answer.status)))
-        found: dict[str, Any] = data
-        return found
+            body = answer.read()
+            if answer.status >= 400:
+                raise ApiException(answer.status, f"{answer.reason or ''} for {path}".strip())
+            found: dict[str, Any] = json.loads(body)
+            return found
 
-
-def _api_error(path: str, seen: str) -> HabariError:
-    # Not the whole answer: it repeats what was sent.
-    return HabariError(
-        f"Kubernetes: {seen} for {path}, an object was expected.", "habari-local doctor"
-    )
+        if method == "GET":
+            return self._cluster.read(answered)
+        return self._cluster.write(answered)

@@ -10,6 +10,7 @@ from secrets import token_hex
 from typing import Any
 
 from habari_local.core import polling
+from habari_local.core.errors import HabariError, pasteable
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 
 START_SECONDS = 120.0  # an image may have to be pulled
@@ -134,7 +135,8 @@ def _pod(
             "containers": [container],
         },
     }
-    where.cluster.api.create_namespaced_pod(where.namespace, body, _request_timeout=SECONDS)
+    make = where.cluster.api.create_namespaced_pod
+    where.cluster.write(lambda: make(where.namespace, body, _request_timeout=SECONDS))
     try:
         yield name
     finally:
@@ -142,4 +144,11 @@ def _pod(
 
 
 def _read(where: ProbeTarget, name: str) -> Any:
-    return where.cluster.api.read_namespaced_pod(name, where.namespace, _request_timeout=SECONDS)
+    ask = where.cluster.api.read_namespaced_pod
+    found = where.cluster.read(lambda: ask(name, where.namespace, _request_timeout=SECONDS))
+    if found is None:
+        raise HabariError(
+            f"Probe {name} in {where.namespace}: deleted by somebody before it had ended.",
+            pasteable("kubectl", "--namespace", where.namespace, "get", "events"),
+        )
+    return found

@@ -11,6 +11,7 @@ import threading
 import time
 from typing import Any
 
+from habari_local.drivers.kubernetes.api_errors import ApiError
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.drivers.kubernetes.pods import (
     BACK_OFF,
@@ -25,6 +26,7 @@ PULL_SECONDS = 180.0  # how long a registry may be busy: a kubelet asks 5 times 
 ASK_SECONDS = 2.0  # between two questions for what no state of a pod tells
 INTERVAL = 0.25  # between two questions to a Deployment: it is asked beside a page that is polled
 TEMPLATE = "pod-template-hash"  # label by which a Deployment tells its pods apart
+EXPIRED = 410
 WATCH_SECONDS = 60  # after which the server ends a watch, and we list again
 
 # Why a pod gets no node is in its events, in the autoscaler's words: Kubernetes' (GKE's among them,
@@ -38,7 +40,12 @@ UNSAID = "untolerated taint"
 
 
 class PodWatch:
-    """Follows the pods of a namespace until closed; thread-safe to ask."""
+    """Follows the pods of a namespace until closed; thread-safe to ask.
+
+    `error` is why they can't be followed now, None while they are.
+    """
+
+    error: ApiError | None = None
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self._cluster, self._namespace = cluster, namespace
@@ -63,26 +70,29 @@ class PodWatch:
 
     def progress(self, component: str) -> str:
         """Return in a few words how far the component is."""
+        if self.error:
+            return self.error.said
         found = self.pods(component)
         if not found:
             return "no pod yet"
         return "ready" if found[-1].ready else f"its pod is {found[-1].phase.lower() or 'made'}"
 
     def _follow(self) -> None:
-        from kubernetes.client.exceptions import ApiException
-        from urllib3.exceptions import HTTPError
-
         while not self._over.is_set():
             try:
-                self._once()
-            except (ApiException, HTTPError, OSError, ValueError):
-                self._over.wait(0.5)  # the API server is away: asked again
+                with self._cluster.translate_errors():
+                    self._once()
+            except ApiError as error:
+                if error.status != EXPIRED:  # a watch that fell behind lists again
+                    self.error = error
+                self._over.wait(0.5)
 
     def _once(self) -> None:
         from kubernetes import watch
 
         api = self._cluster.api
         listed = api.list_namespaced_pod(self._namespace, _request_timeout=10)
+        self.error = None
         with self._lock:
             self._pods = {each.metadata.name: described(each) for each in listed.items}
         following: Any = watch.Watch()  # type: ignore[no-untyped-call]
@@ -124,8 +134,15 @@ class Rollout:
     def _look(self) -> None:
         if self._done or time.monotonic() - self._asked < INTERVAL:
             return
-        found = self._cluster.deployment(self._namespace, self._name)
         self._asked = time.monotonic()
+        try:
+            self._follow()
+        except ApiError as error:
+            if not error.transient:
+                raise
+
+    def _follow(self) -> None:
+        found = self._cluster.deployment(self._namespace, self._name)
         if found is None or (found.status.observed_generation or 0) < found.metadata.generation:
             return
         self._template = self._of_now(found)
@@ -173,7 +190,9 @@ class Readiness:
         return self._rollout.done()
 
     def failed(self, following: PodWatch) -> str | None:
-        """Return why its newest pod can't come up any more."""
+        """Return why its newest pod can't come up any more, or can't be looked at."""
+        if following.error and not following.error.transient:
+            return following.error.said
         found = following.newest(self._component, self._rollout.template())
         failure = found and (found.failure or self._pull(found) or self._asked_for(found))
         if found and failure and self._autoscaler and failure.startswith(UNSCHEDULABLE):
@@ -236,7 +255,10 @@ def evidence(cluster: Cluster, namespace: str, found: Pod) -> list[str]:
     """Return a pod's last events and log lines, for a person to see why."""
     happened = cluster.events(namespace, found.name)[-8:]
     told = [f"{found.name}: {each}" for each in happened]
-    return told + cluster.last_lines(namespace, found.name, 12)
+    try:
+        return told + cluster.last_lines(namespace, found.name, 12)
+    except ApiError as error:
+        return [*told, f"{found.name}: its log could not be read, {error.said}"]
 
 
 class Autoscaler:
@@ -274,8 +296,10 @@ def explain_taint(cluster: Cluster, told: str) -> str:
     """
     if UNSAID not in told:
         return ""
-    ask = cluster.api.list_node
-    nodes = cluster.attempt(lambda: ask(_request_timeout=SECONDS).items) or ()
+    try:
+        nodes = cluster.listed(lambda: cluster.api.list_node(_request_timeout=SECONDS))
+    except ApiError:
+        return ""  # what the scheduler said is told in any case
     found = [
         f"node {each.metadata.name} has the taint {taint.key}"
         for each in nodes

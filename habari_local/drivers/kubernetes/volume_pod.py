@@ -66,11 +66,12 @@ def _volume_pod(volume: Volume, image: PodImage) -> Iterator[Pod]:
     cluster, namespace = volume.cluster, volume.namespace
     name = f"habari-carrier-{token_hex(4)}"
     body = _body(name, volume, image, _node_of(volume))
-    cluster.api.create_namespaced_pod(namespace, body, _request_timeout=SECONDS)
+    make, ask = cluster.api.create_namespaced_pod, cluster.api.read_namespaced_pod
+    cluster.write(lambda: make(namespace, body, _request_timeout=SECONDS))
     try:
 
         def seen() -> Any:
-            return cluster.api.read_namespaced_pod(name, namespace, _request_timeout=SECONDS)
+            return cluster.write(lambda: ask(name, namespace, _request_timeout=SECONDS))
 
         polling.wait_until(
             lambda: described(seen()).ready,
@@ -86,10 +87,7 @@ def _volume_pod(volume: Volume, image: PodImage) -> Iterator[Pod]:
 
 def _node_of(volume: Volume) -> str:
     """Return the node on which somebody has the volume now: where one may, a second one may too."""
-    pods: list[Any] = volume.cluster.api.list_namespaced_pod(
-        volume.namespace, _request_timeout=SECONDS
-    ).items
-    for pod in pods:
+    for pod in volume.cluster.raw_pods(volume.namespace):
         claims = [each.persistent_volume_claim for each in pod.spec.volumes or ()]
         if any(each and each.claim_name == volume.claim for each in claims):
             return pod.spec.node_name or "" if pod.status.phase in ("Pending", "Running") else ""

@@ -77,19 +77,13 @@ class ClusterMode(HelmBackup):
 
     def _check(self, platform: ClusterPlatform) -> None:
         """Refuse what can't succeed: no such context, no answer, a namespace of somebody else's."""
-        cluster, release = platform.cluster, platform.release
-        refusal = cluster.refusal()
-        if refusal:
-            raise HabariError(
-                f"Context {cluster.context}: {refusal}, an API server that knows us was expected.",
-                f"kubectl --context {cluster.context} version",
-            )
+        release = platform.release
         others = release.others()
         if others:
             raise HabariError(
                 f"Namespace {release.namespace}: used by {', '.join(others)}, not by our"
                 f" release {release.name}.",
-                f"helm list --kube-context {cluster.context} --namespace {release.namespace}",
+                f"helm list --kube-context {release.context} --namespace {release.namespace}",
             )
         now = release.status()
         if now and now.pending:
@@ -98,7 +92,7 @@ class ClusterMode(HelmBackup):
                 raise HabariError(
                     f"Release {now.number}: {now.status} since {seconds:.0f} s, another helm is"
                     " working on it or was killed.",
-                    f"helm history {release.name} --kube-context {cluster.context} --namespace"
+                    f"helm history {release.name} --kube-context {release.context} --namespace"
                     f" {release.namespace}",
                 )
         steps.allowed_values(platform)

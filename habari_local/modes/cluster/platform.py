@@ -63,7 +63,12 @@ class ClusterPlatform:
 
     @cached_property
     def release(self) -> Release:
-        """The release of the chart."""
+        """The release of the chart.
+
+        Raises:
+            ApiError: the cluster does not answer us; helm would wait for ever.
+        """
+        self.cluster.require_answer()
         file, context = self.cluster.kubeconfig, self.cluster.context
         return Release(RELEASE, self.namespace, file, context, self.environ)
 

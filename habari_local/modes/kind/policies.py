@@ -14,7 +14,7 @@ from habari_local.config.render import kind as render
 from habari_local.config.secrets import write_private
 from habari_local.config.settings import Settings
 from habari_local.core import polling
-from habari_local.core.errors import CommandFailed, NotReady
+from habari_local.core.errors import CommandFailed, HabariError, NotReady, NotRunning
 from habari_local.drivers import kind
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes import probe_pod
@@ -112,7 +112,7 @@ def _outcome(cluster: Cluster) -> tuple[str, str]:
     """Try it; return what is to be said of it, and what is to be said each time."""
     try:
         reached = _tried(cluster)
-    except NotReady as error:
+    except HabariError as error:
         why = f"Whether NetworkPolicies hold could not be tried: {error.message}"
         return why, why
     if not reached.get(ALLOWED):
@@ -134,19 +134,18 @@ def _tried(cluster: Cluster) -> dict[str, bool]:
     Raises:
         NotReady: it could not be tried.
     """
-    from kubernetes.client.exceptions import ApiException
-    from urllib3.exceptions import HTTPError
-
     try:
-        hub = cluster.apps.read_namespaced_deployment("hub", NAMESPACE)
+        hub = cluster.deployment(NAMESPACE, "hub")
+        if hub is None:
+            raise NotRunning("JupyterHub", "kind")
         pod = hub.spec.template.spec
         secrets = [each.name for each in pod.image_pull_secrets or ()]
         labels = probe_pod.server_labels(cluster, NAMESPACE)
         image = pod.containers[0].image
         where = probe_pod.ProbeTarget(cluster, NAMESPACE, image, secrets, labels)
         return probe_pod.can_connect(where, [*DENIED.values(), ALLOWED])
-    except (ApiException, HTTPError, OSError, ValueError) as error:
-        raise NotReady("Probe", 0, type(error).__name__, [], "habari-local up") from error
+    except ValueError as error:  # what the probe printed was no JSON
+        raise NotReady("Probe", 0, "nothing was told by it", [], "habari-local up") from error
 
 
 def _state(platform: KindPlatform) -> str:
@@ -177,7 +176,7 @@ def _remove_rules(nodes: Sequence[kind.Node]) -> None:
 
 def _daemon(cluster: Cluster, name: str) -> object:
     ask = cluster.apps.read_namespaced_daemon_set
-    return cluster.attempt(lambda: ask(name, SYSTEM, _request_timeout=SECONDS))
+    return cluster.read(lambda: ask(name, SYSTEM, _request_timeout=SECONDS))
 
 
 def _has(cluster: Cluster, name: str) -> bool:

@@ -32,9 +32,7 @@ class HelmBackup:
     def homes(self, ctx: Context) -> Sequence[Home]:
         """Return the homes, by their claims."""
         platform = self.platform(ctx)
-        listed: list[Any] = platform.cluster.api.list_namespaced_persistent_volume_claim(
-            platform.namespace, label_selector=STORAGE, _request_timeout=SECONDS
-        ).items
+        listed = platform.cluster.raw_claims(platform.namespace, STORAGE)
         return [_home(each) for each in listed if OWNER in (each.metadata.annotations or {})]
 
     def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
@@ -46,8 +44,9 @@ class HelmBackup:
         """Make the claim as KubeSpawner did unless it is there, and unpack into its volume."""
         platform, claim = self.platform(ctx), home.about
         if claim["metadata"]["name"] not in platform.cluster.claims(platform.namespace):
-            platform.cluster.api.create_namespaced_persistent_volume_claim(
-                platform.namespace, {**claim}, _request_timeout=SECONDS
+            make = platform.cluster.api.create_namespaced_persistent_volume_claim
+            platform.cluster.write(
+                lambda: make(platform.namespace, {**claim}, _request_timeout=SECONDS)
             )
         run_in_pod(_volume(platform, home), _hub_image(platform), "unpack", source=source)
 
@@ -85,7 +84,8 @@ def _without_hub(platform: HelmPlatform) -> Iterator[None]:
 
     def scale(replicas: int) -> None:
         patch = cluster.apps.patch_namespaced_deployment_scale
-        patch("hub", namespace, {"spec": {"replicas": replicas}}, _request_timeout=SECONDS)
+        body = {"spec": {"replicas": replicas}}
+        cluster.write(lambda: patch("hub", namespace, body, _request_timeout=SECONDS))
 
     def gone() -> bool:
         return not [each for each in cluster.pods(namespace) if each.component == "hub"]
