@@ -276,6 +276,8 @@ def test_a_container_that_reaches_further_is_refused(
         ("POST", f"/containers/{NAME}/start", {"Binds": ["/:/host"]}),
         ("POST", f"/containers/{NAME}/start?checkpoint=x", None),
         ("GET", f"/containers/{NAME}/logs?follow=1", None),
+        ("GET", f"/containers/{NAME}/logs?tail=-1", None),
+        ("POST", f"/containers/{NAME}/stop?t=all", None),
         ("DELETE", f"/containers/{NAME}?link=1", None),
         ("POST", f"/containers/{NAME}/../habari-1-hub-db-1/stop", None),
         ("POST", f"/containers/{NAME}%2f..%2fhabari-1-hub-db-1/stop", None),

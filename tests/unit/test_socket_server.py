@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -48,8 +47,7 @@ def say(behind: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Say]:
     monkeypatch.setattr(proxy.Handler, "policy", POLICY, raising=False)
     monkeypatch.setattr(proxy.Handler, "log_message", lambda *_: None)
     monkeypatch.setattr(proxy, "BODY_SECONDS", 0.2)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), proxy.Handler)
-    server.daemon_threads = True
+    server = proxy.Server(("127.0.0.1", 0), proxy.Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
 

@@ -85,6 +85,16 @@ class Handler(BaseHTTPRequestHandler):
             self.log_message("%s %s %s", self.command, self.path.partition("?")[0][:200], code)
 
 
+class Server(ThreadingHTTPServer):
+    """Serves each connection in a thread of its own."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """Say in one line what ended a connection, as its reset by the hub's own end."""
+        sys.stderr.write(f"A connection of the hub ended: {sys.exc_info()[1]!r}\n")
+
+
 def policy_from(env: Mapping[str, str]) -> Policy:
     """Read the policy. Raises KeyError or ValueError for one that can't be served."""
     folder, user = env["HABARI_SOCKET_FOLDER"], env["HABARI_SOCKET_USER"]
@@ -110,7 +120,7 @@ def main() -> None:
     """Serve until told to stop."""
     try:
         Handler.policy = policy_from(os.environ)
-        server = ThreadingHTTPServer(("0.0.0.0", 2375), Handler)  # noqa: S104
+        server = Server(("0.0.0.0", 2375), Handler)  # noqa: S104
         sys.stderr.write(f"The engine for {Handler.policy.prefix}* alone\n")
         server.serve_forever()
     except (OSError, KeyError, ValueError) as error:

@@ -22,12 +22,19 @@ CONTAINER = re.compile(f"/containers/({REFERENCE})(?:/(json|logs|start|stop))?")
 NETWORK = re.compile(f"/networks/({REFERENCE})(?:/(connect|disconnect))?")
 METHODS = {"json": "GET", "logs": "GET", "start": "POST", "stop": "POST", "": "DELETE"}
 FLAG = {"1": "1", "true": "1", "True": "1", "0": "0", "false": "0", "False": "0", "": "0"}
-# Parameter → what it may be: a flag, a flag that may not be set, a number.
+# Parameter → what it may be: a flag, a flag that may not be set, a number, a number or all.
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
-    "logs": {"stdout": "flag", "stderr": "flag", "timestamps": "flag", "follow": "off", "tail": ""},
+    "logs": {
+        "stdout": "flag",
+        "stderr": "flag",
+        "timestamps": "flag",
+        "follow": "off",
+        "tail": "number or all",
+    },
     "stop": {"t": "number"},
     "": {"v": "flag", "force": "flag", "link": "off"},
 }
+_NUMBERS = {"number": re.compile("[0-9]{1,6}"), "number or all": re.compile("all|[0-9]{1,6}")}
 MAX_PARAMETERS = 10
 
 # What the engine says of an API path, or None where it has nothing there.
@@ -135,16 +142,15 @@ def _kept(given: dict[str, str], known: Mapping[str, str]) -> str:
         if name not in given:
             continue
         value = given.pop(name)
-        read = FLAG.get(value) if kind in ("flag", "off") else _number(value)
+        if kind in ("flag", "off"):
+            read = FLAG.get(value)
+        else:
+            read = value if _NUMBERS[kind].fullmatch(value) else None
         if read is None or (kind == "off" and read != "0"):
             raise Refused(f"parameter {name}={value[:20]!r} is not what the hub needs")
         kept[name] = read
     _none_left(given)
     return f"?{urlencode(kept)}" if kept else ""
-
-
-def _number(value: str) -> str | None:
-    return value if re.fullmatch("all|[0-9]{1,6}", value) else None
 
 
 def checked_answer(policy: Policy, request: Request, status: int, answer: bytes) -> None:
