@@ -5,7 +5,8 @@ the hub has started with the new values: session, tokens and server end (what th
 an admin who is none any more is a user. Members of an organization are looked up at GitHub again as
 they work; where no enable_auth_state lets the hub keep their tokens, they sign in again instead.
 An account whose GitHub login has changed signs in again too: the old login may be somebody else's.
-When GitHub fails, people are told so, instead of a bare "500 : Internal Server Error".
+When GitHub fails, people are told so, instead of a bare "500 : Internal Server Error". No code and
+no state of a sign-in is in the hub's log.
 
 The end-to-end suite works as habari-e2e-* accounts, which it makes through the hub. GitHub
 signs nobody in as one, and the hub keeps those alone that it put into its group as they were made.
@@ -16,7 +17,9 @@ writes it: it can import nothing else of ours.
 
 from __future__ import annotations
 
+import logging
 import math
+import re
 import time
 from typing import Any
 
@@ -26,7 +29,23 @@ from oauthenticator.github import GitHubOAuthenticator
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler
 from sqlalchemy.orm import object_session
 from tornado.httpclient import HTTPClientError
+from tornado.log import app_log, gen_log
 from tornado.web import HTTPError
+
+SECRET_PARAMETERS = re.compile(r"([?&](?:code|state|token|_xsrf)=)[^&\s'\"]+")
+
+
+def hide_parameters(record: logging.LogRecord) -> bool:
+    """Take codes and states out of the addresses that tornado logs with an error.
+
+    JupyterHub does so in its own line for each request, tornado doesn't.
+    """
+    record.msg, record.args = SECRET_PARAMETERS.sub(r"\1[secret]", record.getMessage()), ()
+    return True
+
+
+for each in (app_log, gen_log):
+    each.addFilter(hide_parameters)
 
 
 class LoginHandler(OAuthLoginHandler):

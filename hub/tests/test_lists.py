@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def test_each_rule_alone(
         for login in sorted(stays_out):
             assert Browser(idle_rig).sign_in(login).status_code == 403
         assert idle_rig.users() == comes_in
+        logged = re.findall(r"[?&](?:code|state)=([^&\s]*)", idle_rig.log("hub"))
+        assert set(logged) == {"[secret]"}
     finally:
         idle_rig.end("hub")
 
