@@ -71,7 +71,7 @@ def habari_user(pytestconfig: pytest.Config, habari: Endpoints) -> Iterator[User
 
 
 def _choose_checkout(named: str | None) -> None:
-    """Choose the checkout that is named or stood in; else the one that the project installed."""
+    """Choose the checkout that is named, or the one of this folder; else the one installed."""
     from habari_local.config.load import named_checkout
     from habari_local.core import paths
 

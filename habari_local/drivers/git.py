@@ -19,14 +19,14 @@ def commit(root: Path, environ: Mapping[str, str]) -> str:
 
 
 def changed(root: Path, environ: Mapping[str, str]) -> list[str]:
-    """Return the files that differ from the commit, those that git was never told of among them.
+    """Return the files that differ from the commit, untracked files too.
 
     Raises:
         HabariError: there is no commit.
     """
     if not commit(root, environ):
         raise HabariError(
-            f"{root}: no commit of git, one was expected.",
+            f"{root}: no commit of git here.",
             pasteable("git", "-C", root, "log"),
         )
     # --no-optional-locks: looking must not stand in the way of somebody who commits.

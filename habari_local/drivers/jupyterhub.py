@@ -88,7 +88,7 @@ class HubClient:
                     said = event.get("message", said)
                     if event.get("ready"):
                         return
-        raise HabariError(f"Server of {name}: {said}, a start was expected.", "habari-local why")
+        raise HabariError(f"Server of {name}: it did not start, {said}.", "habari-local why")
 
     def stop(self, name: str) -> None:
         """Stop a user's server; a hub that does not answer keeps it."""

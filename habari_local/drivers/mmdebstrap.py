@@ -36,7 +36,7 @@ def bootstrap(
 
     Raises:
         MissingTool: no mmdebstrap here, or no newuidmap for who is not root.
-        CommandFailed: a package could not be got, or the disk is full.
+        CommandFailed: a package could not be downloaded, or the disk is full.
     """
     for program in programs():
         if shutil.which(program, path=environ.get("PATH")) is None:

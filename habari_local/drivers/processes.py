@@ -172,7 +172,7 @@ def alive(process: psutil.Process) -> bool:
     """Whether the process runs: not ended, not a zombie, not another one with its pid.
 
     One whose first thread has ended is shown as a zombie while others still do: what it holds is
-    held, and its parent is told of no end.
+    held, and its parent does not hear of an end.
     """
     try:
         ended = process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1

@@ -20,7 +20,7 @@ from habari_local.drivers.docker.images import WITHOUT
 if TYPE_CHECKING:
     import requests
 
-SECONDS = 4.0  # for one answer: whoever waits is told within five
+SECONDS = 4.0  # for one answer: whoever waits hears within five
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -196,18 +196,18 @@ def _asked(
 
 
 def _authorization(session: requests.Session, name: Name, answer: requests.Response) -> str:
-    """Return the header that a registry asks for, got from where it says."""
+    """Return the header that a registry asks for, from where it says."""
     challenge = answer.headers.get("WWW-Authenticate", "")
     known = _credentials(name)
     if challenge.lower().startswith("basic"):
         return _basic(known)
-    told = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-    if "realm" not in told:
+    challenged = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    if "realm" not in challenged:
         answer.raise_for_status()
-    query = {"service": told.get("service", ""), "scope": told.get("scope", "")}
-    got = session.get(told["realm"], params=query, auth=known, timeout=SECONDS)
-    got.raise_for_status()
-    found = got.json()
+    query = {"service": challenged.get("service", ""), "scope": challenged.get("scope", "")}
+    answer = session.get(challenged["realm"], params=query, auth=known, timeout=SECONDS)
+    answer.raise_for_status()
+    found = answer.json()
     return f"Bearer {found.get('token') or found.get('access_token')}"
 
 

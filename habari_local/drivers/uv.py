@@ -68,7 +68,7 @@ def present(lock: Path) -> None:
     """
     if not lock.is_file():
         command = f"git -C {shlex.quote(str(lock.parent))} restore {lock.name}"
-        raise HabariError(f"{lock}: not there, a lock was expected.", command)
+        raise HabariError(f"{lock}: this lock is not there.", command)
 
 
 def sync(

@@ -41,7 +41,7 @@ class Context:
 
     @contextmanager
     def installing(self, what: str) -> Iterator[None]:
-        """Tell those who wait beside that this machine has something else to do for the block."""
+        """Tell who waits that this machine has something else to do for the block."""
         self.installs.add(what)
         try:
             yield
@@ -49,10 +49,10 @@ class Context:
             self.installs.discard(what)
 
     @property
-    def beside(self) -> str:
-        """What is being installed beside a wait, to be told with it; or nothing."""
+    def meanwhile(self) -> str:
+        """What is being installed during a wait, to be shown with it; or nothing."""
         found = ", ".join(sorted(self.installs))
-        return f"; beside it: {found}" if found else ""
+        return f"; meanwhile: {found}" if found else ""
 
     @property
     def project_path(self) -> Path:
@@ -212,7 +212,7 @@ class DownResult:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a change would do to a cluster of others, told before it is made."""
+    """What a change would do to an existing cluster, shown before it is made."""
 
     place: str  # the namespace: what a person types who means it
     lines: tuple[str, ...]
@@ -269,10 +269,10 @@ class Mode(Protocol):
 
 @runtime_checkable
 class SupportsWatch(Protocol):
-    """A mode in which edits of the checkout can count while it is up."""
+    """A mode that can reload on changes of the checkout while it is up."""
 
     def watch(self, ctx: Context) -> Iterator[str]:
-        """Yield a line for each edit that was made to count, until interrupted."""
+        """Yield a line for each edit that took effect, until interrupted."""
 
 
 @runtime_checkable
@@ -376,7 +376,7 @@ class SupportsFaults(Protocol):
 
 @dataclass(frozen=True)
 class Home:
-    """Somebody's home; `about` is what its mode needs to make it again where it is not."""
+    """A user's home; `about` is what its mode needs to make it again where it is not."""
 
     owner: str
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -384,7 +384,7 @@ class Home:
 
 @runtime_checkable
 class SupportsBackup(Protocol):
-    """A mode out of which homes and the hub's database can be taken, and put back.
+    """A mode that can back up homes and the hub's database, and restore them.
 
     What `put_home` and `put_database` read, the same mode's `take_…` wrote.
     """
@@ -396,7 +396,7 @@ class SupportsBackup(Protocol):
         """Write all that is in a home; its owner's server may run."""
 
     def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
-        """Make a home unless it is there, and lay what was taken over what is in it."""
+        """Make a home unless it is there, and write what was taken over what is in it."""
 
     def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
         """Write the hub's database as it is at one moment; False: it is kept by somebody else."""

@@ -87,5 +87,5 @@ def test_a_failure_has_its_code_and_what_was_said(monkeypatch: pytest.MonkeyPatc
 def test_without_a_word_of_its_end_it_did_not_end_well(
     monkeypatch: pytest.MonkeyPatch, frames: list[tuple[int, bytes]], seen: str
 ) -> None:
-    with pytest.raises(HabariError, match=f"Pod carrier: {seen} while tool ran"):
+    with pytest.raises(HabariError, match=f"Pod carrier: {seen} before tool ended"):
         run(monkeypatch, (2, b"\1half"), *frames)

@@ -120,7 +120,7 @@ def test_what_is_installed_beside_is_waited_for_and_told(
     with pytest.raises(NotReady) as told:
         await_answer(wanted, ctx, say, QUIET, process)
     assert time.monotonic() - began > 2.5 * QUIET, told.value
-    assert f"waiting for {wanted.health}; beside it: environment of the hub" in said
+    assert f"waiting for {wanted.health}; meanwhile: environment of the hub" in said
 
 
 WRONG = """

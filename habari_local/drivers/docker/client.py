@@ -106,7 +106,7 @@ def translate_errors(what: str = "Docker", hint: str = "docker info") -> Iterato
         yield
     except (docker.errors.DockerException, RequestException) as error:
         said = str(getattr(error, "explanation", "") or error).rstrip(".")
-        raise HabariError(f"{what}: {said}, an answer was expected.", hint) from error
+        raise HabariError(f"{what}: {said}.", hint) from error
 
 
 def reachable() -> bool:

@@ -31,8 +31,7 @@ def client_options(environ: Mapping[str, str]) -> dict[str, Any]:
     found = ContextAPI.get_context(environ.get("DOCKER_CONTEXT") or None)
     if found is None:
         raise HabariError(
-            f"Docker: no context {environ.get('DOCKER_CONTEXT') or 'in use'}, one of its contexts"
-            " was expected.",
+            f"Docker: it has no context {environ.get('DOCKER_CONTEXT') or 'in use'}.",
             "docker context ls",
             MISSING_TOOL,
         )

@@ -1,4 +1,4 @@
-"""What happens to our containers while we wait for them, told by the engine's event stream."""
+"""What happens to our containers while we wait for them, by the engine's event stream."""
 
 from __future__ import annotations
 

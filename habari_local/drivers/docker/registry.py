@@ -16,7 +16,7 @@ from habari_local.drivers.docker.client import translate_errors
 from habari_local.drivers.docker.images import WITHOUT
 
 SILENT_SECONDS = 0.3  # after which we ask a registry of which Docker says nothing
-TOLD_SECONDS = 4.5  # after which its refusal is told, though Docker waits still
+REFUSAL_SECONDS = 4.5  # after which its refusal is raised, though Docker still waits
 
 PLAIN_TO_TLS = "HTTP request to an HTTPS server"
 
@@ -50,7 +50,7 @@ def pull(
             waited = time.monotonic() - began
             if not heard and waited > SILENT_SECONDS and _direct(reference):
                 silent.begin()
-                if silent.refusal and waited > TOLD_SECONDS:
+                if silent.refusal and waited > REFUSAL_SECONDS:
                     raise silent.refusal from None
             continue
         heard = True
@@ -66,7 +66,7 @@ def _pulled(reference: str, events: queue.SimpleQueue[dict[str, Any] | Exception
         for event in docker_client.api().pull(reference, stream=True, decode=True):
             events.put(event)
         events.put(None)
-    except Exception as error:  # noqa: BLE001 (told by who waits)
+    except Exception as error:  # noqa: BLE001 (raised by who waits)
         events.put(error)
 
 

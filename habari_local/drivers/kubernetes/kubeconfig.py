@@ -67,7 +67,7 @@ def _whole(path: Path, context: str) -> None:
         name = (about.get("context") or {}).get(part)
         if name not in _names(path, f"{part}s"):
             raise HabariError(
-                f"Context {context}: its {part} {name} is not in {path}, it was expected there.",
+                f"Context {context}: its {part} {name} is not in {path}.",
                 pasteable("kubectl", "config", "view", "--kubeconfig", path),
                 USAGE,
             )
@@ -82,6 +82,4 @@ def _items(path: Path, kind: str) -> Iterator[dict[str, Any]]:
         loaded = load(path.read_text(encoding="utf-8")).data or {}
         yield from loaded.get(kind) or ()
     except (BadYaml, UnicodeDecodeError, AttributeError, TypeError):
-        raise HabariError(
-            f"{path}: no kubeconfig, one was expected.", "kubectl config view", USAGE
-        ) from None
+        raise HabariError(f"{path}: no kubeconfig.", "kubectl config view", USAGE) from None

@@ -42,7 +42,7 @@ def execute(
     A program must know by itself where its input ends: the protocol has no word for that.
 
     Raises:
-        CommandFailed: it ended with another code than 0; what it wrote to standard error is told.
+        CommandFailed: it ended with another code than 0; with what it wrote to standard error.
         HabariError: the connection ended before it.
     """
     from websocket import WebSocketException
@@ -70,7 +70,7 @@ def execute(
 
 def _cut_off(pod: Pod, argv: Sequence[str], seen: str) -> HabariError:
     return HabariError(
-        f"Pod {pod.name}: {seen} while {argv[0]} ran, its end was expected.",
+        f"Pod {pod.name}: {seen} before {argv[0]} ended.",
         "habari-local status",
     )
 
@@ -97,7 +97,7 @@ def _opened(pod: Pod, argv: Sequence[str], has_input: bool) -> Any:
         )
     except ApiException as error:
         raise HabariError(
-            f"Pod {pod.name}: {error.reason or error.status}, a program was to be run in it.",
+            f"Pod {pod.name}: {error.reason or error.status}, so no program can be run in it.",
             "habari-local status",
         ) from error
     opened.sock.settimeout(SECONDS)

@@ -1,7 +1,7 @@
 """A component on its way: whether its pods of now are up, and why they can't come up any more.
 
-A Deployment tells how far it is with what it was last told; the API server's watch tells what
-becomes of its pods. Pods of before don't count: one that is about to go may answer still, or have
+A Deployment says how far it is with its newest template; the API server's watch says what becomes
+of its pods. Pods of before don't count: one that is about to go may answer still, or have
 failed.
 """
 
@@ -288,7 +288,7 @@ class Autoscaler:
 
 
 def explain_taint(cluster: Cluster, told: str) -> str:
-    """Return which nodes are under which pressure, where that may be what was told of a pod.
+    """Return which nodes are under which pressure, where the scheduler may have meant that.
 
     A node under pressure takes no pod, and ends those it has; the scheduler of Kubernetes 1.34 says
     that taints keep a pod away, and not which. Nothing where none is under pressure, or the nodes
@@ -299,7 +299,7 @@ def explain_taint(cluster: Cluster, told: str) -> str:
     try:
         nodes = cluster.listed(lambda: cluster.api.list_node(_request_timeout=SECONDS))
     except ApiError:
-        return ""  # what the scheduler said is told in any case
+        return ""  # what the scheduler said is reported anyway
     found = [
         f"node {each.metadata.name} has the taint {taint.key}"
         for each in nodes

@@ -150,10 +150,10 @@ class ClusterMode(HelmBackup):
         values = platform.values()
         public = public_url(values)
 
-        def told(name: str) -> str:
+        def variable(name: str) -> str:
             return platform.server_variable(values, name)
 
-        inside = told("AWS_ENDPOINT_URL") or None
+        inside = variable("AWS_ENDPOINT_URL") or None
         outside = ctx.settings.s3_endpoint_url or inside
         addresses = {
             "proxy": Address(public, "http://proxy-public"),
@@ -167,11 +167,11 @@ class ClusterMode(HelmBackup):
             hub_api_token=platform.hub_token(),
             s3=S3Endpoint(
                 outside,
-                told("AWS_DEFAULT_REGION") or ctx.settings.s3_region,
-                told("AWS_ACCESS_KEY_ID"),
-                told("AWS_SECRET_ACCESS_KEY"),
-                told("HABARI_LAKE_BUCKET"),
-                told("HABARI_NOTEBOOKS_BUCKET"),
+                variable("AWS_DEFAULT_REGION") or ctx.settings.s3_region,
+                variable("AWS_ACCESS_KEY_ID"),
+                variable("AWS_SECRET_ACCESS_KEY"),
+                variable("HABARI_LAKE_BUCKET"),
+                variable("HABARI_NOTEBOOKS_BUCKET"),
             ),
             users=THROW_AWAY,
             github=None,

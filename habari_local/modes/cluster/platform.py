@@ -117,7 +117,7 @@ class ClusterPlatform:
 
 
 def public_url(values: Data) -> str:
-    """Return the address that people open, without a slash at its end; "" if none is told."""
+    """Return the address that people open, without a slash at its end; "" if there is none."""
     for _, its in _authenticators(values):
         found = its.get("oauth_callback_url")
         if isinstance(found, str) and found.endswith(CALLBACK):

@@ -90,7 +90,7 @@ def guards(platform: ClusterPlatform, after: tuple[str, ...]) -> Step:
 
 
 def release(platform: ClusterPlatform, after: tuple[str, ...]) -> Step:
-    """Return the step that has the release follow chart and values, and goes back if told to."""
+    """Return the step that has the release follow chart and values, and rolls back on undo."""
     began: list[int] = []  # the good revision before, 0 of none; empty: nothing was changed
 
     def action(ctx: Context, say: Progress) -> str:

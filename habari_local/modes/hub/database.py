@@ -1,4 +1,4 @@
-"""The hub's PostgreSQL: its container, what it is told at each start, its dump and its restore."""
+"""The hub's PostgreSQL: its container, its password, its dump and its restore."""
 
 from __future__ import annotations
 

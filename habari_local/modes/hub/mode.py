@@ -71,7 +71,7 @@ class HubMode(ComposeMode):
             steps.append(service(bringup, name, self.titles[name], page))
         steps.append(database.password(bringup))
         after = ("s3",) if "s3" in wanted else ("folders",)
-        steps.append(self.s3.step(_tell_servers, after))
+        steps.append(self.s3.step(_write_server_env, after))
         steps.append(networks(bringup, _partners))
         steps.append(public_address(render.public_url(ctx.settings), ("proxy", "hub")))
         return steps
@@ -139,8 +139,8 @@ def _partners(platform: ComposePlatform) -> Mapping[str, str]:
     return render.partners(platform.ctx.settings, platform.place({}))
 
 
-def _tell_servers(ctx: Context, environment: dict[str, str]) -> bool:
-    """Write what servers are told of S3 where the hub reads it at each spawn."""
+def _write_server_env(ctx: Context, environment: dict[str, str]) -> bool:
+    """Write servers' variables of S3 to where the hub reads them at each spawn."""
     file = ctx.checkout.of_mode(HubMode.name) / SERVER_FOLDER / "server.env"
     changed = write_changed(file, as_dotenv(environment))
     if file.stat().st_uid != container_user.uid():

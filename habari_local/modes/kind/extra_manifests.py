@@ -54,12 +54,12 @@ def _render(platform: KindPlatform) -> bool:
     ctx = platform.ctx
     folder, root = ctx.checkout.of_mode(NAME), ctx.checkout.root
     known = platform.pushed(images(ctx.settings))
-    told = {name: text for name, text in S3.environment(ctx).items() if name not in KEY}
+    public = {name: text for name, text in S3.environment(ctx).items() if name not in KEY}
     own = {name: known[name] for name in CHART_IMAGES if name in known}
     hub = values.HubFiles(
         (root / "hub" / "habari_hub" / "local_addresses.py").read_text(encoding="utf-8")
     )
-    found = values.values(ctx.settings, ctx.secrets, own, told, container_user.uid(), hub)
+    found = values.values(ctx.settings, ctx.secrets, own, public, container_user.uid(), hub)
     changed = write_changed(folder / "values.yaml", values.as_yaml(found))
     text = (root / "kind" / "cluster.yaml").read_text(encoding="utf-8")
     services = ["hub", *images(ctx.settings)]
@@ -112,8 +112,8 @@ def _objects(platform: KindPlatform, names: Sequence[str]) -> list[object]:
 def key(platform: KindPlatform, after: tuple[str, ...]) -> Step:
     """Return the step that makes the buckets and puts servers' key into the cluster."""
 
-    def use(_ctx: Context, told: dict[str, str]) -> bool:
-        wanted = {name: told[name] for name in KEY}
+    def use(_ctx: Context, variables: dict[str, str]) -> bool:
+        wanted = {name: variables[name] for name in KEY}
         return platform.cluster.keep_secret(platform.namespace, "habari-s3", wanted)
 
     return S3.step(use, after)

@@ -85,7 +85,7 @@ class KindMode(HelmBackup):
     s3_backend = "localstack"
 
     def __init__(self) -> None:
-        """Know of nothing that a person should be told; a bring-up may find something."""
+        """Begin without notes for the user; a bring-up may find some."""
         self.notes: list[str] = []
 
     def platform(self, ctx: Context) -> KindPlatform:

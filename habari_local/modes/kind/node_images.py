@@ -152,16 +152,16 @@ def hosts_files(registry: str, container: str, mirror: str, bundle: bytes) -> di
     trusting = f'ca = "{CERTS}/{CA}"\n' if bundle else ""
     # As `server`, not as one host more: after that one the registry would be asked by its own name,
     # and containerd tells of what was asked last.
-    told = {registry: f'server = "http://{container}:5000"\n[host]\n'}
+    hosts = {registry: f'server = "http://{container}:5000"\n[host]\n'}
     if trusting:
-        told["_default"] = f"{trusting}[host]\n"
+        hosts["_default"] = f"{trusting}[host]\n"
     if mirror:
         host, _, path = mirror.partition("/")
         scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
         for each in UPSTREAM:
             address = "/".join(filter(None, (f"{scheme}://{host}/v2", path, each)))
-            told[each] = f'server = "{address}"\noverride_path = true\n{trusting}[host]\n'
-    written = {f"{name}/hosts.toml": text.encode() for name, text in told.items()}
+            hosts[each] = f'server = "{address}"\noverride_path = true\n{trusting}[host]\n'
+    written = {f"{name}/hosts.toml": text.encode() for name, text in hosts.items()}
     return {**written, **({CA: bundle} if bundle else {})}
 
 

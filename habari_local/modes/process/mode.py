@@ -168,7 +168,7 @@ class ProcessMode:
         user: str,
         command: Sequence[str],
         *,
-        terminal: bool,  # noqa: ARG002 (a container's needs to be told)
+        terminal: bool,  # noqa: ARG002 (only a container needs to know)
     ) -> Program:
         """Return what runs a command as the process runs: in its folder, with its environment."""
         found = processes.find(ctx.checkout.id, self.name)

@@ -167,7 +167,7 @@ def await_answer(
         seconds=seconds,
         failed=lambda: gone_on() if processes.alive(process) else "its process ended",
         log=lambda: last_lines(log, 20),
-        tick=lambda: say(f"waiting for {wanted.health}{ctx.beside}"),
+        tick=lambda: say(f"waiting for {wanted.health}{ctx.meanwhile}"),
         cancel=ctx.cancel,
         hint=f"habari-local logs {wanted.name}",
         works=works,
@@ -224,10 +224,10 @@ def require_same_ports(ctx: Context) -> None:
     if len(offsets) == 1 and min(offsets) >= 0:
         hint = hints.setting("HABARI_PORT_OFFSET", str(*offsets), ctx.environ)
     names = {"hub_api": "the hub's API", "s3": "S3"}
-    told = " and ".join(f"{names[field]} at port {port}" for field, port in moved.items())
+    shown = " and ".join(f"{names[field]} at port {port}" for field, port in moved.items())
     raise HabariError(
-        f"Servers of {', '.join(sorted(users))}: started with {told}; a running server can't change"
-        " that. Stop them first, or go back.",
+        f"Servers of {', '.join(sorted(users))}: started with {shown}; a running server can't"
+        " change that. Stop them first, or go back.",
         hint,
     )
 

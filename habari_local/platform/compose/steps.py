@@ -179,7 +179,7 @@ def service(
             seconds=START_SECONDS,
             failed=lambda: watch.failure(name),
             log=lambda: docker_client.last_lines(container.id, 20) if container else [],
-            tick=lambda: say(f"waiting for {page or 'its health check'}{ctx.beside}"),
+            tick=lambda: say(f"waiting for {page or 'its health check'}{ctx.meanwhile}"),
             cancel=ctx.cancel,
             hint=f"habari-local logs {name}",
             works=works,

@@ -75,8 +75,7 @@ def release(of: Callable[[], Deployment], after: tuple[str, ...]) -> Step:
                 deployment.chart, deployment.values, on_line=say, cancel=ctx.cancel
             )
         except CommandFailed as error:
-            told = failures(deployment.cluster, namespace)
-            details = [*error.details, *told]
+            details = [*error.details, *failures(deployment.cluster, namespace)]
             raise HabariError(error.message, error.hint, error.code, details) from error
         deployment.cluster.annotate(namespace, DIGEST, deployment.digest)
         return f"{recovered}; upgraded" if recovered else "installed"
