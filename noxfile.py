@@ -246,7 +246,8 @@ def soak(session: nox.Session) -> None:
     """Half an hour of `drill save`: `nox -s soak -- [--mode MODE] [--seconds N] [...]`.
 
     Without a mode, first as long of the contents manager's machine of random operations, and
-    100,000 bodies that Docker's own decoder and the policy before it must read alike.
+    100,000 bodies that Docker's own decoder and the policy before it must read alike, and 10,000
+    mutations of values that `config check` must have a verdict on.
     """
     arguments = list(session.posargs)
     if "--seconds" not in arguments:
@@ -257,6 +258,8 @@ def soak(session: nox.Session) -> None:
         component_pytest(session, "contents", machine, TESTS_SOAK_SECONDS=seconds)
         decoder = ("tests/unit/test_socket_decoder.py", "--timeout=3600", "-s")
         python(session, "pytest", *decoder, TESTS_SOAK_BODIES="100000")
+        values = ("tests/unit/test_values_fuzz.py", "--timeout=3600")
+        python(session, "pytest", *values, TESTS_FUZZ_EXAMPLES="5000")  # of values and of text
     people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"
     for mode in chosen(arguments, session.log):
         python(session, "habari_local", "up", "--mode", mode, "--set", people)

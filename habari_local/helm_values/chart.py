@@ -6,7 +6,7 @@ import json
 import shlex
 import tarfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -43,6 +43,10 @@ class Chart:
     def defaults(self) -> dict[str, Any]:
         """Return the chart's own values."""
         return parse(_read(self.path, "values.yaml") or "", f"{self.title}: values.yaml").data
+
+    def templates(self) -> list[str]:
+        """Return the texts of the chart's templates."""
+        return list(_templates(self.path))
 
     def schema(self) -> dict[str, Any]:
         """Return the schema that the chart's values must fit.
@@ -91,6 +95,18 @@ def _read(path: Path, name: str) -> str | None:
     except tarfile.TarError as error:
         raise _no_chart(path, f"no archive ({error})") from error
     return None
+
+
+def _templates(path: Path) -> Iterator[str]:
+    if path.is_dir():
+        files = (each for each in sorted((path / "templates").rglob("*")) if each.is_file())
+        yield from (each.read_text(encoding="utf-8", errors="replace") for each in files)
+        return
+    with tarfile.open(path) as archive:
+        for member in archive:
+            if PurePosixPath(member.name).parts[1:2] == ("templates",) and member.isfile():
+                file = archive.extractfile(member)
+                yield file.read().decode(errors="replace") if file else ""
 
 
 def _no_chart(path: Path, seen: str) -> HabariError:

@@ -77,6 +77,40 @@ def violations(chart: Chart, layers: Sequence[Values]) -> list[Violation]:
     return sorted(told, key=lambda each: (each.file, each.line, str(each)))
 
 
+def emptied(chart: Chart, layers: Sequence[Values]) -> Iterator[Violation]:
+    """Yield maps of the chart that values empty (`hub.db:`) and that its templates look into.
+
+    Helm fails on them. Where a template is rendered only under a condition it may not.
+    """
+    data = merge_layers([each.data for each in layers])
+    places = list(_emptied(chart.defaults(), data, ()))
+    texts = chart.templates() if places else []
+    always = "\n".join(part for text in texts for part in _unconditional(text))
+    for place in places:
+        inside = re.compile(rf"\.Values\.{re.escape('.'.join(map(str, place)))}\.\w")
+        if any(map(inside.search, texts)):
+            says = "empty, and the chart's templates look into it; without the name its own counts"
+            warning = not inside.search(always)
+            yield violation_at(layers, place, says, "emptied", warning=warning)
+
+
+def _emptied(defaults: Any, data: Any, place: Place) -> Iterator[Place]:
+    for key, value in defaults.items() if isinstance(data, dict) else ():
+        if isinstance(value, dict) and key in data:
+            if data[key] is None:
+                yield (*place, key)
+            yield from _emptied(value, data[key], (*place, key))
+
+
+def _unconditional(template: str) -> list[str]:
+    """Return the parts of a template that are always rendered, its first condition itself too."""
+    actions = re.findall(r"\{\{-?\s*(?:/\*.*?\*/|[^{}]*?)\s*-?\}\}", template, re.DOTALL)
+    first = next((each for each in actions if not re.match(r"\{\{-?\s*(\$\w+ :?=|/\*)", each)), "")
+    if re.match(r"\{\{-?\s*if\b", first):
+        return actions[: actions.index(first) + 1]
+    return [template]
+
+
 def read_all(
     files: Sequence[Path], root: Path | None = None
 ) -> tuple[list[Values], list[Violation]]:

@@ -13,7 +13,7 @@ from habari_local.helm_values.chart import Chart
 from habari_local.helm_values.evaluate import Evaluator
 from habari_local.helm_values.rules import RULES, WARNINGS
 from habari_local.helm_values.rules.placeholders_and_secrets import allowed_in
-from habari_local.helm_values.schema import read_all, violations
+from habari_local.helm_values.schema import emptied, read_all, violations
 from habari_local.helm_values.values import (
     Data,
     Values,
@@ -56,6 +56,7 @@ def validate(
     found = [*_unread(layers), *_broken(layers, data, evaluator is not None)]
     if chart:
         found += [*violations(chart, layers), *versions(chart, root)]
+        found += emptied(chart, layers) if not evaluator else ()
     if evaluator:
         found += _behavior(layers, evaluator)
     order = {each.name: number for number, each in enumerate(layers)}

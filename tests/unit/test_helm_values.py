@@ -218,6 +218,31 @@ def test_what_would_never_end_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_an_emptied_map_is_told_where_templates_look_into_it(tmp_path: Path) -> None:
+    chart = tmp_path / "chart"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("{name: jupyterhub, version: 4.4.0}")
+    (chart / "values.yaml").write_text(
+        "{hub: {db: {pvc: {size: 1}}, labels: {}}, tls: {key: {a: 1}}}"
+    )
+    (chart / "values.schema.json").write_text("{}")
+    (chart / "templates" / "hub.yaml").write_text("a: {{ .Values.hub.db.pvc.size }}")
+    condition = (
+        "{{- $on := .Values.tls.on }}\n{{- if $on }}\nb: {{ .Values.tls.key.a }}\n{{- end }}"
+    )
+    (chart / "templates" / "tls.yaml").write_text(condition)
+    values = "hub:\n  labels:\n  db:\n    pvc:\ntls:\n  key:\n"
+    found = [each for each in validate([written(tmp_path, values)], tmp_path, open_chart(chart))
+             if each.rule == "emptied"]  # fmt: skip
+    assert [(each.line, each.place, each.warning) for each in found] == [
+        (4, "hub.db.pvc", False), (6, "tls.key", True)
+    ]  # fmt: skip
+    archive = tmp_path / "chart.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(chart, "jupyterhub")
+    assert open_chart(archive).templates() == open_chart(chart).templates()
+
+
 def test_check_raises_all_at_once(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(HabariError, match=r"jupyterhub 4\.4\.0: 2 problems found") as caught:
         check(open_chart(folder), [written(tmp_path, "hub: {a: 1, b: 2}\n")], tmp_path)
