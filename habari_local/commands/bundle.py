@@ -40,7 +40,7 @@ def bundle(
     import tarfile
 
     from habari_local import active_mode
-    from habari_local.diagnosis.redaction import Redaction
+    from habari_local.core.redaction import Redaction
 
     chosen, ctx = active_mode.current(mode)
     path = to or ctx.checkout.state / f"bundle-{time.strftime('%Y%m%d-%H%M%S')}.tar.gz"
