@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from habari_local.backup.manifest import (
 from habari_local.core.errors import HabariError
 from habari_local.platform.mode import Context, Home, Mode, SupportsBackup
 from habari_local.s3 import bucket_tar
-from habari_local.s3.s3_client import S3Target, s3_client, translate_errors
+from habari_local.s3.s3_client import translate_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -150,12 +150,8 @@ def buckets(mode: Mode, ctx: Context) -> Iterator[tuple[S3Client, Mapping[str, s
         HabariError: S3 refused, or did not answer.
     """
     s3 = mode.endpoints(ctx).s3
-    key = (s3.access_key_id, s3.secret_access_key, ctx.settings.s3_backend)
-    client = s3_client(S3Target(s3.endpoint_url, s3.region, *key))
-    try:
-        with translate_errors(
-            f"S3 at {s3.endpoint_url or 'AWS'}", "its objects were to be carried"
-        ):
-            yield client, {"lake": s3.lake_bucket, "notebooks": s3.notebooks_bucket}
-    finally:
-        client.close()
+    with (
+        closing(s3.client(ctx.settings.s3_backend)) as client,
+        translate_errors(f"S3 at {s3.endpoint_url or 'AWS'}"),
+    ):
+        yield client, {"lake": s3.lake_bucket, "notebooks": s3.notebooks_bucket}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +16,12 @@ from habari_local.commands.options import (
     ModeName,
     Namespace,
     Yes,
+    again,
     cluster,
+    confirm,
+    confirm_deletion,
 )
-from habari_local.core.console import Result, Table, human_size
+from habari_local.core.console import Result, Table, human_size, progress
 from habari_local.core.errors import USAGE, HabariError, pasteable
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def create(
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     target = to or ctx.checkout.state / "backups" / stamp
     with checkout_lock(ctx.checkout.state, "backup create"):
-        backup = made(chosen, ctx, target, _parts(only), _say)
+        backup = made(chosen, ctx, target, _parts(only), progress)
     return _told(backup, [f"Backup: {target}"], as_json=as_json)
 
 
@@ -83,7 +85,7 @@ def list_(as_json: AsJson = False) -> Result:
         try:
             found.append(look(each))
         except HabariError as error:
-            _say(error.message)
+            progress(error.message)
     data = [
         {"folder": str(e.folder), "mode": e.mode, "made": e.made, "size": e.size} for e in found
     ]
@@ -119,7 +121,6 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     from habari_local import lifecycle
     from habari_local.backup import create_restore
     from habari_local.backup.manifest import open_backup
-    from habari_local.commands.options import confirm_deletion
     from habari_local.core.checkout import checkout_lock
     from habari_local.core.console import unseen
     from habari_local.platform.mode import RemoteMode
@@ -137,7 +138,7 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
             confirm_deletion(_earlier(found), ctx.checkout.root, yes=yes, again=again)
         elif found:
             raise _would_overwrite(found, again)
-        put = create_restore.restore(backup, chosen, ctx, parts, _say)
+        put = create_restore.restore(backup, chosen, ctx, parts, progress)
     if not isinstance(chosen, RemoteMode):
         lifecycle.up(chosen, ctx, keep=True, show=unseen)
     counts = ", ".join(f"{part} {count}" for part, count in put.items())
@@ -174,7 +175,6 @@ def _parts(only: Sequence[str] | None) -> list[str]:
 
 def _mean(mode: Mode, ctx: Context, parts: Sequence[str], meant: str | None) -> None:
     """In an existing cluster, ask before the hub's database is replaced."""
-    from habari_local.commands.options import again, confirm
     from habari_local.platform.mode import Plan, RemoteMode
 
     if isinstance(mode, RemoteMode) and "database" in parts:
@@ -215,7 +215,3 @@ def _told(
         **({"put": put} if put is not None else {}),
     }
     return Result(data, [Table(("part", "user, or objects", "size"), rows), *said], as_json=as_json)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text} …\n")

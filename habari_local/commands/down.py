@@ -13,7 +13,10 @@ from habari_local.commands.options import (
     ModeName,
     Namespace,
     Yes,
+    again,
     cluster,
+    confirm,
+    confirm_deletion,
 )
 from habari_local.core.console import Result
 from habari_local.core.errors import USAGE, HabariError
@@ -38,7 +41,6 @@ def down(
     Example: habari-local down
     """
     from habari_local import active_mode
-    from habari_local.commands.options import confirm_deletion
 
     named = mode or (_with_data() if wipe else None)
     chosen, ctx = active_mode.current(named, cluster(mode, context, namespace))
@@ -81,7 +83,6 @@ def _data(name: str) -> list[str]:
 def run_down(mode: Mode, ctx: Context, *, wipe: bool, meant: str | None, as_json: bool) -> Result:
     """Stop a mode, if that is meant, and tell what was stopped, kept and deleted."""
     from habari_local import lifecycle
-    from habari_local.commands.options import again, confirm
     from habari_local.platform.mode import RemoteMode
 
     if isinstance(mode, RemoteMode):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from habari_local.commands.options import AsJson, ModeName
-from habari_local.core.console import Result, Table
+from habari_local.core.console import Result, Table, progress
 from habari_local.core.errors import FAILED, USAGE, HabariError
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def save(
         attempts, faults = _run_drill(found, ctx, people, pace, run)
         shelf = BucketReader(where.s3, ctx.settings.s3_backend)
         names = {each.name for each in attempts}
-        sys.stderr.write(f"reading {len(names)} documents back …\n")
+        progress(f"reading {len(names)} documents back")
         verdict = verify(attempts, shelf.read_all(names).get)
         if verdict.good:
             shelf.clear(run)
@@ -188,8 +187,8 @@ def upgrade(
     from habari_local.drills.scratch_platform import scratch_platform, start_servers
 
     began, run = time.monotonic(), f"drill-{secrets.token_hex(3)}"
-    with scratch_platform("upgrade", mode or "kind", _say) as (second, up):
-        _say(f"bringing up {reference}")
+    with scratch_platform("upgrade", mode or "kind", progress) as (second, up):
+        progress(f"bringing up {reference}")
         second.be(reference)
         up()
         people = start_servers(second, run)
@@ -198,7 +197,9 @@ def upgrade(
         before = user_state.read_state(people, run)
         found: list[tuple[str, Comparison]] = []
         for step in ("upgraded", "back"):
-            _say("upgrading to the working tree" if step == "upgraded" else f"back to {reference}")
+            progress(
+                "upgrading to the working tree" if step == "upgraded" else f"back to {reference}"
+            )
             second.be_working_tree() if step == "upgraded" else second.be(reference)
             up()
             after = user_state.read_state(people, run)
@@ -233,8 +234,8 @@ def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
     from habari_local.drills.scratch_platform import scratch_platform, start_servers
 
     began, run, chosen = time.monotonic(), f"drill-{secrets.token_hex(3)}", mode or "kind"
-    with scratch_platform("restore", chosen, _say) as (second, up):
-        _say("bringing up a platform")
+    with scratch_platform("restore", chosen, progress) as (second, up):
+        progress("bringing up a platform")
         second.be_working_tree()
         up()
         people = start_servers(second, run)
@@ -242,10 +243,10 @@ def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
             user_state.create(person, run)
         before = _lasting(user_state.read_state(people, run))
         backup = str(second.root / ".habari" / "backup")
-        _say("backing up")
+        progress("backing up")
         took = _timed(lambda: second.call("backup", "create", "--to", backup))
         _destroyed(second, up, people, chosen)
-        _say("restoring")
+        progress("restoring")
         back = _timed(lambda: second.call("backup", "restore", backup))
         for person in people:
             person.hub.start(person.name)
@@ -271,7 +272,7 @@ def _destroyed(second: Worktree, up: Up, people: Sequence[HubUser], mode: str) -
     """
     import requests
 
-    _say("deleting it, and recreating it")
+    progress("deleting it, and recreating it")
     second.call("down", "--mode", mode, "--wipe", "--yes")
     up()
     for person in people:
@@ -309,7 +310,3 @@ def _told(found: Sequence[Comparison], about: dict[str, float], *, as_json: bool
     )
     table = Table(("whose", "what", "state", "before", "restored"), rows)
     return Result(data, [table, said], FAILED if bad else 0, as_json=as_json)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text} …\n")

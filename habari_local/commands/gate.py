@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from habari_local.commands.options import AsJson
-from habari_local.core.console import Result, Table
+from habari_local.core.console import Result, Table, progress
 from habari_local.core.errors import FAILED, HabariError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _one(
         state = table.NOT_NEEDED if check.needs else table.NOT_HERE
         return table.Outcome(check, state, 0, reason)
     began = time.monotonic()
-    sys.stderr.write(f"{check.name} …\n")
+    progress(check.name)
     try:
         for command in filter(None, (check.build, check.command)):
             run([sys.executable, "-m", "habari_local", *command], cwd=root, env=environ)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from habari_local.commands.options import AsJson, Names, Sets, Yes, images_from_settings
+from habari_local.commands.options import (
+    AsJson,
+    Names,
+    Sets,
+    Yes,
+    confirm_deletion,
+    images_from_settings,
+)
 from habari_local.core.console import Result, Table, human_size
 from habari_local.core.errors import USAGE, HabariError
 
@@ -128,7 +135,6 @@ def prune(
 
     Example: habari-local image prune
     """
-    from habari_local.commands.options import confirm_deletion
     from habari_local.drivers.docker import images as docker_images
     from habari_local.images import push_prune
 

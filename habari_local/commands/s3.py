@@ -118,18 +118,11 @@ def cat(path: PathArgument) -> Result:
 
 def _connect() -> tuple[S3Client, Buckets]:
     from habari_local import active_mode
-    from habari_local.s3.s3_client import Buckets, S3Target, s3_client
+    from habari_local.s3.s3_client import Buckets
 
     mode, ctx = active_mode.require_running()
     s3 = mode.endpoints(ctx).s3
-    target = S3Target(
-        s3.endpoint_url,
-        s3.region,
-        s3.access_key_id,
-        s3.secret_access_key,
-        ctx.settings.s3_backend,
-    )
-    return s3_client(target), Buckets(s3.lake_bucket, s3.notebooks_bucket)
+    return s3.client(ctx.settings.s3_backend), Buckets(s3.lake_bucket, s3.notebooks_bucket)
 
 
 def _place(path: str, buckets: Buckets) -> S3Path:

@@ -201,12 +201,9 @@ def _buckets(one: TenantUnderTest, other: TenantUnderTest) -> str:
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from habari_local.s3.s3_client import S3Target, s3_client
     from habari_local.tenants.isolation import NotTriedError
 
-    key = one.endpoints.s3
-    target = S3Target(key.endpoint_url, key.region, key.access_key_id, key.secret_access_key, "aws")
-    client, may = s3_client(target), []
+    client, may = one.endpoints.s3.client("aws"), []
     for bucket in (other.endpoints.s3.lake_bucket, other.endpoints.s3.notebooks_bucket):
         try:
             client.list_objects_v2(Bucket=bucket, MaxKeys=1)

@@ -145,12 +145,8 @@ def _whole(ctx: Context) -> Context:
 
 
 def _check_buckets(where: Endpoints, backend: str) -> None:
-    from habari_local.s3.s3_client import S3Target, s3_client
-
-    s3 = where.s3
-    key = (s3.access_key_id, s3.secret_access_key)
-    client = s3_client(S3Target(s3.endpoint_url, s3.region, *key, backend))
-    for bucket in (s3.lake_bucket, s3.notebooks_bucket):
+    client = where.s3.client(backend)
+    for bucket in (where.s3.lake_bucket, where.s3.notebooks_bucket):
         client.head_bucket(Bucket=bucket)
 
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -106,12 +105,7 @@ class PlainBoard:
     def __enter__(self) -> PlainBoard:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return
 
     def waits(self, number: int, text: str) -> None:
@@ -149,12 +143,7 @@ class LiveBoard:
         self.live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.live.stop()
 
     def waits(self, number: int, text: str) -> None:
@@ -202,6 +191,11 @@ def board(titles: Sequence[str]) -> PlainBoard | LiveBoard:
 def _to_stderr(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
+
+
+def progress(text: str) -> None:
+    """Say on standard error what is done now."""
+    _to_stderr(f"{text} …")
 
 
 def unseen(titles: Sequence[str]) -> PlainBoard:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from habari_local.platform.mode import S3Endpoint
-from habari_local.s3.s3_client import S3Target, error_code, s3_client
+from habari_local.s3.s3_client import error_code
 
 Outcome = Literal["saved", "refused", "unconfirmed"]
 SMALL, LARGE = 6_000, 1_500_000  # bytes of random content, about; a notebook with a picture or two
@@ -127,11 +127,8 @@ class BucketReader:
     """The bucket of notebooks."""
 
     def __init__(self, s3: S3Endpoint, backend: str) -> None:
-        target = S3Target(
-            s3.endpoint_url, s3.region, s3.access_key_id, s3.secret_access_key, backend
-        )
         self.bucket = s3.notebooks_bucket
-        self.client = s3_client(target)
+        self.client = s3.client(backend)
 
     def read(self, name: str) -> bytes | None:
         """Return what is stored under a name, None if nothing is; raises botocore's errors."""

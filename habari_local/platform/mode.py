@@ -18,8 +18,11 @@ from habari_local.diagnosis import hints
 from habari_local.diagnosis.requirements import Requirement
 from habari_local.drivers import processes
 from habari_local.identity.users import kinds
+from habari_local.s3.s3_client import S3Target, s3_client
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from habari_local.images.build import Images
 
 Progress = Callable[[str], None]
@@ -103,6 +106,11 @@ class S3Endpoint:
     secret_access_key: str
     lake_bucket: str
     notebooks_bucket: str
+
+    def client(self, backend: str) -> S3Client:
+        """Return a client with this key."""
+        key = (self.access_key_id, self.secret_access_key)
+        return s3_client(S3Target(self.endpoint_url, self.region, *key, backend))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from habari_local.backup.manifest import MANIFEST, Backup, create_backup, open_b
 from habari_local.commands.backup import list_
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.platform.mode import Home, ServiceStatus
+from habari_local.platform.mode import Home, S3Endpoint, ServiceStatus
 from habari_local.s3 import bucket_tar
 from tests.unit.test_s3 import BUCKETS, S3, s3
 
@@ -127,10 +127,9 @@ class Keeper:
     def endpoints(self, ctx: Any) -> Any:
         assert self.s3
         of, names = self.s3.target, BUCKETS
-        known: dict[str, Any] = {"lake_bucket": names.lake, "notebooks_bucket": names.notebooks}
-        key = {"access_key_id": of.access_key_id, "secret_access_key": of.secret_access_key}
-        where = {"endpoint_url": of.endpoint_url, "region": of.region}
-        return SimpleNamespace(s3=SimpleNamespace(**known, **key, **where))
+        key = (of.access_key_id, of.secret_access_key)
+        where = S3Endpoint(of.endpoint_url, of.region, *key, names.lake, names.notebooks)
+        return SimpleNamespace(s3=where)
 
     def homes(self, ctx: Any) -> list[Home]:
         return [Home("ada")]
