@@ -128,19 +128,14 @@ def _source(ctx: Context) -> dict[str, Any]:
 
 def _secrets(ctx: Context) -> list[str]:
     """Return all that must not leave: what we made, and what the settings were given."""
-    from pydantic import SecretStr
-
     from habari_local.config.load import load
+    from habari_local.config.secrets import secret_values
     from habari_local.core.errors import ConfigError
 
     settings = [ctx.settings]
     with suppress(ConfigError):
         settings.append(load(ctx.checkout.root).settings)
-    given = [
-        value.get_secret_value()
-        for each in settings
-        for value in dict(each).values()
-        if isinstance(value, SecretStr)
+    return [
+        *ctx.secrets.values(),
+        *(value for each in settings for value in secret_values(each, ctx.environ)),
     ]
-    keys = [key for each in settings for key in (each.s3_access_key_id, each.github_client_id)]
-    return [*ctx.secrets.values(), *given, *keys]

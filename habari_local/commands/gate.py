@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,10 @@ from habari_local.core.console import Result, Table, progress
 from habari_local.core.errors import FAILED, HabariError
 
 if TYPE_CHECKING:
+    from habari_local.core.paths import Checkout
     from habari_local.gate.checks import Check, Outcome
 
+Lines = tuple[str, ...]
 LINES = 15  # of a check that broke, in the report
 
 
@@ -49,6 +52,7 @@ def gate(
     filled = {"report": str(report), "since": since}
     commit, when = git.commit(checkout.root, environ), time.strftime("%d %B %Y, %H:%M %Z")
     outcomes: list[Outcome] = []
+    clean = _without_secrets(checkout, environ)
 
     def draw(*, over: bool) -> None:
         shown = table.page(outcomes, since, commit, when, over=over)
@@ -56,7 +60,8 @@ def gate(
 
     draw(over=False)  # the page of the last run must not pass for this one's
     for each in table.checks():
-        outcomes.append(_one(each.filled(filled), changed, checkout.root, environ))
+        outcome = _one(each.filled(filled), changed, checkout.root, environ)
+        outcomes.append(replace(outcome, lines=clean(outcome.lines)))
         draw(over=False)
     draw(over=True)
     found = table.verdict(outcomes)
@@ -67,9 +72,22 @@ def gate(
         "changed": changed,
         "checks": [asdict(each) for each in outcomes],
     }
-    told = [f"Verdict: {found}.", f"Report: {report / 'gate.html'}"]
-    shown = [*_shown(outcomes), *told]
+    shown = [*_shown(outcomes), f"Verdict: {found}.", f"Report: {report / 'gate.html'}"]
     return Result(data, shown, 0 if found == table.GO else FAILED, as_json=as_json)
+
+
+def _without_secrets(checkout: Checkout, environ: Mapping[str, str]) -> Callable[..., Lines]:
+    """Return what hides our secrets, and what looks like one, in lines of a check's output."""
+    from habari_local.config.load import load
+    from habari_local.config.secrets import load_secrets, secret_values
+    from habari_local.core.redaction import Redaction
+
+    made = (checkout.state / "secrets.json").is_file()
+    kept = list(load_secrets(checkout.state).values()) if made else []
+    with suppress(HabariError):
+        kept += secret_values(load(checkout.root).settings, environ)
+    redact = Redaction(kept)
+    return lambda lines: tuple(redact("\n".join(lines)).splitlines())
 
 
 def _shown(outcomes: list[Outcome]) -> list[str | Table]:

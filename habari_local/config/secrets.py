@@ -8,6 +8,9 @@ import secrets as random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError, pasteable
 
 # Name → bytes of randomness; each is written in hexadecimal digits.
@@ -54,6 +57,14 @@ def load_secrets(folder: Path) -> Secrets:
         kept.update(missing)
         write_private(path, json.dumps(kept, indent=1) + "\n")
     return kept
+
+
+def secret_values(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Return what the settings were given that must not be shown, with keys' identities."""
+    given = [v.get_secret_value() for v in dict(settings).values() if isinstance(v, SecretStr)]
+    named = [each.partition("=")[2] for each in settings.values_from]
+    identities = [settings.s3_access_key_id, settings.github_client_id]
+    return [*given, *identities, *(environ[each] for each in named if each in environ)]
 
 
 def keep(folder: Path, new: Mapping[str, str]) -> Secrets:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from habari_local.core import yaml11
+from habari_local.core.redaction import HIDDEN, Redaction, names_secret
+from habari_local.helm_values.rules.placeholders_and_secrets import plain_secrets
 from habari_local.helm_values.values import Data, Place
 
-HIDDEN = "(hidden)"
-SECRET = re.compile(
-    r"(secret|token|password|passphrase|access_?key|secret_?key|private_?key|keys)$", re.IGNORECASE
-)
+WITHOUT_SECRETS = Redaction()
 
 
 class _Absent:
@@ -45,19 +43,29 @@ def changes(before: Any, after: Any, place: Place = ()) -> Iterator[Change]:
 
 
 def shown(place: Place, value: Any) -> Any:
-    """Return a value for people and reports: what is a secret by its name is hidden."""
+    """Return a value for people and reports: what is a secret by its name or look is hidden."""
     if value is ABSENT or value is None:
         return value
     if isinstance(value, Mapping):
         return {name: shown((*place, name), each) for name, each in value.items()}
     # A variable's value stands under its name: env, NAME, value.
     *above, last = ("", *map(str, place))
-    named = above[-1] if last == "value" else last
-    if SECRET.search(named) and value not in ("", [], True, False):
+    if names_secret([*above, last]) and value not in ("", [], True, False):
         return HIDDEN
+    if isinstance(value, str):
+        clean = WITHOUT_SECRETS(value)
+        return HIDDEN if _flagged(place, clean) else clean
     if isinstance(value, list):
         return [shown((*place, _name(each)), each) for each in value]
     return value
+
+
+def _flagged(place: Place, value: str) -> bool:
+    """Whether the rule `plain-secret` would refuse a value at this place."""
+    tree: Any = value
+    for each in reversed(place or ("",)):
+        tree = {str(each): tree}
+    return next(plain_secrets(tree), None) is not None
 
 
 def _name(item: Any) -> str:

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from habari_local.core.redaction import HIDDEN
 from tests.e2e import endpoints, not_applicable
 from tests.e2e.cluster import chart_of
 from tests.e2e.collector import Collector
 from tests.e2e.report import model, render, source
 from tests.e2e.report.evidence import LogTails
-from tests.e2e.report.redaction import HIDDEN, Redaction
+from tests.e2e.report.redaction import Redaction
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from habari_local.helm_values.tree_diff import ABSENT, HIDDEN, shown
+from habari_local.core.redaction import HIDDEN
+from habari_local.helm_values.tree_diff import ABSENT, shown
 from habari_local.helm_values.values import Values, dotted, merge_layers, merge_over_defaults, parse
 from habari_local.helm_values.values_diff import Difference, OverrideComments, applied, differences
 

@@ -1,36 +1,20 @@
-"""Taking secrets out of what is kept: known values, one-time codes, cookies."""
+"""Taking secrets out of what is kept of a run, by the tool's own list, and out of traces."""
 
 import re
 import zipfile
 from pathlib import Path
 
-HIDDEN = "•••"
-_PARAMETERS = re.compile(
-    r"([?&](?:code|state|token|access_token|client_secret|code_verifier|_xsrf)=)[^&\s\"'<>]+"
-)
-_HEADERS = re.compile(
-    r"(?i)\b(authorization|cookie|set-cookie|x-xsrftoken)(['\"]?\s*[:=]\s*['\"]?)[^'\"\n]+"
-)
+from habari_local.core import redaction
+from habari_local.core.redaction import HIDDEN, PARAMETER
+
 _TRACED_HEADERS = re.compile(
     r'(?i)("name":"(?:authorization|cookie|set-cookie|x-xsrftoken)","value":")(?:[^"\\]|\\.)*'
 )
-_TRACED_COOKIES = re.compile(r'("cookies":)\[[^\]]*\]')
+_TRACED_COOKIES = re.compile(r'("cookies":)\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\]')
 
 
-class Redaction:
-    """Replaces these secrets, and all that looks like one in a URL or a header."""
-
-    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= 4)
-
-    def __call__(self, text: str) -> str:
-        """*text* without secrets."""
-        return _HEADERS.sub(rf"\1\2{HIDDEN}", _PARAMETERS.sub(rf"\1{HIDDEN}", self._known(text)))
-
-    def _known(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return text
+class Redaction(redaction.Redaction):
+    """Replaces these secrets, and all that looks like one; in traces of the browser too."""
 
     def trace(self, path: Path) -> None:
         """Rewrite a Playwright trace without its session cookies and tokens."""
@@ -48,5 +32,5 @@ class Redaction:
         clean.replace(path)
 
     def _traced(self, text: str) -> str:
-        text = _TRACED_COOKIES.sub(r"\1[]", _TRACED_HEADERS.sub(rf"\1{HIDDEN}", text))
-        return _PARAMETERS.sub(rf"\1{HIDDEN}", self._known(text))
+        text = _TRACED_HEADERS.sub(rf"\1{HIDDEN}", _TRACED_COOKIES.sub(r"\1[]", text))
+        return PARAMETER.sub(rf"\1{HIDDEN}", self.without_known(text))
