@@ -278,7 +278,7 @@ def rotate_key(  # noqa: PLR0913, PLR0917 (each is an option of the command line
                 key.retire(its.holder, old)
             said = [f"{old} is deleted; servers have {new.access_key_id}."]
         else:
-            said = [f"{new.access_key_id} is in {its.holder.file.path}; {old} is good still."]
+            said = [f"{new.access_key_id} is in {its.holder.file.path}; {old} is still valid."]
             said += [f"Hand it to servers, restart them, then: {again} --retire"]
     return Result({**ids, "retired": bool(where) or retire}, said, as_json=as_json)
 
@@ -309,8 +309,8 @@ def _not_yet(
 ) -> Result:
     cluster = f"--context {where.cluster.context} --namespace {where.namespace}"
     said = [
-        f"{ids['new']} is in the secret {where.secret}; {ids['old']} is good still.",
-        f"With the old one run the servers of {', '.join(behind)}: once they were restarted,"
+        f"{ids['new']} is in the secret {where.secret}; {ids['old']} is still valid.",
+        f"The servers of {', '.join(behind)} run with the old one: once they are restarted,"
         f" {again} {cluster}",
     ]
     return Result({**ids, "retired": False, "behind": behind}, said, NOT_READY, as_json=as_json)

@@ -85,11 +85,7 @@ def _machine(target: Target) -> CheckResult:
 
 
 def _up(target: Target) -> CheckResult:
-    return (
-        CheckResult("it was brought up")
-        if target.up
-        else CheckResult("it was not brought up", BROKEN)
-    )
+    return CheckResult("it is up") if target.up else CheckResult("it was not brought up", BROKEN)
 
 
 def _service(name: str) -> Callable[[Target], CheckResult]:
@@ -97,7 +93,7 @@ def _service(name: str) -> Callable[[Target], CheckResult]:
 
     def run(target: Target) -> CheckResult:
         if name not in target.running:
-            return CheckResult("not ours to run here", SKIPPED)
+            return CheckResult("not run by this mode", SKIPPED)
         state = target.running[name]
         if state == "running":
             return CheckResult(f"{name} is {state}")
@@ -135,7 +131,7 @@ def _sign_in(target: Target) -> CheckResult:
 
 def _account(target: Target) -> CheckResult:
     if not target.user:
-        return CheckResult("nobody was named", SKIPPED)
+        return CheckResult("no user was named", SKIPPED)
     if target.user in target.allowed_users:
         return CheckResult(f"{target.user} is on a list")
     if target.by_organization:
@@ -171,7 +167,7 @@ def _of_pod(check: str, good: str) -> Callable[[Target], CheckResult]:
 def _spawner(target: Target) -> CheckResult:
     """Look at the newest word on a start of the user's server in the hub's log."""
     if not target.user:
-        return CheckResult("no server runs, nobody was named", SKIPPED)
+        return CheckResult("no user was named", SKIPPED)
     pod = _of_pod("spawner", "")(target)
     if pod.state == BROKEN:
         return pod
@@ -189,7 +185,7 @@ def _server(target: Target) -> CheckResult:
     """Look whether the user's server answers, if it should run."""
     if target.has_hub:
         if not target.user:
-            return CheckResult("no server runs", SKIPPED)
+            return CheckResult("no user was named", SKIPPED)
         answer = _ask(f"{target.url}hub/api/users/{target.user}", target.token)
         if answer.status_code == 404:
             return CheckResult(f"{target.user} has not signed in yet", SKIPPED)

@@ -196,5 +196,5 @@ def _log(target: Target, services: Sequence[str]) -> list[str]:
         try:
             lines += since_the_fault(target.log(name, LOG_LINES))
         except Exception as error:  # noqa: BLE001 (without its log the check is still named)
-            lines.append(f"{name}: no log to be had ({type(error).__name__})")
+            lines.append(f"{name}: no log available ({type(error).__name__})")
     return lines

@@ -90,7 +90,7 @@ def start_servers(where: Endpoints, names: Sequence[str], run: str) -> Iterator[
             people = _start(where, names, run, leaving)
         except requests.RequestException as error:
             raise HabariError(
-                f"{where.hub_url}: {type(error).__name__}, people's servers were to be started.",
+                f"{where.hub_url}: could not start users' servers ({type(error).__name__}).",
                 "habari-local why",
             ) from error
         yield people

@@ -81,7 +81,7 @@ def start_servers(second: Worktree, run: str) -> list[HubUser]:
     where = second.endpoints()
     if not where.hub:
         raise HabariError(
-            f"Mode {where.mode}: no hub, so nobody whose things could be looked at.",
+            f"Mode {where.mode}: no hub, so it has no users whose data could be compared.",
             "habari-local drill --help",
         )
     names = [*where.users["allowed"][:2], *where.users["admin"][:1]]

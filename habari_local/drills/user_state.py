@@ -98,7 +98,7 @@ def _server(person: HubUser) -> Iterator[tuple[str, str]]:
         yield "server", f"since {servers['']['started']}" if "" in servers else "does not run"
         yield "account", "admin" if about.get("admin") else "user"
     except requests.RequestException as error:
-        yield "server", f"not told ({_word(error)})"
+        yield "server", f"unknown ({_word(error)})"
 
 
 def _path(person: HubUser, name: str, run: str) -> str:

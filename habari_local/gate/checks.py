@@ -147,13 +147,13 @@ def _headline(outcomes: Sequence[Outcome], *, over: bool) -> tuple[str, str, str
 
 def _message(outcomes: Sequence[Outcome], *, over: bool) -> str:
     counts = {
-        "held": GOOD,
-        "broke": BROKEN,
+        "passed": GOOD,
+        "failed": BROKEN,
         "could not run here": NOT_HERE,
         "not needed": NOT_NEEDED,
     }
     found = {text: sum(e.state == state for e in outcomes) for text, state in counts.items()}
     counted = ", ".join(f"{count} {text}" for text, count in found.items() if count)
     if not over:
-        return f"The run goes on, or it was killed. So far: {counted or 'nothing has ended'}."
+        return f"Still running, or killed. So far: {counted or 'nothing has ended'}."
     return f"Of {len(outcomes)} checks: {counted}. Verdict: {verdict(outcomes)}."

@@ -156,7 +156,7 @@ def _started(seen: dict[str, Any]) -> list[CheckRow]:
             "names looked up",
             up and not asked,
             ", ".join(asked) or blind or ("none" if up else "no server"),
-            "none: a start asks nobody outside",
+            "none: a start contacts nothing outside",
         ),
     ]
 
