@@ -58,20 +58,21 @@ def show(sets: Sets = None, as_json: AsJson = False) -> Result:
     """
     from pydantic import SecretStr
 
-    from habari_local.config.load import load
+    from habari_local.config.load import load, unused
     from habari_local.config.render.dist import as_text
     from habari_local.config.settings import fields_by_variable
     from habari_local.core.paths import find_checkout
 
-    loaded = load(find_checkout().root, flags(sets))
-    rows = []
+    root = find_checkout().root
+    loaded, rows = load(root, flags(sets)), []
     for name, field in fields_by_variable().items():
         value = getattr(loaded.settings, field)
         secret = isinstance(value, SecretStr)
         text = ("(set)" if value else "") if secret else as_text(value)
         rows.append((name, text, loaded.sources[name]))
     data = {name: {"value": text, "source": source} for name, text, source in rows}
-    return Result(data, [Table(["setting", "value", "from"], rows)], as_json=as_json)
+    table = Table(["setting", "value", "from"], rows)
+    return Result(data, [table, *(f"{each}." for each in unused(root / ".env"))], as_json=as_json)
 
 
 @app.command()
@@ -265,6 +266,7 @@ def check(
 
     Example: habari-local config check config.yaml
     """
+    from habari_local.config.load import unused
     from habari_local.core.paths import checkout_or_folder
     from habari_local.helm_values.validate import validate
 
@@ -282,6 +284,7 @@ def check(
         ]
     told = list(dict.fromkeys(found))
     problems = [each for each in told if not each.warning]
+    unchecked += [f"{each}." for each in unused(checkout.root / ".env")]
     said = [*map(str, told), _counted(len(problems), len(told) - len(problems)), *unchecked]
     data: dict[str, Any] = {
         "good": not problems,

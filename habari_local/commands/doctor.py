@@ -85,7 +85,7 @@ def _settings(asked: str | None) -> tuple[Row | None, dict[str, str], str]:
     checked all the same.
     """
     from habari_local import active_mode, modes
-    from habari_local.config.load import as_environment, environment, load
+    from habari_local.config.load import as_environment, environment, load, unused
     from habari_local.config.settings import Settings
     from habari_local.core.paths import find_checkout
 
@@ -103,6 +103,12 @@ def _settings(asked: str | None) -> tuple[Row | None, dict[str, str], str]:
         found = f"{len(problems)} wrong"
         every = tuple(modes.names())
         row = Row("settings", "wrong", found, "all usable", every, hint, details=problems)
+    elif names := unused(checkout.root / ".env"):
+        every, hint = tuple(modes.names()), f"${{EDITOR:-vi}} {checkout.root / '.env'}"
+        found = f"{len(names)} not read"
+        row = Row(
+            ".env", "unused", found, "names of settings", every, hint, "nothing", tuple(names)
+        )
     environ = environment() | ({} if problems else as_environment(settings))
     # What is up is asked of the engine, whose own state is what may be asked for here.
     up = None if asked else active_mode.active_mode(checkout)

@@ -81,7 +81,7 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
         chosen, ctx = active_mode.from_settings(mode, given, wait=wait)
     if recreate:
         _delete(chosen, yes=yes)
-    _name_earlier(chosen, ctx)
+    _warn(chosen, ctx)
     changed = lifecycle.up(chosen, ctx, keep=keep)
     _, ctx = active_mode.current(chosen.name)
     where = chosen.endpoints(ctx)
@@ -101,10 +101,12 @@ def _open(where: Endpoints) -> None:
     webbrowser.open(link(where))
 
 
-def _name_earlier(mode: Mode, ctx: Context) -> None:
-    """Say, before new volumes are made, which ones may be this checkout's from before."""
+def _warn(mode: Mode, ctx: Context) -> None:
+    """Name variables that nothing reads, and volumes that may be this checkout's from before."""
     from habari_local import active_mode
+    from habari_local.config.load import unused
 
+    sys.stderr.writelines(f"{each}.\n" for each in unused(ctx.checkout.root / ".env"))
     for each, volumes in active_mode.earlier(mode, ctx).items():
         sys.stderr.write(
             f"Volumes of an earlier checkout in this place: {', '.join(volumes)}.\n"

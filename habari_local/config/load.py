@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from habari_local.core.paths import CHECKOUT
 
 # Variables that begin with HABARI_ and are none of the settings: which checkout is meant, what the
 # tool gives to processes that it starts, and where its own tests look for things.
+# Names as documentation of GitHub's apps and of JupyterHub has them; nothing here reads them.
+OF_OTHERS = re.compile(r"(?:GITHUB|GH|OAUTH2?|JUPYTERHUB|JUPYTER|JPY|CONFIGPROXY)_|HUB_|\w*OAUTH_")
 NOT_SETTINGS = frozenset({"HABARI_LABEL", "HABARI_SERVICE", CHECKOUT, "HABARI_ENDPOINTS_FILE"})
 
 
@@ -107,7 +110,7 @@ def _dotenv(path: Path) -> tuple[dict[str, Value], list[str]]:
         blank = text[: len(text) - len(text.lstrip())].count("\n")  # lines before it are its own
         source = f"{path.name}:{binding.original.line + blank}"
         if binding.error:
-            problems.append(f"{source}: not a line NAME=value: {binding.original.string.strip()!r}")
+            problems.append(f"{source}: not a line NAME=value")
         elif binding.key in known and binding.value is None:
             problems.append(f"{source}: {binding.key} has no '=' and no value")
         elif binding.key in known:
@@ -128,6 +131,20 @@ def unknown(name: str) -> tuple[str, str]:
 
 def _unknown(name: str, source: str) -> str:
     return f"{source}: {unknown(name)[0]}"
+
+
+def unused(path: Path) -> list[str]:
+    """Return a sentence for each variable of a .env file that GitHub's or JupyterHub's names have.
+
+    Nothing reads them, and nothing else tells: unknown names with HABARI_ are refused.
+    """
+    if not path.is_file():
+        return []
+    known = fields_by_variable()
+    with path.open(encoding="utf-8", errors="replace") as file:
+        names = [each.key for each in parse_stream(file) if each.key]
+    others = [each for each in names if each not in known and OF_OTHERS.match(each)]
+    return [f"{path.name}: {unknown(each)[0]}; nothing reads it" for each in dict.fromkeys(others)]
 
 
 def dotenv_names(path: Path) -> set[str]:

@@ -77,6 +77,17 @@ def test_the_settings_of_dotenv_are_respected(machine: Path, tmp_path: Path) -> 
     assert machine.is_dir()
 
 
+def test_variables_that_nothing_reads_are_a_row_and_no_failure(
+    machine: Path, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("GITHUB_CLIENT_ID=x\n")
+    result = doctor()
+    row = next(each for each in result.data["checks"] if each["name"] == ".env")
+    assert row["state"] == "unused"
+    assert "GITHUB_CLIENT_ID" in row["details"][0]
+    assert not any(".env" in problems for problems in verdicts(result).values())
+
+
 def test_settings_that_cant_be_used_are_a_row(machine: Path, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("HABARI_NODES=many\nHABARI_NO_SUCH=1\n")
     result = doctor()

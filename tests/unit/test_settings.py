@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from habari_local import active_mode
-from habari_local.config.load import as_environment, load
+from habari_local.config.load import as_environment, load, unused
 from habari_local.config.render.dist import generated
 from habari_local.config.secrets import MADE, load_secrets
 from habari_local.config.settings import Settings
@@ -38,6 +38,32 @@ def test_default_then_file_then_environment_then_flag(
     assert loaded.sources["HABARI_S3_PORT"] == "environment"
     assert loaded.sources["HABARI_GITHUB_PORT"] == "flag"
     assert loaded.sources["HABARI_S3_REGION"] == "default"
+
+
+def test_variables_of_github_and_jupyterhub_that_nothing_reads_are_named(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    assert unused(path) == []
+    path.write_text(
+        "# GITHUB_TOKEN=x\nGITHUB_CLIENT_ID=hunter2\nexport JUPYTERHUB_CRYPT_KEY=hunter2\n"
+        "OAUTH_CALLBACK_URL=x\nAWS_REGION=x\nHABARI_HUB_PORT=8001\nGITHUB_CLIENT_ID=again\n"
+    )
+    told = unused(path)
+    assert [each.split()[1] for each in told] == [
+        "GITHUB_CLIENT_ID",
+        "JUPYTERHUB_CRYPT_KEY",
+        "OAUTH_CALLBACK_URL",
+    ]
+    assert "did you mean HABARI_GITHUB_CLIENT_ID?" in told[0]
+    assert "hunter2" not in "".join(told)
+    assert load(tmp_path).settings.hub_port == 8001
+
+
+def test_a_line_that_is_none_is_told_without_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HABARI_HUB_PORT=8001\nHABARI_GITHUB_CLIENT_SECRET 'hunter2\n")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert "hunter2" not in "".join([caught.value.message, *caught.value.problems])
+    assert ".env:2" in caught.value.problems[0]
 
 
 def test_all_problems_at_once_with_file_and_line(
