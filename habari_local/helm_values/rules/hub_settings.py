@@ -121,8 +121,12 @@ def _assignments(tree: ast.Module, place: Place) -> Iterator[Setting]:
                 continue
             if len(path) == 3:
                 yield Setting(path[1], path[2], _value(value, known), place)
-            elif len(path) == 2 and isinstance(inner := _value(value, known), dict):
-                yield from (Setting(path[1], str(key), each, place) for key, each in inner.items())
+                continue
+            inner = _value(value, known)
+            whole = {path[1]: inner} if len(path) == 2 else inner
+            for cls, its in whole.items() if isinstance(whole, dict) and len(path) < 3 else ():
+                for trait, each in its.items() if isinstance(its, dict) else ():
+                    yield Setting(str(cls), str(trait), each, place)
 
 
 def _given(node: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
@@ -144,7 +148,7 @@ def _called(node: ast.Call) -> list[tuple[ast.expr, ast.expr]]:
         argument = node.args[0]
         if node.func.attr in ("append", "add"):
             return [(node.func.value, ast.List([argument]))]
-        if node.func.attr in ("update", "extend"):
+        if node.func.attr in ("update", "extend", "merge"):
             return [(node.func.value, argument)]
     return []
 
@@ -168,6 +172,8 @@ def _name(node: Any) -> str:
 
 
 def _value(node: ast.expr, known: dict[str, Any]) -> Any:
+    if isinstance(node, ast.Call) and _path(node.func)[-1] == "Config" and node.args:
+        node = node.args[0]
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):

@@ -22,7 +22,10 @@ PLACEHOLDER = re.compile(
     r"(?<![\w.-])([A-Z]+\.EXAMPLE\.ORG|GITHUB-[A-Z-]*[A-Z]|HABARI-[A-Z]+|TAG)(?![\w-])"
 )
 # What examples say where people put their own.
-BLANK = re.compile(r"<[^<>\n]{2,60}>|(change|replace)[-_ ]?(me|this)|todo|fixme", re.IGNORECASE)
+BLANK = re.compile(
+    r"<[^<>\n]{2,60}>|(change|replace)[-_ ]?(me|this)|todo|fixme|your[-_ ][a-z_ -]{2,40}",
+    re.IGNORECASE,
+)
 # Places of secrets whose names say nothing.
 PLACES: tuple[Place, ...] = (
     ("hub", "config", "CryptKeeper", "keys"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from habari_local.helm_values.rules.hub_settings import CODE, settings
-from habari_local.helm_values.values import Data, Place, at, leaves, map_at, text_at
+from habari_local.helm_values.values import Data, Place, at, leaves, map_at, text_at, texts_at
 
 SERVER: Place = ("singleuser", "image")
 ENVIRONMENT: Place = ("singleuser", "extraEnv")
@@ -53,11 +53,12 @@ CAPABILITIES = {
     "DAC_READ_SEARCH",
 }
 SOCKETS = re.compile(
-    r"^(/|/var/run/|/run/|/etc|/proc|/sys|/var/lib/(docker|kubelet|containerd).*|.*\.sock)$"
+    r"^(/|(/var)?/run/?|/etc|/proc|/sys|/var/lib/(docker|kubelet|containerd).*|.*\.sock)$"
 )
 UNPROTECTED = re.compile(
-    r"allow_origin\s*[=:]\s*[\"']?\*|allow_origin_pat\s*[=:]\s*[\"']?\.\*"
-    r"|disable_check_xsrf[\"']?\s*[=:]\s*[\"']?true",
+    r"allow_origin\s*[=:\s]\s*[\"']?\*|allow_origin_pat\s*[=:\s]\s*[\"']?\.\*"
+    r"|disable_check_xsrf[\"']?\s*[=:\s]\s*[\"']?true"
+    r"|(App|Provider)\.(token|password)\s*=\s*([\"']{2}|$|\s)",
     re.IGNORECASE,
 )
 
@@ -71,9 +72,11 @@ def pinned(data: Data) -> Iterator[tuple[Place, str]]:
             yield from ((place, says) for says in _reference(value.strip()))
     yield from _images(data, ())
     for each in settings(data):
-        value = each.value if isinstance(each.value, str) else ""
-        if each.trait == "image" and each.place[:2] == CODE and ("/" in value or ":" in value):
-            yield from ((each.place, says) for says in _reference(value))
+        if each.place[:2] == CODE:  # those of hub.config are leaves already
+            for place, value in leaves(each.value, (each.trait,)):
+                image = value if place[-1] == "image" and isinstance(value, str) else ""
+                if "/" in image or ":" in image:
+                    yield from ((each.place, says) for says in _reference(image))
 
 
 def _set_in_code(data: Data) -> bool:
@@ -202,7 +205,11 @@ def unprotected(data: Data) -> Iterator[tuple[Place, str]]:
     for place, value in leaves(map_at(data, "singleuser"), ("singleuser",)):
         named = f"{place[-1]}: {value}" if isinstance(value, str | bool) else ""
         if UNPROTECTED.search(named) or (isinstance(value, str) and UNPROTECTED.search(value)):
-            yield place, "lets pages of other sites act in users' servers"
+            yield place, "takes a protection from users' servers"
+    for place in (("singleuser", "cmd"), ("singleuser", "args")):
+        words = texts_at(data, *place)
+        if UNPROTECTED.search(" ".join(words)) and not any(map(UNPROTECTED.search, words)):
+            yield place, "takes a protection from users' servers"
 
 
 def metadata(data: Data) -> Iterator[tuple[Place, str]]:

@@ -97,7 +97,7 @@ def _open(each: Setting, open_to_all: bool, managed: bool) -> Iterator[str]:
         names = each.value
         if isinstance(names, str) and each.place[:2] == CODE:
             return  # a name of Python's
-        if not isinstance(names, list | tuple | set | dict) or not all(
+        if not isinstance(names, list | tuple | set) or not all(
             isinstance(name, str) for name in names
         ):
             yield "no list of texts, names were expected"
