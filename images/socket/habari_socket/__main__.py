@@ -90,7 +90,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+    def handle_error(self, *_: object) -> None:
         """Say in one line what ended a connection, as its reset by the hub's own end."""
         sys.stderr.write(f"A connection of the hub ended: {sys.exc_info()[1]!r}\n")
 
