@@ -45,7 +45,7 @@ def test_variables_of_github_and_jupyterhub_that_nothing_reads_are_named(tmp_pat
     assert unused(path) == []
     path.write_text(
         "# GITHUB_TOKEN=x\nGITHUB_CLIENT_ID=hunter2\nexport JUPYTERHUB_CRYPT_KEY=hunter2\n"
-        "OAUTH_CALLBACK_URL=x\nAWS_REGION=x\nHABARI_HUB_PORT=8001\nGITHUB_CLIENT_ID=again\n"
+        "OAUTH_CALLBACK_URL=x\nAWS_REGION=x\nHABARI_HUB_PORT=9000\nGITHUB_CLIENT_ID=again\n"
     )
     told = unused(path)
     assert [each.split()[1] for each in told] == [
@@ -55,7 +55,7 @@ def test_variables_of_github_and_jupyterhub_that_nothing_reads_are_named(tmp_pat
     ]
     assert "did you mean HABARI_GITHUB_CLIENT_ID?" in told[0]
     assert "hunter2" not in "".join(told)
-    assert load(tmp_path).settings.hub_port == 8001
+    assert load(tmp_path).settings.hub_port == 9000
 
 
 def test_a_line_that_is_none_is_told_without_what_is_in_it(tmp_path: Path) -> None:
