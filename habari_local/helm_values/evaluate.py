@@ -36,7 +36,8 @@ START = (
 )
 SECONDS = 60.0
 # helm on a template that failed: `<.Values.hub.db.pvc.storage>: nil pointer evaluating …`.
-TEMPLATE = re.compile(r"<[^<>]*?\.Values\.([\w.]+)[^<>]*>: (.*)")
+TEMPLATE = re.compile(r"<[^<>]*?(?:\.Values\.|\$)([a-z][\w.]*)[^<>]*>: (.*)")
+NOT_YAML = re.compile(r"YAML parse error on (\S+)")
 READ = re.compile(r"nil pointer evaluating interface \{\}\.(\w+)")
 
 
@@ -181,5 +182,9 @@ def _template_failure(output: str) -> Data:
     place: Place = tuple(found[1].split(".")) if found else ()
     reason = found[2] if found else next(iter(output.strip().splitlines()[-1:]), "")
     read = READ.search(reason)
+    place = place[:-1] if read and place[-1:] == (read[1],) else place
     says = f"empty, and the chart reads {read[1]} in it" if read else ""
+    broken = NOT_YAML.search(output)
+    if broken and not says:
+        says = f"with these values {broken[1]} is no YAML"
     return {"stage": "template", "error": "", "message": says, "place": list(place), "where": None}

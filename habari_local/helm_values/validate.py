@@ -10,7 +10,7 @@ from pathlib import Path
 from habari_local.helm_values import behavior
 from habari_local.helm_values.behavior.finding import Finding
 from habari_local.helm_values.chart import Chart
-from habari_local.helm_values.evaluate import Evaluator
+from habari_local.helm_values.evaluate import Evaluation, Evaluator
 from habari_local.helm_values.rules import RULES, WARNINGS
 from habari_local.helm_values.rules.placeholders_and_secrets import allowed_in
 from habari_local.helm_values.schema import emptied, read_all, violations
@@ -27,8 +27,15 @@ from habari_local.helm_values.values import (
 # Whose JupyterHub must be of the minor version that the chart's hub has.
 LOCKS = ("jupyter/requirements.txt", "hub/requirements-docker.txt")
 SOPS = "sops"  # what an encrypted file says of its keys; no value of the chart
-# Rules that are judged by behavior where values are evaluated, and by words elsewhere.
-WORDS = ("authenticator", "allow", "extra-config")
+# Rules of words that say nothing more where values were evaluated so far that this was found.
+REPLACED = {
+    "manifests": ("extra-config",),
+    "sign_in": ("authenticator", "allow"),
+    "pods": (
+        *("image", "moving-tag", "unlisted-image", "braces", "server-rights"),
+        *("server-protection", "metadata", "network"),
+    ),
+}
 BLOCK = re.compile(r":\s*[|>][-+0-9]*\s*(#.*)?$")  # the line above a text of several
 
 
@@ -53,12 +60,12 @@ def validate(
         return found
     layers = [_without_sops(each) for each in layers]
     data = merge_layers([each.data for each in layers])
-    found = [*_unread(layers), *_broken(layers, data, evaluator is not None)]
+    evaluation = evaluator.evaluate(layers) if evaluator else None
+    found = [*_unread(layers), *_broken(layers, data, evaluation)]
     if chart:
         found += [*violations(chart, layers), *versions(chart, root)]
-        found += emptied(chart, layers) if not evaluator else ()
-    if evaluator:
-        found += _behavior(layers, evaluator)
+        found += emptied(chart, layers) if not evaluation else ()
+    found += _behavior(layers, evaluation) if evaluation else ()
     order = {each.name: number for number, each in enumerate(layers)}
     return sorted(set(found), key=lambda p: (order.get(p.file, len(order)), p.line, str(p)))
 
@@ -87,10 +94,14 @@ def _unread(layers: Sequence[Values]) -> Iterator[Violation]:
             yield Violation(each.name, each.ends, "", says, "documents", warning=True)
 
 
-def _broken(layers: Sequence[Values], data: Data, evaluated: bool) -> Iterator[Violation]:
+def _broken(
+    layers: Sequence[Values], data: Data, evaluation: Evaluation | None
+) -> Iterator[Violation]:
+    reached = [part for part in REPLACED if evaluation and evaluation.get(part)]
+    replaced = {name for part in reached for name in REPLACED[part]}
     for rules, warning in ((RULES, False), (WARNINGS, True)):
         for name, rule in rules.items():
-            for place, says in rule(data) if not (evaluated and name in WORDS) else ():
+            for place, says in rule(data) if name not in replaced else ():
                 found = violation_at(layers, place, says, name, warning=warning)
                 if name != "plain-secret" or not _allowed(layers, found):
                     yield found
@@ -102,8 +113,7 @@ def _allowed(layers: Sequence[Values], found: Violation) -> bool:
     return any(allowed_in(text, found.line) for text in texts)
 
 
-def _behavior(layers: Sequence[Values], evaluator: Evaluator) -> Iterator[Violation]:
-    evaluation = evaluator.evaluate(layers)
+def _behavior(layers: Sequence[Values], evaluation: Evaluation) -> Iterator[Violation]:
     for name, rule in behavior.RULES.items():
         for finding in rule(evaluation):
             yield _located(layers, finding, name)

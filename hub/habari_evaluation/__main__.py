@@ -22,7 +22,11 @@ lazy_kubernetes.install()
 import jupyterhub.app  # noqa: E402
 import kubespawner  # noqa: E402, F401 (before it is confined)
 import oauthenticator.github  # noqa: E402, F401
-from traitlets import TraitError  # noqa: E402
+import sqlalchemy.dialects.sqlite  # noqa: E402, F401
+from jupyterhub.auth import Authenticator  # noqa: E402
+from jupyterhub.crypto import CryptKeeper  # noqa: E402
+from jupyterhub.spawner import Spawner  # noqa: E402
+from traitlets import TraitError, default  # noqa: E402
 from traitlets.config.loader import Config  # noqa: E402
 
 from habari_evaluation import configuration, confinement, pods, rendering, sign_in  # noqa: E402
@@ -34,6 +38,11 @@ class JupyterHub(jupyterhub.app.JupyterHub):
 
     loaded: Any = None
     listed = ""
+
+    @default("classes")
+    def _load_classes(self) -> list[Any]:
+        """Return what a command line knows; all that are installed take seconds to load."""
+        return [Authenticator, Spawner, CryptKeeper]
 
     def load_config_file(self, *_: Any, **__: Any) -> None:
         """Take what was loaded before."""
@@ -166,6 +175,7 @@ def _loaded(job: dict[str, Any], pod: rendering.HubPod) -> dict[str, Any]:
 def main() -> None:
     """Do each job in a process of its own; say how that ended."""
     del sys.path[0]  # where this package is: production has none of it
+    rendering.read_fast()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

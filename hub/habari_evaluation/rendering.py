@@ -25,6 +25,11 @@ class HubPod:
     configuration: str = "/usr/local/etc/jupyterhub/jupyterhub_config.py"
 
 
+def read_fast() -> None:
+    """Have `yaml.safe_load` use libyaml, which reads the same and ten times as fast."""
+    yaml.safe_load = lambda stream: yaml.load(stream, LOADER)  # noqa: S506 (it is the safe one)
+
+
 def objects(text: str) -> list[Object]:
     """Return every object of a text of manifests."""
     found = []

@@ -19,6 +19,7 @@ load_subconfig({ours!r})
 from habari_hub.settings import read_settings
 from os import environ
 lists = read_settings(environ)
+c.JupyterHub.authenticator_class = "github"
 exec(open({code!r}).read(), {{"c": c}})
 c.HabariAuthenticator.admin_users = set(lists.admins)
 c.HabariAuthenticator.allowed_users = set(lists.users)

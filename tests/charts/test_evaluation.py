@@ -29,6 +29,7 @@ ANSWERS = {
 Judge = Callable[[str], list[Violation]]
 GITHUB = "hub: {config: {GitHubOAuthenticator: {%s}}}"
 EXTRA = "hub:\n  extraConfig:\n    zz: |\n      x = 1\n      %s"
+EGRESS = "singleuser: {networkPolicy: {egressAllowRules: {%s: true}}}"
 # What is laid over good values → rule, line and a part of what is told.
 BAD = [
     (GITHUB % "allow_all: true", "allow", 1, "lets in everybody"),
@@ -43,6 +44,31 @@ BAD = [
     (EXTRA % "c.JupyterHub.authenticator_class = 'gitlabb'", "start", None, "the hub can't start"),
     ("singleuser: {memory: {limit: 2Gi}}", "start", 1, "no server can start"),
     ("singleuser: {extraAnnotations: {x: '{nobody}'}}", "start", None, "no server can start"),
+    ("hub: {db: }", "start", 1, "can't be rendered: empty, and the chart reads"),
+    (GITHUB % "client_id: ''", "client-id", 1, "refuses every sign-in"),
+    ("hub: {config: {JupyterHub: {authenticator_class: native}}}", "authenticator", 1, "nobody"),
+    ("hub: {extraConfig: {signIn: ''}}", "stays", None, "stays signed in"),
+    (EXTRA % "c.KubeSpawner.image = 'foo:latest'", "image", 5, "latest names another image"),
+    ("singleuser: {image: {tag: 'latest '}}", "image", 1, "no image is called so"),
+    ("singleuser: {image: {tag: main}}", "moving-tag", 1, "a tag that projects move"),
+    ("singleuser: {initContainers: [{name: x, image: foo}]}", "image", 1, "no tag"),
+    ("proxy: {chp: {image: {name: foo}}}", "image", 1, "no tag of its own"),
+    ("hub: {image: {name: 'foo:latest', tag: '1'}}", "image", 1, "no image is called so"),
+    ("singleuser: {uid: 0}", "server-rights", 1, "run as root"),
+    ("singleuser: {allowPrivilegeEscalation: true}", "server-rights", 1, "may become root"),
+    ("singleuser: {extraPodConfig: {hostNetwork: true}}", "server-rights", 1, "part of the node"),
+    ("hub: {config: {KubeSpawner: {privileged: true}}}", "server-rights", 1, "root on its node"),
+    (EXTRA % "c.KubeSpawner.privileged = True", "server-rights", 5, "root on its node"),
+    (
+        "singleuser: {cmd: [x, --ServerApp.allow_origin=*]}",
+        "server-protection",
+        1,
+        "pages of other sites",
+    ),
+    ("singleuser: {memory: {guarantee: 4G}}", "server-rights", 1, "than the limit allows"),
+    ("singleuser: {networkPolicy: {enabled: false}}", "network", 1, "reach each other"),
+    (EGRESS % "cloudMetadataServer", "metadata", 1, "metadata address"),
+    (EGRESS % "privateIPs", "network", 1, "private addresses"),
 ]
 
 
@@ -80,6 +106,21 @@ def test_what_production_must_not_do_is_told_with_its_line(
     assert found, judge(text)
     if line is not None:
         assert (found[0].file, found[0].line) == ("over.yaml", line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "singleuser: {image: {tag: '1.2@sha256:%s'}}" % (64 * "a"),
+        "hub: {existingSecret: other}",
+        "hub: {baseUrl: /jupyter/, config: {GitHubOAuthenticator: "
+        "{oauth_callback_url: 'https://habari.acme.com/jupyter/hub/oauth_callback'}}}",
+        GITHUB % "allowed_organizations: [acme], enable_auth_state: true",
+        "singleuser: {storage: {extraVolumes: [{name: k, projected: {sources: []}}]}}",
+    ],
+)
+def test_what_production_may_do_is_not_told(judge: Judge, text: str) -> None:
+    assert judge(text) == []
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ HEAD = """\
 HUB_CODE = {
     "signIn": (
         "production_sign_in.py",
-        "c.JupyterHub.authenticator_class = HabariAuthenticator",
+        'if "github" in str(c.JupyterHub.authenticator_class).lower():  # of hub.config\n'
+        "    c.JupyterHub.authenticator_class = HabariAuthenticator",
     ),
     "spawner": ("production_spawner.py", "c.JupyterHub.spawner_class = HabariSpawner"),
 }

@@ -62,6 +62,32 @@ def who_gets_in(evaluation: Evaluation) -> Iterator[Finding]:
         yield of_trait(evaluation, "authenticator", "allowed_users", says)
 
 
+def client_id(evaluation: Evaluation) -> Iterator[Finding]:
+    """GitHub is told which app asks; no secret, so that it stands in the values."""
+    traits = evaluation.get("authenticator", "traits")
+    if traits and GITHUB in kinds(evaluation) and not str(traits.get("client_id", "")).strip():
+        says = "not set: GitHub refuses every sign-in"
+        yield of_trait(evaluation, "authenticator", "client_id", says)
+
+
+def who_stays(evaluation: Evaluation) -> Iterator[Finding]:
+    """A session ends with the right to it; legal without, and dangerous."""
+    if OAUTH not in kinds(evaluation) or evaluation.get("sign_in", "stranger") is True:
+        return
+    told = (
+        ("former_stays", "allow_existing_users", "who is taken off the lists stays signed in"),
+        ("former_admin", "admin_users", "who is taken off the list of admins stays one"),
+        ("ex_member_stays", "allowed_organizations", "who leaves the organization stays signed in"),
+    )
+    for name, trait, says in told:
+        if evaluation.get("sign_in", name) is True:
+            told_how = f"{says}: hub.extraConfig.signIn of config.dist.yaml was expected"
+            yield of_trait(evaluation, "authenticator", trait, told_how, True)
+    if evaluation.get("sign_in", "ex_member") is True:
+        says = "lets in who is no member of it"
+        yield of_trait(evaluation, "authenticator", "allowed_organizations", says)
+
+
 def _of_listed(evaluation: Evaluation, name: str, comes_in: object) -> Iterator[Finding]:
     github = GITHUB in kinds(evaluation)
     admins = evaluation.get("authenticator", "traits", "admin_users", default=[])

@@ -6,6 +6,7 @@ import re
 
 from habari_local.core.errors import USAGE, ConfigError, HabariError
 from habari_local.drivers.kubernetes.objects import Objects
+from habari_local.helm_values import behavior
 from habari_local.helm_values import upgrade_plan as plans
 from habari_local.helm_values.chart import open_chart
 from habari_local.helm_values.rules import RULES
@@ -27,9 +28,10 @@ def allowed_values(platform: ClusterPlatform) -> None:
         HabariError: everything that is wrong with them, at once.
     """
     waived, root = platform.ctx.settings.waived_rules, platform.ctx.checkout.root
-    unknown = [name for name in waived if name not in RULES]
+    rules = RULES.keys() | behavior.RULES.keys()
+    unknown = [name for name in waived if name not in rules]
     if unknown:
-        known = ", ".join(RULES)
+        known = ", ".join(sorted(rules))
         raise ConfigError([f"HABARI_WAIVED_RULES={each}: expected of {known}" for each in unknown])
     chart = open_chart(platform.chart)
     with values_files.closed(platform) as files:

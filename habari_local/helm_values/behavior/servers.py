@@ -1,0 +1,120 @@
+"""What users' servers may do on their node: as the pods of a made-up user are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from habari_local.helm_values.behavior.finding import Finding, of_trait
+from habari_local.helm_values.behavior.images import containers
+from habari_local.helm_values.evaluate import Evaluation
+from habari_local.helm_values.values import Data
+
+METADATA = "block-cloud-metadata"  # the chart's own, which has to change the pod's network
+HOST = ("hostNetwork", "hostPID", "hostIPC")
+DANGEROUS = re.compile(r"ALL|SYS_.*|NET_ADMIN|NET_RAW|BPF|DAC_.*|SETUID|SETGID|MKNOD", re.I)
+# Folders and sockets whose owner is the node's.
+SYSTEM = re.compile(
+    r"(/|/(etc|proc|sys|dev|root|boot|run|var/run)(/.*)?|/var/lib/(docker|kubelet|containerd).*|.*\.sock)$"
+)
+OPEN = re.compile(r"(disable_check_xsrf|allow_origin(_pat)?|allow_root)[=\s]+['\"]?(True|\*|\.\*)")
+
+
+def confined(evaluation: Evaluation) -> Iterator[Finding]:
+    """A server is no root, gets no privilege, and sees nothing of the node."""
+    seen: dict[Finding, None] = {}
+    for each in evaluation.get("pods", default=[]):
+        spec = each["pod"].get("spec") or {}
+        found = [*_of_pod(evaluation, spec), *_of_token(evaluation, spec)]
+        for container in containers(each["pod"]):
+            if container.get("name") != METADATA:
+                first = container in (spec.get("initContainers") or ())
+                found += _of_container(evaluation, container, first)
+        seen |= dict.fromkeys(found)
+    yield from seen
+
+
+def _of_pod(evaluation: Evaluation, spec: Data) -> Iterator[Finding]:
+    for name in HOST:
+        if spec.get(name):
+            yield _of(evaluation, "extra_pod_config", f"{name}: servers are part of the node")
+    if (spec.get("securityContext") or {}).get("runAsUser") == 0:
+        yield _of(evaluation, "pod_security_context", "servers run as root, a user was expected")
+    for volume in spec.get("volumes") or ():
+        host = volume.get("hostPath")
+        if host:
+            says = "hostPath: servers read and write the node's files"
+            yield _of(evaluation, "volumes", says, not SYSTEM.match(str(host.get("path"))))
+
+
+def _of_token(evaluation: Evaluation, spec: Data) -> Iterator[Finding]:
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    automount = spec.get("automountServiceAccountToken")
+    if automount or (account and automount is None):
+        trait = "service_account" if account else "automount_service_account_token"
+        says = "users' code can act in the cluster as the service account of their servers"
+        yield _of(evaluation, trait, says, True)
+
+
+def _of_container(evaluation: Evaluation, container: Data, first: bool) -> Iterator[Finding]:
+    context = container.get("securityContext") or {}
+    main = container.get("name") == "notebook"
+    trait = "init_containers" if first else "extra_containers"
+
+    def finding(name: str, says: str, warning: bool = False) -> Finding:
+        return _of(evaluation, name if main else trait, says, warning)
+
+    if context.get("privileged"):
+        name = "privileged" if _set(evaluation, "privileged") else "container_security_context"
+        yield finding(name, "privileged: a server is root on its node")
+    if context.get("allowPrivilegeEscalation") and not context.get("privileged"):
+        says = "processes may become root, false was expected"
+        yield finding("allow_privilege_escalation", says, first)
+    if context.get("runAsUser") == 0 and not first:
+        yield finding("uid", "servers run as root, a user was expected")
+    added = [str(each) for each in (context.get("capabilities") or {}).get("add") or ()]
+    for each in added:
+        says = f"adds the capability {each}"
+        harmless = not DANGEROUS.fullmatch(each.removeprefix("CAP_"))
+        yield finding("container_security_context", says, harmless or first)
+    if main:
+        yield from _of_resources(evaluation, container.get("resources") or {})
+
+
+def protected(evaluation: Evaluation) -> Iterator[Finding]:
+    """Other sites' pages must not act in users' servers."""
+    seen: dict[Finding, None] = {}
+    for each in evaluation.get("pods", default=[]):
+        for container in containers(each["pod"]):
+            kinds = ("command", "args") if container.get("name") == "notebook" else ()
+            words = [str(word) for kind in kinds for word in container.get(kind) or ()]
+            found = OPEN.search(" ".join(words))
+            if found:
+                says = f"{found[1]}: pages of other sites act in users' servers"
+                seen[_of(evaluation, "args" if _set(evaluation, "args") else "cmd", says)] = None
+    yield from seen
+
+
+def _of_resources(evaluation: Evaluation, resources: Data) -> Iterator[Finding]:
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    for name, short in (("memory", "mem"), ("cpu", "cpu")):
+        limit, request = _number(limits.get(name)), _number(requests.get(name))
+        if limit is not None and request is not None and request > limit:
+            says = "more is guaranteed than the limit allows: Kubernetes refuses each pod"
+            yield _of(evaluation, f"{short}_guarantee", says)
+    if not limits.get("memory"):
+        says = "not set: one server can take all memory of its node"
+        yield _of(evaluation, "mem_limit", says, True)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _set(evaluation: Evaluation, trait: str) -> bool:
+    return bool(evaluation.get("spawner", "traits", trait))
+
+
+def _of(evaluation: Evaluation, trait: str, says: str, warning: bool = False) -> Finding:
+    return of_trait(evaluation, "spawner", trait, says, warning)
