@@ -57,6 +57,13 @@ def _add(s3: S3Client, bucket: str, key: str, tar: tarfile.TarFile, number: int)
         if error_code(error) in NO_OBJECT:
             return 0
         raise
+    if "LastModified" not in found:  # some S3 read a key of slashes as a request for a list
+        found["Body"].close()
+        raise HabariError(
+            f"{bucket}: the object with the key {key!r} is answered with something else, its bytes"
+            " were expected.",
+            f"habari-local s3 ls s3://{bucket}/",
+        )
     info = tarfile.TarInfo(f"{number:08}")
     info.size = found["ContentLength"]
     info.mtime = found["LastModified"].timestamp()

@@ -26,7 +26,7 @@ __all__ = ["s3"]
 
 
 def test_objects_come_back_with_what_is_told_of_them(s3: S3, tmp_path: Path) -> None:
-    lake, keys = BUCKETS.lake, ["a/b", "/odd", "../up", "ünï\ncode", "folder/", "empty"]
+    lake, keys = BUCKETS.lake, ["a/b", "/", "/odd", "../up", "ünï\ncode", "folder/", "empty"]
     for name in BUCKETS:
         s3.root.create_bucket(Bucket=name)
     for key in keys:
@@ -47,6 +47,19 @@ def test_objects_come_back_with_what_is_told_of_them(s3: S3, tmp_path: Path) -> 
     assert found["Body"].read() == b"../up"
     assert (found["ContentType"], found["Metadata"]) == ("text/x-odd", {"who": "ada"})
     assert s3.root.get_object(Bucket=lake, Key="a/b")["Body"].read() == b"a/b"
+
+
+def test_an_answer_that_is_no_object_is_told_with_its_key(
+    s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3.root.create_bucket(Bucket=BUCKETS.lake)
+    client = s3.root
+    client.put_object(Bucket=BUCKETS.lake, Key="/", Body=b"x")
+    listing = {"Body": io.BytesIO(b"<ListBucketResult/>"), "ContentLength": 19, "ETag": ""}
+    monkeypatch.setattr(client, "get_object", lambda **_: listing)
+    with pytest.raises(HabariError, match="habari-lake: the object with the key '/'") as caught:
+        bucket_tar.pack(client, BUCKETS.lake, io.BytesIO())
+    assert caught.value.hint == "habari-local s3 ls s3://habari-lake/"
 
 
 def test_what_was_sent_in_parts_is_compared_byte_by_byte(s3: S3, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The WSGI application: authenticate, authorize, call the backend, save, and only then answer.
 
+A request is taken apart once; the backend gets one that is made from what was understood of it.
+
 One request at a time reaches the backend. That makes conditional writes atomic, and nobody reads
 what is not on the disk yet. What is refused or fails is undone in memory, from the disk.
 """
@@ -17,12 +19,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from habari_s3 import signature
+from habari_s3 import chunked_body, http_request, signature
 from habari_s3.backend import Backend
 from habari_s3.blobs import DamagedBlob
 from habari_s3.entities import Entity
+from habari_s3.http_request import HTTPRequest
 from habari_s3.journal import Journal
-from habari_s3.request_parser import ParsedRequest, bucket_and_key, parse_request
+from habari_s3.request_parser import ParsedRequest, parse_request
 from habari_s3.responses import Response, S3Error
 
 HEALTH = "/_habari/health"
@@ -61,8 +64,7 @@ class S3App:
     ) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
         start = time.perf_counter()
-        environ["RAW_URI"] = environ["REQUEST_URI"]
-        method, path = environ["REQUEST_METHOD"], environ["RAW_URI"].split("?", 1)[0]
+        method, path = environ["REQUEST_METHOD"], environ["REQUEST_URI"].split("?", 1)[0]
         if path == HEALTH:
             response = self._health()
         else:
@@ -92,11 +94,14 @@ class S3App:
         return Response(200, [("Content-Type", "application/json")], body)
 
     def _respond(self, environ: dict[str, Any]) -> Response:
-        service = "s3"
+        # Until the signature says more: IAM and STS are asked by POST of /, S3 never is.
+        of_query = environ["REQUEST_METHOD"] == "POST" and environ["REQUEST_URI"] == "/"
+        service = "sts" if of_query else "s3"
         try:
-            signed = signature.parse(environ)
+            request = http_request.read(environ)
+            signed = signature.parse(request)
             service = signed.service
-            return self._handle(environ, signed)
+            return self._handle(request, signed)
         except S3Error as error:
             return error.response(service)
         except DamagedBlob as error:
@@ -110,25 +115,25 @@ class S3App:
                 service
             )
 
-    def _handle(self, environ: dict[str, Any], signed: signature.SignatureInfo) -> Response:
-        body = environ["wsgi.input"].read()
-        if len(body) != int(environ.get("CONTENT_LENGTH") or len(body)):
-            raise S3Error(400, "IncompleteBody", "The body is shorter than Content-Length says.")
+    def _handle(self, request: HTTPRequest, signed: signature.SignatureInfo) -> Response:
         with self.lock:
-            signature.verify(signed, environ, body, lambda key: self._secret_of(key, environ))
-            parsed = parse_request(environ, signed.service, body)
-            self._authorize(signed.key_id, environ, parsed)
-            self._require_undamaged(environ, parsed)
+            self._require_no_bucket_in_host(request.host)
+            _require_no_token(request, signed.service)
+            sign = signature.verify(signed, request, self._secret_of)
+            body, trailer = chunked_body.decode(request, signed, sign)
+            parsed = parse_request(request, signed.service, body, trailer, self.backend.account)
+            self._require_served(parsed)
+            self._authorize(signed.key_id, parsed)
+            self._require_undamaged(parsed)
+            credential = f"{signed.key_id}/{signed.scope}"
             if not parsed.writes:
-                return self.backend.handle_request(environ, parsed.service, body)
-            return self._handle_write(environ, parsed, body)
+                return self.backend.handle_request(parsed.canonical, credential)
+            return self._handle_write(parsed, credential)
 
-    def _handle_write(
-        self, environ: dict[str, Any], parsed: ParsedRequest, body: bytes
-    ) -> Response:
+    def _handle_write(self, parsed: ParsedRequest, credential: str) -> Response:
         changed = parsed.entities
         try:
-            response = self.backend.handle_request(environ, parsed.service, body)
+            response = self.backend.handle_request(parsed.canonical, credential)
             changed = parsed.changed_entities(response)
             if response.ok:
                 self.journal.save({entity: self.backend.read(entity) for entity in changed})
@@ -147,31 +152,52 @@ class S3App:
         for entity in changed:
             self.backend.write(entity, self.journal.get(entity))
 
-    def _secret_of(self, key_id: str, environ: dict[str, Any]) -> str | None:
-        if key_id == self.root.key_id:
-            return self.root.secret
-        return self.backend.iam.secret(key_id, _token(environ))
+    def _secret_of(self, key_id: str) -> str | None:
+        return self.root.secret if key_id == self.root.key_id else self.backend.iam.secret(key_id)
 
-    def _authorize(self, key_id: str, environ: dict[str, Any], parsed: ParsedRequest) -> None:
+    def _require_no_bucket_in_host(self, host: str) -> None:
+        first, dot, _ = host.partition(".")
+        if dot and self.backend.has_bucket(first):
+            raise S3Error(
+                400,
+                "InvalidRequest",
+                f"Host {host} names a bucket: this S3 takes it from the path (path style).",
+            )
+
+    def _require_served(self, parsed: ParsedRequest) -> None:
+        canonical = parsed.canonical
+        if canonical.operation in self.backend.lacks:
+            said = f"{canonical.operation} is not served by {self.backend.name}."
+            raise S3Error(501, "NotImplemented", said)
+
+    def _authorize(self, key_id: str, parsed: ParsedRequest) -> None:
         permissions = [each for each in parsed.permissions if each[0] != "sts:GetCallerIdentity"]
-        if key_id == self.root.key_id or not permissions:
-            return
-        if not self.backend.iam.permits(key_id, _token(environ), permissions):
-            code = "AccessDenied"
-            raise S3Error(403, code, f"The key's policies do not allow {permissions[0][0]} here.")
+        if permissions and key_id != self.root.key_id:
+            denied = self.backend.iam.first_denied(key_id, permissions)
+            if denied:
+                said = f"The key's policies do not allow {denied[0]} on {denied[1]}."
+                raise S3Error(403, "AccessDenied", said)
+        # Backends know an upload by its id alone, whatever key is in the path.
+        canonical = parsed.canonical
+        if parsed.upload and canonical.key != self.backend.key_of_upload(
+            canonical.bucket, parsed.upload
+        ):
+            raise S3Error(404, "NoSuchUpload", "The upload of this key does not exist.")
 
-    def _require_undamaged(self, environ: dict[str, Any], parsed: ParsedRequest) -> None:
-        if not self.journal.damaged or parsed.writes or parsed.service != "s3":
+    def _require_undamaged(self, parsed: ParsedRequest) -> None:
+        if not self.journal.damaged or parsed.writes or parsed.canonical.service != "s3":
             return
-        bucket, key = bucket_and_key(environ["RAW_URI"])
-        reason = self.journal.damaged.get(Entity("object", bucket, key))
+        entity = Entity("object", parsed.canonical.bucket, parsed.canonical.key)
+        reason = self.journal.damaged.get(entity)
         if reason:
             raise S3Error(500, "InternalError", f"The object is damaged on the disk: {reason}.")
 
 
-def _token(environ: dict[str, Any]) -> dict[str, str]:
-    token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN")
-    return {"X-Amz-Security-Token": token} if token else {}
+def _require_no_token(request: HTTPRequest, service: str) -> None:
+    """Refuse keys of sessions: this S3 gives none."""
+    if "x-amz-security-token" in request.headers or "X-Amz-Security-Token" in request.parameters:
+        code, status = ("InvalidToken", 400) if service == "s3" else ("InvalidClientTokenId", 403)
+        raise S3Error(status, code, "A session token was sent; this S3 has keys of users alone.")
 
 
 def _now() -> str:

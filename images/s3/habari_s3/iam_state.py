@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from moto.core.model_instances import model_data
-from moto.iam.access_control import (
-    CreateAccessKeyFailure,
-    IAMPolicy,
-    PermissionResult,
-    create_access_key,
-)
-from moto.iam.models import AccountSummary, IAMBackend, iam_backends
+from moto.iam.access_control import CreateAccessKeyFailure, IAMUserAccessKey
+from moto.iam.models import AccountSummary, IAMBackend, Policy, iam_backends
 
+from habari_s3 import policy_evaluation
 from habari_s3.blobs import BlobStore
 from habari_s3.entities import Snapshot
 from habari_s3.snapshot_pickle import deserialize, serialize
@@ -51,25 +47,22 @@ class IamState:
         aws_policies = {each.arn: each for each in self._iam.aws_managed_policies}
         self._iam.managed_policies.update(aws_policies)
 
-    def secret(self, key_id: str, headers: Mapping[str, str]) -> str | None:
-        """Return the secret of an access key, None if there is no such key."""
+    def secret(self, key_id: str) -> str | None:
+        """Return the secret of a user's access key, None if there is no such key."""
         try:
-            key = create_access_key(self.account, PARTITION, key_id, dict(headers))
+            return str(self._key(key_id).create_credentials().secret_key)
         except CreateAccessKeyFailure:
             return None
-        return str(key.create_credentials().secret_key)
 
-    def permits(
-        self, key_id: str, headers: Mapping[str, str], permissions: Iterable[tuple[str, str]]
-    ) -> bool:
-        """Whether the policies of a key's owner allow all (action, resource)."""
-        key = create_access_key(self.account, PARTITION, key_id, dict(headers))
-        policies = [IAMPolicy(policy) for policy in key.collect_policies()]
-        for action, resource in permissions:
-            found = {policy.is_action_permitted(action, resource) for policy in policies}
-            if PermissionResult.DENIED in found or PermissionResult.PERMITTED not in found:
-                return False
-        return True
+    def first_denied(
+        self, key_id: str, permissions: Iterable[tuple[str, str]]
+    ) -> tuple[str, str] | None:
+        """Return the first (action, resource) that the policies of a key's owner do not allow."""
+        policies: list[Any] = self._key(key_id).collect_policies()
+        return policy_evaluation.first_denied(map(_document, policies), permissions)
+
+    def _key(self, key_id: str) -> IAMUserAccessKey:
+        return IAMUserAccessKey(self.account, PARTITION, key_id, {})
 
     def _shared_objects(self) -> dict[str, Any]:
         policies = {each.arn: each for each in self._iam.aws_managed_policies}
@@ -81,6 +74,13 @@ def disable_instance_tracking() -> None:
     for kinds in model_data.values():
         for kind in kinds.values():
             kind.instances_tracked = deque(maxlen=0)  # type: ignore[attr-defined]
+
+
+def _document(policy: Any) -> str:
+    """Return the JSON of a policy: an attached one has versions, a user's own is a dictionary."""
+    if isinstance(policy, Policy):
+        return str(next(each.document for each in policy.versions if each.is_default))
+    return str(policy if isinstance(policy, str) else policy["policy_document"])
 
 
 def _default_reduce(_obj: object) -> Any:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from io import BytesIO
 from typing import Any
 
 from habari_s3.blobs import BlobStore
 from habari_s3.entities import Entity, Snapshot
-from habari_s3.responses import Response, S3Error
+from habari_s3.request_parser import BackendRequest
+from habari_s3.responses import Response
+from habari_s3.wsgi_environ import wsgi_environ
 
-SENT_NAMES = "moto.preserved_header_names"
-SERVICE = "habari.service"
+REQUEST = "habari.request"
 ACCOUNT = "000000000000"
 
 
@@ -24,6 +24,8 @@ class LocalStackBackend:
     """LocalStack, entity by entity; `iam` has its keys and policies."""
 
     name = "localstack"
+    account = ACCOUNT
+    lacks: frozenset[str] = frozenset()
 
     def __init__(self, blobs: BlobStore) -> None:
         temporary = blobs.folder.parent / "temporary"
@@ -56,17 +58,15 @@ class LocalStackBackend:
         else:
             self._s3.write(entity, snapshot)
 
-    def handle_request(self, environ: dict[str, Any], service: str, body: bytes) -> Response:
-        """Return LocalStack's answer to a request.
-
-        Raises:
-            S3Error: the request is for a service that is not served.
-        """
-        if service not in ("s3", "iam", "sts"):
-            raise S3Error(501, "NotImplemented", f"{service} is not a service of this S3.")
+    def handle_request(self, request: BackendRequest, credential: str) -> Response:
+        """Return LocalStack's answer to a request."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
-        environ = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        environ.update({SERVICE: service, "rolo.headers": _headers(environ)})
+        environ = wsgi_environ(request, credential)
+        headers = {**request.headers, **_of_environ(environ)}
+        environ[REQUEST] = request
+        environ["rolo.headers"] = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+        ]
         parts = self._application(
             environ, lambda status, headers: started.append((status, headers))
         )
@@ -75,19 +75,22 @@ class LocalStackBackend:
         finally:
             if hasattr(parts, "close"):
                 parts.close()
-        status, headers = started[0]
-        return Response(int(status.split()[0]), headers, content)
+        status, answered = started[0]
+        return Response(int(status.split()[0]), answered, content)
+
+    def has_bucket(self, name: str) -> bool:
+        """Whether there is such a bucket."""
+        return self._s3.has_bucket(name)
+
+    def key_of_upload(self, bucket: str, upload: str) -> str | None:
+        """Return the key of an unfinished upload, None if there is no such upload."""
+        return self._s3.key_of_upload(bucket, upload)
 
 
-def _headers(environ: dict[str, Any]) -> list[tuple[bytes, bytes]]:
-    """Return the headers with the names that they were sent with."""
-    sent = environ.get(SENT_NAMES, {})
-    found = {
-        sent.get(key, key[5:].replace("_", "-").lower()): value
-        for key, value in environ.items()
-        if key.startswith("HTTP_")
+def _of_environ(environ: dict[str, Any]) -> dict[str, str]:
+    """Return the headers that a request gets here."""
+    return {
+        "host": environ["HTTP_HOST"],
+        "authorization": environ["HTTP_AUTHORIZATION"],
+        "content-length": environ["CONTENT_LENGTH"],
     }
-    if environ.get("CONTENT_TYPE"):
-        found["content-type"] = environ["CONTENT_TYPE"]
-    found["content-length"] = environ["CONTENT_LENGTH"]
-    return [(name.encode("latin-1"), str(value).encode("latin-1")) for name, value in found.items()]

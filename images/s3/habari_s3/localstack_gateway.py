@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from localstack.aws import handlers
-from localstack.aws.api import RequestContext
+from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.aws.gateway import Gateway
 from localstack.aws.handlers.service import ServiceRequestRouter
 from localstack.aws.protocol.service_router import determine_aws_protocol
@@ -22,11 +22,11 @@ from localstack.services.s3.storage.core import S3ObjectStore
 from localstack.services.sts.provider import StsProvider
 from rolo.gateway.wsgi import WsgiGateway
 
-SERVICE = "habari.service"
+REQUEST = "habari.request"
 
 
 def make_application(objects: S3ObjectStore, account: str) -> Any:
-    """Return a WSGI application; the environment's `habari.service` says whom a request is for."""
+    """Return a WSGI application; the environment's `habari.request` says whom a request is for."""
     # LocalStack's caches of parsers and serializers hold a service's model for good: loaded for
     # each request, it cost 0.9 MB of memory a time, and looks for garbage that took seconds.
     model = cache(load_service)
@@ -38,9 +38,16 @@ def make_application(objects: S3ObjectStore, account: str) -> Any:
         router.add_skeleton(Skeleton(model(service), MotoFallbackDispatcher(provider)))
 
     def set_service(_chain: Any, context: RequestContext, _response: Any) -> None:
-        context.service = model(context.request.environ[SERVICE])
+        context.service = model(context.request.environ[REQUEST].service)
         context.protocol = determine_aws_protocol(context.request, context.service)
         context.account_id = account
+
+    def require_same_reading(_chain: Any, context: RequestContext, _response: Any) -> None:
+        ours, read = context.request.environ[REQUEST], context.service_request or {}
+        expected = (ours.operation, ours.bucket, ours.key)
+        found = (context.operation.name, read.get("Bucket") or "", read.get("Key") or "")
+        if found != (expected if ours.service == "s3" else (ours.operation, *found[1:])):
+            raise CommonServiceException("NotImplemented", f"LocalStack reads {found}.", 501)
 
     gateway = Gateway(
         request_handlers=[
@@ -49,6 +56,7 @@ def make_application(objects: S3ObjectStore, account: str) -> Any:
             handlers.add_region_from_header,
             handlers.rewrite_region,
             handlers.parse_service_request,
+            require_same_reading,
             router,
         ],
         response_handlers=[handlers.modify_service_response],

@@ -99,6 +99,16 @@ class S3State:
             state = {"versions": versions, "tags": tags}
         return Snapshot(*serialize(state, _reduce))
 
+    def has_bucket(self, name: str) -> bool:
+        """Whether there is such a bucket."""
+        return name in self._store.buckets
+
+    def key_of_upload(self, bucket: str, upload: str) -> str | None:
+        """Return the key of an unfinished upload, None if there is no such upload."""
+        there = self._bucket(bucket)
+        found = there.multiparts.get(upload) if there else None
+        return str(found.object.key) if found else None
+
     def write(self, entity: Entity, snapshot: Snapshot | None) -> None:
         """Make memory hold `snapshot` of an entity, or nothing of it."""
         if entity.kind == "bucket":

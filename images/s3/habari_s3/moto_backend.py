@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from io import BytesIO
 from typing import Any
 
 from habari_s3 import moto_stubs
@@ -11,7 +10,11 @@ from habari_s3 import moto_stubs
 moto_stubs.install()
 
 from botocore.exceptions import ClientError  # noqa: E402
-from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY, Request  # noqa: E402
+from moto.core.request import (  # noqa: E402
+    PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+    Request,
+    should_preserve_original_header_name,
+)
 from moto.iam.responses import IamResponse  # noqa: E402
 from moto.s3.responses import S3Response  # noqa: E402
 from moto.sts.responses import TokenResponse  # noqa: E402
@@ -23,8 +26,9 @@ from habari_s3.entities import Entity, Snapshot  # noqa: E402
 from habari_s3.iam_state import IamState, disable_instance_tracking  # noqa: E402
 from habari_s3.moto_state import S3State  # noqa: E402
 from habari_s3.moto_stubs import ACCOUNT  # noqa: E402
-from habari_s3.request_parser import bucket_and_key  # noqa: E402
+from habari_s3.request_parser import BackendRequest  # noqa: E402
 from habari_s3.responses import Response, S3Error  # noqa: E402
+from habari_s3.wsgi_environ import wsgi_environ  # noqa: E402
 
 Handler = Callable[[Request, str, dict[str, str]], tuple[int, dict[str, Any], Any]]
 
@@ -32,7 +36,6 @@ Handler = Callable[[Request, str, dict[str, str]], tuple[int, dict[str, Any], An
 class _RawBodyRequest(Request):
     """A request whose body is never taken for a form: an object may have a form's content type."""
 
-    from_wsgi_server = True
     form = ImmutableMultiDict()
     files = ImmutableMultiDict()
 
@@ -41,6 +44,8 @@ class MotoBackend:
     """moto, entity by entity; `iam` has its keys and policies."""
 
     name = "moto"
+    account = ACCOUNT
+    lacks = frozenset({"GetObjectRetention"})  # answered with the object
 
     def __init__(self, blobs: BlobStore) -> None:
         self.s3 = S3State(blobs)
@@ -58,20 +63,24 @@ class MotoBackend:
         else:
             self.s3.write(entity, snapshot)
 
-    def handle_request(self, environ: dict[str, Any], service: str, body: bytes) -> Response:
+    def handle_request(self, request: BackendRequest, credential: str) -> Response:
         """Return moto's answer to a request.
 
         Raises:
             S3Error: moto does not know this request.
         """
-        environ = {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        environ = wsgi_environ(request, credential)
         environ["wsgi.input_terminated"] = True
-        environ.setdefault(PRESERVED_HEADER_NAMES_ENVIRON_KEY, {})
-        request = _RawBodyRequest(environ) if service == "s3" else _request(environ)
-        request.get_data()  # kept by the request, so that nobody reads it as a form first
-        handler = _handler(service, environ["RAW_URI"])
+        environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = {
+            f"HTTP_{name.upper().replace('-', '_')}": name
+            for name in request.headers
+            if should_preserve_original_header_name(name)
+        }
+        made = _RawBodyRequest(environ) if request.service == "s3" else Request(environ)
+        made.from_wsgi_server = True
+        made.get_data()  # kept by the request, so that nobody reads it as a form first
         try:
-            status, headers, content = handler(request, request.raw_url, dict(request.headers))
+            status, headers, content = _handler(request)(made, made.raw_url, dict(made.headers))
         except ClientError as error:
             raise S3Error(400, "InvalidRequest", error.response["Error"]["Message"]) from error
         except HTTPException as error:
@@ -82,21 +91,21 @@ class MotoBackend:
         data = content.encode() if isinstance(content, str) else bytes(content or b"")
         return Response(int(status), _header_list(headers), data)
 
+    def has_bucket(self, name: str) -> bool:
+        """Whether there is such a bucket."""
+        return name in self.s3.backend.buckets
 
-def _request(environ: dict[str, Any]) -> Request:
-    request = Request(environ)
-    request.from_wsgi_server = True
-    return request
+    def key_of_upload(self, bucket: str, upload: str) -> str | None:
+        """Return the key of an unfinished upload, None if there is no such upload."""
+        there = self.s3.backend.buckets.get(bucket)
+        found = there.multiparts.get(upload) if there else None
+        return found.key_name if found else None
 
 
-def _handler(service: str, raw_uri: str) -> Handler:
-    if service == "s3":
-        return S3Response.key_dispatch if bucket_and_key(raw_uri)[1] else S3Response.bucket_dispatch
-    if service == "iam":
-        return IamResponse.dispatch
-    if service == "sts":
-        return TokenResponse.dispatch
-    raise S3Error(501, "NotImplemented", f"{service} is not a service of this S3.")
+def _handler(request: BackendRequest) -> Handler:
+    if request.service == "s3":
+        return S3Response.key_dispatch if request.key else S3Response.bucket_dispatch
+    return IamResponse.dispatch if request.service == "iam" else TokenResponse.dispatch
 
 
 def _header_list(headers: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,69 +1,80 @@
-"""What an S3 request means: which IAM actions it needs, and which entities it changes.
+"""What a request means: the operation, the IAM actions it needs, the entities that it changes.
 
-Buckets are the first part of the path ("path style"). Sources: Amazon S3 API Reference, and Service
-Authorization Reference, "Actions, resources, and condition keys for Amazon S3".
+What is understood becomes a new request, and only that one reaches a backend: path-style with the
+key in one escaped part, the operation's own parameters once, its own headers, a body built anew.
+What is not understood is refused. Buckets are the first part of the path. Sources: Amazon S3 API
+Reference; AWS Query protocol.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote
-from xml.etree import ElementTree
+from urllib.parse import quote, urlencode
 
+from botocore.model import StructureShape
+
+from habari_s3 import policy_evaluation, service_model, xml_body
 from habari_s3.entities import IAM, Entity
+from habari_s3.http_request import HTTPRequest, decode, pairs_once
+from habari_s3.permissions import ACL_HEADERS, OF_BUCKET_HEADERS, OF_OBJECT_HEADERS, RULES, Rule
 from habari_s3.responses import Response, S3Error
+from habari_s3.service_model import Operation
+from habari_s3.signature import SIGNATURE_HEADERS, SIGNATURE_PARAMETERS
 
-# Subresource in the query → what its action is named after Get or Put.
-BUCKET_SUBRESOURCES = {
-    "accelerate": "AccelerateConfiguration",
-    "acl": "BucketAcl",
-    "analytics": "AnalyticsConfiguration",
-    "cors": "BucketCORS",
-    "encryption": "EncryptionConfiguration",
-    "intelligent-tiering": "IntelligentTieringConfiguration",
-    "inventory": "InventoryConfiguration",
-    "lifecycle": "LifecycleConfiguration",
-    "location": "BucketLocation",
-    "logging": "BucketLogging",
-    "metrics": "MetricsConfiguration",
-    "notification": "BucketNotification",
-    "object-lock": "BucketObjectLockConfiguration",
-    "ownershipControls": "BucketOwnershipControls",
-    "policy": "BucketPolicy",
-    "policyStatus": "BucketPolicyStatus",
-    "publicAccessBlock": "BucketPublicAccessBlock",
-    "replication": "ReplicationConfiguration",
-    "requestPayment": "BucketRequestPayment",
-    "tagging": "BucketTagging",
-    "versioning": "BucketVersioning",
-    "website": "BucketWebsite",
-}
-OBJECT_SUBRESOURCES = {
-    "acl": "ObjectAcl",
-    "attributes": "ObjectAttributes",
-    "legal-hold": "ObjectLegalHold",
-    "retention": "ObjectRetention",
-    "tagging": "ObjectTagging",
-}
-# They would write objects behind the caller's back, or into other services: nothing could promise
-# that those stay, so they are refused.
-UNSUPPORTED_SUBRESOURCES = {"logging", "inventory", "notification", "replication"}
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+MAX_KEYS_TO_DELETE = 1000
 READ_ACTIONS = ("Get", "List", "Simulate", "Describe", "GenerateCredentialReport")
+# What STS does besides makes keys that would not survive a restart.
+STS_ACTION = "GetCallerIdentity"
 UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
+ANYTHING = "*"
+# Headers that say something of the way here, or of the client, and nothing to S3.
+PASSING = {"x-amz-decoded-content-length", "x-amz-trailer", "x-amz-user-agent"}
+OWNER_HEADERS = ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner")
+# The parts of an upload that is ended, and a body that is built anew, have other checksums.
+CHECKED: Mapping[str, Callable[[bytes], bytes]] = {
+    "content-md5": lambda data: hashlib.md5(data, usedforsecurity=False).digest(),
+    "x-amz-checksum-crc32": lambda data: zlib.crc32(data).to_bytes(4, "big"),
+    "x-amz-checksum-sha1": lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),
+    "x-amz-checksum-sha256": lambda data: hashlib.sha256(data).digest(),
+}
+
+
+@dataclass(frozen=True)
+class BackendRequest:
+    """The request that a backend gets: `path` and `query` are escaped, header names lower-case."""
+
+    service: str
+    operation: str
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    bucket: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)
 class ParsedRequest:
-    """A request: the permissions it needs (action, resource ARN) and what it changes."""
+    """A request: the permissions it needs (action, resource ARN) and what it changes.
 
-    service: str
+    `upload`: the id of the upload that it is about, "" for none.
+    """
+
+    canonical: BackendRequest
     permissions: tuple[tuple[str, str], ...]
     writes: bool
     entities: tuple[Entity, ...] = ()
     creates_upload_in: str = field(default="")
+    upload: str = ""
 
     def changed_entities(self, answer: Response) -> tuple[Entity, ...]:
         """Return the entities that the answered request may have changed."""
@@ -73,120 +84,300 @@ class ParsedRequest:
         return (*self.entities, Entity("upload", self.creates_upload_in, started[1].decode()))
 
 
-def parse_request(environ: Mapping[str, Any], service: str, body: bytes) -> ParsedRequest:
-    """Return what a request to `service` ("s3", "iam", "sts") means.
+def parse_request(
+    request: HTTPRequest, service: str, body: bytes, trailer: Mapping[str, str], account: str
+) -> ParsedRequest:
+    """Return what a signed request to `service` ("s3", "iam", "sts") means.
+
+    Args:
+        request: the request, as it came.
+        service: the service that it is signed for.
+        body: its body without chunks.
+        trailer: the headers behind the chunks.
+        account: the account that all buckets are of.
 
     Raises:
-        S3Error: this service could not keep what it asks for.
+        S3Error: it is not one operation, or one that is not served.
     """
-    query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
     if service != "s3":
-        form = dict(parse_qsl(body.decode("utf-8", "replace")))
-        action = form.get("Action") or query.get("Action", "")
-        writes = service == "iam" and not action.startswith(READ_ACTIONS)
-        return ParsedRequest(
-            service, ((f"{service}:{action}", "*"),), writes, (IAM,) if writes else ()
-        )
-    method = environ["REQUEST_METHOD"]
-    bucket, key = bucket_and_key(environ["RAW_URI"])
+        return _parse_query_protocol(request, service, body)
+    bucket, key = bucket_and_key(request.path)
+    parameters, headers = _split(request, trailer)
+    operation = service_model.find(request.method, _kind(request, bucket, key), parameters, headers)
+    rule = RULES.get(operation.name)
+    if rule is None:
+        raise S3Error(501, "NotImplemented", f"{operation.name} is not served by this S3.")
+    parameters.pop("x-id", None)
+    _require_owner(headers, account)
+    headers = _understood(operation, headers)
+    _check_values(operation, parameters)
+    value, body = _parse_body(operation, headers, body)
+    _refuse_unserved(operation.name, value)
+    permissions = _permissions(operation, rule, bucket, key, parameters, value)
+    permissions += _of_headers(operation, headers, bucket, key)
+    if "x-amz-copy-source" in headers:
+        needed, headers["x-amz-copy-source"] = _parse_copy_source(headers["x-amz-copy-source"])
+        permissions += (needed,)
+    canonical = BackendRequest(
+        "s3",
+        operation.name,
+        request.method,
+        f"/{quote(bucket, safe='')}" + (f"/{quote(key, safe='')}" if key else ""),
+        _query(operation, parameters),
+        headers,
+        body,
+        bucket,
+        key,
+    )
+    upload = parameters.get("uploadId", "")
+    entities = _changed(rule, bucket, key, upload, value)
+    new = bucket if rule.changes == "new upload" else ""
+    needed_once = tuple(dict.fromkeys(permissions))
+    return ParsedRequest(canonical, needed_once, bool(rule.changes), entities, new, upload)
+
+
+def bucket_and_key(path: str) -> tuple[str, str]:
+    """Return bucket and key of a request's path as it was sent; "" for what it does not name.
+
+    Raises:
+        S3Error: what it names as a bucket can't be one.
+    """
+    bucket, _, key = path.removeprefix("/").partition("/")
+    name = decode(bucket)
+    if path != "/" and not BUCKET_NAME.fullmatch(name):
+        if path == "/WriteGetObjectResponse":
+            return "", ""
+        raise S3Error(400, "InvalidBucketName", f"{name[:80]!r} is not the name of a bucket.")
+    return name, decode(key)
+
+
+def _kind(request: HTTPRequest, bucket: str, key: str) -> str:
     if not bucket:
-        if method not in ("GET", "HEAD"):
-            raise S3Error(405, "MethodNotAllowed", f"{method} of / is nothing that S3 knows.")
-        return ParsedRequest("s3", (("s3:ListAllMyBuckets", "*"),), writes=False)
-    if key:
-        return _parse_object_request(
-            method, bucket, key, query, environ.get("HTTP_X_AMZ_COPY_SOURCE", "")
-        )
-    return _parse_bucket_request(method, bucket, query, body)
+        return request.path
+    return "/{Bucket}/{Key+}" if key else "/{Bucket}"
 
 
-def bucket_and_key(raw_uri: str) -> tuple[str, str]:
-    """Return bucket and key of a request's path as it was sent; "" for what it does not name."""
-    bucket, _, key = raw_uri.split("?", 1)[0].removeprefix("/").partition("/")
-    return unquote(bucket), unquote(key)
+def _split(
+    request: HTTPRequest, trailer: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return parameters and headers without those of the signature.
+
+    A presigned URL may have headers of S3 among its parameters; each is there once.
+    """
+    parameters: dict[str, str] = {}
+    headers = {k: v for k, v in request.headers.items() if k not in SIGNATURE_HEADERS}
+    more = list(trailer.items())
+    for name, value in request.parameters.items():
+        if name in SIGNATURE_PARAMETERS:
+            continue
+        if name.lower().startswith("x-amz-"):
+            more.append((name.lower(), value))
+        else:
+            parameters[name] = value
+    for name, value in more:
+        if name in headers:
+            raise S3Error(400, "InvalidArgument", f"{name} is there more than once.")
+        headers[name] = value
+    return parameters, headers
 
 
-def _parse_bucket_request(
-    method: str, bucket: str, query: Mapping[str, str], body: bytes
-) -> ParsedRequest:
-    arn = f"arn:aws:s3:::{bucket}"
-    entities = (Entity("bucket", bucket),)
-    part = next((name for name in BUCKET_SUBRESOURCES if name in query), "")
-    if method in ("GET", "HEAD"):
-        action = f"Get{BUCKET_SUBRESOURCES[part]}" if part else "ListBucket"
-        if "uploads" in query:
-            action = "ListBucketMultipartUploads"
-        elif "versions" in query:
-            action = "ListBucketVersions"
-        return ParsedRequest("s3", ((f"s3:{action}", arn),), writes=False)
-    if method == "POST" and "delete" in query:
-        keys = _keys_to_delete(body)
-        permissions = tuple(("s3:DeleteObject", f"{arn}/{key}") for key in keys)
-        return ParsedRequest(
-            "s3", permissions, True, tuple(Entity("object", bucket, key) for key in keys)
-        )
-    if method not in ("PUT", "DELETE") or part in UNSUPPORTED_SUBRESOURCES:
-        what = f"{method} of a bucket" + (f" with ?{part}" if part else "")
-        raise S3Error(501, "NotImplemented", f"{what} would not survive a restart of this S3.")
-    if part:
-        gone = method == "DELETE" and part in ("policy", "website")
-        action = f"{'Delete' if gone else 'Put'}{BUCKET_SUBRESOURCES[part]}"
-    else:
-        action = "CreateBucket" if method == "PUT" else "DeleteBucket"
-    return ParsedRequest("s3", ((f"s3:{action}", arn),), True, entities)
+def _require_owner(headers: Mapping[str, str], account: str) -> None:
+    for name in OWNER_HEADERS:
+        if headers.get(name, account) != account:
+            raise S3Error(403, "AccessDenied", f"{name}: the buckets are of account {account}.")
 
 
-def _parse_object_request(
-    method: str, bucket: str, key: str, query: Mapping[str, str], source: str
-) -> ParsedRequest:
-    arn = f"arn:aws:s3:::{bucket}/{key}"
-    upload = Entity("upload", bucket, query["uploadId"]) if "uploadId" in query else None
-    if method in ("GET", "HEAD"):
-        return ParsedRequest("s3", ((f"s3:{_read_action(query)}", arn),), writes=False)
-    if method not in ("PUT", "POST", "DELETE"):
-        raise S3Error(405, "MethodNotAllowed", f"{method} of an object is nothing that S3 knows.")
-    if method == "POST" and "select" in query:
-        return ParsedRequest("s3", (("s3:GetObject", arn),), writes=False)
-    permissions = [(f"s3:{_write_action(method, query)}", arn)]
-    if source:
-        path = unquote(source.split("?versionId=", maxsplit=1)[0]).removeprefix("/")
-        permissions.append(("s3:GetObject", f"arn:aws:s3:::{path}"))
-    entities = [Entity("object", bucket, key)]
-    if upload and method == "POST":
-        entities.append(upload)
-    elif upload:
-        entities = [upload]
-    elif method == "POST" and "uploads" in query:
-        return ParsedRequest("s3", tuple(permissions), writes=True, creates_upload_in=bucket)
-    return ParsedRequest("s3", tuple(permissions), True, tuple(entities))
+def _understood(operation: Operation, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that mean something to the operation."""
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        checksum = name.startswith("x-amz-checksum-") or name == "content-md5"
+        if operation.takes_header(name) or (checksum and operation.body is not None):
+            shape = operation.headers.get(name)
+            if shape is not None and name != "content-length":
+                service_model.check_value("The header", name, value, shape)
+            found[name] = value
+        elif name.startswith("x-amz-") and name not in PASSING:
+            said = f"{operation.name} with the header {name[:60]}"
+            raise S3Error(501, "NotImplemented", f"{said} is nothing that this S3 knows.")
+    for name in (*OWNER_HEADERS, "content-length"):
+        found.pop(name, None)
+    if encodings := found.pop("content-encoding", ""):
+        left = [each for each in encodings.split(",") if each.strip() != "aws-chunked"]
+        if left:
+            found["content-encoding"] = ",".join(left).strip()
+    return found
 
 
-def _read_action(query: Mapping[str, str]) -> str:
-    if "uploadId" in query:
-        return "ListMultipartUploadParts"
-    part = next((name for name in OBJECT_SUBRESOURCES if name in query), "")
-    return _versioned(f"Get{OBJECT_SUBRESOURCES[part]}" if part else "GetObject", query)
+def _check_values(operation: Operation, parameters: Mapping[str, str]) -> None:
+    for name, value in parameters.items():
+        if name in operation.parameters:
+            service_model.check_value("The parameter", name, value, operation.parameters[name])
 
 
-def _write_action(method: str, query: Mapping[str, str]) -> str:
-    part = next((name for name in OBJECT_SUBRESOURCES if name in query), "")
-    if method == "DELETE":
-        if "uploadId" in query:
-            return "AbortMultipartUpload"
-        return _versioned("DeleteObjectTagging" if part == "tagging" else "DeleteObject", query)
-    if "restore" in query:
-        return "RestoreObject"
-    return _versioned(f"Put{OBJECT_SUBRESOURCES[part]}" if part else "PutObject", query)
+def _parse_body(operation: Operation, headers: dict[str, str], body: bytes) -> tuple[Any, bytes]:
+    """Return what the body says, None for bytes, and a body built anew; none where none is due."""
+    shape = operation.body
+    if shape is None:
+        return None, b""
+    structured = isinstance(shape, StructureShape)
+    if not (structured and operation.name == "CompleteMultipartUpload"):
+        _check_sums(headers, body)
+    if operation.name == "PutBucketPolicy":
+        try:
+            policy_evaluation.check(body.decode())
+        except ValueError as error:
+            raise S3Error(400, "MalformedPolicy", f"The body is no policy: {error}.") from error
+    if not structured:
+        return None, body
+    if operation.name != "CompleteMultipartUpload":
+        for name in [n for n in headers if n == "content-md5" or n.startswith("x-amz-checksum-")]:
+            del headers[name]
+    headers.pop("x-amz-sdk-checksum-algorithm", None)
+    if not body and (operation.name == "CreateBucket" or any(n in headers for n in ACL_HEADERS)):
+        return {}, b""
+    value = xml_body.parse(body, shape)
+    return value, xml_body.build(value, shape)
 
 
-def _versioned(action: str, query: Mapping[str, str]) -> str:
-    return action.replace("Object", "ObjectVersion", 1) if "versionId" in query else action
+def _refuse_unserved(name: str, value: Any) -> None:
+    """Refuse what a backend would not do of what a body asks for, or would do elsewhere."""
+    asked = set(value or ()) if name == "CreateBucket" else set()
+    if name == "DeleteObjects":
+        asked = {element for one in value.get("Objects", ()) for element in one}
+    if left := asked - {"LocationConstraint", "Key", "VersionId"}:
+        told = ", ".join(sorted(left))
+        raise S3Error(501, "NotImplemented", f"{name} with {told} is not served by this S3.")
 
 
-def _keys_to_delete(body: bytes) -> list[str]:
+def _check_sums(headers: Mapping[str, str], body: bytes) -> None:
+    for name, digest in CHECKED.items():
+        if name not in headers:
+            continue
+        try:
+            given = base64.b64decode(headers[name], validate=True)
+        except binascii.Error as error:
+            raise S3Error(400, "InvalidDigest", f"{name} is not in base64.") from error
+        if given != digest(body):
+            raise S3Error(400, "BadDigest", f"{name} is not that of the body.")
+
+
+def _permissions(
+    operation: Operation,
+    rule: Rule,
+    bucket: str,
+    key: str,
+    parameters: Mapping[str, str],
+    value: Any,
+) -> tuple[tuple[str, str], ...]:
+    if operation.name == "DeleteObjects":
+        return _of_deletions(rule, value, bucket)
+    arn = _arn(bucket, key) if bucket else ANYTHING
+    versioned = "versionId" in parameters and rule.version
+    return tuple((action, arn) for action in (rule.version if versioned else rule.actions))
+
+
+def _arn(bucket: str, key: str) -> str:
+    return f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "")
+
+
+def _of_headers(
+    operation: Operation, headers: Mapping[str, str], bucket: str, key: str
+) -> tuple[tuple[str, str], ...]:
+    if operation.method in {"GET", "HEAD"}:
+        return ()
+    key = "*" if operation.name == "DeleteObjects" else key
+    actions, arn = OF_OBJECT_HEADERS if key else OF_BUCKET_HEADERS, _arn(bucket, key)
+    return tuple((action, arn) for name, action in actions.items() if name in headers)
+
+
+def _of_deletions(rule: Rule, value: Any, bucket: str) -> tuple[tuple[str, str], ...]:
+    objects = value.get("Objects", [])
+    if not 0 < len(objects) <= MAX_KEYS_TO_DELETE or not all(one.get("Key") for one in objects):
+        raise S3Error(400, "MalformedXML", f"1 to {MAX_KEYS_TO_DELETE} objects were expected.")
+    return tuple(
+        (action, _arn(bucket, one["Key"]))
+        for one in objects
+        for action in (rule.version if "VersionId" in one else rule.actions)
+    )
+
+
+def _parse_copy_source(source: str) -> tuple[tuple[str, str], str]:
+    """Return the permission that reading the source needs, and the source built anew."""
+    path, _, version = source.partition("?versionId=")
     try:
-        root = ElementTree.fromstring(body)  # noqa: S314 (expat has limits against entity bombs)
-    except ElementTree.ParseError as error:
-        raise S3Error(400, "MalformedXML", "The list of objects to delete is no XML.") from error
-    found = [part.text or "" for part in root.iter() if part.tag.rpartition("}")[2] == "Key"]
-    return list(dict.fromkeys(found))
+        bucket, key = bucket_and_key("/" + path.removeprefix("/"))
+    except S3Error:
+        bucket = key = ""
+    if not bucket or not key or "?" in path or "&" in version or not path.isascii():
+        raise S3Error(
+            400, "InvalidArgument", "x-amz-copy-source is not /BUCKET/KEY or …?versionId=ID."
+        )
+    action = "s3:GetObjectVersion" if version else "s3:GetObject"
+    canonical = f"{bucket}/{quote(key, safe='')}"
+    if version:
+        canonical += f"?versionId={quote(decode(version), safe='')}"
+    return (action, _arn(bucket, key)), canonical
+
+
+def _query(operation: Operation, parameters: Mapping[str, str]) -> str:
+    """Return the query: what names the operation first, then the rest in order."""
+    pairs = [(name, parameters[name]) for name in sorted(parameters.keys() - operation.markers)]
+    return urlencode([*operation.markers.items(), *pairs], quote_via=quote, safe="")
+
+
+def _changed(rule: Rule, bucket: str, key: str, upload: str, value: Any) -> tuple[Entity, ...]:
+    if rule.changes == "bucket":
+        return (Entity("bucket", bucket),)
+    if rule.changes == "upload":
+        return (Entity("upload", bucket, upload),)
+    if rule.changes == "ended upload":
+        return (Entity("object", bucket, key), Entity("upload", bucket, upload))
+    if rule.changes == "object" and not key:
+        keys = dict.fromkeys(one["Key"] for one in value["Objects"])
+        return tuple(Entity("object", bucket, each) for each in keys)
+    return (Entity("object", bucket, key),) if rule.changes == "object" else ()
+
+
+def _parse_query_protocol(request: HTTPRequest, service: str, body: bytes) -> ParsedRequest:
+    """Read IAM's and STS's requests: one form, in the body of a POST or the query of a GET."""
+    if request.path != "/" or request.method not in ("GET", "POST"):
+        raise S3Error(405, "MethodNotAllowed", f"{service} takes GET and POST of / alone.")
+    query = {k: v for k, v in request.parameters.items() if k not in SIGNATURE_PARAMETERS}
+    try:
+        form = pairs_once(body.decode(), "The parameter")
+    except UnicodeDecodeError as error:
+        raise S3Error(400, "InvalidParameterValue", "The form is not UTF-8.") from error
+    if query and form:
+        raise S3Error(400, "InvalidParameterCombination", "Parameters in query and body.")
+    form = form or query
+    model = service_model.model(service)
+    action = form.get("Action", "")
+    if action not in model.operation_names:
+        raise S3Error(400, "InvalidAction", f"{action[:60]!r} is no action of {service}.")
+    if form.get("Version", model.api_version) != model.api_version:
+        raise S3Error(400, "InvalidParameterValue", f"Version is not {model.api_version}.")
+    if service == "sts" and action != STS_ACTION:
+        raise S3Error(501, "NotImplemented", f"{action}: its keys would not survive a restart.")
+    shape: Any = model.operation_model(action).input_shape
+    unknown = {name.split(".")[0] for name in form} - {"Action", "Version", *_members(shape)}
+    if unknown:
+        told = ", ".join(sorted(unknown))[:120]
+        raise S3Error(501, "NotImplemented", f"{action} with {told} is nothing that {service} has.")
+    writes = service == "iam" and not action.startswith(READ_ACTIONS)
+    canonical = BackendRequest(
+        service,
+        action,
+        "POST",
+        "/",
+        "",
+        {"content-type": "application/x-www-form-urlencoded; charset=utf-8"},
+        urlencode({**form, "Version": model.api_version}).encode(),
+    )
+    permission = (f"{service}:{action}", ANYTHING)
+    return ParsedRequest(canonical, (permission,), writes, (IAM,) if writes else ())
+
+
+def _members(shape: Any) -> set[str]:
+    members = shape.members if isinstance(shape, StructureShape) else {}
+    return {str(member.serialization.get("name", key)) for key, member in members.items()}

@@ -1,34 +1,51 @@
-"""The HTTP server: cheroot, with the names of S3's metadata headers kept as they were sent."""
+"""The HTTP server: cheroot, with the names of headers kept as they were sent, each one once."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-from cheroot.server import HeaderReader, HTTPRequest
+from cheroot.server import (  # type: ignore[attr-defined]
+    HeaderReader,
+    HTTPRequest,
+    comma_separated_headers,
+)
 from cheroot.wsgi import Gateway_10, Server
+
+from habari_s3.http_request import HEADERS
 
 THREADS = 16
 IDLE_SECONDS = 30  # of a connection: a notebook server keeps its pooled ones
-SENT_NAMES = "moto.preserved_header_names"
+
+
+class _HeaderReader(HeaderReader):
+    """Keeps x-amz-meta-my_key, which cheroot drops, and refuses what would overwrite another."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+
+    def _transform_key(self, key_name: bytes) -> bytes:
+        name: bytes = super()._transform_key(key_name)  # type: ignore[misc]
+        if name in self._seen and name not in comma_separated_headers:
+            raise ValueError("A header is there more than once.")
+        self._seen.add(name)
+        return name
 
 
 class _Request(HTTPRequest):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.header_reader = HeaderReader()  # the default one drops x-amz-meta-my_key
+        self.header_reader = _HeaderReader()
 
 
 class _Gateway(Gateway_10):
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         # WSGI can't tell my_key from my-key.
-        sent = [name.decode("latin-1").lower() for name in self.req.inheaders]
-        environ[SENT_NAMES] = {
-            f"HTTP_{name.upper().replace('-', '_')}": name
-            for name in sent
-            if "_" in name and name.startswith("x-amz-meta-")
-        }
+        environ[HEADERS] = [
+            (name.decode("latin-1").lower(), value.decode("latin-1"))
+            for name, value in self.req.inheaders.items()
+        ]
         return environ
 
 

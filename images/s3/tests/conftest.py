@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from botocore.config import Config
 
 PACKAGE = Path(__file__).parents[1]
 ROOT_KEY = ("AKIAROOTROOTROOTROOT", "a-root-secret-that-stays-out-of-logs")
+LOCK = PACKAGE / "requirements-localstack.txt"
+NEEDED = (3, 13)  # LocalStack 4.14.0's code; its metadata says less
 START_SECONDS = 90  # LocalStack on a busy machine
 
 
@@ -112,7 +115,61 @@ def free_port() -> int:
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     """A fresh service on moto with the bucket `lake`."""
-    made = Service(tmp_path / "data").start()
+    yield from served(Service(tmp_path / "data"))
+
+
+def newer_python() -> str | None:
+    """Return a Python that LocalStack runs on, of PATH or of pyenv."""
+    names = [f"python3.{minor}" for minor in (13, 14)]
+    found = [shutil.which(name) for name in names]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found += [str(path) for path in pyenv.glob("3.1[34].*/bin/python")]
+    check = f"import sys; sys.exit(sys.version_info < {NEEDED})"
+    for path in filter(None, found):
+        if subprocess.run([path, "-c", check], capture_output=True, check=False).returncode == 0:
+            return path
+    return None
+
+
+@pytest.fixture(scope="session")
+def localstack_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The Python of LocalStack's environment: the checkout's own, or one made for this run."""
+    made = PACKAGE.parents[1] / ".habari" / "envs" / "s3-localstack" / "bin" / "python"
+    if made.exists():
+        return str(made)
+    base, uv = newer_python(), shutil.which("uv")
+    if not base or not uv:
+        pytest.skip(f"LocalStack needs Python >= {NEEDED[0]}.{NEEDED[1]} and uv; not both are here")
+    folder = tmp_path_factory.mktemp("localstack") / "env"
+    python = str(folder / "bin" / "python")
+    make = [uv, "venv", "--quiet", "--no-project", "--python", base, str(folder)]
+    fill = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, str(LOCK)]
+    for argv in (make, fill):
+        subprocess.run(argv, check=True, timeout=100)
+    return python
+
+
+@pytest.fixture
+def localstack(tmp_path: Path, localstack_python: str) -> Iterator[Service]:
+    """A fresh service on LocalStack with the bucket `lake`."""
+    yield from served(Service(tmp_path / "data", "localstack", localstack_python))
+
+
+@pytest.fixture(scope="session", params=["moto", "localstack"])
+def each(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """One service on each backend, with the bucket `lake`: each module has buckets of its own."""
+    data = tmp_path_factory.mktemp(request.param) / "data"
+    python = sys.executable
+    if request.param == "localstack":
+        python = request.getfixturevalue("localstack_python")
+    yield from served(Service(data, request.param, python))
+
+
+def served(made: Service) -> Iterator[Service]:
+    """Start a service, make the bucket `lake`, and end it in the end."""
+    made.start()
     made.client().create_bucket(Bucket="lake")
     yield made
     if made.process and made.process.poll() is None:
