@@ -15,6 +15,7 @@ from typing import Any
 from habari_local.core.errors import CommandFailed, MissingTool
 from habari_local.core.subprocesses import Completed, run
 from habari_local.drivers import package_manager
+from habari_local.drivers.kubernetes.cluster import Cluster
 
 HISTORY = 5  # revisions that a release keeps in its cluster
 OnLine = Callable[[str], None]
@@ -158,6 +159,10 @@ class Release:
         Raises:
             CommandFailed: the chart can't be rendered, or the cluster does not take it.
         """
+        now = self.status()
+        if now and now.pending:  # helm refuses even to try an upgrade of it
+            words = ["template", self.name, str(chart), "--dry-run=server", "--is-upgrade"]
+            return self._helm([*words, "--no-hooks", *files(values)], apart=True).output
         words = ["upgrade", self.name, str(chart), "--install", "--dry-run=server"]
         done = self._helm([*words, "--output", "json", *files(values)], apart=True)
         return str(json.loads(done.output)["manifest"])
@@ -186,7 +191,14 @@ class Release:
         Raises:
             CommandFailed: the cluster did not answer.
         """
-        listed = json.loads(self._helm(["list", "--all", "--output", "json"], apart=True).output)
+        words = ["list", "--output", "json"]
+        try:
+            done = self._helm([*words, "--all"], apart=True)
+        except CommandFailed as error:
+            if "unknown flag: --all" not in error.output:
+                raise
+            done = self._helm(words, apart=True)  # Helm 4 lists releases in every state
+        listed = json.loads(done.output)
         return [f"{r['name']} ({r['chart']})" for r in listed if r["name"] != self.name]
 
     def rollback(self, number: int) -> None:
@@ -235,7 +247,8 @@ class Release:
         """Make a release usable again that a killed helm left pending; return what was done.
 
         Helm refuses every change of a pending release. An upgrade goes back to what was deployed
-        before it. A first install is removed: nobody has used it yet; so is what was going to be.
+        before it. Of a first install Helm's record alone is deleted: the next install takes over
+        what it made, the hub's database among it. What was being uninstalled is removed.
 
         Raises:
             CommandFailed: the cluster refused or did not answer.
@@ -248,8 +261,20 @@ class Release:
         if good and now.status != "uninstalling":
             self._helm(["rollback", self.name, str(good[-1])], cancel=cancel)
             return f"revision {now.number} was {now.status}: back at {good[-1]}"
-        self._helm(["uninstall", self.name, "--wait"], cancel=cancel)
-        return f"revision {now.number} was {now.status}: removed"
+        if now.status == "uninstalling":
+            self._helm(["uninstall", self.name, "--wait"], cancel=cancel)
+            return f"revision {now.number} was {now.status}: removed"
+        self._forget(now)
+        return f"revision {now.number} was {now.status}: what it made is taken over"
+
+    def _forget(self, revision: Revision) -> None:
+        """Delete Helm's record of a revision; an install adopts objects that name its release.
+
+        Source: https://helm.sh/docs/topics/advanced/#storage-backends, and "adopt" in
+        https://helm.sh/docs/faq/changes_since_helm2/#improved-upgrade-strategy-3-way-strategic-merge-patches
+        """
+        record = f"sh.helm.release.v1.{self.name}.v{revision.number}"
+        Cluster(self.kubeconfig, self.context).delete_secret(self.namespace, record)
 
     def _helm(
         self,

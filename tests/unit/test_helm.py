@@ -9,7 +9,7 @@ import pytest
 
 from habari_local.core.errors import CommandFailed, MissingTool
 from habari_local.drivers.helm import Release, program
-from tests.fake_kubernetes import Cluster
+from tests.fake_kubernetes import SECRETS, Cluster
 from tests.programs import with_helm
 
 
@@ -84,14 +84,36 @@ def test_an_unknown_context_is_refused(
     assert not production.asked
 
 
-@pytest.mark.parametrize("status", ["pending-install", "uninstalling"])
-def test_a_first_install_that_was_killed_is_removed(
-    release: Release, ours: Cluster, status: str
+def test_of_a_first_install_that_was_killed_the_record_alone_is_deleted(
+    release: Release, ours: Cluster
 ) -> None:
-    ours.remember(1, status)
-    assert release.recover() == f"revision 1 was {status}: removed"
+    """What it made stays, the claim of the hub's database among it, for the next install."""
+    ours.remember(1, "pending-install")
+    assert release.recover() == "revision 1 was pending-install: what it made is taken over"
+    assert ours.changes == [f"DELETE {SECRETS}/sh.helm.release.v1.habari.v1"]
     assert release.status() is None
     assert release.recover() == ""
+
+
+def test_what_was_being_uninstalled_is_removed(release: Release, ours: Cluster) -> None:
+    ours.remember(1, "uninstalling")
+    assert release.recover() == "revision 1 was uninstalling: removed"
+    assert release.status() is None
+
+
+def test_a_pending_release_can_be_looked_at(
+    release: Release, ours: Cluster, tmp_path: Path
+) -> None:
+    chart = tmp_path / "chart"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("{apiVersion: v2, name: empty, version: 1.0.0}")
+    (chart / "templates" / "map.yaml").write_text(
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: new}}"
+    )
+    ours.remember(1, "deployed")
+    ours.remember(2, "pending-upgrade")
+    assert "name: new" in release.preview(chart, [])
+    assert ours.changes == []
 
 
 def test_an_upgrade_that_was_killed_is_taken_back_over_a_failed_one(

@@ -303,6 +303,11 @@ class Cluster:
         data = (found.data if found else None) or {}
         return {key: base64.b64decode(text).decode(errors="replace") for key, text in data.items()}
 
+    def delete_secret(self, namespace: str, name: str) -> None:
+        """Delete a secret; none there is fine."""
+        ask = self.api.delete_namespaced_secret
+        self.read(lambda: ask(name, namespace, _request_timeout=SECONDS))
+
     def raw_claims(self, namespace: str, selector: str = "") -> list[Any]:
         """Return the claims to volumes as the client has them, those with these labels."""
         ask = self.api.list_namespaced_persistent_volume_claim

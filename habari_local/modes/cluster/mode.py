@@ -113,6 +113,8 @@ class ClusterMode(HelmBackup):
         running = [f"{len(people)} users' servers keep running."] if people else []
         waived = ctx.settings.waived_rules
         notes = [f"Waived: {', '.join(waived)}."] if waived else []
+        if now and now.pending:
+            notes.append(f"Revision {now.number} was left {now.status}: `up` recovers it first.")
         missing = required_secrets.missing(platform)
         notes += [f"Missing, and `up` wants it: secret {each}." for each in missing]
         lines = (head, *plans.as_lines(found), *running, *notes)

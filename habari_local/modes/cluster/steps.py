@@ -98,6 +98,9 @@ def release(platform: ClusterPlatform, after: tuple[str, ...]) -> Step:
     def action(ctx: Context, say: Progress) -> str:
         say("comparing with the cluster")
         release = platform.release
+        recovered = release.recover(cancel=ctx.cancel)
+        if recovered:
+            say(recovered)
         newest = release.status()
         if newest and newest.status == "deployed" and not outcome(platform).anything:
             return UNCHANGED
