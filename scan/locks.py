@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = {
     "tool": ("uv.lock",),
     "hub": ("hub/requirements.txt", "hub/requirements-docker.txt"),
-    "values-check": ("hub/requirements-k8s-hub.txt",),  # what `config check` runs values on
     "notebook": ("jupyter/requirements.txt",),
     "proxy": ("images/proxy/requirements.txt", "images/proxy/package-lock.json"),
     "s3-moto": ("images/s3/requirements-moto.txt",),
     "s3-localstack": ("images/s3/requirements-localstack.txt",),
+    "values-check": ("hub/requirements-k8s-hub.txt",),  # what `config check` runs values on
 }
 
 
