@@ -103,7 +103,7 @@ class Evaluator:
         self._hub = None
 
     def prepare(self) -> None:
-        """Make the environment, where it is not there yet: half a minute, once.
+        """Make the environment, where it is not there yet (half a minute, once), and start Python.
 
         Raises:
             NotEvaluated: helm or the environment can't be had.
@@ -114,6 +114,7 @@ class Evaluator:
             uv.sync(self._environment, self._code / LOCK, self._environ)
         except (CommandFailed, MissingTool) as error:
             raise NotEvaluated(error.message, error.hint) from error
+        self._started()  # it loads its packages while the values are read
 
     def evaluate(self, layers: Sequence[Values]) -> Evaluation:
         """Return what values (later wins) make of the chart.
