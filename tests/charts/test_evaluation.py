@@ -98,6 +98,20 @@ def test_production_as_it_is_filled_in_is_good(judge: Judge) -> None:
     assert judge("{}") == []
 
 
+AZURE = "{allowed_users: [ada], oauth_callback_url: 'https://habari.acme.com/hub/oauth_callback'}"
+GOOD = [
+    "hub: {config: {JupyterHub: {authenticator_class: azuread}, AzureAdOAuthenticator: "
+    + AZURE
+    + "}}",
+    "hub: {config: {JupyterHub: {cookie_secret: 'ENC[AES256_GCM,data:aa,iv:b,tag:c,type:str]'}}}",
+]
+
+
+@pytest.mark.parametrize("text", GOOD, ids=["another authenticator", "encrypted by sops"])
+def test_what_production_may_do_is_not_refused(judge: Judge, text: str) -> None:
+    assert [each for each in judge(text) if not each.warning] == []
+
+
 @pytest.mark.parametrize(("text", "rule", "line", "told"), BAD, ids=[each[3] for each in BAD])
 def test_what_production_must_not_do_is_told_with_its_line(
     judge: Judge, text: str, rule: str, line: int | None, told: str

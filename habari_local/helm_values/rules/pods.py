@@ -155,6 +155,8 @@ def moving_tags(data: Data) -> Iterator[tuple[Place, str]]:
 
 def braces(data: Data) -> Iterator[tuple[Place, str]]:
     """KubeSpawner fills in {username} and its like; any other brace ends the start of a server."""
+    if isinstance(at(data, ENVIRONMENT), list):
+        yield ENVIRONMENT, "a list, of which KubeSpawner makes nothing; a map was expected"
     for place, value in leaves(at(data, ENVIRONMENT), ENVIRONMENT):
         if isinstance(value, str) and "valueFrom" not in place and not _can_be_filled_in(value):
             yield place, "braces that KubeSpawner would fill in, doubled ones were expected"
