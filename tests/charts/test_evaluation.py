@@ -103,11 +103,15 @@ GOOD = [
     "hub: {config: {JupyterHub: {authenticator_class: azuread}, AzureAdOAuthenticator: "
     + AZURE
     + "}}",
+    "hub: {config: {JupyterHub: {authenticator_class: generic-oauth}, GenericOAuthenticator: "
+    "{allow_all: true, oauth_callback_url: 'https://habari.acme.com/hub/oauth_callback', "
+    "client_id: x, authorize_url: 'https://sso.acme.com/a', token_url: 'https://sso.acme.com/t', "
+    "userdata_url: 'https://sso.acme.com/u', username_claim: sub}}}",
     "hub: {config: {JupyterHub: {cookie_secret: 'ENC[AES256_GCM,data:aa,iv:b,tag:c,type:str]'}}}",
 ]
 
 
-@pytest.mark.parametrize("text", GOOD, ids=["another authenticator", "encrypted by sops"])
+@pytest.mark.parametrize("text", GOOD, ids=["another authenticator", "own accounts", "by sops"])
 def test_what_production_may_do_is_not_refused(judge: Judge, text: str) -> None:
     assert [each for each in judge(text) if not each.warning] == []
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from habari_local.config.settings import GITHUB_NAME
 from habari_local.helm_values.behavior.finding import Finding, of_trait
 from habari_local.helm_values.evaluate import Evaluation
+from habari_local.helm_values.rules.sign_in import open_to_the_world
 
 OAUTH = "oauthenticator.oauth2.OAuthenticator"
 GITHUB = "oauthenticator.github.GitHubOAuthenticator"
@@ -50,14 +51,16 @@ def who_gets_in(evaluation: Evaluation) -> Iterator[Finding]:
         return
     listed = _listed(evaluation)
     if evaluation.get("sign_in", "stranger") is True:
-        trait = "allow_all"
-        yield of_trait(evaluation, "authenticator", trait, "lets in everybody who has an account")
+        own = not open_to_the_world(evaluation.data)  # accounts that an organization gives
+        says = "lets in everybody who has an account"
+        yield of_trait(evaluation, "authenticator", "allow_all", says, own)
     elif evaluation.get("sign_in", "former") is True:
         says = "lets in whoever was let in once, taken off the lists or not"
         yield of_trait(evaluation, "authenticator", "allow_existing_users", says)
     for name, comes_in in listed.items():
         yield from _of_listed(evaluation, name, comes_in)
-    if not listed and not _others(evaluation):
+    everybody = evaluation.get("authenticator", "traits", "allow_all")
+    if not (listed or everybody or _others(evaluation)):
         says = "nobody may sign in, allowed_users or allowed_organizations was expected"
         yield of_trait(evaluation, "authenticator", "allowed_users", says)
 

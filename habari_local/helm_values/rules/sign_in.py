@@ -68,7 +68,7 @@ def authenticator(data: Data) -> Iterator[tuple[Place, str]]:
 def allow_list_set(data: Data) -> Iterator[tuple[Place, str]]:
     """Somebody must be allowed in, since JupyterHub 5 by a rule; and never everybody."""
     found = [each for each in settings(data) if each.cls.endswith("Authenticator")]
-    open_to_all = _public(data)
+    open_to_all = open_to_the_world(data)
     own = [text for _, text in code(data) if "def check_allowed" in text]
     allowed = any("super().check_allowed" not in text for text in own)
     managed = any(each.trait == "manage_groups" and each.value for each in found)
@@ -113,7 +113,7 @@ def _names(value: Any) -> list[Any]:
     return [name for name in value if not isinstance(name, str) or name.strip()]
 
 
-def _public(data: Data) -> bool:
+def open_to_the_world(data: Data) -> bool:
     """Whether anybody can have an account where people sign in."""
     names = [each.value for each in settings(data) if each.trait == "authenticator_class"]
     words = [str(each).lower() for each in names if each] or ["github"]
