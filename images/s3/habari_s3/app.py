@@ -125,6 +125,7 @@ class S3App:
             self._require_served(parsed)
             self._authorize(signed.key_id, parsed)
             self._require_undamaged(parsed)
+            self._require_unchanged(parsed)
             credential = f"{signed.key_id}/{signed.scope}"
             if not parsed.writes:
                 return self.backend.handle_request(parsed.canonical, credential)
@@ -183,6 +184,14 @@ class S3App:
             canonical.bucket, parsed.upload
         ):
             raise S3Error(404, "NoSuchUpload", "The upload of this key does not exist.")
+
+    def _require_unchanged(self, parsed: ParsedRequest) -> None:
+        """Refuse a list of deletions, all of it, where an object is another one than is meant."""
+        for key, etag in parsed.expected.items():
+            found = self.backend.etag(parsed.canonical.bucket, key)
+            if found is not None and found != etag.strip('"'):
+                said = f"{key} is another object than the one to delete; nothing was deleted."
+                raise S3Error(412, "PreconditionFailed", said)
 
     def _require_undamaged(self, parsed: ParsedRequest) -> None:
         if not self.journal.damaged or parsed.writes or parsed.canonical.service != "s3":

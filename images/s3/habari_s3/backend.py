@@ -30,6 +30,9 @@ class Backend(Protocol):
     def has_bucket(self, name: str) -> bool:
         """Whether there is such a bucket."""
 
+    def etag(self, bucket: str, key: str) -> str | None:
+        """Return the ETag of an object, without quotes; None if there is no such object."""
+
     def key_of_upload(self, bucket: str, upload: str) -> str | None:
         """Return the key of an unfinished upload, None if there is no such upload."""
 

@@ -82,6 +82,10 @@ class LocalStackBackend:
         """Whether there is such a bucket."""
         return self._s3.has_bucket(name)
 
+    def etag(self, bucket: str, key: str) -> str | None:
+        """Return the ETag of an object, without quotes; None if there is no such object."""
+        return self._s3.etag(bucket, key)
+
     def key_of_upload(self, bucket: str, upload: str) -> str | None:
         """Return the key of an unfinished upload, None if there is no such upload."""
         return self._s3.key_of_upload(bucket, upload)

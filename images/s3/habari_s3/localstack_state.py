@@ -103,6 +103,13 @@ class S3State:
         """Whether there is such a bucket."""
         return name in self._store.buckets
 
+    def etag(self, bucket: str, key: str) -> str | None:
+        """Return the ETag of an object, without quotes; None if there is no such object."""
+        there = self._bucket(bucket)
+        versions = _versions(there, key) if there else []
+        found = getattr(versions[-1], "etag", None) if versions else None
+        return str(found).strip('"') if found else None
+
     def key_of_upload(self, bucket: str, upload: str) -> str | None:
         """Return the key of an unfinished upload, None if there is no such upload."""
         there = self._bucket(bucket)

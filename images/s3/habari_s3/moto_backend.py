@@ -95,6 +95,13 @@ class MotoBackend:
         """Whether there is such a bucket."""
         return name in self.s3.backend.buckets
 
+    def etag(self, bucket: str, key: str) -> str | None:
+        """Return the ETag of an object, without quotes; None if there is no such object."""
+        there = self.s3.backend.buckets.get(bucket)
+        versions = there.keys.getlist(key, []) if there else []
+        found = getattr(versions[-1], "etag", None) if versions else None
+        return found.strip('"') if found else None
+
     def key_of_upload(self, bucket: str, upload: str) -> str | None:
         """Return the key of an unfinished upload, None if there is no such upload."""
         there = self.s3.backend.buckets.get(bucket)

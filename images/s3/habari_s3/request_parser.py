@@ -66,7 +66,8 @@ class BackendRequest:
 class ParsedRequest:
     """A request: the permissions it needs (action, resource ARN) and what it changes.
 
-    `upload`: the id of the upload that it is about, "" for none.
+    `upload`: the id of the upload that it is about, "" for none. `expected`: key → ETag of the
+    objects that it deletes if they are still the same.
     """
 
     canonical: BackendRequest
@@ -75,6 +76,7 @@ class ParsedRequest:
     entities: tuple[Entity, ...] = ()
     creates_upload_in: str = field(default="")
     upload: str = ""
+    expected: Mapping[str, str] = field(default_factory=dict)
 
     def changed_entities(self, answer: Response) -> tuple[Entity, ...]:
         """Return the entities that the answered request may have changed."""
@@ -116,8 +118,8 @@ def parse_request(
     permissions = _permissions(operation, rule, bucket, key, parameters, value)
     permissions += _of_headers(operation, headers, bucket, key)
     if "x-amz-copy-source" in headers:
-        needed, headers["x-amz-copy-source"] = _parse_copy_source(headers["x-amz-copy-source"])
-        permissions += (needed,)
+        read, headers["x-amz-copy-source"] = _parse_copy_source(headers["x-amz-copy-source"])
+        permissions += (read,)
     canonical = BackendRequest(
         "s3",
         operation.name,
@@ -132,8 +134,8 @@ def parse_request(
     upload = parameters.get("uploadId", "")
     entities = _changed(rule, bucket, key, upload, value)
     new = bucket if rule.changes == "new upload" else ""
-    needed_once = tuple(dict.fromkeys(permissions))
-    return ParsedRequest(canonical, needed_once, bool(rule.changes), entities, new, upload)
+    needed, expected = tuple(dict.fromkeys(permissions)), _expected(value)
+    return ParsedRequest(canonical, needed, bool(rule.changes), entities, new, upload, expected)
 
 
 def bucket_and_key(path: str) -> tuple[str, str]:
@@ -237,7 +239,20 @@ def _parse_body(operation: Operation, headers: dict[str, str], body: bytes) -> t
     if not body and (operation.name == "CreateBucket" or any(n in headers for n in ACL_HEADERS)):
         return {}, b""
     value = xml_body.parse(body, shape)
-    return value, xml_body.build(value, shape)
+    return value, xml_body.build(_without_conditions(value), shape)
+
+
+def _expected(value: Any) -> dict[str, str]:
+    objects = (value or {}).get("Objects", ())  # of a list of deletions alone
+    return {one["Key"]: one["ETag"] for one in objects if "ETag" in one}
+
+
+def _without_conditions(value: Any) -> Any:
+    """Return a body without ETags of what is to be deleted: the app compares them itself."""
+    if "Objects" not in value:
+        return value
+    kept = [{k: v for k, v in one.items() if k != "ETag"} for one in value["Objects"]]
+    return {**value, "Objects": kept}
 
 
 def _refuse_unserved(name: str, value: Any) -> None:
@@ -245,7 +260,7 @@ def _refuse_unserved(name: str, value: Any) -> None:
     asked = set(value or ()) if name == "CreateBucket" else set()
     if name == "DeleteObjects":
         asked = {element for one in value.get("Objects", ()) for element in one}
-    if left := asked - {"LocationConstraint", "Key", "VersionId"}:
+    if left := asked - {"LocationConstraint", "Key", "VersionId", "ETag"}:
         told = ", ".join(sorted(left))
         raise S3Error(501, "NotImplemented", f"{name} with {told} is not served by this S3.")
 

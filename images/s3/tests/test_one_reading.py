@@ -191,9 +191,26 @@ def test_a_list_of_deletions_is_read_once(made: Setting) -> None:
         b"",
     ):
         refused(made.by_hand.send("POST", "/lake?delete", body), "MalformedXML")
-    conditional = b"<Delete><Object><Key>k</Key><ETag>other</ETag></Object></Delete>"
-    refused(made.by_hand.send("POST", "/lake?delete", conditional), "NotImplemented")
+    sized = b"<Delete><Object><Key>k</Key><Size>1</Size></Object></Delete>"
+    refused(made.by_hand.send("POST", "/lake?delete", sized), "NotImplemented")
     assert made.root.get_object(Bucket="lake", Key="k")["Body"].read() == b"x"
+
+
+def test_a_list_of_deletions_is_for_the_objects_that_are_meant(made: Setting) -> None:
+    """The contents manager deletes folders so: what was saved since must stay."""
+    put = {name: made.root.put_object(Bucket="lake", Key=name, Body=b"x") for name in "ab"}
+    objects = [{"Key": name, "ETag": answer["ETag"]} for name, answer in put.items()]
+    objects.append({"Key": "gone", "ETag": "x"})
+    made.root.put_object(Bucket="lake", Key="b", Body=b"newer")
+    with pytest.raises(ClientError, match="b is another object"):
+        made.user.delete_objects(Bucket="lake", Delete={"Objects": objects})
+    for name, body in (("a", b"x"), ("b", b"newer")):
+        assert made.root.get_object(Bucket="lake", Key=name)["Body"].read() == body
+    objects[1]["ETag"] = made.root.head_object(Bucket="lake", Key="b")["ETag"]
+    answer = made.user.delete_objects(Bucket="lake", Delete={"Objects": objects})
+    assert "Errors" not in answer
+    for name in "ab":
+        assert code_of(made.root.head_object, Bucket="lake", Key=name) == "404"
 
 
 def test_an_upload_is_of_its_key(made: Setting) -> None:
