@@ -14,7 +14,7 @@ from statistics import median
 import psutil
 import requests
 
-from bench.client import Hub
+from bench.client import Hub, save_in_s3
 from bench.ours import Figures
 from habari_local.core.paths import Checkout
 from habari_local.drivers import uv
@@ -41,8 +41,8 @@ def environment() -> Path:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[tuple[Hub, float, psutil.Process, psutil.Process]]:
-    """Start hub (which starts its proxy) and S3 together; yield when both answer."""
+def running(folder: Path) -> Iterator[tuple[Hub, str, float, psutil.Process, psutil.Process]]:
+    """Start hub (which starts its proxy) and S3 together; yield them when both answer."""
     offset, token = free_offset(), secrets.token_hex(16)
     port, api, hub, s3 = (base + offset for base in (8000, 8001, 8081, 4566))
     config = folder / "jupyterhub_config.py"
@@ -69,7 +69,8 @@ def running(folder: Path) -> Iterator[tuple[Hub, float, psutil.Process, psutil.P
         for url in (f"http://127.0.0.1:{port}/hub/health", f"http://127.0.0.1:{s3}/"):
             _wait_for(url)
         seconds = time.perf_counter() - began
-        yield Hub(f"http://127.0.0.1:{port}", token), seconds, started[0], started[1]
+        made = Hub(f"http://127.0.0.1:{port}", token), f"http://127.0.0.1:{s3}"
+        yield *made, seconds, started[0], started[1]
     finally:
         everything = [*started, *(child for each in started for child in each.children(True))]
         for process in everything:
@@ -98,11 +99,13 @@ def measure(folder: Path, runs: int) -> list[Figures]:
     figures = []
     for _ in range(runs + 1):
         began = time.perf_counter()
-        with running(folder) as (hub, up, *processes):
+        with running(folder) as (hub, s3, up, *processes):
             run: Figures = {"up": up, "spawn": hub.spawn("grace")}
             hub.save("grace", "first.ipynb")
             run["first_save"] = time.perf_counter() - began
             run["save"] = median(hub.save("grace", f"n{n}.ipynb") for n in range(20))
+            requests.put(f"{s3}/bench", timeout=5).raise_for_status()
+            run["s3_save"] = save_in_s3(s3, ("any", "any"), "bench")
             run["list"] = median(hub.listing("grace", "") for _ in range(5))
             run["memory_one"] = pss(*processes)
             hub.stop("grace")

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bench.client import Hub
+from bench.client import Hub, save_in_s3
 from tests.scratch import ROOT, Scratch, free_offset, scratch_checkout
 from tests.shells import shells
 
@@ -52,6 +52,9 @@ def one_run(scratch: Scratch) -> Figures:
     figures["first_save"] = time.perf_counter() - began
     saves = [hub.save("grace", f"notebooks/n{number}.ipynb") for number in range(20)]
     figures["save"] = median(saves)
+    s3 = where["s3"]
+    key = (s3["access_key_id"], s3["secret_access_key"])
+    figures["s3_save"] = save_in_s3(s3["endpoint_url"], key, s3["notebooks_bucket"])
     figures["list"] = median(hub.listing("grace", "notebooks") for _ in range(5))
     figures["memory_one"] = pss(scratch)
     hub.stop("grace")

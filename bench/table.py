@@ -26,6 +26,7 @@ ROWS = (
     Row("first_save", "`up` → first notebook saved (ours in S3)", "s", 6, 0.6),
     Row("spawn", "spawn", "s", 2.5),
     Row("save", "save a 30 kB notebook through the hub (ours in S3)", "s"),
+    Row("s3_save", "… in S3 itself (ours: checked, built anew, on the disk)", "s"),
     Row("list", "list its folder", "s"),
     Row("memory_idle", "memory, no server (PSS)", "MB", 280),
     Row("memory_one", "memory, one server (PSS)", "MB", 400),
