@@ -22,14 +22,14 @@ def remember_none() -> bool:
         client: Any = importlib.import_module("tornado.curl_httpclient").CurlAsyncHTTPClient
     except ImportError:
         return False
-    create = client._curl_create
+    set_up = client._curl_setup_request
 
-    def forgetful(self: Any) -> Any:
-        handle = create(self)
+    def forgetful(self: Any, handle: Any, *args: Any) -> None:
+        # For each request: tornado resets a handle after it.
+        set_up(self, handle, *args)
         handle.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
-        return handle
 
-    if not getattr(create, "forgetful", False):
+    if not getattr(set_up, "forgetful", False):
         forgetful.forgetful = True  # type: ignore[attr-defined]
-        client._curl_create = forgetful
+        client._curl_setup_request = forgetful
     return True

@@ -29,8 +29,10 @@ async def answered(client):
 
 async def main():
     assert remember_none(), "the client on libcurl is the one that JupyterHub takes"
-    AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
+    # One handle, so that each request has the one of the request before; tornado resets it after.
+    AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient", max_clients=1)
     client = AsyncHTTPClient()
+    assert not await answered(client)
     assert not await answered(client)
     with open("/etc/hosts", "a") as file:
         file.write("127.0.0.1 late-name\\n")
