@@ -27,15 +27,8 @@ from habari_local.helm_values.values import (
 # Whose JupyterHub must be of the minor version that the chart's hub has.
 LOCKS = ("jupyter/requirements.txt", "hub/requirements-docker.txt")
 SOPS = "sops"  # what an encrypted file says of its keys; no value of the chart
-# Rules of words that say nothing more where values were evaluated so far that this was found.
-REPLACED = {
-    "manifests": ("extra-config",),
-    "sign_in": ("authenticator", "allow"),
-    "pods": (
-        *("image", "moving-tag", "unlisted-image", "braces", "server-rights"),
-        *("server-protection", "metadata", "network"),
-    ),
-}
+# Rules of words that the hub's start answers, where it was tried.
+STARTED = ("extra-config", "braces")
 BLOCK = re.compile(r":\s*[|>][-+0-9]*\s*(#.*)?$")  # the line above a text of several
 
 
@@ -61,11 +54,11 @@ def validate(
     layers = [_without_sops(each) for each in layers]
     data = merge_layers([each.data for each in layers])
     evaluation = evaluator.evaluate(layers) if evaluator else None
-    found = [*_unread(layers), *_broken(layers, data, evaluation)]
+    shown = [*_behavior(layers, evaluation)] if evaluation else []
+    found = [*_unread(layers), *shown, *_broken(layers, data, {each.rule for each in shown})]
     if chart:
         found += [*violations(chart, layers), *versions(chart, root)]
         found += emptied(chart, layers) if not evaluation else ()
-    found += _behavior(layers, evaluation) if evaluation else ()
     order = {each.name: number for number, each in enumerate(layers)}
     return sorted(set(found), key=lambda p: (order.get(p.file, len(order)), p.line, str(p)))
 
@@ -94,11 +87,9 @@ def _unread(layers: Sequence[Values]) -> Iterator[Violation]:
             yield Violation(each.name, each.ends, "", says, "documents", warning=True)
 
 
-def _broken(
-    layers: Sequence[Values], data: Data, evaluation: Evaluation | None
-) -> Iterator[Violation]:
-    reached = [part for part in REPLACED if evaluation and evaluation.get(part)]
-    replaced = {name for part in reached for name in REPLACED[part]}
+def _broken(layers: Sequence[Values], data: Data, shown: set[str]) -> Iterator[Violation]:
+    """Yield what rules of words find, but for those that behavior has shown to be broken."""
+    replaced = shown | (set(STARTED) if "start" in shown else set())
     for rules, warning in ((RULES, False), (WARNINGS, True)):
         for name, rule in rules.items():
             for place, says in rule(data) if name not in replaced else ():

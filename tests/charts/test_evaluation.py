@@ -172,3 +172,13 @@ def test_nothing_of_the_environment_reaches_the_code(
     monkeypatch.setenv("A_TOKEN_OF_MINE", "s3cret")
     assert judge(EXTRA % "import os; assert 'A_TOKEN_OF_MINE' not in os.environ") == []
     assert os.environ["A_TOKEN_OF_MINE"]
+
+
+def test_code_that_reads_what_only_the_pod_has_is_a_warning(judge: Judge) -> None:
+    found = [each for each in judge(EXTRA % "open('/secrets/of-mine')") if each.rule == "start"]
+    assert [each.warning for each in found] == [True]
+
+
+def test_a_provider_of_ones_own_may_let_in_everybody_that_it_knows(judge: Judge) -> None:
+    own = "github_url: 'https://github.acme.com', allow_all: true"
+    assert [each for each in judge(GITHUB % own) if not each.warning] == []

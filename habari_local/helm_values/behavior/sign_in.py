@@ -50,6 +50,8 @@ def who_gets_in(evaluation: Evaluation) -> Iterator[Finding]:
     if not evaluation.get("sign_in") or OAUTH not in kinds(evaluation):
         return
     listed = _listed(evaluation)
+    if not _public(evaluation) and not evaluation.get("origins", "Authenticator.allow_all"):
+        return  # a provider of one's own lets in whom it knows: rules of words look at it
     if evaluation.get("sign_in", "stranger") is True:
         own = not open_to_the_world(evaluation.data)  # accounts that an organization gives
         says = "lets in everybody who has an account"
@@ -101,6 +103,12 @@ def _of_listed(evaluation: Evaluation, name: str, comes_in: object) -> Iterator[
     elif comes_in is False:
         says = "has somebody whom the name that GitHub gives does not let in"
         yield of_trait(evaluation, "authenticator", trait, says)
+
+
+def _public(evaluation: Evaluation) -> bool:
+    """Whether anybody can have an account there: at GitHub itself."""
+    url = evaluation.get("authenticator", "traits", "github_url", default="")
+    return GITHUB in kinds(evaluation) and url == "https://github.com"
 
 
 def _listed(evaluation: Evaluation) -> dict[str, object]:

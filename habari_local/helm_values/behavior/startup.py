@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from habari_local.helm_values.behavior.finding import CONFIG, EXTRA, Finding, of_code, origin
 from habari_local.helm_values.evaluate import Evaluation
-from habari_local.helm_values.values import Data, Place
+from habari_local.helm_values.values import Data, Place, at
 
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # Exceptions whose texts have names of code in them, and no values.
@@ -19,6 +19,9 @@ SAFE: tuple[str, ...] = (
     "ModuleNotFoundError",
 )
 SAFE += ("AttributeError", "PermissionError", "SystemExit")
+# Of code that reads what only the hub's pod or image has, or that is kept from the network.
+NOT_HERE = ("FileNotFoundError", "KeyError")
+CONFINED = "where values are checked"  # of hub/habari_evaluation/confinement.py
 ENDS = {
     "configuration": "the hub can't start",
     "start": "the hub can't start",
@@ -62,9 +65,18 @@ def _finding(evaluation: Evaluation, failed: Data) -> Finding:
     choice = f" ({failed['choice']})" if failed.get("choice") else ""
     says = f"{ends}{choice}: {reason}" if reason else ends
     if failed.get("where"):
-        return of_code(failed["where"], says)
+        missing = failed["error"] in NOT_HERE or str(failed["message"]).endswith(CONFINED)
+        own = failed["error"] == "ModuleNotFoundError" and _own_image(evaluation)
+        if missing or own:
+            says = f"what it reads is not here ({reason}), so the rest was not judged"
+        return of_code(failed["where"], says, missing or own)
     place: Place = tuple(failed.get("place") or ())
     return Finding(place or _guess(evaluation, failed), says)
+
+
+def _own_image(evaluation: Evaluation) -> bool:
+    """Whether the hub's image is not the chart's: it may have other packages."""
+    return bool(at(evaluation.data, ("hub", "image", "name")))
 
 
 def _reason(failed: Data) -> str:
