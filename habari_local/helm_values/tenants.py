@@ -79,8 +79,8 @@ def values(answers: Mapping[str, str]) -> dict[str, Any]:
     found = {name: checked(name, text) for name, text in answers.items()}
     lake, notebooks, host = found["lake"], found["notebooks"], found["host"]
     folders = {
-        name: {"bucket": bucket, "prefix": ""}
-        for name, bucket in (("lake", lake), ("notebooks", notebooks))
+        "lake": {"bucket": lake, "prefix": "", "checkpoints": "off"},
+        "notebooks": {"bucket": notebooks, "prefix": ""},
     }
     # KubeSpawner takes single braces for its own.
     text = json.dumps(folders).replace("{", "{{").replace("}", "}}")

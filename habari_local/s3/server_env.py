@@ -11,7 +11,8 @@ from habari_local.s3.s3_client import S3Access, S3Target
 def server_environment(of: S3Target, settings: Settings, access: S3Access) -> dict[str, str]:
     """Return the variables of users' servers; `of` as the servers see it."""
     folders = {
-        "lake": {"bucket": settings.lake_bucket, "prefix": ""},
+        # A lake has data in it, and nothing that an editor leaves.
+        "lake": {"bucket": settings.lake_bucket, "prefix": "", "checkpoints": "off"},
         "notebooks": {"bucket": settings.notebooks_bucket, "prefix": ""},
     }
     return {

@@ -50,7 +50,7 @@ def test_answers_stand_in_their_places_and_comments_where_they_were() -> None:
     assert f"{image['name']}:{image['tag']}" == ANSWERS["image"]
     folders = at(data, ("singleuser", "extraEnv", "HABARI_CONTENTS_FOLDERS"))
     assert json.loads(folders.replace("{{", "{").replace("}}", "}")) == {
-        "lake": {"bucket": "my-lake", "prefix": ""},
+        "lake": {"bucket": "my-lake", "prefix": "", "checkpoints": "off"},
         "notebooks": {"bucket": "my-notebooks", "prefix": ""},
     }
     assert data["singleuser"]["extraEnv"]["AWS_DEFAULT_REGION"] == "eu-west-1"

@@ -7,27 +7,46 @@ disk: it outlives the server, moves with its folder, and is hidden from listings
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
 from tornado.web import HTTPError
 
-from habari_contents import copy, delete, errors, models, transfer
+from habari_contents import copy, delete, errors, models, multipart, operation, transfer
 from habari_contents.endpoints import BucketEndpoint, DiskEndpoint
 from habari_contents.models import CHECKPOINTS
 from habari_contents.s3_folder import S3Folder
-from habari_contents.types import Condition, MoveEndpoint, Stat
+from habari_contents.types import Condition, ETag, MoveEndpoint, Stat
 
 ID = "checkpoint"
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _changing(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """What it asks of S3 is for a checkpoint, unless it is part of a larger change."""
+
+    @functools.wraps(method)
+    async def named(*args: P.args, **kwargs: P.kwargs) -> T:
+        with operation.changing("checkpoint"):
+            return await method(*args, **kwargs)
+
+    return named
 
 
 class FolderLookup(Protocol):
     """What the checkpoints ask of the contents manager: which folder a path is in."""
 
     home: Any
+    checkpoints_dir: str
 
     def folder_of(self, path: str) -> S3Folder | None:
         """The S3 folder that an API path is in, or None for the home."""
@@ -41,6 +60,7 @@ class RoutedCheckpoints(AsyncCheckpoints):
 
     parent: FolderLookup
 
+    @_changing
     async def create_checkpoint(self, _manager: Any, path: str) -> dict[str, Any]:
         """Keep the file as it is now. Raises 404 if there is none."""
         path = path.strip("/")
@@ -50,15 +70,44 @@ class RoutedCheckpoints(AsyncCheckpoints):
             home = self.parent.home
             model: dict[str, Any] = await home.checkpoints.create_checkpoint(home, path)
             return model
+        self._require_kept(folder, path)
         now = await folder.stat(path)
         if now is None:
             raise errors.not_found(path)
+        if folder.checkpoints == "home":
+            return await self._keep_at_home(folder, path)
         # Whatever is there by then: a save in between is no reason to refuse a checkpoint.
-        kept = replace(now, etag="")
+        kept = replace(now, etag=ETag())
         bucket, key = folder.bucket, checkpoint_key(folder, path)
         made = await copy.copy(bucket, kept, bucket, key, path, Condition())
         return {"id": ID, "last_modified": made.modified}
 
+    def _require_kept(self, folder: S3Folder, path: str) -> None:
+        """Raise 403, which JupyterLab takes silently, if the file gets no checkpoint (yet).
+
+        JupyterLab makes one when a file is opened: looking would write into the bucket.
+        """
+        if folder.checkpoints == "off":
+            raise errors.ContentsError(403, f"{path}: is in a folder that keeps no checkpoints.")
+        if not folder.etags.was_saved(path):
+            raise errors.ContentsError(403, f"{path}: gets a checkpoint once it is saved here.")
+
+    async def _keep_at_home(self, folder: S3Folder, path: str) -> dict[str, Any]:
+        source = BucketEndpoint(folder.bucket, folder.key_of(path), path)
+        [item] = [each for each in await source.list_items() if not each.relative]
+        file = self._file_at_home(folder, path)
+        fresh = DiskEndpoint(file.with_name(f"{file.name}.new"), path)
+        await asyncio.to_thread(fresh.root.unlink, missing_ok=True)
+        await fresh.receive(item, source)
+        await asyncio.to_thread(fresh.root.replace, file)
+        return {"id": ID, "last_modified": _time_of(file)}
+
+    def _file_at_home(self, folder: S3Folder, path: str) -> Path:
+        """Where the checkpoint of a bucket's file is in the home. Raises 404 for dotted parts."""
+        folder.key_of(path)
+        return Path(self.parent.checkpoints_dir, *path.split("/"))
+
+    @_changing
     async def restore_checkpoint(self, _manager: Any, checkpoint_id: str, path: str) -> None:
         """Put the kept version back over the file. Raises 404 without such a checkpoint."""
         path = path.strip("/")
@@ -68,6 +117,9 @@ class RoutedCheckpoints(AsyncCheckpoints):
         if folder is None:
             home = self.parent.home
             await home.checkpoints.restore_checkpoint(home, checkpoint_id, path)
+            return
+        if folder.checkpoints == "home":
+            await self._restore_from_home(folder, path)
             return
         now, kept = await asyncio.gather(
             folder.stat(path), folder.bucket.head(checkpoint_key(folder, path), path)
@@ -79,6 +131,15 @@ class RoutedCheckpoints(AsyncCheckpoints):
         await copy.copy(bucket, kept, bucket, folder.key_of(path), path, over)
         folder.etags.forget(path)
 
+    async def _restore_from_home(self, folder: S3Folder, path: str) -> None:
+        file, now = self._file_at_home(folder, path), await folder.stat(path)
+        over = Condition(etag=now.etag) if now else Condition(absent=True)
+        key, kind = folder.key_of(path), models.content_type(path)
+        with await asyncio.to_thread(file.open, "rb") as body:
+            size = file.stat().st_size
+            await multipart.upload(folder.bucket, key, path, body, size, kind, over)
+        folder.etags.forget(path)
+
     async def list_checkpoints(self, path: str) -> list[dict[str, Any]]:
         """The checkpoint of the file, if it has one."""
         path = path.strip("/")
@@ -86,9 +147,15 @@ class RoutedCheckpoints(AsyncCheckpoints):
         if folder is None:
             found: list[dict[str, Any]] = await self.parent.home.list_checkpoints(path)
             return found
+        if folder.checkpoints == "off":
+            return []
+        if folder.checkpoints == "home":
+            file = self._file_at_home(folder, path)
+            return [{"id": ID, "last_modified": _time_of(file)}] if file.is_file() else []
         stat = await folder.bucket.head(checkpoint_key(folder, path), path)
         return [{"id": ID, "last_modified": stat.modified}] if stat else []
 
+    @_changing
     async def delete_checkpoint(self, checkpoint_id: str, path: str) -> None:
         """Drop the checkpoint. Raises 404 without such a one."""
         path = path.strip("/")
@@ -98,13 +165,23 @@ class RoutedCheckpoints(AsyncCheckpoints):
         if folder is None:
             await self.parent.home.delete_checkpoint(checkpoint_id, path)
             return
-        key = checkpoint_key(folder, path)
-        await delete.delete(folder.bucket, [Stat(key, "", 0, models.UNKNOWN_TIME)], path)
+        await self._drop(folder, path)
+
+    async def _drop(self, folder: S3Folder, path: str) -> None:
+        """Delete the checkpoint in the bucket or in the home, if there is one."""
+        if folder.checkpoints == "home":
+            await asyncio.to_thread(self._file_at_home(folder, path).unlink, missing_ok=True)
+        elif folder.checkpoints == "beside":
+            key = checkpoint_key(folder, path)
+            stat = Stat(key, ETag(), 0, models.UNKNOWN_TIME)
+            await delete.delete(folder.bucket, [stat], path)
 
     def _endpoint(self, path: str) -> MoveEndpoint:
         folder = self.parent.folder_of(path)
         if folder is None:
             return DiskEndpoint(Path(self.parent.home.checkpoints.checkpoint_path(ID, path)), path)
+        if folder.checkpoints == "home":
+            return DiskEndpoint(self._file_at_home(folder, path), path)
         return BucketEndpoint(folder.bucket, checkpoint_key(folder, path), path)
 
     async def _check(self, checkpoint_id: str, path: str) -> None:
@@ -113,28 +190,57 @@ class RoutedCheckpoints(AsyncCheckpoints):
 
     async def delete_all_checkpoints(self, path: str) -> None:
         """Drop what the file at the path has."""
-        for found in await self.list_checkpoints(path):
-            await self.delete_checkpoint(found["id"], path)
+        folder = self.parent.folder_of(path)
+        if folder is None:
+            await self.parent.home.checkpoints.delete_all_checkpoints(path)
+        else:
+            await self._drop(folder, path.strip("/"))
 
     async def rename_all_checkpoints(self, old_path: str, new_path: str) -> None:
         """Let a file's checkpoint follow it, between home and buckets too.
 
         The file has moved by then, so a failure here is logged and no more.
         """
-        folders = self.parent.folder_of(old_path), self.parent.folder_of(new_path)
-        if folders == (None, None):
+        old, new = self.parent.folder_of(old_path), self.parent.folder_of(new_path)
+        if old is None and new is None:
             await self.parent.home.checkpoints.rename_all_checkpoints(old_path, new_path)
             return
+        if "off" in {old.checkpoints if old else "", new.checkpoints if new else ""}:
+            return
         try:
-            if not await self.list_checkpoints(old_path):
-                return
-            # One that is at the target already belongs to a file that is gone.
-            await self.delete_all_checkpoints(new_path)
-            # Without a record: one whose server is killed stays beside a file that is gone.
-            await transfer.copy(self._endpoint(old_path), self._endpoint(new_path))
-            await self.delete_all_checkpoints(old_path)
+            with operation.changing("move"):
+                await self._rename(old_path.strip("/"), new_path.strip("/"))
         except HTTPError as error:
             self.log.warning("The checkpoint of %s did not follow it: %s", old_path, error)
+
+    async def _rename(self, old_path: str, new_path: str) -> None:
+        source, target = self._endpoint(old_path), self._endpoint(new_path)
+        if isinstance(source, BucketEndpoint) and isinstance(target, BucketEndpoint):
+            # Over one that is at the target: it belongs to a file that is gone.
+            kept = Stat(source.key, ETag(), 0, models.UNKNOWN_TIME)
+            try:
+                await copy.copy(
+                    source.bucket, kept, target.bucket, target.key, new_path, Condition()
+                )
+            except errors.ContentsError as error:
+                if error.status_code != 404:
+                    raise
+                return
+        elif await source.is_free():
+            return
+        elif isinstance(source, DiskEndpoint) and isinstance(target, DiskEndpoint):
+            await asyncio.to_thread(target.root.parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(source.root.replace, target.root)
+            return
+        else:
+            await self.delete_all_checkpoints(new_path)
+            # Without a record: one whose server is killed stays beside a file that is gone.
+            await transfer.copy(source, target)
+        await self.delete_all_checkpoints(old_path)
+
+
+def _time_of(file: Path) -> datetime:
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
 
 def checkpoint_key(folder: S3Folder, path: str) -> str:

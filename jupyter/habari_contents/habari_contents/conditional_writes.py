@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from habari_contents import errors
-from habari_contents.bucket import Bucket
-from habari_contents.types import Condition
+from habari_contents.bucket import Bucket, send
+from habari_contents.content import Fingerprint
+from habari_contents.types import Condition, ETag
 
 UNKNOWN_CONDITION = errors.NOT_IMPLEMENTED | {"InvalidArgument", "InvalidRequest"}
-NO_VERSION = '"00000000000000000000000000000000"'
+NO_VERSION = ETag("0" * 32)
 
 
 class ConditionalWrites:
@@ -37,7 +38,9 @@ class ConditionalWrites:
         now = await self._bucket.head(key, path)
         if condition.etag and now is None:
             raise errors.not_found(path)
-        if now is not None and (condition.absent or condition.etag not in {None, now.etag}):
+        if now is not None and (
+            condition.absent or (condition.etag and condition.etag != now.etag)
+        ):
             raise errors.version_conflict(path)
         return Condition()
 
@@ -47,8 +50,16 @@ class ConditionalWrites:
         try:
             async with bucket.request(path, bucket.deadlines.confirm) as client:
                 try:
-                    await client.put_object(
-                        Bucket=bucket.name, Key=key, Body=b"", IfMatch=NO_VERSION
+                    # As a save has it: a bucket may refuse what is not encrypted, say.
+                    await send(
+                        client,
+                        "put_object",
+                        Bucket=bucket.name,
+                        Key=key,
+                        Body=b"",
+                        ContentMD5=Fingerprint.of(b"").content_md5,
+                        IfMatch=str(NO_VERSION),
+                        **bucket.write_parameters,
                     )
                 except Exception as error:
                     if errors.error_code(error) in errors.CONFLICT | errors.MISSING:

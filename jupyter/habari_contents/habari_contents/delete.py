@@ -13,11 +13,19 @@ from habari_contents import errors
 from habari_contents.bucket import Bucket, send
 from habari_contents.conditional_writes import UNKNOWN_CONDITION
 from habari_contents.multipart import run_limited
-from habari_contents.types import Condition, Stat
+from habari_contents.types import Condition, ETag, Stat
 
 BATCH = 1000
 # Up to here one by one: a store that knows conditions knows them there, and not always in batches.
 MAX_SINGLE_DELETES = 16
+# Stores that have no batches (GCS), or want a Content-MD5 with them, which botocore no longer
+# sends (older MinIO, OneFS): https://github.com/boto/boto3/issues/4392
+NO_BATCHES = errors.NOT_IMPLEMENTED | {
+    "405",
+    "InvalidRequest",
+    "MethodNotAllowed",
+    "MissingContentMD5",
+}
 
 
 async def delete(bucket: Bucket, found: Sequence[Stat], path: str) -> dict[str, str]:
@@ -30,34 +38,69 @@ async def delete(bucket: Bucket, found: Sequence[Stat], path: str) -> dict[str, 
         await run_limited(_delete_object(bucket, stat, path, kept) for stat in found)
         return kept
     for start in range(0, len(found), BATCH):
-        batch = [
-            {"Key": stat.key} | ({"ETag": stat.etag} if stat.etag else {})
-            for stat in found[start : start + BATCH]
-        ]
-        async with bucket.request(path, bucket.deadlines.listing) as client:
-            answer = await send(
-                client,
-                "delete_objects",
-                Bucket=bucket.name,
-                Delete={"Objects": batch, "Quiet": True},
+        kept |= await _delete_batch(bucket, found[start : start + BATCH], path)
+    return kept
+
+
+async def _delete_batch(bucket: Bucket, batch: Sequence[Stat], path: str) -> dict[str, str]:
+    objects = [
+        {"Key": stat.key} | ({"ETag": str(stat.etag)} if stat.etag else {}) for stat in batch
+    ]
+
+    async def call(client: Any) -> dict[str, str] | None:
+        try:
+            answer = await client.delete_objects(
+                Bucket=bucket.name, Delete={"Objects": objects, "Quiet": True}
             )
-            kept |= {failure["Key"]: failure["Code"] for failure in answer.get("Errors", ())}
+        except Exception as error:
+            if errors.error_code(error) in NO_BATCHES:
+                return None
+            raise
+        return {failure["Key"]: failure["Code"] for failure in answer.get("Errors", ())}
+
+    async def look() -> dict[str, str] | None:
+        """Nothing was kept if none of these versions is there."""
+        left: list[Stat] = []
+
+        async def check(stat: Stat) -> None:
+            now = await bucket.head(stat.key, path, bypass_breaker=True)
+            if now is not None and stat.etag in {ETag(), now.etag}:
+                left.append(now)
+
+        await run_limited(check(stat) for stat in batch)
+        return None if left else {}
+
+    kept = await bucket.write(path, bucket.deadlines.listing, call, look)
+    if kept is None:
+        kept = {}
+        await run_limited(_delete_object(bucket, stat, path, kept) for stat in batch)
     return kept
 
 
 async def _delete_object(bucket: Bucket, stat: Stat, path: str, kept: dict[str, str]) -> None:
-    held = Condition(etag=stat.etag or None).headers()
-    async with bucket.request(path, bucket.deadlines.listing) as client:
+    held = Condition(etag=stat.etag).headers()
+
+    async def call(client: Any) -> bool:
         try:
-            await send(client, "delete_object", Bucket=bucket.name, Key=stat.key, **held)
+            await client.delete_object(Bucket=bucket.name, Key=stat.key, **held)
         except Exception as error:
             code = errors.error_code(error)
             if held and code in UNKNOWN_CONDITION:
                 await _check_and_delete(client, bucket, stat, kept)
-            elif code in errors.CONFLICT:
-                kept[stat.key] = code
             elif code not in errors.MISSING:
                 raise
+        return True
+
+    async def look() -> bool | None:
+        now = await bucket.head(stat.key, path, bypass_breaker=True)
+        return True if now is None else None
+
+    try:
+        await bucket.write(path, bucket.deadlines.listing, call, look)
+    except errors.ContentsError as error:
+        if error.status_code != 409:
+            raise
+        kept[stat.key] = "PreconditionFailed"
 
 
 async def _check_and_delete(client: Any, bucket: Bucket, stat: Stat, kept: dict[str, str]) -> None:
@@ -68,7 +111,7 @@ async def _check_and_delete(client: Any, bucket: Bucket, stat: Stat, kept: dict[
         if errors.error_code(error) not in errors.MISSING:
             raise
         return
-    if seen["ETag"] != stat.etag:
+    if ETag.parse(seen["ETag"]) != stat.etag:
         kept[stat.key] = "PreconditionFailed"
         return
     await send(client, "delete_object", Bucket=bucket.name, Key=stat.key)

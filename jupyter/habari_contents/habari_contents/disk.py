@@ -53,9 +53,18 @@ def publish(partial: Path, file: Path) -> None:
 
 
 def md5(file: Path) -> str:
-    """The content's MD5 in hexadecimal digits, as S3 has it. Raises OSError if it is gone."""
+    """The content's MD5 in hexadecimal digits. Raises OSError if the file is gone."""
     with file.open("rb") as body:
-        return hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return md5_of(body)
+
+
+def md5_of(file: IO[bytes]) -> str:
+    """The MD5 of an open file, from its start."""
+    file.seek(0)
+    return hashlib.file_digest(
+        file,  # type: ignore[arg-type]  # it is a file with a number
+        lambda: hashlib.md5(usedforsecurity=False),
+    ).hexdigest()
 
 
 def remove_empty_parents(file: Path, root: Path) -> None:

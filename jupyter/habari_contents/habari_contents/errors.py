@@ -10,10 +10,32 @@ from typing import Any
 
 from tornado.web import HTTPError
 
+from habari_contents.operation import REMEDIES, current
+
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
-CONFLICT = frozenset({"412", "PreconditionFailed", "ConditionalRequestConflict"})
+CONFLICT = frozenset({"412", "PreconditionFailed"})
 NOT_IMPLEMENTED = frozenset({"501", "NotImplemented"})
-TRANSIENT = frozenset({"500", "502", "503", "InternalError", "ServiceUnavailable", "SlowDown"})
+# A conditional write met another one: neither is decided by that.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+RACE = frozenset({"ConditionalRequestConflict", "OperationAborted"})
+THROTTLED = frozenset(
+    {
+        "429",
+        "KMS.ThrottlingException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+        "TooManyRequestsException",
+    }
+)
+BUSY = frozenset({"500", "502", "503", "504", "InternalError", "RequestTimeout"}) | {
+    "ServiceUnavailable"
+}
+# What is asked again, twice at most and within the deadline.
+RETRIED = THROTTLED | BUSY | RACE
 # The answer to a HEAD has no body, and so no name: 400 is what an expired token gets there.
 CREDENTIALS = frozenset(
     {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "400"}
@@ -36,17 +58,38 @@ SENTENCES = (
         503,
         "the bucket of this folder is missing. Try: ask who runs it.",
     ),
-    (TRANSIENT, 503, "S3 is too busy to answer. Try: again in a moment."),
+    (THROTTLED | BUSY, 503, "S3 is too busy to answer. Try: again in a moment."),
+    (RACE, 409, "somebody else changes it right now. Try: again in a moment."),
+    (
+        frozenset({"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}),
+        507,
+        "the store is full. Try: ask who runs it.",
+    ),
+    (
+        frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"}),
+        403,
+        "is archived. Try: have it restored in S3 first.",
+    ),
+    (frozenset({"KeyTooLongError", "414"}), 400, "has a name that is too long for S3."),
+    (
+        frozenset({"RequestTimeTooSkewed"}),
+        503,
+        "this server's clock differs from S3's. Try: ask who runs it to set it.",
+    ),
     (frozenset({"416", "InvalidRange"}), 416, "has no such range."),
     (frozenset({"EntityTooLarge"}), 413, "is too large for S3 to do this in one step."),
 )
 
 
 class ContentsError(HTTPError):
-    """An HTTP error whose sentence reaches the browser as it is, percent signs included."""
+    """An HTTP error whose sentence reaches the browser as it is, percent signs included.
 
-    def __init__(self, status: int, sentence: str) -> None:
+    `cause` is its beginning where more follows: what happened, without what came of it.
+    """
+
+    def __init__(self, status: int, sentence: str, cause: str = "") -> None:
         self._sentence = sentence
+        self.cause = cause or sentence
         super().__init__(status, sentence)
 
     @property
@@ -60,7 +103,7 @@ class ContentsError(HTTPError):
 
 
 class Unconfirmed(ContentsError):
-    """A write that was sent but not answered: it may have landed."""
+    """A change that was sent and not clearly refused: it may have landed."""
 
 
 class Unreachable(ContentsError):
@@ -79,6 +122,15 @@ def already_exists(path: str) -> ContentsError:
     )
 
 
+def ambiguous(path: str) -> ContentsError:
+    """409: S3 has an object and a folder of this name, and the request doesn't say which."""
+    return ContentsError(
+        409,
+        f"{path}: is a file and a folder in S3, and nothing was changed. "
+        "Try: rename one of them with another program.",
+    )
+
+
 def read_only(path: str) -> ContentsError:
     """403: the folder is set to be read only."""
     return ContentsError(403, f"{path}: is in a read-only folder, and nothing was changed.")
@@ -93,29 +145,48 @@ def version_conflict(path: str) -> ContentsError:
     )
 
 
+def unconfirmed(status: int, path: str, cause: str) -> Unconfirmed:
+    """503 or 504: what was asked for may have been done; `cause` is what happened."""
+    what = current() or "change"
+    return Unconfirmed(
+        status,
+        f"{path}: {cause}, so the {what} is not confirmed. Try: {REMEDIES.get(what, 'again')}.",
+        f"{path}: {cause}.",
+    )
+
+
 def timed_out(path: str, seconds: float, *, writing: bool) -> ContentsError:
     """504: no answer in time; for a write, that it is not confirmed."""
+    cause = f"S3 did not answer within {seconds:.0f} s"
     if writing:
-        return Unconfirmed(
-            504,
-            f"{path}: S3 did not answer within {seconds:.0f} s, so the save is not confirmed. "
-            "Try: save again.",
-        )
-    return ContentsError(
-        504, f"{path}: S3 did not answer within {seconds:.0f} s. Try: again later."
-    )
+        return unconfirmed(504, path, cause)
+    return ContentsError(504, f"{path}: {cause}. Try: again later.", f"{path}: {cause}.")
 
 
 def unreachable(path: str, *, writing: bool = False) -> ContentsError:
     """503: no connection, or one that broke."""
-    said = "could not be reached, and nothing was saved" if writing else "could not be reached"
-    return Unreachable(503, f"{path}: S3 {said}. Try: again in a moment.")
+    said = "could not be reached, and nothing was changed" if writing else "could not be reached"
+    if writing and current() == "save":
+        said = "could not be reached, and nothing was saved"
+    return Unreachable(
+        503,
+        f"{path}: S3 {said}. Try: again in a moment.",
+        f"{path}: S3 could not be reached.",
+    )
 
 
 def connection_lost(path: str) -> ContentsError:
     """503: the connection broke after a write was sent."""
-    return Unconfirmed(
-        503, f"{path}: the connection to S3 broke, so the save is not confirmed. Try: save again."
+    return unconfirmed(503, path, "the connection to S3 broke")
+
+
+def not_an_answer(path: str, *, writing: bool = False) -> ContentsError:
+    """502: something answered that is not S3: a proxy, a sign-in page, a load balancer."""
+    cause = "what answered is not S3"
+    if writing:
+        return unconfirmed(502, path, cause)
+    return ContentsError(
+        502, f"{path}: {cause}. Try: ask who runs it whether a proxy is in between."
     )
 
 
@@ -125,6 +196,7 @@ def breaker_open(path: str, seconds: float) -> ContentsError:
         503,
         f"{path}: S3 did not answer just now; it is asked again in {max(1, round(seconds))} s. "
         "Try: again then.",
+        f"{path}: S3 did not answer just now.",
     )
 
 
@@ -134,8 +206,21 @@ def error_code(error: Exception) -> str:
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
-def from_client_error(error: Exception, path: str) -> ContentsError:
-    """The neutral sentence for what S3 answered."""
+def is_refusal(error: Exception) -> bool:
+    """Did S3 itself refuse, so that nothing was done? A 4xx with S3's own name for the reason.
+
+    Whatever else is answered (5xx, a load balancer's page, an error in a 200) leaves it open.
+    """
+    response: Any = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return False
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = error_code(error)
+    return 400 <= status < 500 and ((bool(code) and not code.isdigit()) or status == 412)
+
+
+def from_client_error(error: Exception, path: str, *, writing: bool = False) -> ContentsError:
+    """The neutral sentence for what S3 answered; for a write, whether it is in doubt."""
     code = error_code(error)
     if code in MISSING:
         return not_found(path)
@@ -143,5 +228,9 @@ def from_client_error(error: Exception, path: str) -> ContentsError:
         return version_conflict(path)
     for codes, status, sentence in SENTENCES:
         if code in codes:
+            if writing and codes >= BUSY and not is_refusal(error):
+                return unconfirmed(status, path, "S3 is too busy to answer")
             return ContentsError(status, f"{path}: {sentence}")
+    if writing and not is_refusal(error):
+        return unconfirmed(502, path, "S3 gave an answer that was not expected")
     return ContentsError(502, f"{path}: S3 gave an answer that was not expected. Try: again later.")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 
-from habari_contents.types import Stat
+from habari_contents.content import Fingerprint
+from habari_contents.types import ETag, Stat
 
-ABSENT = ""
+ABSENT = ETag()
 MAX_REMEMBERED = 4096
 FRESH_SECONDS = 3.0
 
@@ -20,14 +21,16 @@ class EtagCache:
     """ETags by API path, the least recently used forgotten first."""
 
     def __init__(self) -> None:
-        self._etags: OrderedDict[str, str] = OrderedDict()
+        self._etags: OrderedDict[str, ETag] = OrderedDict()
         self._saved: dict[str, tuple[float, Stat]] = {}
+        self._unconfirmed: dict[str, Fingerprint] = {}
+        self._written: OrderedDict[str, None] = OrderedDict()
 
-    def get(self, path: str) -> str | None:
+    def get(self, path: str) -> ETag | None:
         """The ETag last served for the path; ABSENT if that was a 404, None if nothing is known."""
         return self._etags.get(path)
 
-    def remember(self, path: str, etag: str) -> None:
+    def remember(self, path: str, etag: ETag) -> None:
         """The version that was just served for the path."""
         self._etags[path] = etag
         self._etags.move_to_end(path)
@@ -39,7 +42,26 @@ class EtagCache:
         now = time.monotonic()
         self._saved = {p: (t, s) for p, (t, s) in self._saved.items() if now - t < FRESH_SECONDS}
         self._saved[path] = (now, stat)
+        self._written[path] = None
+        self._written.move_to_end(path)
+        while len(self._written) > MAX_REMEMBERED:
+            self._written.popitem(last=False)
+        self._unconfirmed.pop(path, None)
         self.remember(path, stat.etag)
+
+    def remember_unconfirmed(self, path: str, content: Fingerprint) -> None:
+        """A save of this content was not confirmed: it may be what is found there later."""
+        self._unconfirmed[path] = content
+        while len(self._unconfirmed) > MAX_REMEMBERED:
+            del self._unconfirmed[next(iter(self._unconfirmed))]
+
+    def unconfirmed(self, path: str) -> Fingerprint | None:
+        """What the last save here had in it, if it was not confirmed."""
+        return self._unconfirmed.get(path)
+
+    def was_saved(self, path: str) -> bool:
+        """Was the path saved here since the server started?"""
+        return path in self._written
 
     def pop_saved(self, path: str) -> Stat | None:
         """What was saved here a moment ago, once.
@@ -62,6 +84,7 @@ class EtagCache:
         for known in self._known(path):
             del self._etags[known]
             self._saved.pop(known, None)
+        self._unconfirmed.pop(path, None)
 
     def _known(self, path: str) -> list[str]:
         return [p for p in self._etags if p == path or p.startswith(f"{path}/")]

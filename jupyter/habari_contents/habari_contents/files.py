@@ -9,14 +9,19 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import AuthenticatedFileHandler
 from tornado import web
 
-from habari_contents import errors, multipart
+from habari_contents import errors
+from habari_contents.bucket import read_stat
+from habari_contents.types import ETag
 
 if TYPE_CHECKING:
     from .s3_folder import S3Folder
+    from .types import Stat
 
 
 class FilesHandler(AuthenticatedFileHandler):
     """Serves one file; its memory is one chunk of the body, whatever the file's size."""
+
+    _unsatisfied = ""
 
     @web.authenticated
     @authorized
@@ -40,30 +45,78 @@ class FilesHandler(AuthenticatedFileHandler):
             stat = await folder.stat(path)
             if stat is None:
                 raise errors.not_found(path)
-            self._set_headers(path, {"ETag": stat.etag, "LastModified": stat.modified}, stat.size)
+            self._set_headers(path, stat)
             return
-        byte_range = self.request.headers.get("Range", "")
-        answer = await folder.bucket.open(folder.key_of(path), path, byte_range=byte_range)
-        if self.request.headers.get("If-None-Match") == answer["ETag"]:
+        answer, byte_range = await self._open(folder, path)
+        stat = read_stat(folder.key_of(path), path, answer)
+        if self.request.headers.get("If-None-Match") == str(stat.etag):
             answer["Body"].close()
             self.set_status(304)
             return
         if byte_range and answer.get("ContentRange"):
             self.set_status(206)
             self.set_header("Content-Range", answer["ContentRange"])
-        self._set_headers(path, answer, answer["ContentLength"])
-        async with aclosing(multipart.iter_chunks(folder.bucket, answer, path)) as pieces:
+        self._set_headers(path, stat)
+        async with aclosing(folder.bucket.iter_chunks(answer, path)) as pieces:
             async for piece in pieces:
                 self.write(piece)
                 await self.flush()
 
-    def _set_headers(self, path: str, facts: dict[str, Any], size: int) -> None:
+    async def _open(self, folder: S3Folder, path: str) -> tuple[Any, str]:
+        """S3's answer, and the range of it that was asked for: all of it if that is of a version
+        that is no longer there (https://www.rfc-editor.org/rfc/rfc9110#section-13.1.5).
+        """
+        key, bucket = folder.key_of(path), folder.bucket
+        byte_range, held = (self.request.headers.get(n, "") for n in ("Range", "If-Range"))
+        # A time is no version here: S3 tells whole seconds, and two saves can be within one.
+        version = ETag.parse(held) if held.startswith('"') else None
+        if held and version is None:
+            byte_range = ""
+        try:
+            if byte_range and version:
+                answer = await self._open_version(folder, path, byte_range, version)
+                if answer is not None:
+                    return answer, byte_range
+                byte_range = ""
+            return await bucket.open(key, path, byte_range=byte_range), byte_range
+        except errors.ContentsError as error:
+            if error.status_code == 416:
+                await self._tell_size(folder, path)
+            raise
+
+    async def _open_version(
+        self, folder: S3Folder, path: str, byte_range: str, version: ETag
+    ) -> Any:
+        key = folder.key_of(path)
+        try:
+            answer = await folder.bucket.open(key, path, byte_range=byte_range, version=version)
+        except errors.ContentsError as error:
+            if error.status_code != 409:
+                raise
+            return None
+        if ETag.parse(answer["ETag"]) != version:
+            answer["Body"].close()
+            return None
+        return answer
+
+    async def _tell_size(self, folder: S3Folder, path: str) -> None:
+        stat = await folder.stat(path)
+        if stat is not None:
+            self._unsatisfied = f"bytes */{stat.size}"
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Jupyter's page, with the size that a 416 tells."""
+        if status_code == 416 and self._unsatisfied:
+            self.set_header("Content-Range", self._unsatisfied)
+        super().write_error(status_code, **kwargs)
+
+    def _set_headers(self, path: str, stat: Stat) -> None:
         name = path.rsplit("/", 1)[-1]
         if name.endswith(".ipynb") or self.get_argument("download", None):
             self.set_attachment_header(name)
         self.set_header("Content-Type", self.get_content_type())
-        self.set_header("Content-Length", size)
-        self.set_header("ETag", facts["ETag"])
-        self.set_header("Last-Modified", facts["LastModified"])
+        self.set_header("Content-Length", stat.size)
+        self.set_header("ETag", str(stat.etag))
+        self.set_header("Last-Modified", stat.modified)
         self.set_header("Accept-Ranges", "bytes")
         self.set_header("Cache-Control", "no-cache")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from jupyter_server.services.contents.manager import AsyncContentsManager, copy_pat
 from traitlets import Bool, Dict, Float, Instance, Integer, Type, Unicode, default
 
-from habari_contents import errors, models, transfer
+from habari_contents import errors, models, operation, transfer
 from habari_contents.bucket import Bucket
 from habari_contents.checkpoints import RoutedCheckpoints
 from habari_contents.client import S3Client
@@ -41,11 +42,14 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
     folders = Dict(config=True, help="S3 folders: {name: {'bucket': …, 'prefix': …}}.")
     look_seconds = Float(4.0, config=True, help="Deadline of a look at one object.")
     listing_seconds = Float(15.0, config=True, help="Deadline of a listing.")
+    partial_seconds = Float(1.5, config=True, help="After it, what is there is listed.")
+    max_listed = Integer(20_000, config=True, help="How many entries a listing has at most.")
     transfer_seconds = Float(6.0, config=True, help="Deadline of a read or save, plus its size.")
     rest_seconds = Float(3.0, config=True, help="How long a bucket that failed is left alone.")
     max_open_bytes = Integer(256 * 1024 * 1024, config=True, help="The largest file to open.")
     always_delete_dir = Bool(False, config=True, help="May S3 folders be deleted that are full?")
     journal_dir = Unicode(config=True, help="Where moves under way are recorded, in the home.")
+    checkpoints_dir = Unicode(config=True, help="Checkpoints of folders with them at home.")
     home: Any = Instance(AsyncLargeFileManager, help="What serves the home.")
     checkpoints_class = Type(RoutedCheckpoints, klass=AsyncCheckpoints, config=True)
     files_handler_class = Type(FilesHandler, config=True)
@@ -67,7 +71,7 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
     def _create_folder(self, name: str, entry: FolderSettings, deadlines: Deadlines) -> S3Folder:
         key_prefix = f"{entry.prefix}/" if entry.prefix else ""
         bucket = Bucket(entry.bucket, self._client, deadlines, entry.write_parameters(), key_prefix)
-        return S3Folder(name, bucket, self, readonly=entry.readonly)
+        return S3Folder(name, bucket, self, entry)
 
     @default("folders")
     def _default_folders(self) -> dict[str, Any]:
@@ -81,6 +85,10 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
     @default("journal_dir")
     def _default_journal_dir(self) -> str:
         return str(Path(jupyter_data_dir(), "habari_contents", "moves"))
+
+    @default("checkpoints_dir")
+    def _default_checkpoints_dir(self) -> str:
+        return str(Path(jupyter_data_dir(), "habari_contents", "checkpoints"))
 
     @default("preferred_dir")
     def _default_preferred_dir(self) -> str:
@@ -129,7 +137,9 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         folder = self.folder_of(path)
         if folder is None:
             return bool(await self.home.file_exists(path))
-        return await folder.file_exists(path)
+        # Each save begins with it.
+        with operation.changing("save"):
+            return await folder.file_exists(path)
 
     async def dir_exists(self, path: str) -> bool:
         """Is there a folder?"""
@@ -191,7 +201,8 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
             saved: Model = await self.home.save(model, path)
             return saved
         self.require_writable(path)
-        saved = await folder.save(model, path)
+        with operation.changing("save"):
+            saved = await folder.save(model, path)
         self.emit(data={"action": "save", "path": path})
         return saved
 
@@ -200,7 +211,17 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         if self.folder_of(path) is None:
             await self.home.delete(path)
         else:
-            await super().delete(path)
+            with operation.changing("deletion"):
+                await self._delete(path.strip("/"))
+
+    async def _delete(self, path: str) -> None:
+        folder = self.folder_of(path)
+        await self.delete_file(path)
+        await self.checkpoints.delete_all_checkpoints(path)
+        if folder is not None:
+            # Its checkpoint held the folder, too.
+            await folder.keep_parent(path)
+        self.emit(data={"action": "delete", "path": path})
 
     async def delete_file(self, path: str) -> None:
         """Delete a file or folder of an S3 folder."""
@@ -209,26 +230,48 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         if folder is None:
             await self.home.delete_file(path)
         else:
-            await folder.delete(path, full=self.always_delete_dir)
+            with operation.changing("deletion"):
+                await folder.delete(path, full=self.always_delete_dir)
+
+    async def rename(self, old_path: str, new_path: str) -> None:
+        """Move a file and its checkpoint, or a folder, which has those of its files in it."""
+        old, new = old_path.strip("/"), new_path.strip("/")
+        if self.folder_of(old) is None and self.folder_of(new) is None:
+            await super().rename(old, new)
+            return
+        if await self._rename_file(old, new):
+            await self.checkpoints.rename_all_checkpoints(old, new)
+        self.emit(data={"action": "rename", "path": new, "source_path": old})
 
     async def rename_file(self, old_path: str, new_path: str) -> None:
         """Move a file or folder, between home and buckets too. Raises 409 with a target."""
-        old, new = old_path.strip("/"), new_path.strip("/")
+        await self._rename_file(old_path.strip("/"), new_path.strip("/"))
+
+    async def _rename_file(self, old: str, new: str) -> bool:
+        """Move; is it a file?"""
         if old == new:
-            return
+            return False
         self._require_movable(old, new)
         self.require_writable(old, new)
         if self.folder_of(old) is None and self.folder_of(new) is None:
             await self.home.rename_file(old, new)
-            return
-        await self._require_no_file_above(new)
-        await transfer.move(self.endpoint(old), self.endpoint(new), self._journal)
+            return True
+        with operation.changing("move"):
+            return await self._move(old, new)
+
+    async def _move(self, old: str, new: str) -> bool:
         source, target = self.folder_of(old), self.folder_of(new)
+        beside = old.rpartition("/")[0] == new.rpartition("/")[0]
+        if not beside:
+            await self._require_no_file_above(new)
+        items = await transfer.move(self.endpoint(old), self.endpoint(new), self._journal)
         if target is not None:
             target.etags.forget(new)
         if source is not None:
             source.etags.mark_absent(old)
-            await source.keep_parent(old)
+            if not beside:
+                await source.keep_parent(old)
+        return [item.relative for item in items] == [""]
 
     def _require_movable(self, old: str, new: str) -> None:
         if old in self._folders or not old:
@@ -259,16 +302,49 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
             return model
         self._require_movable(source, f"{target}/")
         self.require_writable(target)
-        if await self.dir_exists(target):
-            name = copy_pat.sub(".", source.rpartition("/")[2])
-            target = f"{target}/{await self.increment_filename(name, target, insert='-Copy')}"
-        elif await self.dir_exists(source):
-            # As on a disk: the folder that a folder is copied into is made.
-            target = f"{target}/{source.rpartition('/')[2]}"
-        await self._require_no_file_above(target)
-        await transfer.copy(self.endpoint(source), self.endpoint(target.strip("/")))
-        self.emit(data={"action": "copy", "path": target.strip("/"), "source_path": source})
+        with operation.changing("copy"):
+            target = await self._copy(source, target)
+        self.emit(data={"action": "copy", "path": target, "source_path": source})
         return await self.get(target, content=False)
+
+    async def _copy(self, source: str, target: str) -> str:
+        """Where the copy is."""
+        if await self.dir_exists(target):
+            target = f"{target}/{await self._name_of_copy(source.rpartition('/')[2], target)}"
+        else:
+            if await self.dir_exists(source):
+                # As on a disk: the folder that a folder is copied into is made.
+                target = f"{target}/{source.rpartition('/')[2]}"
+            await self._require_no_file_above(target)
+        target = target.strip("/")
+        await transfer.copy(self.endpoint(source), self.endpoint(target))
+        return target
+
+    async def _name_of_copy(self, name: str, path: str) -> str:
+        """The name itself where it is free, else one with a number."""
+        folder = self.folder_of(path)
+        if folder is None:
+            if not await self.exists(f"{path}/{name}"):
+                return name
+        elif name not in await folder.names_beginning(path, name):
+            return name
+        return await self.increment_filename(copy_pat.sub(".", name), path, insert="-Copy")
+
+    async def increment_filename(self, filename: str, path: str = "", insert: str = "") -> str:
+        """A name that is free in a folder; in S3 by one listing of all that begin like it."""
+        folder = self.folder_of(path)
+        if folder is None:
+            name: str = await super().increment_filename(filename, path, insert)
+            return name
+        base, dot, extension = filename.rpartition(".")
+        if extension != "ipynb":
+            base, dot, extension = filename.partition(".")
+        taken = await folder.names_beginning(path.strip("/"), base)
+        for number in itertools.count():
+            name = f"{base}{f'{insert}{number}' if number else ''}{dot}{extension}"
+            if name not in taken and f"{path.strip('/')}/{name}" not in folder.uploads:
+                return name
+        raise AssertionError  # there is no last number
 
     async def get_kernel_path(self, path: str, model: Model | None = None) -> str:
         """Where a notebook's kernel starts: in the home if it is in S3, which is no directory."""

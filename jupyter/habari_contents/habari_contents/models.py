@@ -14,7 +14,7 @@ from typing import Any
 
 import nbformat
 
-from habari_contents.types import Stat
+from habari_contents.types import ETag, Stat
 
 from .errors import ContentsError
 
@@ -24,6 +24,7 @@ Model = dict[str, Any]
 # that anybody would act on, where "56 years ago" makes people think that something is broken.
 CHECKPOINTS = ".ipynb_checkpoints"
 UNKNOWN_TIME = datetime.now(UTC)
+UNREADABLE = (ValueError, KeyError, AttributeError, TypeError, RecursionError)
 NOTEBOOK_TYPE = "application/x-ipynb+json"
 
 
@@ -70,9 +71,15 @@ def file(path: str, stat: Stat, kind: str | None = None) -> Model:
         "mimetype": mimetypes.guess_type(path)[0] if kind == "file" else None,
         "content": None,
         "format": None,
-        "hash": stat.etag,
+        "hash": str(stat.etag),
         "hash_algorithm": "etag",
     }
+
+
+def note(path: str, said: str) -> Model:
+    """A row of a listing that is no file and tells something of the folder."""
+    stat = Stat("", ETag(), 0, UNKNOWN_TIME)
+    return file(f"{path}/\N{MIDLINE HORIZONTAL ELLIPSIS} {said}", stat) | {"writable": False}
 
 
 def decode_file(path: str, content: bytes, wanted: str | None) -> Model:
@@ -99,7 +106,10 @@ def encode_file(path: str, model: Model) -> bytes:
     if not isinstance(content, str) or form not in {"text", "base64"}:
         raise ContentsError(400, f"{path}: came as {form}, expected content as text or base64.")
     if form == "text":
-        return content.encode("utf-8")
+        try:
+            return content.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ContentsError(400, f"{path}: has half a character, which no file can.") from error
     try:
         return base64.b64decode(content.encode("ascii"), validate=False)
     except (binascii.Error, UnicodeEncodeError) as error:
@@ -112,6 +122,8 @@ async def read_notebook(path: str, content: bytes) -> tuple[Any, dict[str, Any]]
     Raises 400 if they are no notebook.
     """
     problems: dict[str, Any] = {}
+    if not content:
+        raise ContentsError(400, f"{path}: is empty and no notebook. Try: delete it.")
 
     def parse() -> Any:
         return nbformat.reads(  # type: ignore[no-untyped-call]
@@ -120,9 +132,21 @@ async def read_notebook(path: str, content: bytes) -> tuple[Any, dict[str, Any]]
 
     try:
         notebook = await asyncio.to_thread(parse)
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ContentsError(400, f"{path}: cannot be read as a notebook.") from error
+    except UNREADABLE as error:
+        raise ContentsError(400, f"{path}: is no notebook ({reason_of(error)}).") from error
     return notebook, problems
+
+
+def as_notebook(path: str, content: Any) -> Any:
+    """The notebook that a model's content is. Raises 400 if it is none."""
+    if not isinstance(content, dict) or not content:
+        raise ContentsError(400, f"{path}: came without a notebook in it.")
+    try:
+        return nbformat.from_dict(content)  # type: ignore[no-untyped-call]
+    except UNREADABLE as error:
+        raise ContentsError(
+            400, f"{path}: cannot be written as a notebook ({reason_of(error)})."
+        ) from error
 
 
 async def write_notebook(path: str, notebook: Any) -> tuple[bytes, dict[str, Any]]:
@@ -142,5 +166,18 @@ async def write_notebook(path: str, notebook: Any) -> tuple[bytes, dict[str, Any
 
     try:
         return await asyncio.to_thread(render), problems
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ContentsError(400, f"{path}: cannot be written as a notebook.") from error
+    except UNREADABLE as error:
+        raise ContentsError(
+            400, f"{path}: cannot be written as a notebook ({reason_of(error)})."
+        ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """What nbformat or Python says of it, on one line."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeError):
+        return "it has half a character"
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]}"
+    return " ".join(str(error).split())[:200] or type(error).__name__

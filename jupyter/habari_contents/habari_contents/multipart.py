@@ -1,20 +1,20 @@
-"""Bodies too large for memory: multipart uploads, and downloads in chunks."""
+"""Bodies too large for one request: multipart uploads, a few parts at once."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import IO, Any
 
-from habari_contents import errors
+from habari_contents import disk, errors
 from habari_contents.bucket import Bucket, send
-from habari_contents.types import Condition, Stat
+from habari_contents.content import Fingerprint
+from habari_contents.types import Condition, ETag, Stat
 
 PART = 16 * 1024 * 1024
 CONCURRENT_PARTS = 4
-CHUNK = 256 * 1024
 
 
 async def upload(
@@ -29,20 +29,31 @@ async def upload(
 
     async def part(client: Any, target: dict[str, Any], start: int, end: int) -> str:
         data = await asyncio.to_thread(os.pread, file.fileno(), end - start, start)
-        answer = await send(client, "upload_part", **target, Body=data)
+        md5 = (await asyncio.to_thread(Fingerprint.of, data)).content_md5
+        answer = await send(client, "upload_part", **target, Body=data, ContentMD5=md5)
         return str(answer["ETag"])
 
-    return await upload_parts(bucket, key, path, Parts(size, PART, kind, part), condition)
+    async def landed() -> Stat | None:
+        known = Fingerprint(size, await asyncio.to_thread(disk.md5_of, file))
+        return await bucket.find_content(key, path, known)
+
+    parts = Parts(size, PART, part, landed, {"ContentType": kind})
+    return await upload_parts(bucket, key, path, parts, condition)
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An object that is sent in parts: `send` makes the one from `start` to `end`, its ETag."""
+    """An object that is sent in parts: `send` makes the one from `start` to `end`, its ETag.
+
+    `look` finds the whole object where its making is in doubt; `more` are its content type and
+    whatever else S3 keeps of it.
+    """
 
     size: int
     part_size: int
-    kind: str
     send: Callable[[Any, dict[str, Any], int, int], Awaitable[str]]
+    look: Callable[[], Awaitable[Stat | None]]
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def upload_parts(
@@ -53,43 +64,64 @@ async def upload_parts(
     Raises 409 if the condition does not hold when all are there.
     """
     target: dict[str, Any] = {"Bucket": bucket.name, "Key": key}
-    async with bucket.request(path, bucket.deadlines.look, writing=True) as client:
+    # An upload that was opened and not told of makes no object: there is nothing to look at.
+    async with bucket.request(path, bucket.deadlines.look) as client:
         opened = await send(
             client,
             "create_multipart_upload",
             **target,
-            ContentType=parts.kind,
-            **bucket.write_parameters,
+            **{**parts.more, **bucket.write_parameters},
         )
+        if "UploadId" not in opened:
+            raise errors.not_an_answer(path)
     target["UploadId"] = opened["UploadId"]
     done: list[dict[str, Any]] = []
 
     async def send_part(number: int) -> None:
         start, end = (number - 1) * parts.part_size, min(number * parts.part_size, parts.size)
-        async with bucket.request(
-            path, bucket.deadlines.for_body(end - start), writing=True
-        ) as client:
+        async with bucket.request(path, bucket.deadlines.for_body(end - start)) as client:
             etag = await parts.send(client, target | {"PartNumber": number}, start, end)
         done.append({"PartNumber": number, "ETag": etag})
 
     try:
         count = -(-parts.size // parts.part_size)
         await run_limited((send_part(n) for n in range(1, count + 1)), limit=CONCURRENT_PARTS)
-        async with bucket.request(path, bucket.deadlines.listing, writing=True) as client:
-            await send(
-                client,
-                "complete_multipart_upload",
-                **target,
-                MultipartUpload={"Parts": sorted(done, key=lambda p: int(p["PartNumber"]))},
-                **condition.headers(),
-            )
     except BaseException:
         await _abort(bucket, path, target)
         raise
-    stat = await bucket.head(key, path)
-    if stat is None or stat.size != parts.size:
-        raise errors.ContentsError(502, f"{path}: is not complete in S3. Try: upload it again.")
-    return stat
+    ordered = sorted(done, key=lambda part: int(part["PartNumber"]))
+    try:
+        return await _complete(bucket, key, path, parts, target, ordered, condition)
+    except errors.Unconfirmed:
+        # It may still be completed: aborted now, it would be gone.
+        raise
+    except BaseException:
+        await _abort(bucket, path, target)
+        raise
+
+
+async def _complete(
+    bucket: Bucket,
+    key: str,
+    path: str,
+    parts: Parts,
+    target: dict[str, Any],
+    done: list[dict[str, Any]],
+    condition: Condition,
+) -> Stat:
+    async def call(client: Any) -> Stat:
+        answer = await client.complete_multipart_upload(
+            **target, MultipartUpload={"Parts": done}, **condition.headers()
+        )
+        if "ETag" not in answer:
+            raise errors.not_an_answer(path, writing=True)
+        made, stat = ETag.parse(answer["ETag"]), await bucket.head(key, path)
+        if stat is None or (stat.etag == made and stat.size != parts.size):
+            raise errors.unconfirmed(502, path, "it is not complete in S3")
+        # Somebody else may have saved since: what was made here is what the answer says.
+        return Stat(key, made, parts.size, stat.modified)
+
+    return await bucket.write(path, bucket.deadlines.listing, call, parts.look)
 
 
 async def _abort(bucket: Bucket, path: str, target: dict[str, str]) -> None:
@@ -99,17 +131,6 @@ async def _abort(bucket: Bucket, path: str, target: dict[str, str]) -> None:
     except errors.ContentsError:
         # Parts that are left cost room only; a bucket's lifecycle rule ends them.
         return
-
-
-async def iter_chunks(bucket: Bucket, answer: Any, path: str) -> AsyncGenerator[bytes]:
-    """The body of an opened object, each piece in its own deadline."""
-    async with answer["Body"] as body:
-        while True:
-            async with bucket.request(path, bucket.deadlines.transfer):
-                piece: bytes = await body.read(CHUNK)
-            if not piece:
-                return
-            yield piece
 
 
 async def run_limited(work: Iterable[Coroutine[Any, Any, None]], limit: int = 8) -> None:

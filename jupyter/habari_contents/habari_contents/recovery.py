@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from habari_contents import errors, transfer
+from habari_contents import errors, operation, transfer
 from habari_contents.journal import lock_orphan
 from habari_contents.types import Item, MoveEndpoint
 
@@ -79,10 +79,12 @@ class MoveRecovery:
             self._log.warning("The record of a move is unreadable and was left alone: %s", error)
             return True
         try:
-            if facts["made"] is None:
-                await transfer.undo(items, source, target)
-            else:
-                await transfer.finish(items, made, source, target)
+            with operation.changing("move"):
+                if facts["made"] is not None:
+                    await transfer.finish(items, made, source, target)
+                elif not await transfer.undo(items, source, target):
+                    self._log.warning("Copies of an interrupted move stayed: %s.", target.path)
+                    return False
         except errors.ContentsError as error:
             self._log.warning("An interrupted move waits for S3: %s", error.log_message)
             return False

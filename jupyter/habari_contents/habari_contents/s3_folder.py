@@ -7,14 +7,14 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Literal
 
-import nbformat
-
 from habari_contents import delete, errors, models, multipart
 from habari_contents.bucket import Bucket
 from habari_contents.conditional_writes import ConditionalWrites
+from habari_contents.content import Fingerprint
 from habari_contents.etag_cache import ABSENT, EtagCache
 from habari_contents.models import CHECKPOINTS, Model
-from habari_contents.types import Condition, Listing, Stat
+from habari_contents.settings import FolderSettings
+from habari_contents.types import Condition, ETag, Listing, Patience, Stat
 from habari_contents.uploads import Uploads
 
 Kind = Literal["file", "directory"]
@@ -30,12 +30,13 @@ class S3Folder:
     Every method raises ContentsError, with a sentence for the browser.
     """
 
-    def __init__(self, name: str, bucket: Bucket, manager: Any, *, readonly: bool = False) -> None:
+    def __init__(self, name: str, bucket: Bucket, manager: Any, settings: FolderSettings) -> None:
         self.name = name
         self.bucket = bucket
         self.key_prefix = bucket.key_prefix
         self.manager = manager
-        self.readonly = readonly
+        self.readonly = settings.readonly
+        self.checkpoints = settings.checkpoints
         self.conditional_writes = ConditionalWrites(bucket, manager.log)
         self.etags = EtagCache()
         self.uploads = Uploads()
@@ -60,12 +61,17 @@ class S3Folder:
         """What is at the path. The folder itself is always there, S3 or not."""
         if path == self.name or path in self.uploads:
             return "directory" if path == self.name else "file"
-        stat, listing = await asyncio.gather(
-            self.stat(path), self.bucket.list_objects(self.prefix_of(path), path, limit=1)
-        )
+        stat, folder = await self.bucket.find(self.key_of(path), path)
         if stat:
             return "file"
-        return "directory" if listing else None
+        return "directory" if folder else None
+
+    async def names_beginning(self, path: str, begin: str) -> set[str]:
+        """The names in a folder, of files and folders, that begin so."""
+        prefix = self.prefix_of(path)
+        found = await self.bucket.list_objects(prefix + begin, path, delimiter="/")
+        keys = [stat.key for stat in found.objects] + [each[:-1] for each in found.prefixes]
+        return {key[len(prefix) :] for key in keys}
 
     async def file_exists(self, path: str) -> bool:
         """Is there a file? One call, and none for an upload that is under way."""
@@ -134,18 +140,31 @@ class S3Folder:
             work(notebook, path)
         except Exception as error:  # noqa: BLE001 - whatever a database does
             self.manager.log.warning("%s: whether it is trusted could not be kept: %s", path, error)
-            self.manager.notary.mark_cells(notebook, False)
+            try:
+                self.manager.notary.mark_cells(notebook, False)
+            except models.UNREADABLE as broken:
+                raise errors.ContentsError(
+                    400, f"{path}: is no notebook ({models.reason_of(broken)})."
+                ) from broken
 
     async def _get_directory(self, path: str, *, content: bool) -> Model:
         prefix = self.prefix_of(path)
         limit = 0 if content else 1
-        listing = await self.bucket.list_objects(prefix, path, delimiter="/", limit=limit)
+        patience = Patience(self.manager.partial_seconds, self.manager.max_listed)
+        listing = await self.bucket.list_objects(
+            prefix, path, delimiter="/", limit=limit, patience=patience
+        )
         if not listing and path != self.name:
             if await self.stat(path):
                 raise errors.ContentsError(400, f"{path}: is a file, not a folder.")
             raise errors.not_found(path)
-        entries = await self._entries(path, prefix, listing) if content else None
-        return models.directory(path, entries)
+        if not content:
+            return models.directory(path)
+        entries = await self._entries(path, prefix, listing)
+        if not listing.partial:
+            return models.directory(path, entries)
+        said = f"only the first {len(entries):,} are listed; open others by their path"
+        return models.directory(path, [*entries, models.note(path, said)]) | {"message": said}
 
     async def _entries(self, path: str, prefix: str, listing: Listing) -> list[Model]:
         entries = []
@@ -189,47 +208,67 @@ class S3Folder:
             return await self._save_chunk(model, path, int(chunk))
         answer: Model = {}
         if kind == "notebook":
-            notebook = nbformat.from_dict(model["content"])  # type: ignore[no-untyped-call]
+            notebook = models.as_notebook(path, model["content"])
             self.run_notary(self.manager.check_and_sign, notebook, path)
             body, problems = await models.write_notebook(path, notebook)
             self.manager.validate_notebook_model(answer, validation_error=problems)
         else:
             body = models.encode_file(path, model)
         seen = model.get("hash") if model.get("hash_algorithm") == "etag" else None
+        seen = ETag.parse(str(seen)) if seen else None
         stat = await self._write(path, body, seen)
         return models.file(path, stat, kind) | answer
 
-    async def _write(self, path: str, body: bytes, seen: str | None) -> Stat:
-        key, mime = self.key_of(path), models.content_type(path)
+    async def _write(self, path: str, body: bytes, seen: ETag | None) -> Stat:
         condition = await self._save_condition(path, seen)
         try:
-            held = await self.conditional_writes.condition_to_send(key, path, condition)
-            stat = await self.bucket.put(key, path, body, mime, held)
+            stat = await self._put(path, body, condition)
+        except errors.Unconfirmed:
+            self.etags.remember_unconfirmed(path, await asyncio.to_thread(Fingerprint.of, body))
+            raise
         except errors.ContentsError as error:
-            if error.status_code == 409:
-                # Told once: what is saved after that is meant to overwrite.
-                self.etags.forget(path)
-            if error.status_code != 404 or condition.absent:
-                raise
-            # Deleted since it was served: there is no version to lose, so it is made again.
-            self.etags.forget(path)
-            condition = await self._save_condition(path)
-            if not condition.absent:
-                raise errors.version_conflict(path) from error
-            stat = await self.bucket.put(key, path, body, mime, condition)
+            stat = await self._put_again(error, path, body, condition)
         self.etags.remember_saved(path, stat)
         return stat
 
-    async def _save_condition(self, path: str, seen: str | None = None) -> Condition:
+    async def _put(self, path: str, body: bytes, condition: Condition) -> Stat:
+        key = self.key_of(path)
+        held = await self.conditional_writes.condition_to_send(key, path, condition)
+        return await self.bucket.put(key, path, body, models.content_type(path), held)
+
+    async def _put_again(
+        self, error: errors.ContentsError, path: str, body: bytes, condition: Condition
+    ) -> Stat:
+        """Save over one's own save that was not confirmed, or where the file was deleted since.
+
+        Raises the error if it is neither.
+        """
+        own = self.etags.unconfirmed(path) if error.status_code == 409 else None
+        found = await self.bucket.find_content(self.key_of(path), path, own) if own else None
+        if found is not None:
+            return await self._put(path, body, Condition(etag=found.etag))
+        if error.status_code == 409:
+            # Told once: what is saved after that is meant to overwrite.
+            self.etags.forget(path)
+        if error.status_code != 404 or condition.absent:
+            raise error
+        # Deleted since it was served: there is no version to lose, so it is made again.
+        self.etags.forget(path)
+        condition = await self._save_condition(path)
+        if not condition.absent:
+            raise errors.version_conflict(path) from error
+        return await self.bucket.put(
+            self.key_of(path), path, body, models.content_type(path), condition
+        )
+
+    async def _save_condition(self, path: str, seen: ETag | None = None) -> Condition:
         known = seen or self.etags.get(path)
         if known:
             return Condition(etag=known)
-        stat, listing, _ = await asyncio.gather(
-            self.stat(path),
-            self.bucket.list_objects(self.prefix_of(path), path, limit=1),
-            self.require_no_file_above(path),
+        (stat, folder), _ = await asyncio.gather(
+            self.bucket.find(self.key_of(path), path), self.require_no_file_above(path)
         )
-        if stat is None and listing:
+        if stat is None and folder:
             raise errors.ContentsError(409, f"{path}: is a folder, and no file can replace it.")
         if stat is None or known == ABSENT:
             return Condition(absent=True)
@@ -247,7 +286,7 @@ class S3Folder:
     async def _save_chunk(self, model: Model, path: str, chunk: int) -> Model:
         upload = await self.uploads.add(path, chunk, models.encode_file(path, model))
         if chunk != -1:
-            return models.file(path, Stat("", "", upload.size, models.UNKNOWN_TIME), "file")
+            return models.file(path, Stat("", ETag(), upload.size, models.UNKNOWN_TIME), "file")
         async with self.uploads.open_complete(path, upload) as file:
             self.etags.forget(path)
             condition = await self._save_condition(path)
@@ -288,7 +327,9 @@ class S3Folder:
         """Delete a file, or a folder: one that is not empty only if `full` is true (else 400)."""
         if path == self.name:
             raise errors.ContentsError(403, f"{path}: is a bucket's folder and cannot be deleted.")
-        stat = await self.stat(path)
+        stat, folder = await self.bucket.find(self.key_of(path), path)
+        if stat and folder:
+            raise errors.ambiguous(path)
         found = [stat] if stat else await self._list_for_deletion(path, full=full)
         kept = await delete.delete(self.bucket, found, path)
         if not kept:
@@ -303,15 +344,19 @@ class S3Folder:
             raise errors.ContentsError(
                 403, f"{path}: S3 kept {len(kept)} of {len(found)} objects. Try: ask for access."
             )
-        await self.keep_parent(path)
 
     async def _list_for_deletion(self, path: str, *, full: bool) -> list[Stat]:
         prefix = self.prefix_of(path)
         found = (await self.bucket.list_objects(prefix, path)).objects
         if not found:
             raise errors.not_found(path)
-        keys = [stat.key for stat in found]
-        real = [k for k in keys if k != prefix and not k.startswith(f"{prefix}{CHECKPOINTS}/")]
+        # A folder's marker is empty: an object of its name that is not is somebody's work.
+        real = [
+            stat
+            for stat in found
+            if (stat.key != prefix or stat.size)
+            and not stat.key.startswith(f"{prefix}{CHECKPOINTS}/")
+        ]
         if real and not full:
             raise errors.ContentsError(
                 400, f"{path}: is not empty. Try: delete what is in it first."

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 FOLDERS_VARIABLE = "HABARI_CONTENTS_FOLDERS"
+CHECKPOINTS = ("beside", "home", "off")
 
 
 @dataclass(frozen=True, slots=True)
 class FolderSettings:
     """One S3 folder: the bucket behind it and the prefix in it (no slash at either end).
 
-    The others are S3's own names: `encryption` is AES256 or aws:kms, `kms_key` the key's id.
+    `checkpoints` are beside the files, in the home, or off. The others are S3's own names:
+    `encryption` is AES256 or aws:kms, `kms_key` the key's id.
     """
 
     bucket: str
@@ -22,6 +24,7 @@ class FolderSettings:
     encryption: str = ""
     kms_key: str = ""
     storage_class: str = ""
+    checkpoints: str = "beside"
 
     def write_parameters(self) -> dict[str, str]:
         """The parameters that every object written here gets."""
@@ -93,6 +96,8 @@ def _folder_problems(name: str, entry: object) -> list[str]:
         if setting != "bucket" and not isinstance(entry.get(setting, kind()), kind):
             word = "text" if kind is str else "true or false"
             problems.append(f"has a {setting} that is no {word}, expected {word}")
+    if entry.get("checkpoints", "beside") not in CHECKPOINTS:
+        problems.append(f"has checkpoints that are none of {', '.join(CHECKPOINTS)}")
     unknown = sorted(set(entry) - set(known))
     if unknown:
         problems.append(f"has unknown settings {', '.join(unknown)}, expected {', '.join(known)}")

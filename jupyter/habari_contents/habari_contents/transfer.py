@@ -7,6 +7,7 @@ source as it was, and takes back the copies that were made.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,11 +23,12 @@ async def copy(source: MoveEndpoint, target: MoveEndpoint) -> None:
 
 
 async def _list_source(source: MoveEndpoint, target: MoveEndpoint) -> list[Item]:
-    items = await source.list_items()
+    items, free = await asyncio.gather(source.list_items(only=True), target.is_free())
     if not items:
         raise errors.not_found(source.path)
-    if await target.list_items():
+    if not free:
         raise errors.already_exists(target.path)
+    target.require_takes(items)
     return items
 
 
@@ -56,18 +58,17 @@ async def _roll_back(
 ) -> errors.ContentsError:
     """Take back the copies; the sentence says if some stayed."""
     try:
-        await target.delete_unchanged(made)
-        kept = bool(await target.list_items())
+        kept = bool(await target.delete_unchanged(made)) or not await target.is_free()
     except errors.ContentsError:
         kept = True
     said = f" Copies stayed in {target.path}." if kept else ""
     return errors.ContentsError(
-        error.status_code, f"{error.log_message} Nothing was moved or deleted.{said}"
+        error.status_code, f"{error.cause} Nothing was moved or deleted.{said}"
     )
 
 
-async def move(source: MoveEndpoint, target: MoveEndpoint, journal: MoveJournal) -> None:
-    """Copy, and then delete the source.
+async def move(source: MoveEndpoint, target: MoveEndpoint, journal: MoveJournal) -> list[Item]:
+    """Copy, and then delete the source; returns what was moved.
 
     Raises as `copy` does, and 409 if a part of the source changed meanwhile: that part stays.
     """
@@ -81,6 +82,7 @@ async def move(source: MoveEndpoint, target: MoveEndpoint, journal: MoveJournal)
         raise
     # Whatever else ends it (the server stops, say) leaves the record, and the next server settles.
     record.remove()
+    return items
 
 
 async def _delete_source(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> None:
@@ -100,15 +102,16 @@ async def _delete_source(items: Sequence[Item], source: MoveEndpoint, target: Mo
         )
 
 
-async def undo(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> None:
-    """Take back the copies of a move that was interrupted before all were there.
+async def undo(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> bool:
+    """Take back the copies of a move that was interrupted before all were there; are all gone?
 
     Only what still is in the source, as it was, and equals it at the target, is deleted.
     """
     whole = {item.relative: item for item in await source.list_items()}
     kept = [item for item in items if whole.get(item.relative) == item]
     copies = await target.find_copies(kept, source)
-    await target.delete_unchanged(sorted(copies, key=lambda item: item.relative, reverse=True))
+    last_first = sorted(copies, key=lambda item: item.relative, reverse=True)
+    return not await target.delete_unchanged(last_first)
 
 
 async def finish(

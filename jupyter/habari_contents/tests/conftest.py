@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 
@@ -9,6 +10,7 @@ import boto3
 import pytest
 
 from .faults import FaultProxy
+from .habits import HABITS
 from .servers import KEYS, Jupyter, until
 from .stores import Store
 from .upstream_run import Run
@@ -53,6 +55,8 @@ def s3(s3_port):
 @pytest.fixture(scope="session")
 def session_proxy(s3_port):
     proxy = FaultProxy(s3_port)
+    named = os.environ.get("TESTS_HABIT")
+    proxy.habit = HABITS[named]() if named else None
     yield proxy
     proxy.close()
 
@@ -87,6 +91,18 @@ def proxy(session_proxy, jupyter):
         lambda: jupyter.get("notebooks", type="directory").ok or time.sleep(0.05), jupyter.process
     )
     session_proxy.heal()
+
+
+@pytest.fixture
+def habit(proxy):
+    """Gives the store a habit for one test."""
+    before = proxy.habit
+
+    def give(name: str) -> None:
+        proxy.habit = HABITS[name]()
+
+    yield give
+    proxy.habit = before
 
 
 @pytest.fixture

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 from collections import Counter
+
+from .habits import Answer, Habit, Request, outcomes
 
 ANSWERS = {
     "slow-down": (503, "SlowDown"),
@@ -21,12 +25,14 @@ class FaultProxy:
     `pass`; `refuse`: nothing listens; `hang`: the request is read and never answered; `late`: it
     is held until `release`, whoever still waits for it; `slow`: it goes on after a moment;
     `slow-down`, `forbid`, `expire`: S3's answers of these names; `lose-answer`: S3 does it, and the
-    connection breaks before the answer; `cut-body`: the answer breaks in the middle. `only` limits
-    the fault to one method; `requests` counts them; `hit` is set once one has failed.
+    connection breaks before the answer; `cut-body`: the answer breaks in the middle; and those of
+    `habits.outcomes`. `habit` is what the store always does. `only` limits the fault to one method;
+    `requests` counts them; `hit` is set once one has failed.
     """
 
     def __init__(self, target_port: int) -> None:
         self.mode = "pass"
+        self.habit: Habit | None = None
         self.only = ""
         self.times = 0
         self.skip = 0
@@ -110,18 +116,10 @@ class FaultProxy:
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._target)
         try:
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
+                head, body = await self._read(reader, writer)
                 method = head.split(b" ", 1)[0].decode()
                 self.requests[method] += 1
                 self.log.append(head.split(b"\r\n", 1)[0].decode())
-                if b"expect: 100-continue" in head.lower():
-                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                    head = b"\r\n".join(
-                        line
-                        for line in head.split(b"\r\n")
-                        if not line.lower().startswith(b"expect")
-                    )
-                body = await _body(reader, head)
                 fault = self._fault(method)
                 if fault == "hang":
                     await asyncio.Event().wait()
@@ -135,25 +133,39 @@ class FaultProxy:
                 try:
                     if fault == "late":
                         await self._let_go.wait()
-                    answer_head, answer = await self._done(head, body, to_reader, to_writer)
+                    done = (b"", b"")
+                    if fault not in outcomes.NOT_APPLIED:
+                        done = await self._done(head, body, to_reader, to_writer)
                 finally:
                     self._held -= fault == "late"
-                if fault == "lose-answer":
+                if not await _tell(writer, fault, method, *done):
                     return
-                if fault == "cut-body":
-                    writer.write(answer_head + answer[: len(answer) // 2])
-                    await writer.drain()
-                    return
-                writer.write(answer_head + answer)
-                await writer.drain()
         finally:
             to_writer.close()
 
+    async def _read(self, reader, writer) -> tuple[bytes, bytes]:
+        """The next request: head and body."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"expect: 100-continue" in head.lower():
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            lines = head.split(b"\r\n")
+            head = b"\r\n".join(line for line in lines if not line.lower().startswith(b"expect"))
+        return head, await _body(reader, head)
+
     async def _done(self, head: bytes, body: bytes, reader, writer) -> tuple[bytes, bytes]:
-        """What S3 answers: head and body."""
-        writer.write(head + body)
+        """What S3 answers, or the store with its habit: head and body."""
+        if self.habit is not None:
+            request = self.habit.request(Request.parse(head, body))
+            if isinstance(request, Answer):
+                return request.raw(head.split(b" ", 1)[0].decode()), b""
+            answer = Answer.parse(*await self._ask(request.raw(), reader, writer))
+            return self.habit.answer(request, answer).raw(request.method), b""
+        return await self._ask(head + body, reader, writer)
+
+    async def _ask(self, request: bytes, reader, writer) -> tuple[bytes, bytes]:
+        writer.write(request)
         answer = await reader.readuntil(b"\r\n\r\n")
-        return answer, b"" if head.startswith(b"HEAD ") else await _body(reader, answer)
+        return answer, b"" if request.startswith(b"HEAD ") else await _body(reader, answer)
 
     def _fault(self, method: str) -> str:
         if self.mode == "pass" or (self.only and self.only != method):
@@ -168,6 +180,35 @@ class FaultProxy:
                 mode, self.mode = self.mode, "pass"
                 return mode
         return self.mode
+
+
+async def _tell(
+    writer: asyncio.StreamWriter, fault: str, method: str, head: bytes, body: bytes
+) -> bool:
+    """Tell what S3 answered, or what the fault makes of it; is the connection still good?"""
+    if fault == "lose-answer":
+        return False
+    if fault in outcomes.BROKEN:
+        await _break(writer, fault)
+        return False
+    if fault in outcomes.ANSWERS:
+        head, body = outcomes.ANSWERS[fault].raw(method), b""
+    if fault == "cut-body":
+        body = body[: len(body) // 2]
+    writer.write(head + body)
+    await writer.drain()
+    return fault != "cut-body"
+
+
+async def _break(writer: asyncio.StreamWriter, how: str) -> None:
+    """Break the connection, as a host does that is gone, or in the middle of the answer."""
+    if how == "cut-status":
+        writer.write(outcomes.STATUS_LINE)
+        await writer.drain()
+        return
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def _refusal(method: str, status: int, code: str) -> bytes:

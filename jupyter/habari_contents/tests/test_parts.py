@@ -16,7 +16,7 @@ from habari_contents.breaker import CircuitBreaker
 from habari_contents.bucket import Bucket
 from habari_contents.etag_cache import ABSENT, MAX_REMEMBERED, EtagCache
 from habari_contents.settings import Deadlines, FolderSettings, parse_folders
-from habari_contents.types import Stat
+from habari_contents.types import ETag, Stat
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONFIG = Path(__file__).parents[2] / "jupyter_server_config.py"
@@ -59,22 +59,22 @@ def test_breaker_rests_tries_once_and_heals():
 def test_served_is_bounded_and_forgets_what_is_under_a_path():
     etags = EtagCache()
     for number in range(MAX_REMEMBERED + 10):
-        etags.remember(f"lake/{number}", "e")
+        etags.remember(f"lake/{number}", ETag("e"))
     assert etags.get("lake/0") is None
-    etags.remember("lake/d/x", "e")
-    etags.remember("lake/dx", "e")
+    etags.remember("lake/d/x", ETag("e"))
+    etags.remember("lake/dx", ETag("e"))
     etags.remember("lake/none", ABSENT)
     etags.forget("lake/d")
-    assert (etags.get("lake/d/x"), etags.get("lake/dx")) == (None, "e")
+    assert (etags.get("lake/d/x"), etags.get("lake/dx")) == (None, ETag("e"))
     assert etags.get("lake/none") == ABSENT
 
 
 def test_what_was_saved_answers_once():
-    etags, stat = EtagCache(), Stat("k", '"e"', 1, NOW)
+    etags, stat = EtagCache(), Stat("k", ETag("e"), 1, NOW)
     etags.remember_saved("lake/x", stat)
     assert etags.pop_saved("lake/x") == stat
     assert etags.pop_saved("lake/x") is None
-    assert etags.get("lake/x") == '"e"'
+    assert etags.get("lake/x") == ETag("e")
 
 
 class Pages:

@@ -18,7 +18,7 @@ from habari_contents.bucket import Bucket
 from habari_contents.client import S3Client
 from habari_contents.conditional_writes import ConditionalWrites
 from habari_contents.settings import Deadlines
-from habari_contents.types import Condition, Stat
+from habari_contents.types import Condition, ETag, Stat
 from nbformat.sign import NotebookNotary
 
 from .servers import KEYS, notebook
@@ -103,12 +103,12 @@ def test_store_that_ignores_conditions_is_found_out_told_and_looked_at(caplog):
     assert store.objects == {}
     assert "ignores conditional writes" in caplog.text
     store.objects["team/a"] = '"2"'
-    for condition in (Condition(absent=True), Condition(etag='"1"')):
+    for condition in (Condition(absent=True), Condition(etag=ETag("1"))):
         with pytest.raises(errors.ContentsError) as refused:
             asyncio.run(writes.condition_to_send("team/a", "lake/a", condition))
         assert refused.value.status_code == 409
     assert (
-        asyncio.run(writes.condition_to_send("team/a", "lake/a", Condition(etag='"2"')))
+        asyncio.run(writes.condition_to_send("team/a", "lake/a", Condition(etag=ETag("2"))))
         == Condition()
     )
 
@@ -126,7 +126,7 @@ class Plain(Careless):
 def test_store_without_conditional_deletions_is_looked_at_before_one(now, left):
     store = Plain()
     store.objects["a"] = now
-    seen = Stat("a", '"1"', 0, models.UNKNOWN_TIME)
+    seen = Stat("a", ETag("1"), 0, models.UNKNOWN_TIME)
     kept = asyncio.run(delete.delete(Bucket("b", store, Deadlines()), [seen], "lake/a"))
     assert store.objects == left
     assert set(kept) == set(left)
