@@ -24,6 +24,8 @@ c.ServerApp.contents_manager_class = "habari_contents.HabariContentsManager"
 c.IdentityProvider.cookie_options = {"samesite": "Lax"}
 # JupyterLab asks before it deletes a folder, and a bucket has no other tool for it at hand.
 c.HabariContentsManager.always_delete_dir = True
+# This server is ours, and its collector is frozen at the start, too (below).
+c.HabariContentsManager.freeze_garbage_collector = True
 
 # Each extension costs memory and start time in every server. lsp does nothing without language
 # servers, and the shim serves the classic notebook, which is not installed.

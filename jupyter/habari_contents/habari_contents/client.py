@@ -12,7 +12,6 @@ import os
 import time
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 POOL = 32
@@ -23,7 +22,8 @@ RENEW_SECONDS = 2.0
 class S3Client:
     """One lazily made S3 client for all folders of a server."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, freeze_garbage_collector: bool = False) -> None:
+        self._freeze_garbage_collector = freeze_garbage_collector
         self._lock = asyncio.Lock()
         self._stack: AsyncExitStack | None = None
         self._client: Any = None
@@ -47,7 +47,10 @@ class S3Client:
         stack = AsyncExitStack()
         self._client = await stack.enter_async_context(session.create_client("s3", config=config))
         self._stack, self._made = stack, time.monotonic()
-        _freeze_garbage_collector()
+        if self._freeze_garbage_collector:
+            # botocore's data are a hundred thousand objects that stay: looking through them again
+            # stops the event loop for 80 ms, at some moment of a rename.
+            gc.freeze()
         while len(self._old) > 1:
             await self._old.pop(0).aclose()
 
@@ -71,16 +74,6 @@ class S3Client:
         self._drop()
         while self._old:
             await self._old.pop().aclose()
-
-
-@cache
-def _freeze_garbage_collector() -> None:
-    """Have the collector of garbage leave alone, from now on, what is there by now; once.
-
-    botocore's data are a hundred thousand objects that stay: looking through them again stops the
-    event loop for 80 ms, at some moment of a rename.
-    """
-    gc.freeze()
 
 
 def _load_aiobotocore() -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ import uuid
 from hypothesis import note
 from hypothesis.stateful import RuleBasedStateMachine
 
-from .world import BUCKETS, USERS, At, Fault, World, as_saved, changes, hash_of, same_content
+from .world import BUCKETS, USERS, At, Fault, World, as_saved, changes, same_content
 
 UNKNOWN = object()
 
@@ -23,6 +23,7 @@ class CheckedRequests(RuleBasedStateMachine):
         self.seen: dict[str, dict[At, object]] = {user: {} for user in USERS}
         self.late: list[dict[At, tuple[bytes | None, bytes | None]]] = []
         self.kills = 0
+        self.world.proxy.habit = None
         for server in self.world.users.values():
             (server.home / self.root / "d" / "e").mkdir(parents=True)
             (server.home / self.root / "d" / "f.txt").write_bytes(uuid.uuid4().bytes)
@@ -101,7 +102,7 @@ class CheckedRequests(RuleBasedStateMachine):
             seen = self.seen[user].get(at, UNKNOWN)
             if at.area in BUCKETS and was is not None:
                 assert seen in (UNKNOWN, was), f"{at}: {was!r} was overwritten, seen was {seen!r}"
-                assert known in (None, hash_of(was)), f"{at}: saved over another hash"
+                assert known in (None, self.world.hash_of(was)), f"{at}: saved over another hash"
             self.seen[user][at] = content
         elif answer.status_code == 409:
             self.seen[user].pop(at, None)

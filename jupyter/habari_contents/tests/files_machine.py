@@ -6,14 +6,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from .checked_requests import CheckedRequests
-from .world import BUCKETS, USERS, Fault, hash_of
+from .habits.outcomes import OUTCOMES
+from .world import BUCKETS, USERS, Fault
 
 users = st.sampled_from(USERS)
 areas = st.sampled_from(["home", "home", *BUCKETS])
 paths = st.sampled_from(["f.txt", "g h%.ipynb", "d/f.txt", "d/n.ipynb", "d/e/x.txt", "d"])
 numbers = st.integers(0, 30)
 methods = st.sampled_from(["GET", "PUT", "PUT", "HEAD", "DELETE", ""])
-kinds = ["refuse", "hang", "late", "slow", "slow-down", "forbid", "expire"]
+kinds = ["refuse", "hang", "late", "slow", "slow-down", "forbid", "expire", *OUTCOMES]
 failing = st.builds(
     Fault,
     st.sampled_from([*kinds, "lose-answer", "cut-body", "late", "lose-answer"]),
@@ -67,7 +68,7 @@ class Files(CheckedRequests):
             self.seen[user][at] = None
         elif answer.ok and answer.json()["type"] != "directory":
             own = self.seen[user].get(at)
-            shown = [c for c in (was, own) if c and hash_of(c) == answer.json()["hash"]]
+            shown = [c for c in (was, own) if c and self.world.hash_of(c) == answer.json()["hash"]]
             assert shown, f"{at}: has another hash"
             self.seen[user][at] = shown[0]
 

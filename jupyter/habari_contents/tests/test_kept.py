@@ -200,7 +200,7 @@ class _Endless:
 def test_a_folder_without_end_is_listed_in_part_and_says_so(tmp_path, monkeypatch, bound):
     """100,000 keys were a 504 after 15 s, each time."""
     endless = _Endless()
-    monkeypatch.setattr("habari_contents.manager.S3Client", lambda: endless)
+    monkeypatch.setattr("habari_contents.manager.S3Client", lambda **_: endless)
     folders = {"lake": {"bucket": "b"}}
     manager = HabariContentsManager(root_dir=str(tmp_path), folders=folders, **bound)
     model = asyncio.run(manager.get("lake", type="directory"))

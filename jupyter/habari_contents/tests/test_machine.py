@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, note, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
+    initialize,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -22,6 +23,7 @@ from hypothesis.stateful import (
 
 from .faults import FaultProxy
 from .files_machine import Files, areas, faults, killing, numbers, paths, users
+from .habits import HABITS, TRANSPARENT
 from .world import BUCKETS, At, Fault, World, as_saved, changes
 
 SECONDS = float(os.environ.get("TESTS_SOAK_SECONDS") or 50)
@@ -29,7 +31,12 @@ FIRST_SEED = int(os.environ.get("TESTS_SOAK_SEED") or 1)
 
 
 class Work(Files):
-    """Ada and Grace at work; every example has a root of its own in every place."""
+    """Ada and Grace at work; every example has a root of its own, and the store some habit."""
+
+    @initialize(habit=st.sampled_from([None, None, *TRANSPARENT]))
+    def choose_habit(self, habit) -> None:
+        note(f"habit: {habit}")
+        self.world.proxy.habit = HABITS[habit]() if habit else None
 
     @rule(user=users, number=numbers, area=areas, path=paths, fault=faults)
     def move(self, user, number, area, path, fault) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import importlib.util
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -111,6 +114,31 @@ def imported(code: str, **env: str) -> set[str]:
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **env}
     run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
     return set(run.stdout.decode().split())
+
+
+def test_modules_import_each_other_one_way():
+    """Read as they are written, imports for types alone included."""
+    package = Path(__file__).parents[1] / "habari_contents"
+    names = {file.stem for file in package.glob("*.py")} - {"__init__"}
+    found = {name: _imported_by(package / f"{name}.py") & names for name in names}
+    graph = TopologicalSorter({name: others - {name} for name, others in found.items()})
+    assert len(list(graph.static_order())) == len(names)  # raises CycleError
+
+
+def _imported_by(file: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            module = (node.module or "").removeprefix("habari_contents").lstrip(".")
+            names |= {module} if module else {each.name for each in node.names}
+    return names
+
+
+def test_a_wheel_has_licence_authors_and_changelog():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    assert project["project"]["license-files"] == ["LICENSE"]
+    assert project["project"]["authors"]
+    assert "aiobotocore>=3.8" in project["project"]["dependencies"]
 
 
 def test_a_server_starts_without_aiobotocore():
