@@ -197,10 +197,9 @@ def upgrade(
         before = user_state.read_state(people, run)
         found: list[tuple[str, Comparison]] = []
         for step in ("upgraded", "back"):
-            progress(
-                "upgrading to the working tree" if step == "upgraded" else f"back to {reference}"
-            )
-            second.be_working_tree() if step == "upgraded" else second.be(reference)
+            forth = step == "upgraded"
+            progress("upgrading to the working tree" if forth else f"back to {reference}")
+            second.be_working_tree() if forth else second.be(reference)
             up()
             after = user_state.read_state(people, run)
             found += [(step, each) for each in user_state.compare(before, after)]
