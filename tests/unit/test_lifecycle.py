@@ -24,7 +24,7 @@ from habari_local.platform.mode import UNCHANGED, Context, DownResult, Mode, Pro
 class Sketch:
     """A mode that only records."""
 
-    name = "process"  # active.py looks for known names
+    name = "process"  # active_mode.py looks for known names
     summary = "for a test"
     notes = ()
 

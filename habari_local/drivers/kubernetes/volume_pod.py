@@ -51,7 +51,7 @@ def run_in_pod(
     source: IO[bytes] | None = None,
     into: IO[bytes] | None = None,
 ) -> None:
-    """Have `verb` of packing.py done with a volume, or with one file of it.
+    """Have `verb` of tar_stream.py done with a volume, or with one file of it.
 
     Raises:
         HabariError: no pod came up with it, or what it did failed.
