@@ -64,6 +64,13 @@ def add(
         raise HabariError(f"Tenant {name}: {seen}.", "habari-local tenant list", USAGE)
     split = (pair.partition("=") for pair in answers or ())
     values = tenants.values({key: value for key, _, value in split})
+    taken = tenants.shared_with(root, name, values)
+    if taken:
+        raise HabariError(
+            f"Tenant {name}: {', '.join(taken)}; tenants share neither hosts nor buckets.",
+            "habari-local tenant list",
+            USAGE,
+        )
     tenant.folder.mkdir(parents=True, exist_ok=True)
     write_private(tenant.folder / tenants.CONFIG, dump(values))
     made, base = [str(tenant.folder / tenants.CONFIG)], root / tenants.FOLDER / tenants.BASE

@@ -11,6 +11,7 @@ from typing import Any
 
 from habari_local.core.errors import USAGE, HabariError
 from habari_local.helm_values.init_values import check as checked
+from habari_local.helm_values.values import Data, map_at, merge_layers, read, texts_at
 
 FOLDER, BASE, CONFIG, SECRETS, GUARDS = (
     *("tenants", "base.yaml", "config.yaml"),
@@ -59,6 +60,29 @@ class Tenant:
 def names(root: Path) -> list[str]:
     """Return the names of all tenants."""
     return sorted(path.parent.name for path in (root / FOLDER).glob(f"*/{CONFIG}"))
+
+
+def shared_with(root: Path, name: str, own: Data) -> list[str]:
+    """Return what of a tenant's own values another tenant has already: its host, its buckets."""
+    mine = _places(own)
+    return [
+        f"{place} is {other}'s"
+        for other in names(root)
+        if other != name
+        for place in sorted(mine & _places(merge_layers(_layers(root, other))))
+    ]
+
+
+def _layers(root: Path, name: str) -> list[Data]:
+    return [read(path).data for path in Tenant(root, name).files()]
+
+
+def _places(values: Data) -> set[str]:
+    """Return the hosts and buckets that values name."""
+    variables = map_at(values, "singleuser", "extraEnv")
+    buckets = (variables.get(each) for each in ("HABARI_LAKE_BUCKET", "HABARI_NOTEBOOKS_BUCKET"))
+    hosts = (f"host {each.lower()}" for each in texts_at(values, "ingress", "hosts"))
+    return {*hosts, *(f"bucket {each}" for each in buckets if isinstance(each, str) and each)}
 
 
 def values(answers: Mapping[str, str]) -> dict[str, Any]:

@@ -71,3 +71,20 @@ def test_tenants_are_found_by_their_files(blue: tenants.Tenant) -> None:
     assert tenants.names(blue.root) == ["blue"]
     with pytest.raises(HabariError, match="Tenant red: not there, one of these was expected: blue"):
         tenants.Tenant(blue.root, "red").files()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"host": "blue.my-team.org"}, "host blue.my-team.org is blue's"),
+        ({"lake": "blue-lake"}, "bucket blue-lake is blue's"),
+        ({"lake": "blue-notebooks"}, "bucket blue-notebooks is blue's"),
+        ({}, None),
+    ],
+)
+def test_a_host_or_bucket_of_another_tenant_is_known(
+    blue: tenants.Tenant, answer: dict[str, str], said: str | None
+) -> None:
+    other = {"host": "red.my-team.org", "lake": "red-lake", "notebooks": "red-notebooks"}
+    own = tenants.values({**ANSWERS, **other, **answer})
+    assert tenants.shared_with(blue.root, "red", own) == ([said] if said else [])
