@@ -200,7 +200,7 @@ def _engine(env: Mapping[str, str]) -> Finding:
     try:
         version = str(docker_client.api().version()["Version"])
     except HabariError as error:
-        message = error.message.removeprefix("Docker: ").rpartition(", ")[0]
+        message = error.message.removeprefix("Docker: ").rstrip(".")
         return Finding("no answer", good=False, fix=error.hint, state=NOT_RUNNING, detail=message)
     numbers = tuple(int(part) for part in version.split(".")[:2])
     return Finding(version.partition("+")[0], good=numbers >= ENGINE, state=TOO_OLD)

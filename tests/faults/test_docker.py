@@ -121,4 +121,4 @@ def context(folder: Path, socket: str) -> dict[str, str]:
 def test_a_context_that_is_not_there_is_named(scratch: Scratch) -> None:
     done = scratch.call("up", "--mode", "hub", DOCKER_CONTEXT="gone")
     assert done.returncode == 3
-    assert "Docker engine: no context gone, " in done.stderr
+    assert "Docker engine: no context gone; " in done.stderr

@@ -31,7 +31,7 @@ def client_options(environ: Mapping[str, str]) -> dict[str, Any]:
     found = ContextAPI.get_context(environ.get("DOCKER_CONTEXT") or None)
     if found is None:
         raise HabariError(
-            f"Docker: it has no context {environ.get('DOCKER_CONTEXT') or 'in use'}.",
+            f"Docker: no context {environ.get('DOCKER_CONTEXT') or 'in use'}.",
             "docker context ls",
             MISSING_TOOL,
         )
