@@ -32,6 +32,9 @@ def test_the_engine_restarted_while_people_work(scratch: Scratch) -> None:
     server, notebook = server_of(endpoints, "grace"), notebook_of("print('héllo')")
     server.save_notebook("notebooks/kept.ipynb", notebook)
     server.save_text("at-home.txt", "kept too")
+    away = server_of(endpoints, "linus")  # whose home exists, while the server does not
+    away.save_text("at-home.txt", "kept as well")
+    away.person.stop_server()
     for verb in ("stop", "start"):
         subprocess.run([ENGINE, verb], check=True, timeout=100)
     wait_for(lambda: scratch.call("status").returncode == 0, 60)
@@ -40,5 +43,6 @@ def test_the_engine_restarted_while_people_work(scratch: Scratch) -> None:
     again = back_at_work(endpoints, "grace")
     assert again.read("at-home.txt")["content"] == "kept too"
     again.save_text("at-home.txt", "and on")
+    assert server_of(endpoints, "linus").read("at-home.txt")["content"] == "kept as well"
     scratch.good("down")
     assert left_by(scratch) == {}

@@ -385,10 +385,19 @@ def test_what_somebody_else_made_under_a_users_name_is_not_used(
         ask("POST", f"/containers/create?name={NAME}", SERVER)
     found, request = json.dumps(there[f"/volumes/{HOME}"]).encode(), ask("POST", *VOLUMES)
     with pytest.raises(Refused, match="not made by this hub"):
-        checked_answer(POLICY, request, 201, found)
+        checked_answer(POLICY, there.get, request, 201, found)
     there[f"/containers/{NAME}/json"]["Config"] |= other
     with pytest.raises(Refused, match="not made by this hub"):
         ask("POST", f"/containers/{NAME}/start")
+
+
+def test_a_home_is_known_although_the_engine_leaves_out_its_labels(
+    ask: Callable[..., Request], there: dict[str, Json]
+) -> None:
+    """As Docker does after its restart, in its answer to the making of what is there already."""
+    request = ask("POST", *VOLUMES)
+    answer = json.dumps(there[f"/volumes/{HOME}"] | {"Labels": None}).encode()
+    checked_answer(POLICY, there.get, request, 201, answer)
 
 
 @pytest.mark.parametrize("other", [{"Internal": False}, {"Options": {}}, {"Driver": "macvlan"}])

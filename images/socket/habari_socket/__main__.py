@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             request = translate(self.policy, engine.look, self.command, self.path, body)
             status, answer = engine.ask(request)
-            checked_answer(self.policy, request, status, answer)
+            checked_answer(self.policy, engine.look, request, status, answer)
             self.answer(status, answer)
         except Refusal as refusal:
             self.log_message("refused: %s", refusal)

@@ -153,11 +153,14 @@ def _kept(given: dict[str, str], known: Mapping[str, str]) -> str:
     return f"?{urlencode(kept)}" if kept else ""
 
 
-def checked_answer(policy: Policy, request: Request, status: int, answer: bytes) -> None:
-    """Raise unless what the engine says of a new volume is the home that was asked for.
+def checked_answer(
+    policy: Policy, look: Look, request: Request, status: int, answer: bytes
+) -> None:
+    """Raise unless a volume that was asked for is the user's home.
 
-    Of a name that is there already it makes none and returns what is there, whoever made it.
+    Of a name that is there already the engine makes none and returns what is there, whoever made
+    it. After its restart it leaves out labels there until somebody looks at the volume: so we do.
     """
     if request.target == "/volumes/create" and status == 201:
-        found = json.loads(answer)
-        policy.require_volume(found, found["Name"])
+        name = json.loads(answer)["Name"]
+        policy.require_volume(look(f"/volumes/{name}"), name)
