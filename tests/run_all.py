@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.runnable_modes import here, missing
+
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".habari" / "report" / "sessions"
 CHECKOUT = "this checkout"  # one platform a checkout, so who brings one up here does so alone
@@ -51,7 +53,6 @@ JOBS = (
     Job("faults", ("--mode", "process")),
     Job("contract"),
     Job("faults", ("--mode", "kind")),
-    Job("e2e", needs=CHECKOUT),
     Job("unit"),
     Job("components(component='hub')"),
     Job("components(component='contents')"),
@@ -62,6 +63,7 @@ JOBS = (
     Job("docs"),
     Job("scan"),
 )
+E2E = 6  # place of the end-to-end suite's jobs in that order
 RESTART = Job("faults", ("-k", "test_engine"))
 
 
@@ -98,6 +100,18 @@ class Queue:
             began = dict(self.running)
         lines = (f"{job.title} ({minutes(time.monotonic() - at)})" for job, at in began.items())
         return ", ".join(lines)
+
+
+def jobs() -> list[Job]:
+    """Return all jobs; of the end-to-end suite one for each mode that this machine can run."""
+    suite = []
+    for mode in here():
+        lacking = missing(mode)
+        if lacking:
+            sys.stdout.write(f"Mode {mode} can't run here: {lacking}\n")
+        else:
+            suite.append(Job("e2e", ("--mode", mode), needs=CHECKOUT))
+    return [*JOBS[:E2E], *suite, *JOBS[E2E:]]
 
 
 def minutes(seconds: float) -> str:
@@ -179,7 +193,7 @@ def main(given: Sequence[str] | None = None) -> int:
     environ = dict(os.environ)
     engine = environ.pop(ENGINE, "")
     run = Run(arguments, environ)
-    run.all_of(Queue(list(JOBS)), options.jobs)
+    run.all_of(Queue(jobs()), options.jobs)
     if engine:
         environ[ENGINE] = engine
         run.all_of(Queue([RESTART]), 1)

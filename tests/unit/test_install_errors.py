@@ -50,7 +50,7 @@ def test_a_network_that_failed_is_named(tmp_path: Path, lock: Path) -> None:
 def test_a_lock_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(HabariError) as error:
         uv.sync(tmp_path / "env", tmp_path / "requirements.txt", environment(tmp_path))
-    assert error.value.message.startswith(f"{tmp_path}/requirements.txt: not there")
+    assert error.value.message.startswith(f"{tmp_path}/requirements.txt: this lock is not there")
     assert "restore requirements.txt" in error.value.hint
 
 
