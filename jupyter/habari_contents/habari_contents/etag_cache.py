@@ -63,6 +63,12 @@ class EtagCache:
         """Was the path saved here since the server started?"""
         return path in self._written
 
+    def carry_written(self, source: EtagCache, old: str, new: str) -> None:
+        """What was moved here was saved here, if it was where it comes from."""
+        for path in [p for p in source._written if p == old or p.startswith(f"{old}/")]:
+            del source._written[path]
+            self._written[new + path.removeprefix(old)] = None
+
     def pop_saved(self, path: str) -> Stat | None:
         """What was saved here a moment ago, once.
 

@@ -270,6 +270,8 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         items = await transfer.move(self.endpoint(old), self.endpoint(new), self._journal)
         if target is not None:
             target.etags.forget(new)
+        if source is not None and target is not None:
+            target.etags.carry_written(source.etags, old, new)
         if source is not None:
             source.etags.mark_absent(old)
             if not beside:

@@ -98,6 +98,9 @@ def test_looking_at_a_file_writes_nothing(jupyter, other, s3, keys, name):
     assert jupyter.text(path, "c,d\n").ok
     assert jupyter.call("POST", f"{path}/checkpoints").status_code == 201
     assert other.call("POST", f"{path}/checkpoints").status_code == 403
+    renamed = f"{path}.renamed"  # as JupyterLab does with Untitled.ipynb
+    assert jupyter.call("PATCH", path, json={"path": renamed}).status_code == 200
+    assert jupyter.call("POST", f"{renamed}/checkpoints").status_code == 201
 
 
 @pytest.fixture(scope="module")
