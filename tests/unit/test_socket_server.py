@@ -145,6 +145,7 @@ def test_a_home_that_somebody_else_made_is_not_the_answer(say: Say, behind: Engi
     """Of a name that is there the engine makes none, and returns what is there."""
     theirs = {"Name": HOME, "Labels": {}, "Driver": "local", "Options": {"device": "/"}}
     behind.answers["/volumes/create"] = (201, theirs)
+    behind.answers[f"/volumes/{HOME}"] = (200, theirs)
     assert say(post("/volumes/create", json.dumps(VOLUME).encode())) == 403
 
 
