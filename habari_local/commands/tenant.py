@@ -92,15 +92,14 @@ def list_(as_json: AsJson = False) -> Result:
     from habari_local.config.load import load
     from habari_local.core.paths import find_checkout
     from habari_local.helm_values import tenants
-    from habari_local.helm_values.values import merge_layers, read
     from habari_local.modes.cluster.platform import public_url
 
     root = find_checkout().root
     prefix = load(root).settings.kube_namespace
-    rows = []
-    for name in tenants.names(root):
-        files = [read(path).data for path in tenants.Tenant(root, name).files()]
-        rows.append((name, public_url(merge_layers(files)), f"{prefix}-{name}"))
+    rows = [
+        (name, public_url(tenants.Tenant(root, name).values()), f"{prefix}-{name}")
+        for name in tenants.names(root)
+    ]
     heads = ("tenant", "address", "namespace")
     data = [dict(zip(heads, row, strict=True)) for row in rows]
     shown = [Table(heads, rows)] if rows else ["No tenants yet. Try: habari-local tenant add NAME"]

@@ -153,14 +153,13 @@ class Release:
         command = ["upgrade", self.name, *arguments, *files(values)]
         self._helm(command, on_line=on_line, cancel=cancel)
 
-    def preview(self, chart: Path, values: Sequence[Path]) -> str:
+    def preview(self, chart: Path, values: Sequence[Path], *, pending: bool = False) -> str:
         """Return the manifests that `upgrade` would make; the cluster is asked and not changed.
 
         Raises:
             CommandFailed: the chart can't be rendered, or the cluster does not take it.
         """
-        now = self.status()
-        if now and now.pending:  # helm refuses even to try an upgrade of it
+        if pending:  # helm refuses even to try an upgrade of it
             words = ["template", self.name, str(chart), "--dry-run=server", "--is-upgrade"]
             return self._helm([*words, "--no-hooks", *files(values)], apart=True).output
         words = ["upgrade", self.name, str(chart), "--install", "--dry-run=server"]

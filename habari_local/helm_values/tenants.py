@@ -51,6 +51,10 @@ class Tenant:
         found = (shared, self.folder / CONFIG, self.folder / SECRETS)
         return [path for path in found if path.is_file()]
 
+    def values(self) -> Data:
+        """Return what its files say together."""
+        return merge_layers([read(path).data for path in self.files()])
+
     def guards(self) -> str:
         """Return the manifests that its namespace has beside the chart."""
         own, shared = self.folder / GUARDS, self.root / FOLDER / GUARDS
@@ -69,12 +73,8 @@ def shared_with(root: Path, name: str, own: Data) -> list[str]:
         f"{place} is {other}'s"
         for other in names(root)
         if other != name
-        for place in sorted(mine & _places(merge_layers(_layers(root, other))))
+        for place in sorted(mine & _places(Tenant(root, other).values()))
     ]
-
-
-def _layers(root: Path, name: str) -> list[Data]:
-    return [read(path).data for path in Tenant(root, name).files()]
 
 
 def _places(values: Data) -> set[str]:

@@ -112,7 +112,7 @@ def test_a_pending_release_can_be_looked_at(
     )
     ours.remember(1, "deployed")
     ours.remember(2, "pending-upgrade")
-    assert "name: new" in release.preview(chart, [])
+    assert "name: new" in release.preview(chart, [], pending=True)
     assert ours.changes == []
 
 

@@ -56,19 +56,14 @@ def server_labels(cluster: Cluster, namespace: str) -> dict[str, str]:
     None where there is no such policy: nothing is denied a server then.
 
     Raises:
-        ApiException: the API server refused.
+        ApiError: the API server refused.
     """
     from kubernetes import client
-    from kubernetes.client.exceptions import ApiException
 
     api: Any = client.NetworkingV1Api(cluster.api.api_client)
-    try:
-        found = api.read_namespaced_network_policy(POLICY, namespace, _request_timeout=SECONDS)
-    except ApiException as error:
-        if error.status == 404:
-            return {}
-        raise
-    return dict(found.spec.pod_selector.match_labels or {})
+    ask = api.read_namespaced_network_policy
+    found = cluster.read(lambda: ask(POLICY, namespace, _request_timeout=SECONDS))
+    return dict(found.spec.pod_selector.match_labels or {}) if found else {}
 
 
 @contextmanager

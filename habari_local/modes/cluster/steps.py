@@ -53,9 +53,10 @@ def allowed_values(platform: ClusterPlatform) -> None:
 def outcome(platform: ClusterPlatform) -> plans.UpgradePlan:
     """Return what an upgrade would do."""
     release = platform.release
-    before = release.manifest() if release.status() else ""
+    now = release.status()
+    before = release.manifest() if now else ""
     with values_files.opened(platform) as files:
-        after = release.preview(platform.chart, files)
+        after = release.preview(platform.chart, files, pending=bool(now and now.pending))
     if platform.tenant:
         after = f"{after}\n---\n{platform.tenant.guards()}"
     return plans.plan_upgrade(before, after, Objects(platform.cluster, release.namespace))
@@ -98,10 +99,10 @@ def release(platform: ClusterPlatform, after: tuple[str, ...]) -> Step:
     def action(ctx: Context, say: Progress) -> str:
         say("comparing with the cluster")
         release = platform.release
-        recovered = release.recover(cancel=ctx.cancel)
-        if recovered:
-            say(recovered)
         newest = release.status()
+        if newest and newest.pending:
+            say(release.recover(cancel=ctx.cancel))
+            newest = release.status()
         if newest and newest.status == "deployed" and not outcome(platform).anything:
             return UNCHANGED
         good = [each.number for each in release.history() if each.good]
