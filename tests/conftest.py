@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,28 @@ from tests.scratch import Scratch, scratch_checkout
 def pytest_configure() -> None:
     """Let Ctrl-C reach what tests start: who runs in the background inherits that it is ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a test that failed what its platform's services logged last: soon they are gone."""
+    report = yield
+    if report.failed and report.when != "teardown":
+        found = getattr(item, "funcargs", {}).values()
+        for scratch in {id(each): each for each in map(_scratch_of, found) if each}.values():
+            lines = scratch.call("logs", "--since", "2m", "-n", "40")
+            report.sections.append((f"logs of {scratch.root}", lines.stdout + lines.stderr))
+    return report
+
+
+def _scratch_of(value: Any) -> Scratch | None:
+    """The scratch checkout that a fixture's value is, has, or has as its second part."""
+    if isinstance(value, tuple) and len(value) == 2:
+        value = value[1]
+    found = getattr(value, "scratch", value)
+    return found if isinstance(found, Scratch) else None
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.runnable_modes import here, missing
 
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".habari" / "report" / "sessions"
+LAST_LINES = 30  # of a failed session's log, once more at the end
 CHECKOUT = "this checkout"  # one platform a checkout, so who brings one up here does so alone
 TELL_SECONDS = 60.0  # between two lines that say what is still running
 # What Docker's engine needs to be restarted by; the test that does so runs when all else is over.
@@ -202,6 +203,10 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def finished(run: Run) -> int:
     """Print how each ended, and return the exit code."""
+    for job, (code, _) in run.results.items():
+        if code:
+            lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            sys.stdout.write("\n".join([f"The end of {job.log}:", *lines[-LAST_LINES:], ""]))
     sys.stdout.writelines(f"{line}\n" for line in summary(run))
     return 1 if any(code for code, _ in run.results.values()) else 0
 

@@ -20,6 +20,7 @@ from dotenv import dotenv_values
 from requests.exceptions import RequestException
 from traitlets import Bool, Dict, Unicode
 
+from habari_hub.end_notification import NotifiesOnce
 from habari_hub.spawn_queue import QueuedSpawns
 from habari_hub.takeover import TakesOver
 from habari_hub.wait_for_port import wait_for_port
@@ -32,7 +33,7 @@ NO_GATEWAY = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 ENGINE_SECONDS = 30.0  # for an engine that can't be reached; a hub that starts is more patient
 
 
-class HabariDockerSpawner(TakesOver, QueuedSpawns, DockerSpawner):  # type: ignore[misc]
+class HabariDockerSpawner(TakesOver, NotifiesOnce, QueuedSpawns, DockerSpawner):  # type: ignore[misc]
     """Starts a user's server as a container with the user's own home volume and network."""
 
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")

@@ -22,6 +22,7 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner  # type: ignore[import-
 from tornado.web import HTTPError
 from traitlets import Float, Unicode, default
 
+from habari_hub.end_notification import NotifiesOnce
 from habari_hub.spawn_queue import QueuedSpawns
 from habari_hub.takeover import TakesOver
 
@@ -45,7 +46,7 @@ class ServerFailedError(HTTPError):
         super().__init__(500, "%s", self.jupyterhub_message)
 
 
-class ProcessSpawner(TakesOver, QueuedSpawns, SimpleLocalProcessSpawner):  # type: ignore[misc]
+class ProcessSpawner(TakesOver, NotifiesOnce, QueuedSpawns, SimpleLocalProcessSpawner):  # type: ignore[misc]
     """Starts a user's server as a process in the user's own home."""
 
     homes_dir = Unicode(config=True, help="The folder of all homes.")

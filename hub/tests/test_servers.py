@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from browser import Browser, signed_in
-from rig import Rig, wait_until
+from rig import CONFIG, Rig, wait_until
 
 
 def start(browser: Browser, user: str) -> psutil.Process:
@@ -95,6 +95,48 @@ def test_a_server_that_dies_while_it_starts_is_reported_at_once(rig: Rig, grace:
         config.write_text("")
     assert rig.api("GET", "").status_code == 200
     start(grace, "grace")
+
+
+SLOW = """
+import asyncio
+load_subconfig({config!r})
+from habari_hub.process_spawner import ProcessSpawner
+
+class Slow(ProcessSpawner):
+    looks = 0
+
+    async def poll(self):
+        status = await super().poll()
+        if status is not None and self.server:
+            Slow.looks += 1
+            open({seen!r}, "w").close()
+            await asyncio.sleep(2 if Slow.looks <= 2 else 0)
+        return status
+
+async def dawdle(spawner):
+    await asyncio.sleep(4)
+
+c.JupyterHub.spawner_class = Slow
+c.Spawner.poll_interval = 0.2
+c.Spawner.post_stop_hook = dawdle
+"""
+
+
+def test_who_asks_for_a_server_whose_end_is_just_being_noticed_gets_a_new_one(
+    rig: Rig, grace: Browser
+) -> None:
+    """It was an error 500: the hub's own look had begun to clear the old one away."""
+    config = rig.folder / "slow_config.py"
+    seen = rig.folder / "seen"
+    config.write_text(SLOW.format(config=str(CONFIG), seen=str(seen)))
+    rig.restart_hub(config)
+    server = start(grace, "grace")
+    server.kill()
+    wait_until(seen.exists, 10)  # the hub's own look has begun, and takes two seconds
+    rig.await_server("grace", grace.api("POST", "/users/grace/server"))
+    assert rig.servers() != [server]
+    rig.api("DELETE", "/users/grace/server")
+    rig.restart_hub()
 
 
 def test_a_server_outlives_its_hub_and_is_taken_back(rig: Rig, grace: Browser) -> None:

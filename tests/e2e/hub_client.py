@@ -76,11 +76,21 @@ class Person:
 
         Raises HubError with the hub's last word when the start fails or takes longer.
         """
-        answer = self.api("POST", f"users/{quoted(self.name)}/server")
+        answer = self._start(time.monotonic() + seconds)
         running = answer.status_code == 400 and "already running" in answer.text
         if not (answer.ok or running):
-            raise HubError(f"Server of {self.name}: start answered {answer.status_code}.")
+            said = f"start answered {answer.status_code}: {answer.text[:500]}"
+            raise HubError(f"Server of {self.name}: {said}")
         return urljoin(self.endpoints.hub, self._ready_url(seconds))
+
+    def _start(self, deadline: float) -> Any:
+        """Ask for the server, again while the hub still clears an ended one away."""
+        while True:
+            answer = self.api("POST", f"users/{quoted(self.name)}/server")
+            stopping = answer.status_code == 400 and "pending stop" in answer.text
+            if not stopping or time.monotonic() > deadline:
+                return answer
+            time.sleep(0.2)  # the hub has no event for it
 
     def _ready_url(self, seconds: float) -> str:
         deadline, last = time.monotonic() + seconds, "nothing"
@@ -102,7 +112,8 @@ class Person:
         """Stop the own server and wait until the hub has forgotten it."""
         answer = self.api("DELETE", f"users/{quoted(self.name)}/server")
         if not answer.ok and answer.status_code != 404:
-            raise HubError(f"Server of {self.name}: stop answered {answer.status_code}.")
+            said = f"stop answered {answer.status_code}: {answer.text[:500]}"
+            raise HubError(f"Server of {self.name}: {said}")
         until(f"Server of {self.name} stopped", self._stopped, seconds)
 
     def _stopped(self) -> bool:
