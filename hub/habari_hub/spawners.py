@@ -16,7 +16,9 @@ def configure_spawner(c: Any, settings: Settings) -> None:
     # Starts take turns (turns.py), so nobody is turned away until a hundred wait; then for seconds,
     # in which several servers have started, and not for JupyterHub's half a minute to a minute.
     c.JupyterHub.concurrent_spawn_limit = 100
-    c.JupyterHub.spawn_throttle_retry_range = (5, 15)
+    # JupyterHub's trait of that name is no option (it warns of it, "not recognized", and keeps its
+    # own); this is where the trait ends up, and what the hub reads.
+    c.JupyterHub.tornado_settings["spawn_throttle_retry_range"] = (5, 15)
 
 
 def _process(c: Any, settings: Settings) -> None:

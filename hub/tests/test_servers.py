@@ -203,3 +203,20 @@ def test_idle_servers_are_stopped_where_that_is_asked_for(rig: Rig, grace: Brows
     server = start(grace, "grace")
     psutil.wait_procs([server], 15)
     assert not server.is_running()
+
+
+def test_a_hub_with_too_many_starts_asks_for_a_few_seconds_and_knows_all_its_options(
+    rig: Rig, tmp_path: Path
+) -> None:
+    full = tmp_path / "full.py"
+    full.write_text(
+        f"exec(compile(open({str(CONFIG)!r}).read(), {str(CONFIG)!r}, 'exec'),"
+        f" {{**globals(), '__file__': {str(CONFIG)!r}}})\n"
+        "c.JupyterHub.concurrent_spawn_limit = -1\n"  # any start is one too many
+    )
+    rig.restart_hub(full)
+    rig.api("POST", "/users/linus")
+    turned_away = [rig.api("POST", "/users/linus/server") for _ in range(5)]
+    assert {each.status_code for each in turned_away} == {429}
+    assert all(5 <= int(each.headers["Retry-After"]) <= 15 for each in turned_away)
+    assert "not recognized" not in rig.log("hub").lower()

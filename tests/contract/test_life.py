@@ -112,6 +112,16 @@ def test_every_service_has_a_log(platform: tuple[str, Scratch]) -> None:
     assert "neither a service nor a user" in wrong.stderr
 
 
+def test_the_hub_knows_every_option_that_it_is_given(platform: tuple[str, Scratch]) -> None:
+    """An option that it does not know has no effect, and is warned of in its log alone."""
+    mode, scratch = platform
+    if mode == "nohub":
+        return
+    log = scratch.good("logs", "hub", "-n", "2000")
+    assert "JupyterHub is now running" in log, "from its start on"
+    assert "not recognized" not in log.lower()
+
+
 def test_logs_are_narrowed_for_people_and_told_to_programs(platform: tuple[str, Scratch]) -> None:
     mode, scratch = platform
     name = "notebook" if mode == "nohub" else "hub"
