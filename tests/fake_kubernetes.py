@@ -9,6 +9,7 @@ import base64
 import gzip
 import json
 import re
+import sys
 import threading
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from typing import Any
 
 LONG_AGO = "2026-11-24T10:00:00.123456789Z"
 SECRETS = "/api/v1/namespaces/habari/secrets"
+NAMESPACE = re.compile(r"/api/v1/namespaces/[^/]+")
 # Kinds of which there are none, in whatever namespace.
 EMPTY = {
     "pods": "Pod",
@@ -76,9 +78,15 @@ class Cluster(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answers)
         self.asked: list[str] = []
         self.secrets: dict[str, dict[str, Any]] = {}
+        self.annotations: dict[str, str] = {}  # of any namespace
         self.fault: Fault | None = None
         self.over = threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of who has gone before the answer: a client's time is over, or a test's."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def close(self) -> None:
         """Answer nobody any more."""
@@ -147,6 +155,8 @@ class Answers(BaseHTTPRequestHandler):
         if path == SECRETS:
             items = list(self.server.secrets.values())
             return self.reply({"kind": "SecretList", "apiVersion": "v1", "items": items})
+        if NAMESPACE.fullmatch(path):
+            return self.reply(self.namespace())
         found = self.server.secrets.get(path.removeprefix(f"{SECRETS}/"))
         return self.reply(found) if found else self.missing()
 
@@ -183,10 +193,19 @@ class Answers(BaseHTTPRequestHandler):
         self.store()
 
     def do_PATCH(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append(f"PATCH {self.path}")
-        if not self.faulty():
+        if self.faulty():
+            return
+        if NAMESPACE.fullmatch(self.path.partition("?")[0]):
+            self.server.annotations |= body["metadata"].get("annotations") or {}
+            self.reply(self.namespace())
+        else:
             self.missing()
+
+    def namespace(self) -> dict[str, Any]:
+        about = {"name": "habari", "annotations": self.server.annotations}
+        return {"kind": "Namespace", "apiVersion": "v1", "metadata": about}
 
     def do_DELETE(self) -> None:
         self.server.asked.append(f"DELETE {self.path}")

@@ -31,7 +31,7 @@ def test_a_node_that_came_late_is_no_cluster(
         platform.kubeconfig.touch()
 
     kind = SimpleNamespace(delete=lambda: done.append("deleted"), create=create)
-    cluster = SimpleNamespace(answers=lambda: True, keep_namespace=lambda *_: None)
+    cluster = SimpleNamespace(unanswered=lambda: None, keep_namespace=lambda *_: None)
     monkeypatch.setattr(KindPlatform, "nodes", lambda _: there.pop(0))
     monkeypatch.setattr(KindPlatform, "kind", kind)
     monkeypatch.setattr(KindPlatform, "cluster", cluster)

@@ -278,14 +278,14 @@ class Cluster:
         found = [each for each in self.events(namespace, pod) if PULL in each.message]
         return found[-1].message if found else ""
 
-    def answers(self) -> bool:
-        """Whether the API server answers who asks for an object: while it starts it may refuse."""
+    def unanswered(self) -> ApiError | None:
+        """Return why the API server does not answer who asks for an object; None if it does."""
         ask = self.api.list_namespace
         try:
             self.write(lambda: ask(limit=1, _request_timeout=SECONDS))
-        except ApiError:
-            return False
-        return True
+        except ApiError as error:
+            return error
+        return None
 
     def require_answer(self) -> None:
         """Refuse a cluster that does not answer us.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from habari_local.core import polling
@@ -12,6 +13,7 @@ from habari_local.modes.kind.platform import NAME, KindPlatform
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
 START_SECONDS = 120.0  # how long nodes and API server may take
+REFUSED_SECONDS = 30.0  # how long an API server that starts may refuse what it will allow
 ADMIN = "/etc/kubernetes/admin.conf"  # the control plane's own kubeconfig
 WRITTEN = "/etc/kubernetes/manifests/etcd.yaml"  # what kubeadm writes last before it waits
 
@@ -56,16 +58,9 @@ def cluster(platform: KindPlatform, after: tuple[str, ...]) -> Step:
     """Return the step that creates the cluster, or starts the one that is there."""
     made: list[str] = []
 
-    def action(ctx: Context, say: Progress) -> str:
+    def action(_ctx: Context, say: Progress) -> str:
         outcome = _bring_up(platform, say, made)
-        polling.wait_until(
-            platform.cluster.answers,
-            "Kubernetes",
-            seconds=START_SECONDS,
-            cancel=ctx.cancel,
-            tick=lambda: say("waiting for the API server"),
-            hint=f"docker logs {platform.name}-control-plane",
-        )
+        _await_api_server(platform, say)
         platform.cluster.keep_namespace(platform.namespace, platform.labels.labels)
         return outcome
 
@@ -76,6 +71,35 @@ def cluster(platform: KindPlatform, after: tuple[str, ...]) -> Step:
             kind.stop(platform.nodes())
 
     return Step("cluster", "cluster", action, after, undo)
+
+
+def _await_api_server(platform: KindPlatform, say: Progress) -> None:
+    """Wait until the API server does what it is asked.
+
+    Raises:
+        ApiError: it refuses, and not only while it starts and its own roles are not there yet.
+        NotReady: it does not answer.
+    """
+    began, said = time.monotonic(), [""]
+
+    def answers() -> bool:
+        error = platform.cluster.unanswered()
+        if error is None:
+            return True
+        if not error.transient and time.monotonic() - began > REFUSED_SECONDS:
+            raise error
+        said[0] = error.said
+        return False
+
+    polling.wait_until(
+        answers,
+        "Kubernetes",
+        seconds=START_SECONDS,
+        log=lambda: said,
+        cancel=platform.ctx.cancel,
+        tick=lambda: say(f"waiting for the API server: {said[0]}"),
+        hint=f"docker logs {platform.name}-control-plane",
+    )
 
 
 def _bring_up(platform: KindPlatform, say: Progress, made: list[str]) -> str:
