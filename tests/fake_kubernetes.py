@@ -148,8 +148,11 @@ class Answers(BaseHTTPRequestHandler):
         if self.faulty():
             return None
         kind = EMPTY.get(path.rpartition("/")[2])
+        if kind and "watch=True" in self.path:
+            return self.nothing_happens()
         if kind:
-            return self.reply({"kind": f"{kind}List", "apiVersion": "v1", "items": []})
+            about = {"metadata": {"resourceVersion": "1"}, "items": []}
+            return self.reply({"kind": f"{kind}List", "apiVersion": "v1", **about})
         if path in DISCOVERY:
             return self.reply(DISCOVERY[path])
         if path == SECRETS:
@@ -185,6 +188,14 @@ class Answers(BaseHTTPRequestHandler):
             self.reply(status, fault.status)
         self.close_connection = True
         return True
+
+    def nothing_happens(self) -> None:
+        """Answer a watch: for a moment nothing becomes of what it is about."""
+        self.server.over.wait(0.2)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def do_PUT(self) -> None:
         self.store()

@@ -129,6 +129,7 @@ def bring_up(checkout: Checkout, api: Cluster) -> None:
     active_mode.remember(ctx, "kind")
     platform = KindPlatform(ctx)
     api.kubeconfig(platform.kubeconfig, platform.cluster.context)
+    (ctx.checkout.of_mode("kind") / "values.yaml").write_text("{}")
 
 
 CASES = [
@@ -151,6 +152,7 @@ def test_an_error_of_kinds_api_server_is_told_and_changes_nothing(
     api.fault = fault.at(asked if later else "")
     code, said = told(arguments, capsys)
     assert code in (FAILED, NOT_READY), said
+    assert fault.status != 403 or "403" in said or "forbidden" in said, said
     assert "Traceback" not in said
     assert "Try: " in said
     assert not [each for each in BELIEVED if each in said.lower()], said
