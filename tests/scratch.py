@@ -243,7 +243,7 @@ def _clean_up(scratch: Scratch) -> None:
     processes.stop(found.process for found in scratch.found())
     for mode in ("hub", "nohub", "kind") if docker_client.reachable() else ():
         for each in kind.find_nodes(f"habari-{scratch.id}"):
-            docker_client.api().remove_container(each.id, force=True, v=True)
+            docker_client.deletion_api().remove_container(each.id, force=True, v=True)
         ours = docker_client.ResourceLabels(scratch.id, mode)
         docker_client.remove(docker_client.containers(ours))
         docker_client.remove_networks(ours)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import gc
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
 
 import pytest
 import requests
@@ -69,5 +75,50 @@ def test_a_container_whose_stop_is_not_answered_in_time_is_removed_all_the_same(
             removed.append(container)
 
     monkeypatch.setattr(docker_client, "api", Busy)
+    monkeypatch.setattr(docker_client, "deletion_api", Busy)
     docker_client._remove("c1")
     assert removed == ["c1"]
+
+
+class SlowToDelete(BaseHTTPRequestHandler):
+    """An engine that answers at once, but for what deletes files."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"ApiVersion": "1.45", "MinAPIVersion": "1.24"}')
+
+    def do_DELETE(self) -> None:
+        time.sleep(1.5)  # the disk's time
+        self.send_response(204)
+        self.end_headers()
+
+    def address_string(self) -> str:
+        return "a client"
+
+    def log_message(self, format: str, *args: object) -> None:
+        del format, args
+
+
+@contextmanager
+def engine(path: Path) -> Iterator[None]:
+    with ThreadingUnixStreamServer(str(path), SlowToDelete) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield
+        server.shutdown()
+
+
+def test_what_deletes_many_files_is_waited_for_longer_than_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node of kind has gigabytes: on a busy disk its removal outlasted the usual deadline."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    docker_client.api.cache_clear()
+    with engine(tmp_path / "engine.sock"):
+        try:
+            hasty = docker_client.api(1)
+            with pytest.raises(requests.ReadTimeout):
+                hasty.remove_volume("home")
+            docker_client.remove_volumes(["home"])
+        finally:
+            docker_client.api.cache_clear()

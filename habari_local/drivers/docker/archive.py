@@ -37,7 +37,7 @@ def _volume_container(volume: str, image: str, labels: Mapping[str, str]) -> Ite
     try:
         yield made["Id"]
     finally:
-        docker_client.api().remove_container(made["Id"], force=True)
+        docker_client.deletion_api().remove_container(made["Id"], force=True)
 
 
 def _chunks(source: IO[bytes]) -> Iterator[bytes]:

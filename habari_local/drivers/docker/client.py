@@ -29,6 +29,7 @@ MODE, CHECKOUT, USER = "dev.habari.mode", "dev.habari.checkout", "dev.habari.use
 SERVICE = "com.docker.compose.service"
 CONFIG_HASH = "com.docker.compose.config-hash"  # of what Compose made the container from
 SECONDS = 60  # for one answer of the engine
+DELETION_SECONDS = 600  # for one that comes when the files of a volume, image or node are gone
 STOP_SECONDS = 5  # for a container to end by itself
 LOOK_SECONDS = 5  # for the one answer that those wait for who may need no Docker
 API_VERSION = "1.44"
@@ -78,8 +79,10 @@ class Container:
 
 
 @cache
-def api() -> docker.APIClient:
+def api(seconds: int = SECONDS) -> docker.APIClient:
     """Return the connection to the engine that Docker's command line works with.
+
+    An answer may take so many seconds.
 
     Raises:
         HabariError: no engine answers there, with the command that fixes it.
@@ -91,9 +94,14 @@ def api() -> docker.APIClient:
     if said:
         raise engine_unreachable(said, options["base_url"])
     try:
-        return docker.APIClient(version="auto", timeout=SECONDS, **options)
+        return docker.APIClient(version="auto", timeout=seconds, **options)
     except docker.errors.DockerException as error:
         raise engine_unreachable(str(error), options["base_url"]) from error
+
+
+def deletion_api() -> docker.APIClient:
+    """Return the connection for what deletes files: on a busy disk that takes minutes."""
+    return api(DELETION_SECONDS)
 
 
 @contextmanager
@@ -242,7 +250,7 @@ def _remove(container: str) -> None:
         # On a machine with too much to do the engine may not answer in time: the removal ends it.
         with suppress(requests.Timeout):
             api().stop(container, timeout=STOP_SECONDS)
-        api().remove_container(container, force=True, v=True)
+        deletion_api().remove_container(container, force=True, v=True)
     except docker.errors.NotFound:
         return
     except docker.errors.APIError as error:
@@ -358,7 +366,7 @@ def ensure_volume(name: str, labels: dict[str, str]) -> str:
 
 def remove_volumes(names: Iterable[str]) -> None:
     """Delete volumes and what is in them."""
-    in_parallel(lambda name: api().remove_volume(name, force=True), list(names))
+    in_parallel(lambda name: deletion_api().remove_volume(name, force=True), list(names))
 
 
 def in_parallel(action: Callable[[str], object], names: list[str]) -> None:

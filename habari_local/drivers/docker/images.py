@@ -103,7 +103,7 @@ def remove(name: str) -> bool:
 
     with translate_errors():
         try:
-            docker_client.api().remove_image(name)
+            docker_client.deletion_api().remove_image(name)
         except docker.errors.ImageNotFound:
             return True
         except docker.errors.APIError as error:
@@ -124,7 +124,7 @@ def remove_pushed_names() -> bool:
     import docker
 
     try:
-        docker_client.api().remove_volume(REGISTRY)
+        docker_client.deletion_api().remove_volume(REGISTRY)
     except docker.errors.APIError:
         return False
     return True
@@ -170,7 +170,7 @@ def run_once(
             code = docker_client.api().wait(made["Id"], timeout=seconds)["StatusCode"]
             return Finished(code, docker_client.api().logs(made["Id"]).decode(errors="replace"))
         finally:
-            docker_client.api().remove_container(made["Id"], force=True, v=True)
+            docker_client.deletion_api().remove_container(made["Id"], force=True, v=True)
 
 
 def read(reference: str, path: str) -> bytes:
@@ -184,4 +184,4 @@ def read(reference: str, path: str) -> bytes:
         try:
             return b"".join(docker_client.api().get_archive(made["Id"], path)[0])
         finally:
-            docker_client.api().remove_container(made["Id"], force=True, v=True)
+            docker_client.deletion_api().remove_container(made["Id"], force=True, v=True)

@@ -132,7 +132,7 @@ def push(reference: str, target: str, say: Callable[[str], None]) -> str:
             events = docker_client.api().push(repository, tag, stream=True, decode=True)
             _follow(_noting(events, digests), say, None)
         finally:
-            docker_client.api().remove_image(target, noprune=True)
+            docker_client.deletion_api().remove_image(target, noprune=True)
     return digests[-1] if digests else digest_there(target)
 
 

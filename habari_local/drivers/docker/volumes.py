@@ -53,7 +53,7 @@ def keep_cache(volume: str, labels: Mapping[str, str], reference: str, owner: Ow
         count = int(found.output.split()[-1])
         return f"{count} files in {volume} now belong to UID {owner.user}" if count else ""
     with translate_errors(f"Volume {volume}", f"docker ps --filter volume={volume}"):
-        docker_client.api().remove_volume(volume)
+        docker_client.deletion_api().remove_volume(volume)
     docker_client.ensure_volume(volume, dict(labels))
     again = _chown(volume, reference, owner)
     if again.code:
@@ -84,4 +84,4 @@ def _chown(volume: str, reference: str, owner: Owner) -> Finished:
             code = docker_client.api().wait(made["Id"], timeout=SECONDS)["StatusCode"]
             return Finished(code, docker_client.api().logs(made["Id"]).decode(errors="replace"))
         finally:
-            docker_client.api().remove_container(made["Id"], force=True)
+            docker_client.deletion_api().remove_container(made["Id"], force=True)
