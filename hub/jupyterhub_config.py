@@ -122,7 +122,8 @@ c.JupyterHub.tornado_settings = {"cookie_options": {"samesite": "Lax"}}
 # Spawning. A run of failures (S3 down, a broken environment) must not end the hub: it would only be
 # started anew, and fail again.
 configure_spawner(c, settings)
-c.Spawner.start_timeout = 360  # seconds: a minute to start, five to wait for a turn
-c.Spawner.http_timeout = 30
+# Seconds: ten minutes to wait for a turn and to start, of which a server that does nothing has one.
+c.Spawner.start_timeout = 600
+c.Spawner.http_timeout = 120  # a slow machine takes a while for the first answer
 c.Spawner.consecutive_failure_limit = 0
 c.JupyterHub.init_spawners_timeout = 1

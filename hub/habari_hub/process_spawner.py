@@ -33,6 +33,8 @@ ENV_KEEP = [
 ]
 START_SLACK = 0.5  # seconds between two looks at when the same process started
 KNOCK_EVERY = 0.03  # seconds
+LOOK_EVERY = 1.0  # seconds between two looks at whether a server that starts works
+WORK = 0.5  # seconds of a processor: more than what hangs takes in a minute
 LOG_BYTES = 5_000_000  # of a log, after which the next start begins another
 
 
@@ -44,6 +46,28 @@ class ServerFailedError(HTTPError):
             f"{user}'s server: {seen}, and never listened. Try: habari-local logs {user}"
         )
         super().__init__(500, "%s", self.jupyterhub_message)
+
+
+class Effort:
+    """Whether a process works: by what it, and those that it started, have had of a processor."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._seen = 0.0
+
+    def grown(self) -> bool:
+        """Whether that is more by `WORK` than when this was last true."""
+        try:
+            process = psutil.Process(self._pid)
+            times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+        except psutil.Error:
+            return False
+        # Of ended children too: a start may be one program after the other.
+        now = sum(t.user + t.system + t.children_user + t.children_system for t in times)
+        if now < self._seen + WORK:
+            return False
+        self._seen = now
+        return True
 
 
 class ProcessSpawner(TakesOver, NotifiesOnce, QueuedSpawns, SimpleLocalProcessSpawner):  # type: ignore[misc]
@@ -87,7 +111,7 @@ class ProcessSpawner(TakesOver, NotifiesOnce, QueuedSpawns, SimpleLocalProcessSp
         """Start the server when it is its turn; return its address once it listens there.
 
         Raises:
-            ServerFailedError: the server ended, or did not listen within `launch_timeout` seconds.
+            ServerFailedError: the server ended, or did nothing for `launch_timeout` seconds.
         """
         make_home(Path(self.home_dir), self.project_path)
         async with self.my_turn():
@@ -112,11 +136,18 @@ class ProcessSpawner(TakesOver, NotifiesOnce, QueuedSpawns, SimpleLocalProcessSp
         return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     async def _listening(self, ip: str, port: int) -> None:
-        """Knock at short intervals: JupyterHub's own, which grow and are random, cost a second."""
-        deadline = time.monotonic() + self.launch_timeout
-        while time.monotonic() < deadline:
+        """Knock at short intervals: JupyterHub's own, which grow and are random, cost a second.
+
+        A server that works may take as long as `start_timeout` leaves: machines are slow, or busy.
+        """
+        worked = looked = time.monotonic()
+        effort = Effort(self.pid)
+        while time.monotonic() < worked + self.launch_timeout:
             if await self.poll() is not None:
                 raise ServerFailedError(self.user.name, "ended while it started")
+            if time.monotonic() > looked + LOOK_EVERY:
+                looked = time.monotonic()
+                worked = looked if effort.grown() else worked
             try:
                 _, writer = await asyncio.open_connection(ip, port)
             except OSError:

@@ -48,7 +48,9 @@ class QueuedSpawns(HasTraits):
 
     start_timeout: int  # the spawner's own
     turns = SpawnQueue()
-    launch_timeout = Float(60.0, config=True, help="Seconds to listen, once a start has its turn.")
+    launch_timeout = Float(
+        60.0, config=True, help="Seconds of a start's turn in which nothing is done."
+    )
 
     def my_turn(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn, for what `start_timeout` leaves beside the launch; else TimeoutError."""
