@@ -20,6 +20,7 @@ import psutil
 
 from habari_local.core import polling
 from habari_local.core.errors import MissingTool, NotReady, NotRunning
+from habari_local.drivers import operating_system
 from habari_local.drivers.log_files import STARTED
 
 LABEL, SERVICE = "HABARI_LABEL", "HABARI_SERVICE"
@@ -47,12 +48,8 @@ class ManagedProcess:
         return int(self.process.pid)
 
     def memory(self) -> int:
-        """Return its proportional share of memory in bytes (resident size where unknown)."""
-        try:
-            full = self.process.memory_full_info()
-            return int(getattr(full, "pss", 0) or full.rss)
-        except psutil.Error:
-            return 0
+        """Return its share of memory in bytes."""
+        return operating_system.memory(self.process)
 
 
 def label(checkout_id: str, mode: str) -> str:
@@ -107,10 +104,10 @@ def find(checkout_id: str, mode: str | None = None) -> list[ManagedProcess]:
     for process in psutil.process_iter():
         if process.pid in spared:
             continue
+        environ = operating_system.environment(process)
+        if not environ.get(LABEL, "").startswith(f"{checkout_id}/"):
+            continue
         try:
-            environ = process.environ()
-            if not environ.get(LABEL, "").startswith(f"{checkout_id}/"):
-                continue
             if process.status() == psutil.STATUS_ZOMBIE:
                 continue
             process.create_time()
@@ -143,16 +140,6 @@ def processor_time(process: psutil.Process) -> float:
                 # Of ended children too: a start may be one program after the other.
                 total += times.user + times.system + times.children_user + times.children_system
     return total
-
-
-def inside(container: str, pid: int) -> psutil.Process | None:
-    """Return a container's process; None where the engine is another machine's, or it is gone."""
-    try:
-        if container in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8"):
-            return psutil.Process(pid)
-    except (OSError, psutil.Error):
-        pass
-    return None
 
 
 def surroundings(process: psutil.Process) -> tuple[dict[str, str], Path]:
@@ -239,20 +226,14 @@ def port_owner(port: int, spare: Collection[int] = ()) -> str | None:
 
     Listeners whose pid is in `spare` don't count.
     """
-    try:
-        connections = psutil.net_connections("tcp")
-    except psutil.AccessDenied:  # macOS shows other users' sockets to root alone
-        return None
-    for connection in connections:
-        address = connection.laddr
-        if connection.status == psutil.CONN_LISTEN and address and address.port == port:
-            if connection.pid in spare:
-                continue
-            if connection.pid is None:
-                return "another user's process"
-            try:
-                owner = psutil.Process(connection.pid)
-                return f"{owner.name()} (pid {owner.pid})"
-            except psutil.Error:
-                return f"pid {connection.pid}"
+    for pid in operating_system.listeners(port):
+        if pid in spare:
+            continue
+        if pid is None:
+            return "another user's process"
+        try:
+            owner = psutil.Process(pid)
+            return f"{owner.name()} (pid {owner.pid})"
+        except psutil.Error:
+            return f"pid {pid}"
     return None

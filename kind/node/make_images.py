@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ LINKS = {name: f"usr/{name}" for name in ("bin", "lib", "lib64", "sbin")}
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"  # unpacks several times faster than gzip
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as the kernel names them → as OCI does
 TABLES = [f"ip{v}tables{verb}" for v in ("", "6") for verb in ("", "-save", "-restore")]
 
 
@@ -103,7 +105,7 @@ def write(recipe: Recipe, programs: Path, target: Path) -> None:
         return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)}
 
     config = {
-        "architecture": "amd64",
+        "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {
             "Env": ["PATH=/usr/local/bin:/usr/sbin:/usr/bin"],

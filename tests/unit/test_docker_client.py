@@ -39,15 +39,15 @@ def test_a_socket_that_a_stopped_engine_left_is_told_and_left_closed(
 
 
 @pytest.mark.parametrize(
-    ("host", "socket_path"),
+    ("host", "path"),
     [
         ("unix:///run/user/1001/docker.sock", "/run/user/1001/docker.sock"),
         ("unix:///home/ada/.docker/desktop/docker.sock", "/var/run/docker.sock"),
         ("tcp://192.0.2.1:2375", "/var/run/docker.sock"),
     ],
 )
-def test_a_container_is_given_the_socket_that_is_one_inside(host: str, socket_path: str) -> None:
-    assert docker_endpoint.socket_path({"DOCKER_HOST": host}) == socket_path
+def test_a_container_is_given_the_socket_that_is_one_inside(host: str, path: str) -> None:
+    assert docker_endpoint.engine_socket({"DOCKER_HOST": host})[0] == path
 
 
 def test_who_needs_no_docker_is_not_held_up_by_one_that_hangs(

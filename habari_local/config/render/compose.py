@@ -30,6 +30,7 @@ class Place:
     docker_socket: Path
     docker_group: int
     images: Mapping[str, str]
+    bind_label: str = ""  # what the options of bind mounts end with
 
     @property
     def project(self) -> str:
@@ -60,6 +61,7 @@ def variables(settings: Settings, place: Place) -> Environment:
         "UP_USER": place.user,
         "UP_DOCKER_SOCKET": str(place.docker_socket),
         "UP_DOCKER_GROUP": str(place.docker_group),
+        "UP_BIND_LABEL": place.bind_label,
         "UP_PORT_HUB": str(settings.port("hub")),
         "UP_PORT_S3": str(settings.port("s3")),
         "UP_PORT_GITHUB": str(settings.port("github")),

@@ -11,9 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from habari_local.core.errors import MISSING_TOOL, HabariError
-
-SOCKET = "/var/run/docker.sock"
-DESKTOP = "/.docker/desktop/"  # https://docs.docker.com/desktop/setup/install/linux/
+from habari_local.drivers import operating_system
+from habari_local.drivers.operating_system import ENGINE_SOCKET
 
 
 def client_options(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -38,14 +37,14 @@ def client_options(environ: Mapping[str, str]) -> dict[str, Any]:
     return {"base_url": found.Host, **({"tls": found.TLSConfig} if found.TLSConfig else {})}
 
 
-def socket_path(environ: Mapping[str, str]) -> str:
-    """Return the path of the engine's socket as a container can have it.
+def engine_socket(environ: Mapping[str, str]) -> tuple[str, int]:
+    """Return the engine's socket as a container can have it, and the number of its group there.
 
-    The usual one where the engine is on another machine, Docker Desktop's virtual one too: what
-    that has in a home leads into the machine, and is no socket inside.
+    The usual one where the engine is on another machine: it is that machine's.
     """
     scheme, _, path = str(client_options(environ)["base_url"]).partition("://")
-    return path if scheme.endswith("unix") and DESKTOP not in path else SOCKET
+    here, system = path if scheme.endswith("unix") else ENGINE_SOCKET, operating_system.current()
+    return system.engine_socket(here), system.engine_group(here)
 
 
 def unresponsive_reason(address: str) -> str:
@@ -71,14 +70,14 @@ def engine_unreachable(said: str, address: str) -> HabariError:
         return HabariError(
             "Docker: the engine's socket may not be opened by this account, which is not in the"
             " group docker.",
-            "sudo usermod -aG docker $USER && newgrp docker",
+            operating_system.current().allow_account,
             3,
         )
-    if not address.endswith(SOCKET):
+    if not address.endswith(ENGINE_SOCKET):
         return HabariError(
             f"Docker: no engine answers at {address}, where DOCKER_HOST or the context in use"
             " says it is.",
             "docker context ls",
             3,
         )
-    return HabariError("Docker: no engine answers.", "sudo systemctl start docker", 3)
+    return HabariError("Docker: no engine answers.", operating_system.current().start_engine, 3)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from habari_local.config.render.compose import Place
 from habari_local.core import container_user
-from habari_local.drivers import processes
+from habari_local.drivers import operating_system, processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import compose
 from habari_local.drivers.docker import endpoint as docker_endpoint
@@ -59,14 +59,15 @@ class ComposePlatform:
 
     def place(self, images: Mapping[str, str]) -> Place:
         """Return what the machine and the checkout add to the settings."""
-        socket = Path(docker_endpoint.socket_path(self.ctx.environ))
+        socket, group = docker_endpoint.engine_socket(self.ctx.environ)
         return Place(
             mode=self.mode,
             checkout=self.ctx.checkout.id,
             folder=self.folder,
             project_path=self.ctx.project_path,
             user=f"{container_user.uid()}:{container_user.USERS}",
-            docker_socket=socket,
-            docker_group=socket.stat().st_gid if socket.exists() else 0,
+            docker_socket=Path(socket),
+            docker_group=group,
+            bind_label=operating_system.current().bind_label,
             images=images,
         )

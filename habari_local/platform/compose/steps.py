@@ -12,7 +12,7 @@ from pathlib import Path
 from habari_local.config.secrets import write_changed
 from habari_local.core import container_user, polling
 from habari_local.core.paths import private_folder
-from habari_local.drivers import processes
+from habari_local.drivers import operating_system, processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import Container
 from habari_local.drivers.docker.compose import Project
@@ -197,7 +197,7 @@ def _processor_time(container: Container | None) -> float:
     """Return what a service has had of a processor, its health checks left out."""
     if container is None or container.pid is None:
         return 0.0
-    process = processes.inside(container.id, container.pid)
+    process = operating_system.process_in_container(container.id, container.pid)
     return processes.processor_time(process) if process else 0.0
 
 
