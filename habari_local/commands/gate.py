@@ -28,6 +28,10 @@ def gate(
     since: Annotated[
         str, typer.Option("--since", metavar="REF", help="What is deployed already.")
     ] = "main",
+    changed: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Changed too, where git can't tell: config.yaml."),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would run, and stop.")] = False,
     as_json: AsJson = False,
 ) -> Result:
@@ -45,9 +49,9 @@ def gate(
     from habari_local.gate import checks as table
 
     checkout, environ = find_checkout(), environment()
-    changed = git.changed_since(checkout.root, environ, since)
+    files = sorted({*git.changed_since(checkout.root, environ, since), *(changed or ())})
     if plan:
-        return _plan(table.checks(), changed, since, as_json=as_json)
+        return _plan(table.checks(), files, since, as_json=as_json)
     report = private_folder(checkout.report)
     filled = {"report": str(report), "since": since}
     commit, when = git.commit(checkout.root, environ), time.strftime("%d %B %Y, %H:%M %Z")
@@ -60,7 +64,7 @@ def gate(
 
     draw(over=False)  # the page of the last run must not pass for this one's
     for each in table.checks():
-        outcome = _one(each.filled(filled), changed, checkout.root, environ)
+        outcome = _one(each.filled(filled), files, checkout.root, environ)
         outcomes.append(replace(outcome, lines=clean(outcome.lines)))
         draw(over=False)
     draw(over=True)
@@ -69,7 +73,7 @@ def gate(
         "verdict": found,
         "since": since,
         "commit": commit,
-        "changed": changed,
+        "changed": files,
         "checks": [asdict(each) for each in outcomes],
     }
     shown = [*_shown(outcomes), f"Verdict: {found}.", f"Report: {report / 'gate.html'}"]
