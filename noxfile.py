@@ -89,7 +89,7 @@ def lint(session: nox.Session) -> None:
     dead_code(session)
     zizmor = str(Path(sys.executable).with_name("zizmor"))
     options = ("--offline", "--quiet", "--no-progress", "--min-severity=medium")
-    session.run(zizmor, *options, ".github", external=True)
+    session.run(zizmor, *options, ".github", "action.yml", external=True)
     actionlint(session)
 
 
@@ -231,6 +231,25 @@ def charts(session: nox.Session) -> None:
 
 
 @nox.session
+def fresh(session: nox.Session) -> None:
+    """The README's commands on Debians with Python and pip alone: `-- -k trixie` for one of them.
+
+    Each takes some minutes, root's rights and mmdebstrap.
+    """
+    python(session, "pytest", "tests/fresh", "-rP", *pytest_arguments(session))
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The suite in mode process with a tenth of one processor: `-- --percent 25` for more."""
+    arguments = list(session.posargs)
+    share = arguments[:2] if arguments[:1] == ["--percent"] else []
+    suite = (sys.executable, "-m", "habari_local", "e2e", "--mode", "process")
+    # Tests and platform alike, each with its own limits of time.
+    python(session, "tests.slow_machine", *share, "--", *suite, "--", *arguments[len(share) :])
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Things that go wrong, injected for real: `nox -s faults -- [--row N] [--mode M] [--all]`."""
     arguments = pytest_arguments(session)
@@ -247,7 +266,7 @@ def soak(session: nox.Session) -> None:
 
     Without a mode, first as long of the contents manager's machine of random operations, and
     100,000 bodies that Docker's own decoder and the policy before it must read alike, and 10,000
-    mutations of values that `config check` must have a verdict on.
+    mutations of values that `config check` must have a verdict on; then the fresh machines.
     """
     arguments = list(session.posargs)
     if "--seconds" not in arguments:
@@ -260,6 +279,7 @@ def soak(session: nox.Session) -> None:
         python(session, "pytest", *decoder, TESTS_SOAK_BODIES="100000")
         values = ("tests/unit/test_values_fuzz.py", "--timeout=3600")
         python(session, "pytest", *values, TESTS_FUZZ_EXAMPLES="5000")  # of values and of text
+        python(session, "pytest", "tests/fresh", "-rP")
     people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"
     for mode in chosen(arguments, session.log):
         python(session, "habari_local", "up", "--mode", mode, "--set", people)

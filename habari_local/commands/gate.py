@@ -53,7 +53,6 @@ def gate(
     if plan:
         return _plan(table.checks(), files, since, as_json=as_json)
     report = private_folder(checkout.report)
-    filled = {"report": str(report), "since": since}
     commit, when = git.commit(checkout.root, environ), time.strftime("%d %B %Y, %H:%M %Z")
     outcomes: list[Outcome] = []
     clean = _without_secrets(checkout, environ)
@@ -64,18 +63,14 @@ def gate(
 
     draw(over=False)  # the page of the last run must not pass for this one's
     for each in table.checks():
-        outcome = _one(each.filled(filled), files, checkout.root, environ)
+        filled = each.filled({"report": str(report), "since": since})
+        outcome = _one(filled, files, checkout.root, environ)
         outcomes.append(replace(outcome, lines=clean(outcome.lines)))
         draw(over=False)
     draw(over=True)
     found = table.verdict(outcomes)
-    data = {
-        "verdict": found,
-        "since": since,
-        "commit": commit,
-        "changed": files,
-        "checks": [asdict(each) for each in outcomes],
-    }
+    data = {"verdict": found, "since": since, "commit": commit, "changed": files}
+    data |= {"checks": [asdict(each) for each in outcomes]}
     shown = [*_shown(outcomes), f"Verdict: {found}.", f"Report: {report / 'gate.html'}"]
     return Result(data, shown, 0 if found == table.GO else FAILED, as_json=as_json)
 
