@@ -8,8 +8,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from habari_hub.authenticator import HabariAuthenticator
 from habari_hub.database import wait_for
+from habari_hub.dns_cache import disable_dns_cache
 from habari_hub.local_addresses import at_local_addresses
-from habari_hub.names import remember_none
 from habari_hub.settings import SettingsError, read_settings
 from habari_hub.spawners import configure_spawner
 
@@ -18,7 +18,7 @@ try:
 except SettingsError as error:
     sys.exit(str(error))
 wait_for(settings.db_url)
-remember_none()
+disable_dns_cache()
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 

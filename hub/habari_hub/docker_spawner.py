@@ -69,13 +69,13 @@ class HabariDockerSpawner(TakesOver, NotifiesOnce, QueuedSpawns, DockerSpawner):
         return {**{name: value or "" for name, value in given.items()}, **env}
 
     async def start(self) -> tuple[str, int]:
-        """Start the server when it is its turn; return its address once it listens there.
+        """Start the server in a slot of the spawn queue; return its address once it listens.
 
         Raises:
             RuntimeError: the server ended, or did not listen within `launch_timeout` seconds.
-            TimeoutError: its turn did not come.
+            TimeoutError: no slot of the spawn queue was free in time.
         """
-        async with self.my_turn():
+        async with self.spawn_slot():
             return await self._launched()
 
     async def _launched(self) -> tuple[str, int]:

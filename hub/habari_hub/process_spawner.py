@@ -108,13 +108,13 @@ class ProcessSpawner(TakesOver, NotifiesOnce, QueuedSpawns, SimpleLocalProcessSp
         return {**state, "started": self.started} if self.pid else state
 
     async def start(self) -> tuple[str, int]:
-        """Start the server when it is its turn; return its address once it listens there.
+        """Start the server in a slot of the spawn queue; return its address once it listens.
 
         Raises:
             ServerFailedError: the server ended, or did nothing for `launch_timeout` seconds.
         """
         make_home(Path(self.home_dir), self.project_path)
-        async with self.my_turn():
+        async with self.spawn_slot():
             log = self._log_file()
             self.popen_kwargs = {"cwd": self.home_dir, "stdout": log, "stderr": log}
             try:

@@ -13,7 +13,7 @@ from habari_hub.settings import Settings
 def configure_spawner(c: Any, settings: Settings) -> None:
     """Configure the spawner that the settings name (read_settings has checked that it is one)."""
     SPAWNERS[settings.spawner](c, settings)
-    # Starts take turns (turns.py), so nobody is turned away until a hundred wait; then for seconds,
+    # Starts queue (spawn_queue.py), so nobody is turned away until a hundred wait; then for seconds
     # in which several servers have started, and not for JupyterHub's half a minute to a minute.
     c.JupyterHub.concurrent_spawn_limit = 100
     # JupyterHub's trait of that name is no option (it warns of it, "not recognized", and keeps its

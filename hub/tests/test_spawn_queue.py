@@ -10,11 +10,11 @@ from habari_hub.spawn_queue import QueuedSpawns, SpawnQueue
 
 def test_few_at_a_time_and_first_come_first_served() -> None:
     async def scene() -> None:
-        turns, order, inside = SpawnQueue(2), [], 0
+        queue, order, inside = SpawnQueue(2), [], 0
 
         async def one(name: int) -> None:
             nonlocal inside
-            async with turns.taken(name, 10):
+            async with queue.slot(name, 10):
                 inside += 1
                 assert inside <= 2
                 order.append(name)
@@ -29,16 +29,16 @@ def test_few_at_a_time_and_first_come_first_served() -> None:
 
 def test_who_gives_up_or_fails_leaves_the_place_to_the_next() -> None:
     async def scene() -> None:
-        turns = SpawnQueue(1)
-        async with turns.taken("first", 10):
+        queue = SpawnQueue(1)
+        async with queue.slot("first", 10):
             with pytest.raises(TimeoutError):
-                async with turns.taken("impatient", 0.01):
+                async with queue.slot("impatient", 0.01):
                     pass
-            assert turns.ahead("impatient") is None
+            assert queue.ahead("impatient") is None
         with pytest.raises(ZeroDivisionError):
-            async with turns.taken("failing", 10):
+            async with queue.slot("failing", 10):
                 raise ZeroDivisionError
-        async with turns.taken("next", 0.1):
+        async with queue.slot("next", 0.1):
             pass
 
     asyncio.run(scene())
@@ -53,14 +53,14 @@ class Spawner:
 
 def test_who_waits_is_told_how_many_are_before() -> None:
     class Waiting(QueuedSpawns, Spawner):
-        turns = SpawnQueue(1)
+        queue = SpawnQueue(1)
         start_timeout = 70
 
     async def scene() -> None:
         mine = Waiting()
         told = []
-        async with mine.turns.taken("somebody", 10):
-            waits = asyncio.ensure_future(mine.my_turn().__aenter__())
+        async with mine.queue.slot("somebody", 10):
+            waits = asyncio.ensure_future(mine.spawn_slot().__aenter__())
             await asyncio.sleep(0)
             events = mine.progress()
             told.append((await anext(events))["message"])

@@ -11,7 +11,7 @@ import importlib
 from typing import Any
 
 
-def remember_none() -> bool:
+def disable_dns_cache() -> bool:
     """Have tornado's client on libcurl look each name up; return whether it is there at all.
 
     JupyterHub chooses that client by its name, after its configuration was read, so the class is

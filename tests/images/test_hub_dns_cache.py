@@ -9,7 +9,7 @@ from tests.images.conftest import Run
 LATE = """
 import asyncio, http.server, sys, threading, time
 sys.path.insert(0, "/srv/hub")
-from habari_hub.names import remember_none
+from habari_hub.dns_cache import disable_dns_cache
 from tornado.httpclient import AsyncHTTPClient
 
 class Page(http.server.BaseHTTPRequestHandler):
@@ -28,7 +28,7 @@ async def answered(client):
     return True
 
 async def main():
-    assert remember_none(), "the client on libcurl is the one that JupyterHub takes"
+    assert disable_dns_cache(), "the client on libcurl is the one that JupyterHub takes"
     # One handle, so that each request has the one of the request before; tornado resets it after.
     AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient", max_clients=1)
     client = AsyncHTTPClient()
