@@ -62,9 +62,25 @@ def one_run(scratch: Scratch) -> Figures:
     figures["second_up"] = timed(scratch, "up")
     figures["shells"] = slowest(scratch)
     figures["status"] = timed(scratch, "status")
+    figures["edit"] = edit(scratch, "hub/habari_hub/names.py")
     figures["down"] = timed(scratch, "down")
     figures["left"] = float(len(scratch.found()) + len(scratch.listening()))
     return figures
+
+
+def edit(scratch: Scratch, name: str) -> float:
+    """Save an edited file under `up --watch`; return the seconds until it is in effect."""
+    watching = scratch.start("up", "--watch")
+    said = iter(watching.stdout or ())
+    next(line for line in said if line.startswith("Watching"))
+    file = scratch.root / name
+    began = time.perf_counter()
+    file.write_text(file.read_text() + "\n")
+    next(line for line in said if "in effect after" in line)
+    seconds = time.perf_counter() - began
+    watching.kill()
+    watching.communicate()
+    return seconds
 
 
 def measure(folder: Path, runs: int) -> list[Figures]:

@@ -33,6 +33,7 @@ ROWS = (
     Row("second_up", "second `up`", "s", 0.5),
     Row("shells", "… from ten shells, the slowest", "s", 1),
     Row("status", "`status`", "s", 0.5),
+    Row("edit", "edit in hub/ → the hub answers with it (`up --watch`)", "s", 2),
     Row("down", "`down`", "s", 3),
     Row("left", "processes and ports left by `down`", "", 0),
     Row("e2e", "end-to-end suite, its up and down included", "s", 60),

@@ -47,7 +47,7 @@ def status(
         [
             (
                 row.title,
-                row.state,
+                row.in_words,
                 row.address,
                 str(row.pid or ""),
                 _duration(row.since),

@@ -6,6 +6,7 @@ import itertools
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,7 +32,7 @@ from habari_local.core.errors import USAGE, HabariError
 if TYPE_CHECKING:
     from habari_local.platform.mode import Context, Endpoints, Mode
 
-Watched = Annotated[bool, typer.Option("--watch", help="Mode nohub: reload on change.")]
+Watched = Annotated[bool, typer.Option("--watch", help="Then follow edits of the checkout.")]
 Nodes = Annotated[int | None, typer.Option(help="Mode kind: number of nodes.", show_default=False)]
 Begun = Annotated[bool, typer.Option("--recreate", help="Start over: run `down --wipe` first.")]
 Adopted = Annotated[
@@ -67,7 +68,8 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     Example: habari-local up --mode process --set HABARI_HUB_PORT=9000
     """
     from habari_local import active_mode, lifecycle
-    from habari_local.platform.mode import RemoteMode, SupportsWatch
+    from habari_local.platform.mode import RemoteMode
+    from habari_local.watch import Watch
 
     began = time.monotonic()
     more = {} if nodes is None else {"HABARI_NODES": str(nodes)}
@@ -79,18 +81,23 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     if adopt:
         active_mode.adopt(chosen, ctx, adopt)
         chosen, ctx = active_mode.from_settings(mode, given, wait=wait)
-    if recreate:
-        _delete(chosen, yes=yes)
-    _warn(chosen, ctx)
-    changed = lifecycle.up(chosen, ctx, keep=keep)
+    following = Watch(chosen, ctx, given) if watch else None
+    with ExitStack() as undo:
+        if following:
+            undo.callback(following.close)
+        if recreate:
+            _delete(chosen, yes=yes)
+        _warn(chosen, ctx)
+        changed = lifecycle.up(chosen, ctx, keep=keep)
+        undo.pop_all()
     _, ctx = active_mode.current(chosen.name)
     where = chosen.endpoints(ctx)
     seconds = time.monotonic() - began
     if open_:
         _open(where)
     said = _said(chosen, where, changed=changed, seconds=seconds)
-    if isinstance(chosen, SupportsWatch) and watch:
-        return Result(lines=itertools.chain(said, chosen.watch(ctx)))
+    if following:
+        return Result(lines=itertools.chain(said, following.lines()))
     data = {"mode": chosen.name, "url": where.hub_url, "changed": changed, "seconds": seconds}
     return Result(data, said, as_json=as_json)
 
@@ -133,8 +140,8 @@ def _refuse(mode: Mode, *, watch: bool, plan: bool, recreate: bool, nodes: int |
 
     if watch and not isinstance(mode, SupportsWatch):
         raise HabariError(
-            f"Mode {mode.name}: --watch works in mode nohub only.",
-            "habari-local up --mode nohub --watch",
+            f"Mode {mode.name}: --watch does not work in a cluster.",
+            "habari-local up --watch",
             USAGE,
         )
     if recreate and isinstance(mode, RemoteMode):

@@ -99,6 +99,15 @@ def _digest(text: str, length: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether somebody holds the lock of `folder` just now."""
+    try:
+        with checkout_lock(folder, "look"):
+            return False
+    except Busy:
+        return True
+
+
 @contextmanager
 def checkout_lock(folder: Path, doing: str) -> Iterator[None]:
     """Hold the lock of `folder` for the block; the file says who holds it and why.

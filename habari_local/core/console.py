@@ -185,17 +185,18 @@ def board(titles: Sequence[str]) -> PlainBoard | LiveBoard:
         console = Console(stderr=True, highlight=False)
         if not console.is_dumb_terminal:
             return LiveBoard(titles, console)
-    return PlainBoard(titles, _to_stderr)
+    return PlainBoard(titles, to_stderr)
 
 
-def _to_stderr(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """Write a line to standard error at once."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
 def progress(text: str) -> None:
     """Say on standard error what is done now."""
-    _to_stderr(f"{text} …")
+    to_stderr(f"{text} …")
 
 
 def unseen(titles: Sequence[str]) -> PlainBoard:

@@ -25,6 +25,13 @@ def last_lines(path: Path, count: int) -> list[str]:
         return [line.rstrip("\n") for line in deque(file, maxlen=count)]
 
 
+def since_start(path: Path, count: int) -> list[str]:
+    """Return those of the last `count` lines that the newest process wrote."""
+    lines = last_lines(path, count)
+    begun = [number for number, line in enumerate(lines) if line.startswith(STARTED)]
+    return lines[begun[-1] + 1 :] if begun else lines
+
+
 # How those that we run tell the time: by ISO 8601 (UTC with a Z), as web servers do, or no day.
 ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?(Z?)")
 WEB = re.compile(r"\[(\d\d/[A-Z][a-z]{2}/\d{4})[ :](\d\d:\d\d:\d\d)")

@@ -24,6 +24,7 @@ from habari_local.drivers import operating_system
 from habari_local.drivers.log_files import STARTED
 
 LABEL, SERVICE = "HABARI_LABEL", "HABARI_SERVICE"
+SERVER_VERSION = "HABARI_SERVER_VERSION"  # variable of users' servers
 UMASK = 0o022  # of what we start and what that starts: a container's, whatever the caller's is
 
 
@@ -36,6 +37,7 @@ class ManagedProcess:
     service: str
     digest: str
     user: str
+    version: str = ""  # of what a user's server was started from
 
     @property
     def since(self) -> float:
@@ -115,9 +117,9 @@ def find(checkout_id: str, mode: str | None = None) -> list[ManagedProcess]:
             continue
         of_mode = environ[LABEL].partition("/")[2]
         service, _, digest = environ.get(SERVICE, "").partition("@")
-        user = environ.get("JUPYTERHUB_USER", "")
+        user, version = environ.get("JUPYTERHUB_USER", ""), environ.get(SERVER_VERSION, "")
         if mode in (None, of_mode):
-            found.append(ManagedProcess(process, of_mode, service, digest, user))
+            found.append(ManagedProcess(process, of_mode, service, digest, user, version))
     return sorted(found, key=lambda each: each.since)
 
 

@@ -196,11 +196,17 @@ class ServiceStatus:
     memory: int | None = None
     user: str = ""
     pid: int | None = None  # on this machine; None where it has none of its own, as in a cluster
+    outdated: bool = False  # a user's server that was started from another image than is there now
 
     @property
     def title(self) -> str:
         """What a person calls it."""
         return f"{self.name} of {self.user}" if self.user else self.name
+
+    @property
+    def in_words(self) -> str:
+        """How it is, for people."""
+        return f"{self.state}, old image" if self.outdated else self.state
 
     @property
     def good(self) -> bool:
@@ -277,10 +283,16 @@ class Mode(Protocol):
 
 @runtime_checkable
 class SupportsWatch(Protocol):
-    """A mode that can reload on changes of the checkout while it is up."""
+    """A mode that can follow edits of the checkout while it is up."""
 
-    def watch(self, ctx: Context) -> Iterator[str]:
-        """Yield a line for each edit that took effect, until interrupted."""
+    watched: Sequence[str]  # the folders of the checkout that what runs is made from
+
+    def follow(self, ctx: Context, edited: Collection[Path]) -> str | None:
+        """Do what an edit needs where that is less than `up`; return it in words; None: do `up`.
+
+        Raises:
+            HabariError: it could not be done.
+        """
 
 
 @runtime_checkable

@@ -9,9 +9,9 @@ import gc
 
 gc.disable()
 
-from jupyterhub.app import main  # type: ignore[import-untyped]  # noqa: E402
+from habari_hub.standby import JupyterHub  # noqa: E402
 
 if __name__ == "__main__":
     gc.freeze()
     gc.enable()
-    main()
+    JupyterHub.launch_instance()

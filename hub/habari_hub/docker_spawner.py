@@ -21,6 +21,7 @@ from requests.exceptions import RequestException
 from traitlets import Bool, Dict, Unicode
 
 from habari_hub.end_notification import NotifiesOnce
+from habari_hub.server_image import KnowsItsImage
 from habari_hub.spawn_queue import QueuedSpawns
 from habari_hub.takeover import TakesOver
 from habari_hub.wait_for_port import wait_for_port
@@ -33,7 +34,9 @@ NO_GATEWAY = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 ENGINE_SECONDS = 30.0  # for an engine that can't be reached; a hub that starts is more patient
 
 
-class HabariDockerSpawner(TakesOver, NotifiesOnce, QueuedSpawns, DockerSpawner):  # type: ignore[misc]
+class HabariDockerSpawner(  # type: ignore[misc]
+    KnowsItsImage, TakesOver, NotifiesOnce, QueuedSpawns, DockerSpawner
+):
     """Starts a user's server as a container with the user's own home volume and network."""
 
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
@@ -67,6 +70,10 @@ class HabariDockerSpawner(TakesOver, NotifiesOnce, QueuedSpawns, DockerSpawner):
         with Path(self.server_env_file).open(encoding="utf-8") as file:
             given = dotenv_values(stream=file, interpolate=False)
         return {**{name: value or "" for name, value in given.items()}, **env}
+
+    def image_now(self) -> str:
+        """Return the image of the next server: its name says what is in it."""
+        return str(self.image)
 
     async def start(self) -> tuple[str, int]:
         """Start the server in a slot of the spawn queue; return its address once it listens.

@@ -23,6 +23,7 @@ from tornado.web import HTTPError
 from traitlets import Float, Unicode, default
 
 from habari_hub.end_notification import NotifiesOnce
+from habari_hub.server_image import KnowsItsImage
 from habari_hub.spawn_queue import QueuedSpawns
 from habari_hub.takeover import TakesOver
 
@@ -70,11 +71,14 @@ class Effort:
         return True
 
 
-class ProcessSpawner(TakesOver, NotifiesOnce, QueuedSpawns, SimpleLocalProcessSpawner):  # type: ignore[misc]
+class ProcessSpawner(  # type: ignore[misc]
+    KnowsItsImage, TakesOver, NotifiesOnce, QueuedSpawns, SimpleLocalProcessSpawner
+):
     """Starts a user's server as a process in the user's own home."""
 
     homes_dir = Unicode(config=True, help="The folder of all homes.")
     server_env_file = Unicode(config=True, help="A dotenv file, read at each spawn.")
+    server_version_file = Unicode(config=True, help="Has what servers start from, in a word.")
     project_path = Unicode(config=True, help="The folder that every home shows as `project`.")
     started = Float(0.0, help="When the process started, in seconds since boot.")
 
@@ -95,7 +99,15 @@ class ProcessSpawner(TakesOver, NotifiesOnce, QueuedSpawns, SimpleLocalProcessSp
         with Path(self.server_env_file).open(encoding="utf-8") as file:
             given = dotenv_values(stream=file, interpolate=False)
         commands = [str(Path(self.cmd[0]).parent), os.environ.get("PATH", os.defpath)]
+        given = {**given, "HABARI_SERVER_VERSION": self.started_from}
         return {"PATH": os.pathsep.join(commands), **{k: v or "" for k, v in given.items()}, **env}
+
+    def image_now(self) -> str:
+        """Return what the checkout is known by that the next server starts from."""
+        try:
+            return Path(self.server_version_file).read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take back what an earlier hub knew of the process."""

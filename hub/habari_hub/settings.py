@@ -109,6 +109,7 @@ class Settings:
     server_command: str
     server_config: str
     server_env_file: str
+    server_version_file: str
     project_path: str
     docker: DockerSettings | None
 
@@ -153,6 +154,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         server_command=env.get("HABARI_SERVER_COMMAND", ""),
         server_config=env.get("HABARI_SERVER_CONFIG", ""),
         server_env_file=env.get("HABARI_SERVER_ENV_FILE", ""),
+        server_version_file=env.get("HABARI_SERVER_VERSION_FILE", ""),
         project_path=env["PROJECT_PATH"],
         docker=_docker(env) if env["HABARI_SPAWNER"] == "docker" else None,
     )

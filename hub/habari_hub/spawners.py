@@ -35,6 +35,7 @@ def _process(c: Any, settings: Settings) -> None:
     c.ProcessSpawner.args = [f"--config={settings.server_config}", *as_root]
     c.ProcessSpawner.homes_dir = settings.homes_dir
     c.ProcessSpawner.server_env_file = settings.server_env_file
+    c.ProcessSpawner.server_version_file = settings.server_version_file
     c.ProcessSpawner.project_path = settings.project_path
     c.ProcessSpawner.ip = "127.0.0.1"
     c.ProcessSpawner.poll_interval = 10  # seconds

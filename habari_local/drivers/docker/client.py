@@ -70,6 +70,7 @@ class Container:
     since: float | None  # seconds since the epoch
     networks: frozenset[str]
     pid: int | None = None  # of its first process, as the engine's machine counts; None: none
+    image: str = ""  # by the name that it was created with
     made_from: str = ""  # what Compose knows its configuration by, and the image's id
 
     @property
@@ -183,6 +184,7 @@ def _described(inspected: dict[str, Any]) -> Container:
         since=_timestamp(state["StartedAt"]) if running else None,
         networks=frozenset(inspected["NetworkSettings"]["Networks"]),
         pid=state.get("Pid") or None,
+        image=inspected["Config"].get("Image", ""),
         made_from=f"{labels.get(CONFIG_HASH, '')} {inspected['Image']}",
     )
 

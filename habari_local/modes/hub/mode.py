@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 from habari_local.config.render import compose as render
@@ -47,6 +48,7 @@ class HubMode(ComposeMode):
     s3_backend = "localstack"
     s3 = S3Setup("hub_")
     notes = ()
+    watched = ("hub", "jupyter", "images", "compose")
     titles: Mapping[str, str] = {
         "s3": "S3",
         "db": "PostgreSQL",
@@ -75,6 +77,9 @@ class HubMode(ComposeMode):
         steps.append(networks(bringup, _partners))
         steps.append(public_address(render.public_url(ctx.settings), ("proxy", "hub")))
         return steps
+
+    def follow(self, ctx: Context, edited: Collection[Path]) -> None:
+        """Leave every edit to `up`, which rebuilds the images that it is part of."""
 
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is."""

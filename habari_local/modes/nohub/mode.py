@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from habari_local.config.render import compose as render
 from habari_local.config.secrets import write_changed
 from habari_local.core import polling
-from habari_local.core.errors import HabariError
 from habari_local.identity.users import kinds
 from habari_local.platform.compose.mode import ComposeMode
 from habari_local.platform.compose.platform import ComposePlatform
@@ -20,7 +18,7 @@ from habari_local.platform.scheduler import images_step
 
 RESTART_SECONDS = 60.0
 # Mounted into the container: a restart is enough. All else of the folder goes into the image.
-LIVE = ("habari_contents", "jupyter_server_config.py")
+LIVE = ("habari_contents/habari_contents", "jupyter_server_config.py")
 
 
 class NohubMode(ComposeMode):
@@ -29,6 +27,7 @@ class NohubMode(ComposeMode):
     name = "nohub"
     summary = "Docker Compose with one notebook server and no hub: customising the notebook image"
     s3_backend = "moto"
+    watched = ("jupyter", "images/s3", "compose")
     s3 = S3Setup("nohub_")
     notes = ("anyone with the link above is in: it holds the server's token",)
     titles: Mapping[str, str] = {"s3": "S3", "notebook": "notebook server"}
@@ -71,40 +70,17 @@ class NohubMode(ComposeMode):
             hub=False,
         )
 
-    def watch(self, ctx: Context) -> Iterator[str]:
-        """Reload on changes in `jupyter/`: by a restart, or with the image rebuilt."""
-        from watchfiles import PythonFilter, watch
-
-        folder = ctx.checkout.root / "jupyter"
-        yield f"Watching {folder}; Ctrl-C stops watching and leaves the server up."
-        edits = watch(folder, watch_filter=PythonFilter(extra_extensions=(".txt", "Dockerfile")))
-        for changes in edits:
-            began = time.monotonic()
-            paths = {Path(path).relative_to(folder) for _, path in changes}
-            paths = {path for path in paths if "tests" not in path.parts}
-            if not paths:
-                continue
-            shown = ", ".join(sorted(str(path) for path in paths))
-            live = all(path.parts[0] in LIVE for path in paths)
-            if not live:
-                yield f"{shown}: part of the image, which is rebuilt"
-            try:
-                if live:
-                    self._restart_notebook(ctx)
-                else:
-                    for step in self.steps(ctx):
-                        step.action(ctx, lambda _: None)
-            except HabariError as error:  # an edit that is broken: the next one may fix it
-                yield from (*error.details, f"{shown}: not in effect. {error.message}")
-                continue
-            yield f"{shown}: in effect after {time.monotonic() - began:.1f} s"
-
-    def _restart_notebook(self, ctx: Context) -> None:
+    def follow(self, ctx: Context, edited: Collection[Path]) -> str | None:
+        """Restart the server where its container has the edited files mounted."""
+        live = [ctx.checkout.root / "jupyter" / name for name in LIVE]
+        if not all(any(path.is_relative_to(each) for each in live) for path in edited):
+            return None
         self.restart(ctx, "notebook")
         page = self.health(ctx, "notebook")
         polling.wait_until(
             lambda: polling.http_ok(page), "notebook server", seconds=RESTART_SECONDS
         )
+        return "notebook server restarted"
 
 
 def _files(platform: ComposePlatform) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
@@ -30,6 +30,7 @@ from habari_local.modes.process.steps import (
     reconnect_proxy,
     require_free_ports,
     require_same_ports,
+    server_version,
     service,
     write_server_environment,
 )
@@ -64,6 +65,7 @@ class ProcessMode:
     name = NAME
     summary = "plain processes, Python only: first contact, hub and notebook work, fast CI"
     s3_backend = "moto"
+    watched = ("hub", "jupyter", "images/proxy", "images/s3")
 
     notes = (
         "process mode is for one person: every user's server runs as you, nothing keeps one user"
@@ -99,9 +101,10 @@ class ProcessMode:
             steps.append(service(wanted["github"], ("env-hub", "folders"), before))
         steps.append(service(wanted["proxy"], ("env-proxy", "folders"), before))
         steps.append(S3.step(write_server_environment, ("s3",) if "s3" in wanted else ("folders",)))
+        steps.append(server_version())
         # A hub gives up on a proxy within seconds; on a first run the proxy may come minutes later.
         installed = ("env-hub", "env-proxy", "env-notebook")
-        steps.append(service(wanted["hub"], (*installed, "folders"), before))
+        steps.append(service(wanted["hub"], (*installed, "folders", "servers"), before))
         url = services.public_url(ctx)
         steps.append(public_address(url, ("proxy", "hub"), lambda: reconnect_proxy(ctx)))
         return steps
@@ -123,12 +126,13 @@ class ProcessMode:
         found = processes.find(ctx.checkout.id, self.name)
         rows = [_status(each, found) for each in services.all_of(ctx)] if ctx.secrets else []
         users = sorted({each.user for each in found if each.user})
+        now = services.server_version(ctx) if users else ""
         for user in users:
             mine = [each for each in found if each.user == user]
             memory = sum(each.memory() for each in mine)
-            rows.append(
-                ServiceStatus("server", "running", "", mine[0].since, memory, user, mine[0].pid)
-            )
+            old = mine[0].version not in ("", now)
+            since, pid = mine[0].since, mine[0].pid
+            rows.append(ServiceStatus("server", "running", "", since, memory, user, pid, old))
         return rows
 
     def services(self, ctx: Context) -> Sequence[str]:
@@ -156,6 +160,9 @@ class ProcessMode:
             for name, path in paths.items()
         ]
         return log_files.merge(logs, follow=follow)
+
+    def follow(self, ctx: Context, edited: Collection[Path]) -> None:
+        """Leave every edit to `up`, which restarts what is another than what runs."""
 
     def restart(self, ctx: Context, service: str) -> None:
         """End a service's process; `up` starts it."""

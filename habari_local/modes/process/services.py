@@ -25,6 +25,13 @@ from habari_local.platform.mode import Context
 NAME = "process"
 HOST = "127.0.0.1"
 HUB_SOURCES = ("jupyterhub_config.py", "habari_hub", "requirements.txt")
+# Of jupyter/: what a server reads when it starts.
+SERVER_SOURCES = (
+    "singleuser.py",
+    "jupyter_server_config.py",
+    "lab",
+    "habari_contents/habari_contents",
+)
 PROXY = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
 PRELOADED = ("end_cut_answers.cjs", "listen_on_ipv6_too.cjs")  # of images/proxy: each says why
 
@@ -52,7 +59,9 @@ NEWER_PYTHON = {"s3-localstack": pinned("python", "localstack")}
 class Service:
     """One process of the platform; `ports` maps a setting's variable to the port that it opens.
 
-    `helpers` are the services that it starts itself, and leaves behind when it is killed.
+    `helpers` are the services that it starts itself, and leaves behind when it is killed. `turn` is
+    the variable by which one that is to follow a running one gets the FIFO on which it waits for
+    that one's end; empty: it can't be started beside it.
     """
 
     name: str
@@ -63,6 +72,7 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     sources: tuple[Path, ...] = ()
     helpers: tuple[str, ...] = ()
+    turn: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -208,6 +218,7 @@ def hub(ctx: Context) -> Service:
             ),
             "HABARI_SERVER_CONFIG": str(root / "jupyter" / "jupyter_server_config.py"),
             "HABARI_SERVER_ENV_FILE": str(folder / "server.env"),
+            "HABARI_SERVER_VERSION_FILE": str(version_file(ctx)),
             "HABARI_HOMES_DIR": str(folder / "homes"),
             "PROJECT_PATH": str(ctx.project_path),
         },
@@ -216,7 +227,25 @@ def hub(ctx: Context) -> Service:
             *sorted((root / "hub" / "templates").glob("*.html")),
         ),
         ("idle-culler",),
+        "HABARI_HUB_TURN",
     )
+
+
+def server_version(ctx: Context) -> str:
+    """Return what a user's server is known by that is started from the checkout as it is now."""
+    folder = ctx.checkout.root / "jupyter"
+    seen = hashlib.sha256(environment(ctx, "notebook").name.encode())
+    for name in SERVER_SOURCES:
+        top = folder / name
+        for path in [top] if top.is_file() else sorted(top.rglob("*")):
+            if path.is_file() and path.suffix in (".py", ".json"):
+                seen.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return seen.hexdigest()[:12]
+
+
+def version_file(ctx: Context) -> Path:
+    """Return the file that tells the hub what `server_version` says."""
+    return ctx.checkout.root / ".habari" / NAME / "server.version"
 
 
 def _sign_in(ctx: Context) -> dict[str, str]:

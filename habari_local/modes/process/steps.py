@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,13 +17,13 @@ import psutil
 from habari_local.config.render.compose import as_dotenv
 from habari_local.config.secrets import write_changed
 from habari_local.config.settings import variable
-from habari_local.core import polling
+from habari_local.core import polling, python_error
 from habari_local.core.errors import HabariError, NotReady, NotRunning
 from habari_local.core.paths import private_folder
 from habari_local.diagnosis import hints
 from habari_local.drivers import npm, processes, uv
 from habari_local.drivers.jupyterhub import HubClient
-from habari_local.drivers.log_files import last_lines
+from habari_local.drivers.log_files import last_lines, since_start
 from habari_local.modes.process import services
 from habari_local.modes.process.services import NAME, Service
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step, require_free_port
@@ -85,8 +87,12 @@ def service(
         ):
             return UNCHANGED
         left = [found for found in before if found.service in wanted.helpers]
-        processes.stop(found.process for found in [*running, *left])
-        start(wanted, digest, ctx, say)
+        old = [found.process for found in [*running, *left]]
+        if wanted.turn and running and ctx.wait:
+            replace(wanted, digest, ctx, say, old)
+            return "restarted"
+        processes.stop(old)
+        await_start(wanted, launch(wanted, digest, ctx), ctx, say)
         return "restarted" if running else "started"
 
     def undo(ctx: Context) -> None:
@@ -114,27 +120,106 @@ def _answers_soon(wanted: Service, ctx: Context, say: Progress, process: psutil.
     return True
 
 
-def start(wanted: Service, digest: str, ctx: Context, say: Progress) -> None:
-    """Start a service and wait until it answers.
-
-    Raises:
-        NotReady: it ended, or did not answer in time; the error carries its last log lines.
-    """
+def launch(
+    wanted: Service, digest: str, ctx: Context, more: Mapping[str, str] | None = None
+) -> psutil.Process:
+    """Start a service's process, with `more` in its environment; return it."""
     log = log_path(ctx, wanted.name)
     if log.is_file() and log.stat().st_size > 5_000_000:
         log.replace(log.with_suffix(".log.1"))
-    process = processes.start(
+    return processes.start(
         wanted.argv,
         label=processes.label(ctx.checkout.id, NAME),
         service=wanted.name,
         digest=digest,
-        env=wanted.env,
+        env={**wanted.env, **(more or {})},
         cwd=ctx.checkout.of_mode(NAME),
         log=log,
     )
+
+
+def await_start(wanted: Service, process: psutil.Process, ctx: Context, say: Progress) -> None:
+    """Wait until a service that was started answers.
+
+    Raises:
+        NotReady: it ended, or did not answer in time; the error carries its last log lines.
+    """
     if not ctx.wait and wanted.name in ("hub", "proxy"):
         return
     await_answer(wanted, ctx, say, START_SECONDS, process)
+
+
+def replace(
+    wanted: Service, digest: str, ctx: Context, say: Progress, old: Sequence[psutil.Process]
+) -> None:
+    """Start a service beside the one that runs, which ends once the new one could take over.
+
+    Raises:
+        HabariError: the new one could not: the old one runs on, as it was.
+    """
+    with temporary_fifo(ctx.checkout.of_mode(NAME)) as fifo:
+        new = launch(wanted, digest, ctx, {wanted.turn: str(fifo)})
+        try:
+            turn = _await_reader(fifo, wanted, new, ctx, say)
+        except BaseException:
+            processes.stop([new])
+            raise
+        try:
+            processes.stop(old)
+            os.write(turn, b"\n")
+        finally:
+            os.close(turn)
+    await_start(wanted, new, ctx, say)
+
+
+@contextmanager
+def temporary_fifo(folder: Path) -> Iterator[Path]:
+    """Make a FIFO in `folder`, for this user alone, and remove it after the block."""
+    with tempfile.TemporaryDirectory(prefix=".turn-", dir=folder) as own:
+        fifo = Path(own) / "turn"
+        os.mkfifo(fifo, 0o600)
+        yield fifo
+
+
+def _await_reader(
+    fifo: Path, wanted: Service, process: psutil.Process, ctx: Context, say: Progress
+) -> int:
+    """Wait until a process reads a FIFO; return the handle to write to it.
+
+    Raises:
+        HabariError: it ended before, or did nothing for START_SECONDS.
+    """
+    handles: list[int] = []
+
+    def reads() -> bool:
+        with suppress(OSError):  # ENXIO: nobody reads yet
+            handles.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(handles)
+
+    log = log_path(ctx, wanted.name)
+    effort = polling.Effort(lambda: processes.processor_time(process))
+    try:
+        polling.wait_until(
+            reads,
+            wanted.title,
+            seconds=START_SECONDS,
+            failed=lambda: None if processes.alive(process) else "its process ended",
+            log=lambda: last_lines(log, 20),
+            tick=lambda: say("reading its configuration"),
+            cancel=ctx.cancel,
+            works=effort.grown,
+        )
+    except NotReady as error:
+        own = {str(ctx.checkout.root / "hub"): "hub"}
+        place = python_error.traceback_place(since_start(log, 100), own)
+        raise HabariError(
+            f"{wanted.title}: {place or 'the new one does not start'};"
+            " the one before it runs on, without the edit.",
+            f"habari-local logs {wanted.name}",
+            error.code,
+            () if place else error.details,
+        ) from error
+    return handles[0]
 
 
 def await_answer(
@@ -249,3 +334,15 @@ def write_server_environment(ctx: Context, variables: dict[str, str]) -> bool:
     contents = ctx.checkout.root / "jupyter" / "habari_contents"
     text = as_dotenv({**variables, "PYTHONPATH": str(contents)})
     return write_changed(ctx.checkout.of_mode(NAME) / "server.env", text)
+
+
+def server_version() -> Step:
+    """Return the step that tells the hub by what a server is known that starts from now on."""
+
+    def action(ctx: Context, _say: Progress) -> str:
+        text = f"{services.server_version(ctx)}\n"
+        if not write_changed(services.version_file(ctx), text):
+            return UNCHANGED
+        return "start from the checkout as it is now"
+
+    return Step("servers", "users' servers", action, ("env-notebook",))

@@ -95,12 +95,20 @@ class ComposeMode:
         )
         by_service = {each.service: each for each in found if each.service}
         rows = [self._row(ctx, n, by_service.get(n), memory) for n in self.services(ctx)]
-        servers = [each for each in found if each.user]
+        servers = sorted((each for each in found if each.user), key=lambda server: server.user)
+        now = self.platform(ctx).references(["notebook"])["notebook"] if servers else ""
         return rows + [
             ServiceStatus(
-                "server", each.state, "", each.since, memory.get(each.id), each.user, each.pid
+                "server",
+                each.state,
+                "",
+                each.since,
+                memory.get(each.id),
+                each.user,
+                each.pid,
+                outdated=each.image != now,
             )
-            for each in sorted(servers, key=lambda server: server.user)
+            for each in servers
         ]
 
     def _row(
