@@ -6,7 +6,7 @@ import itertools
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,6 +31,7 @@ from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from habari_local.platform.mode import Context, Endpoints, Mode
+    from habari_local.watch import Watch
 
 Watched = Annotated[bool, typer.Option("--watch", help="Then follow edits of the checkout.")]
 Nodes = Annotated[int | None, typer.Option(help="Mode kind: number of nodes.", show_default=False)]
@@ -71,8 +72,7 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     from habari_local.platform.mode import RemoteMode
     from habari_local.watch import Watch
 
-    began = time.monotonic()
-    more = {} if nodes is None else {"HABARI_NODES": str(nodes)}
+    began, more = time.monotonic(), {} if nodes is None else {"HABARI_NODES": str(nodes)}
     given = flags(sets) | more | cluster(mode, context, namespace)
     chosen, ctx = active_mode.from_settings(mode, given, wait=wait)
     _refuse(chosen, watch=watch, plan=plan, recreate=recreate, nodes=nodes)
@@ -82,24 +82,31 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
         active_mode.adopt(chosen, ctx, adopt)
         chosen, ctx = active_mode.from_settings(mode, given, wait=wait)
     following = Watch(chosen, ctx, given) if watch else None
-    with ExitStack() as undo:
-        if following:
-            undo.callback(following.close)
+    with _ended_on_error(following):
         if recreate:
             _delete(chosen, yes=yes)
         _warn(chosen, ctx)
         changed = lifecycle.up(chosen, ctx, keep=keep)
-        undo.pop_all()
     _, ctx = active_mode.current(chosen.name)
-    where = chosen.endpoints(ctx)
-    seconds = time.monotonic() - began
+    where, seconds = chosen.endpoints(ctx), time.monotonic() - began
+    said = _said(chosen, where, changed=changed, seconds=seconds)
     if open_:
         _open(where)
-    said = _said(chosen, where, changed=changed, seconds=seconds)
     if following:
         return Result(lines=itertools.chain(said, following.lines()))
     data = {"mode": chosen.name, "url": where.hub_url, "changed": changed, "seconds": seconds}
     return Result(data, said, as_json=as_json)
+
+
+@contextmanager
+def _ended_on_error(following: Watch | None) -> Iterator[None]:
+    """End the watch, if there is one, where the block fails."""
+    try:
+        yield
+    except BaseException:
+        if following:
+            following.close()
+        raise
 
 
 def _open(where: Endpoints) -> None:

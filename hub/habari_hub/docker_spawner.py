@@ -34,8 +34,12 @@ NO_GATEWAY = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 ENGINE_SECONDS = 30.0  # for an engine that can't be reached; a hub that starts is more patient
 
 
-class HabariDockerSpawner(  # type: ignore[misc]
-    KnowsItsImage, TakesOver, NotifiesOnce, QueuedSpawns, DockerSpawner
+class HabariDockerSpawner(
+    KnowsItsImage,
+    TakesOver,
+    NotifiesOnce,
+    QueuedSpawns,
+    DockerSpawner,  # type: ignore[misc]
 ):
     """Starts a user's server as a container with the user's own home volume and network."""
 

@@ -71,8 +71,12 @@ class Effort:
         return True
 
 
-class ProcessSpawner(  # type: ignore[misc]
-    KnowsItsImage, TakesOver, NotifiesOnce, QueuedSpawns, SimpleLocalProcessSpawner
+class ProcessSpawner(
+    KnowsItsImage,
+    TakesOver,
+    NotifiesOnce,
+    QueuedSpawns,
+    SimpleLocalProcessSpawner,  # type: ignore[misc]
 ):
     """Starts a user's server as a process in the user's own home."""
 
