@@ -134,9 +134,13 @@ def components(session: nox.Session, component: str) -> None:
     """Tests of hub, contents manager and S3 service, each in its own environment."""
     _, tests, package = COMPONENTS[component]
     program = component_pytest(session, component, tests, *pytest_arguments(session))
-    checked = {"hub": "habari_hub", "contents": "habari_contents", "s3": "habari_s3"}[component]
-    source = str(Path(package) / checked)
-    types = ("mypy", "--strict", "--python-executable", program, source)
+    checked = {
+        "hub": ("habari_hub", "habari_dashboard"),
+        "contents": ("habari_contents",),
+        "s3": ("habari_s3",),
+    }[component]
+    sources = (str(Path(package) / each) for each in checked)
+    types = ("mypy", "--strict", "--python-executable", program, *sources)
     python(session, *types, MYPYPATH=package)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from habari_dashboard import hub_config as dashboard
 from habari_hub.authenticator import HabariAuthenticator
 from habari_hub.database import wait_for
 from habari_hub.dns_cache import disable_dns_cache
@@ -83,11 +84,16 @@ c.JupyterHub.load_roles = [
         "scopes": [
             *("admin:users", "admin:servers", "access:servers", "tokens"),
             *("list:services", "read:hub", "read:roles", "read:metrics", "proxy", "shutdown"),
+            dashboard.ACCESS,  # to publish what is shown there
         ],
         "services": ["habari-local"],
     },
 ]
 c.JupyterHub.services = [{"name": "habari-local", "api_token": settings.api_token}]
+if settings.dashboard_bind:
+    dashboard.configure(
+        c, settings.dashboard_bind, settings.dashboard_url, settings.dashboard_health
+    )
 if settings.cull_after:
     c.JupyterHub.services.append(
         {

@@ -44,7 +44,7 @@ def bundle(
 
     chosen, ctx = active_mode.current(mode)
     path = to or ctx.checkout.state / f"bundle-{time.strftime('%Y%m%d-%H%M%S')}.tar.gz"
-    clean = Redaction(_secrets(ctx))
+    clean = Redaction(known_secrets(ctx))
     names = []
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
@@ -126,7 +126,7 @@ def _source(ctx: Context) -> dict[str, Any]:
     return {"commit": git.commit(root, ctx.environ) or "not a git clone", "locks": digests}
 
 
-def _secrets(ctx: Context) -> list[str]:
+def known_secrets(ctx: Context) -> list[str]:
     """Return all that must not leave: what we made, and what the settings were given."""
     from habari_local.config.load import load
     from habari_local.config.secrets import secret_values

@@ -35,6 +35,7 @@ def e2e(
     import importlib.util
 
     from habari_local import active_mode, lifecycle
+    from habari_local.commands.dashboard import tell_report
     from habari_local.config.secrets import write_private
     from habari_local.core.subprocesses import run_attached
     from habari_local.platform.mode import SupportsImages
@@ -60,6 +61,7 @@ def e2e(
             code = run_attached([*command, *(arguments or ())], cwd=root, env=ctx.environ)
         finally:
             file.unlink(missing_ok=True)
+        tell_report(chosen, ctx)
     return Result({"code": code}, [f"Report: {ctx.checkout.report / 'index.html'}"], code)
 
 

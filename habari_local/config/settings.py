@@ -184,6 +184,7 @@ class Settings(BaseModel):
     hub_port: Port = setting(8000, "Ports", "The address that users open: http://localhost:8000.")
     proxy_api_port: Port = setting(8001, "Ports", "The proxy's API, for the hub alone.")
     hub_api_port: Port = setting(8081, "Ports", "The hub behind the proxy.")
+    dashboard_port: Port = setting(8082, "Ports", "Mode process: the dashboard behind the proxy.")
     github_port: Port = setting(8008, "Ports", "The fake GitHub.")
     s3_port: Port = setting(4566, "Ports", "S3, if it runs on this machine.")
     notebook_port: Port = setting(8888, "Ports", "The one notebook server of mode nohub.")

@@ -19,6 +19,12 @@ BAD = re.compile(
     r"|exception| [45]\d\d (GET|POST|PUT|HEAD|DELETE|PATCH)\b",
     re.IGNORECASE,
 )
+# Of these, what is no mere warning, and no answer to somebody's mistake.
+ERROR = re.compile(
+    r"\[[EC] \d|\b(error|fatal|panic|critical)\b|Error\b|Traceback|exception"
+    r"| 5\d\d (GET|POST|PUT|HEAD|DELETE|PATCH)\b",
+    re.IGNORECASE,
+)
 DAY = 86400.0
 DATED = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
 COMMON = re.compile(r"(\d\d/\w{3}/\d{4})[: ](\d\d:\d\d:\d\d)")  # of the Common Log Format
@@ -42,6 +48,12 @@ def since_the_fault(lines: Sequence[str]) -> list[str]:
         for line, age in zip(life, ages, strict=True)
         if age <= SINCE and not PROBES.search(line)
     ]
+
+
+def last_errors(lines: Sequence[str]) -> list[str]:
+    """Return the lines of a service's present or last life that tell of an error."""
+    begin = max((n for n, line in enumerate(lines) if STARTED in line), default=-1)
+    return [line for line in lines[begin + 1 :] if ERROR.search(line) and not PROBES.search(line)]
 
 
 def telling(lines: Sequence[str]) -> list[str]:

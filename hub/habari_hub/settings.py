@@ -49,6 +49,9 @@ DEFAULTS = {
     "HABARI_ALLOWED_USERS": "",
     "HABARI_ALLOWED_ORGANIZATIONS": "",
     "HABARI_CULL_AFTER": "0",
+    "HABARI_DASHBOARD_BIND": "",  # host:port; empty: no dashboard
+    "HABARI_DASHBOARD_URL": "",  # where the proxy finds it
+    "HABARI_DASHBOARD_HEALTH": "{}",  # part → what answers when it is well
     "HABARI_SERVER_MEMORY": "",
     "HABARI_SERVER_CPUS": "0",
     "HABARI_SERVER_INTERNET": "0",
@@ -105,6 +108,9 @@ class Settings:
     users: frozenset[str]
     organizations: frozenset[str]
     cull_after: int  # seconds without activity; 0: never
+    dashboard_bind: str
+    dashboard_url: str
+    dashboard_health: Mapping[str, str]
     homes_dir: str
     server_command: str
     server_config: str
@@ -150,6 +156,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         users=names_in(env["HABARI_ALLOWED_USERS"]),
         organizations=names_in(env["HABARI_ALLOWED_ORGANIZATIONS"]),
         cull_after=int(env["HABARI_CULL_AFTER"]),
+        dashboard_bind=env["HABARI_DASHBOARD_BIND"],
+        dashboard_url=env["HABARI_DASHBOARD_URL"],
+        dashboard_health=json.loads(env["HABARI_DASHBOARD_HEALTH"]),
         homes_dir=env.get("HABARI_HOMES_DIR", ""),
         server_command=env.get("HABARI_SERVER_COMMAND", ""),
         server_config=env.get("HABARI_SERVER_CONFIG", ""),

@@ -27,6 +27,7 @@ from .report.redaction import Redaction
 
 CAPABILITIES = (
     "platform", "login", "spawn", "notebooks", "lake", "sharing", "project", "cases",
+    "dashboard",
     "kubernetes",  # last: it kills what the others use
 )  # fmt: skip
 

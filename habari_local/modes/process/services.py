@@ -24,6 +24,7 @@ from habari_local.platform.mode import Context
 
 NAME = "process"
 HOST = "127.0.0.1"
+<<<<<<< HEAD
 HUB_SOURCES = ("jupyterhub_config.py", "habari_hub", "requirements.txt")
 # Of jupyter/: what a server reads when it starts.
 SERVER_SOURCES = (
@@ -32,6 +33,10 @@ SERVER_SOURCES = (
     "lab",
     "habari_contents/habari_contents",
 )
+=======
+HUB_SOURCES = ("jupyterhub_config.py", "habari_hub", "habari_dashboard", "requirements.txt")
+PAGES = ("templates/*.html", *(f"habari_dashboard/*.{kind}" for kind in ("html", "js", "css")))
+>>>>>>> 0000d49 (Show admins how the platform is on one page, in process mode)
 PROXY = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
 PRELOADED = ("end_cut_answers.cjs", "listen_on_ipv6_too.cjs")  # of images/proxy: each says why
 
@@ -194,7 +199,10 @@ def hub(ctx: Context) -> Service:
             *(_program(ctx, "hub", "python"), "-m", "habari_hub"),
             *("-f", str(root / "hub" / "jupyterhub_config.py")),
         ),
-        {"HABARI_HUB_API_PORT": settings.port("hub_api")},
+        {
+            "HABARI_HUB_API_PORT": settings.port("hub_api"),
+            "HABARI_DASHBOARD_PORT": settings.port("dashboard"),
+        },
         f"{hub_url(ctx)}/hub/health",
         {
             **base_environment(ctx),
@@ -213,6 +221,7 @@ def hub(ctx: Context) -> Service:
             "HABARI_ALLOWED_USERS": ",".join(settings.allowed_users),
             "HABARI_ALLOWED_ORGANIZATIONS": ",".join(settings.allowed_organizations),
             "HABARI_CULL_AFTER": str(settings.cull_after),
+            **_dashboard(ctx),
             "HABARI_SERVER_COMMAND": shlex.join(
                 [_program(ctx, "notebook", "python"), str(root / "jupyter" / "singleuser.py")]
             ),
@@ -224,8 +233,9 @@ def hub(ctx: Context) -> Service:
         },
         (
             *(root / "hub" / name for name in HUB_SOURCES),
-            *sorted((root / "hub" / "templates").glob("*.html")),
+            *(page for pages in PAGES for page in sorted((root / "hub").glob(pages))),
         ),
+<<<<<<< HEAD
         ("idle-culler",),
         "HABARI_HUB_TURN",
     )
@@ -246,6 +256,22 @@ def server_version(ctx: Context) -> str:
 def version_file(ctx: Context) -> Path:
     """Return the file that tells the hub what `server_version` says."""
     return ctx.checkout.root / ".habari" / NAME / "server.version"
+=======
+        ("idle-culler", "dashboard"),
+    )
+
+
+def _dashboard(ctx: Context) -> dict[str, str]:
+    own = f"{HOST}:{ctx.settings.port('dashboard')}"
+    around = [] if ctx.settings.s3_backend == "aws" else [s3(ctx)]
+    around += [] if ctx.settings.real_github else [github(ctx)]
+    health = {each.name: each.health for each in (*around, proxy(ctx))}
+    return {
+        "HABARI_DASHBOARD_BIND": own,
+        "HABARI_DASHBOARD_URL": f"http://{own}",
+        "HABARI_DASHBOARD_HEALTH": json.dumps({**health, "hub": f"{hub_url(ctx)}/hub/health"}),
+    }
+>>>>>>> 0000d49 (Show admins how the platform is on one page, in process mode)
 
 
 def _sign_in(ctx: Context) -> dict[str, str]:
