@@ -24,8 +24,8 @@ from habari_local.platform.mode import Context
 
 NAME = "process"
 HOST = "127.0.0.1"
-<<<<<<< HEAD
-HUB_SOURCES = ("jupyterhub_config.py", "habari_hub", "requirements.txt")
+HUB_SOURCES = ("jupyterhub_config.py", "habari_hub", "habari_dashboard", "requirements.txt")
+PAGES = ("templates/*.html", *(f"habari_dashboard/*.{kind}" for kind in ("html", "js", "css")))
 # Of jupyter/: what a server reads when it starts.
 SERVER_SOURCES = (
     "singleuser.py",
@@ -33,10 +33,6 @@ SERVER_SOURCES = (
     "lab",
     "habari_contents/habari_contents",
 )
-=======
-HUB_SOURCES = ("jupyterhub_config.py", "habari_hub", "habari_dashboard", "requirements.txt")
-PAGES = ("templates/*.html", *(f"habari_dashboard/*.{kind}" for kind in ("html", "js", "css")))
->>>>>>> 0000d49 (Show admins how the platform is on one page, in process mode)
 PROXY = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
 PRELOADED = ("end_cut_answers.cjs", "listen_on_ipv6_too.cjs")  # of images/proxy: each says why
 
@@ -235,8 +231,7 @@ def hub(ctx: Context) -> Service:
             *(root / "hub" / name for name in HUB_SOURCES),
             *(page for pages in PAGES for page in sorted((root / "hub").glob(pages))),
         ),
-<<<<<<< HEAD
-        ("idle-culler",),
+        ("idle-culler", "dashboard"),
         "HABARI_HUB_TURN",
     )
 
@@ -256,9 +251,6 @@ def server_version(ctx: Context) -> str:
 def version_file(ctx: Context) -> Path:
     """Return the file that tells the hub what `server_version` says."""
     return ctx.checkout.root / ".habari" / NAME / "server.version"
-=======
-        ("idle-culler", "dashboard"),
-    )
 
 
 def _dashboard(ctx: Context) -> dict[str, str]:
@@ -271,7 +263,6 @@ def _dashboard(ctx: Context) -> dict[str, str]:
         "HABARI_DASHBOARD_URL": f"http://{own}",
         "HABARI_DASHBOARD_HEALTH": json.dumps({**health, "hub": f"{hub_url(ctx)}/hub/health"}),
     }
->>>>>>> 0000d49 (Show admins how the platform is on one page, in process mode)
 
 
 def _sign_in(ctx: Context) -> dict[str, str]:
