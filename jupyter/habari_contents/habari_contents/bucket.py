@@ -90,7 +90,8 @@ class Bucket:
         except TimeoutError as error:
             self._breaker.record_failure()
             if client is None:
-                raise errors.unreachable(path, writing=writing) from error
+                cause = "this server's S3 credentials did not come in time"
+                raise errors.no_credentials(path, cause) from error
             raise errors.timed_out(path, seconds, writing=writing) from error
         except Exception as error:
             answer = self._translate(error, path, writing=writing)
@@ -113,7 +114,7 @@ class Bucket:
             return errors.from_client_error(error, path, writing=writing)
         missing = (boto.NoCredentialsError, boto.PartialCredentialsError)
         if isinstance(error, (*missing, boto.CredentialRetrievalError)):
-            return errors.ContentsError(503, f"{path}: this server has no S3 credentials.")
+            return errors.no_credentials(path, "this server has no S3 credentials")
         if isinstance(error, (ResponseParserError, boto.FlexibleChecksumError)):
             return errors.not_an_answer(path, writing=writing)
         connection = (boto.ConnectionError, boto.HTTPClientError, OSError)

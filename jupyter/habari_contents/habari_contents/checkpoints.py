@@ -144,6 +144,10 @@ class RoutedCheckpoints(AsyncCheckpoints):
         """The checkpoint of the file, if it has one."""
         path = path.strip("/")
         folder = self.parent.folder_of(path)
+        # What a browser asks for a folder `checkpoints` comes here, too.
+        unseen = folder is not None and not folder.etags.get(path)
+        if folder is not None and unseen and await folder.kind(path) == "directory":
+            raise errors.reserved(f"{path}/checkpoints")
         if folder is None:
             found: list[dict[str, Any]] = await self.parent.home.list_checkpoints(path)
             return found

@@ -10,8 +10,10 @@ import asyncio
 import gc
 import os
 import time
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 POOL = 32
@@ -20,9 +22,15 @@ RENEW_SECONDS = 2.0
 
 
 class S3Client:
-    """One lazily made S3 client for all folders of a server."""
+    """One lazily made S3 client for all folders of a server.
 
-    def __init__(self, *, freeze_garbage_collector: bool = False) -> None:
+    Requests to the buckets `requester_pays` say that this server's account pays for them.
+    """
+
+    def __init__(
+        self, *, requester_pays: Collection[str] = (), freeze_garbage_collector: bool = False
+    ) -> None:
+        self._requester_pays = frozenset(requester_pays)
         self._freeze_garbage_collector = freeze_garbage_collector
         self._lock = asyncio.Lock()
         self._stack: AsyncExitStack | None = None
@@ -45,7 +53,11 @@ class S3Client:
     async def _make(self) -> None:
         session, config = await asyncio.to_thread(_load_aiobotocore)
         stack = AsyncExitStack()
-        self._client = await stack.enter_async_context(session.create_client("s3", config=config))
+        client = await stack.enter_async_context(session.create_client("s3", config=config))
+        if self._requester_pays:
+            pay = partial(_pay, self._requester_pays)
+            client.meta.events.register("provide-client-params.s3", pay)
+        self._client = client
         self._stack, self._made = stack, time.monotonic()
         if self._freeze_garbage_collector:
             # botocore's data are a hundred thousand objects that stay: looking through them again
@@ -76,12 +88,46 @@ class S3Client:
             await self._old.pop().aclose()
 
 
+def _pay(buckets: Collection[str], params: dict[str, Any], model: Any, **_: Any) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html"""
+    source = params.get("CopySource")
+    asked = {params.get("Bucket"), source.get("Bucket") if isinstance(source, Mapping) else None}
+    if not asked.isdisjoint(buckets) and "RequestPayer" in model.input_shape.members:
+        params["RequestPayer"] = "requester"
+
+
+class _CredentialProcess:
+    """A `credential_process` as aiobotocore starts it, which ends with the wait for it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, *argv: str, **pipes: Any) -> _CredentialProcess:
+        return cls(await asyncio.create_subprocess_exec(*argv, **pipes))
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    async def communicate(self) -> tuple[bytes, bytes]:
+        try:
+            return await self._process.communicate()
+        except asyncio.CancelledError:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            raise
+
+
 def _load_aiobotocore() -> tuple[Any, Any]:
     """Import aiobotocore and read its data files, which would stall the event loop."""
     from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
     from aiobotocore.session import get_session  # type: ignore[import-untyped]
 
     session = get_session()
+    for provider in session.get_component("credential_provider").providers:
+        if getattr(provider, "_popen", None) is asyncio.create_subprocess_exec:
+            provider._popen = _CredentialProcess.start
     parsers = session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=parse_time)
     loader = session.get_component("data_loader")
@@ -101,11 +147,20 @@ def _load_aiobotocore() -> tuple[Any, Any]:
         connector_args={"use_dns_cache": False},
         # A bucket is no host name at an S3 of one's own.
         s3={"addressing_style": "path"} if custom else None,
-        # Checksum trailers are answered with errors by S3 implementations that don't know them.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
+        **_checksums(session.get_scoped_config()),
     )
     return session, config
+
+
+def _checksums(profile: Mapping[str, Any]) -> dict[str, str]:
+    """When botocore adds checksums of its own: as the AWS chain says, else only where it must.
+
+    Checksum trailers are answered with errors by S3 implementations that don't know them. Each
+    upload carries a Content-MD5 anyway.
+    """
+    wanted = ("request_checksum_calculation", "response_checksum_validation")
+    said = {n for n in wanted if os.environ.get(f"AWS_{n.upper()}") or profile.get(n)}
+    return {name: "when_required" for name in wanted if name not in said}
 
 
 def parse_time(value: Any) -> datetime:

@@ -6,6 +6,7 @@ Codes: 403 refused, 404 not there, 409 conflict, 413 too large, 503 not reachabl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from tornado.web import HTTPError
@@ -18,22 +19,18 @@ NOT_IMPLEMENTED = frozenset({"501", "NotImplemented"})
 # A conditional write met another one: neither is decided by that.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 RACE = frozenset({"ConditionalRequestConflict", "OperationAborted"})
-THROTTLED = frozenset(
-    {
-        "429",
-        "KMS.ThrottlingException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequests",
-        "TooManyRequestsException",
-    }
-)
-BUSY = frozenset({"500", "502", "503", "504", "InternalError", "RequestTimeout"}) | {
-    "ServiceUnavailable"
+# Too much at once, each with a sentence of its own below.
+RATE = frozenset({"429", "RequestThrottled", "SlowDown", "TooManyRequests"}) | {
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
 }
+ACCOUNT_LIMIT = frozenset({"RequestLimitExceeded", "BandwidthLimitExceeded"})
+KMS_RATE = frozenset({"KMS.ThrottlingException", "KMSThrottlingException"})
+# S3 did not get the whole request in its own time: it did nothing.
+SLOW_BODY = frozenset({"RequestTimeout"})
+BUSY = frozenset({"500", "502", "503", "504", "InternalError", "ServiceUnavailable"})
+THROTTLED = RATE | ACCOUNT_LIMIT | KMS_RATE | SLOW_BODY
 # What is asked again, twice at most and within the deadline.
 RETRIED = THROTTLED | BUSY | RACE
 # The answer to a HEAD has no body, and so no name: 400 is what an expired token gets there.
@@ -42,42 +39,77 @@ CREDENTIALS = frozenset(
 )
 # A HEAD's 403 can be either, no right or a key that is no longer one.
 REFRESH_CREDENTIALS = CREDENTIALS | {"403"}
-SENTENCES = (
-    (
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What some of S3's names for an error are told as: a status, what is wrong, what to try."""
+
+    codes: frozenset[str]
+    status: int
+    cause: str
+    remedy: str = ""
+
+    def sentence(self, path: str) -> str:
+        """The whole of it, of the file or folder at the path."""
+        return f"{path}: {self.cause}." + (f" Try: {self.remedy}." if self.remedy else "")
+
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+TOLD = (
+    _Told(
         frozenset({"403", "AccessDenied", "AllAccessDisabled", "Forbidden"}),
         403,
-        "S3 does not allow this here. Try: ask for access.",
+        "S3 does not allow this here",
+        "ask for access",
     ),
-    (
+    _Told(
         CREDENTIALS,
         403,
-        "S3 does not accept this server's credentials. Try: again; they are reloaded.",
+        "S3 does not accept this server's credentials",
+        "again; they are reloaded",
     ),
-    (
+    _Told(
         frozenset({"NoSuchBucket"}),
         503,
-        "the bucket of this folder is missing. Try: ask who runs it.",
+        "the bucket of this folder is missing",
+        "ask who runs it",
     ),
-    (THROTTLED | BUSY, 503, "S3 is too busy to answer. Try: again in a moment."),
-    (RACE, 409, "somebody else changes it right now. Try: again in a moment."),
-    (
+    _Told(BUSY, 503, "S3 is too busy to answer", "again in a moment"),
+    _Told(RATE, 503, "S3 gets more requests than it takes here", "again in a moment"),
+    _Told(ACCOUNT_LIMIT, 503, "the account's limit of requests is reached", "again in a moment"),
+    _Told(KMS_RATE, 503, "the key service (KMS) is too busy to encrypt this", "again in a moment"),
+    _Told(SLOW_BODY, 503, "S3 did not receive all of it in time", "again in a moment"),
+    _Told(
+        frozenset(
+            {"KMS.DisabledException", "KMS.KMSInvalidStateException", "KMS.NotFoundException"}
+        ),
+        403,
+        "the key that encrypts this can't be used",
+        "ask who runs the bucket",
+    ),
+    _Told(RACE, 409, "somebody else changes it right now", "again in a moment"),
+    _Told(
         frozenset({"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}),
         507,
-        "the store is full. Try: ask who runs it.",
+        "the store is full",
+        "ask who runs it",
     ),
-    (
+    _Told(
         frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"}),
         403,
-        "is archived. Try: have it restored in S3 first.",
+        "is archived",
+        "have it restored in S3 first",
     ),
-    (frozenset({"KeyTooLongError", "414"}), 400, "has a name that is too long for S3."),
-    (
+    _Told(frozenset({"KeyTooLongError", "414"}), 400, "has a name that is too long for S3"),
+    _Told(
         frozenset({"RequestTimeTooSkewed"}),
         503,
-        "this server's clock differs from S3's. Try: ask who runs it to set it.",
+        "this server's clock differs from S3's",
+        "ask who runs it to set it",
     ),
-    (frozenset({"416", "InvalidRange"}), 416, "has no such range."),
-    (frozenset({"EntityTooLarge"}), 413, "is too large for S3 to do this in one step."),
+    _Told(frozenset({"416", "InvalidRange"}), 416, "has no such range"),
+    _Told(frozenset({"EntityTooLarge"}), 413, "is too large for S3 to do this in one step"),
 )
 
 
@@ -129,6 +161,20 @@ def ambiguous(path: str) -> ContentsError:
         f"{path}: is a file and a folder in S3, and nothing was changed. "
         "Try: rename one of them with another program.",
     )
+
+
+def reserved(path: str) -> ContentsError:
+    """400: Jupyter's addresses of the checkpoints of a file, and of its trust, end so."""
+    return ContentsError(
+        400,
+        f"{path}: can't be opened or made under this name, which Jupyter's own addresses have. "
+        "Try: another name.",
+    )
+
+
+def no_credentials(path: str, cause: str) -> ContentsError:
+    """503: this server has nothing to sign a request with; nothing was sent."""
+    return Unreachable(503, f"{path}: {cause}. Try: ask who runs this server.", f"{path}: {cause}.")
 
 
 def read_only(path: str) -> ContentsError:
@@ -226,11 +272,11 @@ def from_client_error(error: Exception, path: str, *, writing: bool = False) -> 
         return not_found(path)
     if code in CONFLICT:
         return version_conflict(path)
-    for codes, status, sentence in SENTENCES:
-        if code in codes:
-            if writing and codes >= BUSY and not is_refusal(error):
-                return unconfirmed(status, path, "S3 is too busy to answer")
-            return ContentsError(status, f"{path}: {sentence}")
+    for told in TOLD:
+        if code in told.codes:
+            if writing and code in BUSY | THROTTLED and not is_refusal(error):
+                return unconfirmed(told.status, path, told.cause)
+            return ContentsError(told.status, told.sentence(path), f"{path}: {told.cause}.")
     if writing and not is_refusal(error):
         return unconfirmed(502, path, "S3 gave an answer that was not expected")
     return ContentsError(502, f"{path}: S3 gave an answer that was not expected. Try: again later.")

@@ -62,9 +62,13 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         deadlines = Deadlines(
             self.look_seconds, self.listing_seconds, self.transfer_seconds, self.rest_seconds
         )
-        self._client = S3Client(freeze_garbage_collector=self.freeze_garbage_collector)
+        folders = parse_folders(self.folders)
+        self._client = S3Client(
+            requester_pays={each.bucket for each in folders.values() if each.requester_pays},
+            freeze_garbage_collector=self.freeze_garbage_collector,
+        )
         self._folders: dict[str, S3Folder] = {}
-        for name, entry in parse_folders(self.folders).items():
+        for name, entry in folders.items():
             self._folders[name] = self._create_folder(name, entry, deadlines)
             if Path(self.root_dir, name).exists():
                 self.log.warning("The home's own %s/ is hidden by the S3 folder %s/.", name, name)
@@ -255,6 +259,8 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         if old == new:
             return False
         self._require_movable(old, new)
+        if self.folder_of(new) is not None:
+            models.require_usable(new)
         self.require_writable(old, new)
         if self.folder_of(old) is None and self.folder_of(new) is None:
             await self.home.rename_file(old, new)
@@ -298,6 +304,14 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
             return DiskEndpoint(Path(self.home._get_os_path(path)), path)
         return BucketEndpoint(folder.bucket, folder.key_of(path), path)
 
+    async def trust_notebook(self, path: str) -> None:
+        """Sign what is in a notebook; what a browser asks for a folder `trust` comes here, too."""
+        path = path.strip("/")
+        folder = self.folder_of(path)
+        if folder is not None and await folder.kind(path) == "directory":
+            raise errors.reserved(f"{path}/trust")
+        await super().trust_notebook(path)
+
     async def copy(self, from_path: str, to_path: str | None = None) -> Model:
         """Copy a file or folder into the folder `to_path`, or to that very path."""
         source = from_path.strip("/")
@@ -322,6 +336,8 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
                 target = f"{target}/{source.rpartition('/')[2]}"
             await self._require_no_file_above(target)
         target = target.strip("/")
+        if self.folder_of(target) is not None:
+            models.require_usable(target)
         await transfer.copy(self.endpoint(source), self.endpoint(target))
         return target
 

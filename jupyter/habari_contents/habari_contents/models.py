@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import mimetypes
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ import nbformat
 
 from habari_contents.types import ETag, Stat
 
-from .errors import ContentsError
+from .errors import ContentsError, reserved
 
 Model = dict[str, Any]
 
@@ -25,6 +26,8 @@ Model = dict[str, Any]
 CHECKPOINTS = ".ipynb_checkpoints"
 UNKNOWN_TIME = datetime.now(UTC)
 UNREADABLE = (ValueError, KeyError, AttributeError, TypeError, RecursionError)
+# What Jupyter's addresses of a file's checkpoints and of its trust end in.
+RESERVED = frozenset({"checkpoints", "trust"})
 NOTEBOOK_TYPE = "application/x-ipynb+json"
 
 
@@ -82,6 +85,23 @@ def note(path: str, said: str) -> Model:
     return file(f"{path}/\N{MIDLINE HORIZONTAL ELLIPSIS} {said}", stat) | {"writable": False}
 
 
+def is_reserved(path: str) -> bool:
+    """Is the path's address one that Jupyter takes for that of checkpoints or of trust?
+
+    https://github.com/jupyter-server/jupyter_server: services/contents/handlers.py
+    """
+    parts = path.split("/")
+    if parts[-1] in RESERVED:
+        return True
+    return "checkpoints" in parts[-2:-1] and re.fullmatch(r"[\w-]+", parts[-1]) is not None
+
+
+def require_usable(path: str) -> None:
+    """Raise 400 for a path that no browser could open once it is there."""
+    if is_reserved(path):
+        raise reserved(path)
+
+
 def decode_file(path: str, content: bytes, wanted: str | None) -> Model:
     """The fields `content`, `format`, `mimetype` of a file; `wanted` is text, base64 or None.
 
@@ -137,12 +157,12 @@ async def read_notebook(path: str, content: bytes) -> tuple[Any, dict[str, Any]]
     return notebook, problems
 
 
-def as_notebook(path: str, content: Any) -> Any:
+async def as_notebook(path: str, content: Any) -> Any:
     """The notebook that a model's content is. Raises 400 if it is none."""
     if not isinstance(content, dict) or not content:
         raise ContentsError(400, f"{path}: came without a notebook in it.")
     try:
-        return nbformat.from_dict(content)  # type: ignore[no-untyped-call]
+        return await asyncio.to_thread(nbformat.from_dict, content)
     except UNREADABLE as error:
         raise ContentsError(
             400, f"{path}: cannot be written as a notebook ({reason_of(error)})."

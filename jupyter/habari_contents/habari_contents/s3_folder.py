@@ -100,7 +100,7 @@ class S3Folder:
         saved = self.etags.pop_saved(path)
         stat = saved or await self.stat(path)
         if stat is None:
-            if not await self.bucket.list_objects(self.prefix_of(path), path, limit=1):
+            if not await self._is_directory(path):
                 self.etags.mark_absent(path)
                 raise errors.not_found(path)
             if self.etags.get(path):
@@ -110,6 +110,14 @@ class S3Folder:
             return models.directory(path)
         self.etags.remember(path, stat.etag)
         return models.file(path, stat, kind)
+
+    async def _is_directory(self, path: str) -> bool:
+        """Is a folder there, or anything that begins so where the path ends with a star?"""
+        if await self.bucket.list_objects(self.prefix_of(path), path, limit=1):
+            return True
+        if not path.endswith("*"):
+            return False
+        return bool(await self.bucket.list_objects(self.key_of(path)[:-1], path, limit=1))
 
     async def _get_content(self, path: str, kind: str | None, form: str | None) -> Model:
         try:
@@ -148,23 +156,41 @@ class S3Folder:
                 ) from broken
 
     async def _get_directory(self, path: str, *, content: bool) -> Model:
-        prefix = self.prefix_of(path)
-        limit = 0 if content else 1
-        patience = Patience(self.manager.partial_seconds, self.manager.max_listed)
-        listing = await self.bucket.list_objects(
-            prefix, path, delimiter="/", limit=limit, patience=patience
-        )
+        listing = await self._list_directory(self.prefix_of(path), path, content=content)
+        shown = path
         if not listing and path != self.name:
             if await self.stat(path):
                 raise errors.ContentsError(400, f"{path}: is a file, not a folder.")
-            raise errors.not_found(path)
+            # Of a folder that is too large to be listed, what begins so.
+            shown, begin = path.rpartition("/")[0], path.rpartition("/")[2]
+            if not begin.endswith("*") or not shown:
+                raise errors.not_found(path)
+            at = self.prefix_of(shown) + begin[:-1]
+            listing = await self._list_directory(at, path, content=content)
+            if not listing:
+                raise errors.not_found(path)
         if not content:
             return models.directory(path)
-        entries = await self._entries(path, prefix, listing)
-        if not listing.partial:
-            return models.directory(path, entries)
-        said = f"only the first {len(entries):,} are listed; open others by their path"
-        return models.directory(path, [*entries, models.note(path, said)]) | {"message": said}
+        entries = await self._entries(shown, self.prefix_of(shown), listing)
+        notes = [
+            f"{each['name']} can't be opened under this name; rename it with another program"
+            for each in entries
+            if models.is_reserved(each["path"])
+        ]
+        if listing.partial:
+            notes.append(
+                f"only the first {len(entries):,} are listed; open others by their path, and all "
+                "that begin with ABC by the path ABC*"
+            )
+        model = models.directory(path, [*entries, *(models.note(path, said) for said in notes)])
+        return model | ({"message": "; ".join(notes)} if notes else {})
+
+    async def _list_directory(self, prefix: str, path: str, *, content: bool) -> Listing:
+        patience = Patience(self.manager.partial_seconds, self.manager.max_listed)
+        limit = 0 if content else 1
+        return await self.bucket.list_objects(
+            prefix, path, delimiter="/", limit=limit, patience=patience
+        )
 
     async def _entries(self, path: str, prefix: str, listing: Listing) -> list[Model]:
         entries = []
@@ -208,7 +234,7 @@ class S3Folder:
             return await self._save_chunk(model, path, int(chunk))
         answer: Model = {}
         if kind == "notebook":
-            notebook = models.as_notebook(path, model["content"])
+            notebook = await models.as_notebook(path, model["content"])
             self.run_notary(self.manager.check_and_sign, notebook, path)
             body, problems = await models.write_notebook(path, notebook)
             self.manager.validate_notebook_model(answer, validation_error=problems)
@@ -275,8 +301,16 @@ class S3Folder:
         return Condition(etag=stat.etag)
 
     async def require_no_file_above(self, path: str) -> None:
-        """Raise 409 if a part of the path is a file: S3 would take it, and no browser show it."""
+        """Raise 409 if a part of the path is a file: S3 would take it, and no browser show it.
+
+        And 404 in a folder that is none, but what begins like its name, as listings offer it.
+        """
         parts = path.split("/")
+        above = path.rpartition("/")[0]
+        if above.endswith("*") and not await self.bucket.list_objects(
+            self.prefix_of(above), path, limit=1
+        ):
+            raise errors.not_found(above)
         folders = ["/".join(parts[:end]) for end in range(2, len(parts))]
         stats = await asyncio.gather(*(self.stat(folder) for folder in folders))
         for folder, stat in zip(folders, stats, strict=True):

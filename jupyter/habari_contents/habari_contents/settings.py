@@ -14,7 +14,8 @@ CHECKPOINTS = ("beside", "home", "off")
 class FolderSettings:
     """One S3 folder: the bucket behind it and the prefix in it (no slash at either end).
 
-    `checkpoints` are beside the files, in the home, or off. The others are S3's own names:
+    `checkpoints` are beside the files, in the home, or off; `requester_pays` has this server's
+    account pay for what it asks. The others are S3's own names:
     `encryption` is AES256 or aws:kms, `kms_key` the key's id.
     """
 
@@ -25,6 +26,7 @@ class FolderSettings:
     kms_key: str = ""
     storage_class: str = ""
     checkpoints: str = "beside"
+    requester_pays: bool = False
 
     def write_parameters(self) -> dict[str, str]:
         """The parameters that every object written here gets."""
@@ -91,7 +93,8 @@ def _folder_problems(name: str, entry: object) -> list[str]:
         return [*problems, "is no object, expected a bucket and a prefix"]
     if not isinstance(entry.get("bucket"), str) or not entry["bucket"]:
         problems.append("has no bucket, expected its name")
-    known = {each.name: str for each in fields(FolderSettings)} | {"readonly": bool}
+    known: dict[str, type] = {each.name: str for each in fields(FolderSettings)}
+    known |= {"readonly": bool, "requester_pays": bool}
     for setting, kind in known.items():
         if setting != "bucket" and not isinstance(entry.get(setting, kind()), kind):
             word = "text" if kind is str else "true or false"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from .habits import TRANSPARENT
+from .habits import HABITS, TRANSPARENT
+from .servers import Jupyter
 
 LAKE, NOTEBOOKS = "habari-lake", "habari-notebooks"
 
@@ -12,6 +15,10 @@ LAKE, NOTEBOOKS = "habari-lake", "habari-notebooks"
 @pytest.mark.parametrize("each", [*TRANSPARENT, "WeakETags"])
 def test_a_day_of_work(jupyter, other, habit, name, body, keys, each):
     habit(each)
+    work(jupyter, other, name, body, keys)
+
+
+def work(jupyter, other, name, body, keys) -> None:
     path, key = f"lake/{name}.ipynb", f"{name}.ipynb"
     assert jupyter.notebook(path, "one").ok
     assert other.get(path).ok
@@ -70,3 +77,53 @@ def test_an_archived_object_says_so_and_stays(jupyter, habit, s3, name, keys):
         assert answer.status_code == 403
         assert "is archived" in answer.json()["message"]
     assert keys(LAKE, name) == [f"{name}.txt"]
+
+
+@pytest.fixture
+def fresh(tmp_path, session_proxy, s3):
+    """A server that has asked its store nothing yet, and a habit that the store has for it."""
+    servers = []
+
+    def start(each: str) -> Jupyter:
+        session_proxy.habit = HABITS[each]()
+        paid = {"bucket": LAKE, "requester_pays": True}
+        folders = {"lake": paid, "notebooks": {"bucket": NOTEBOOKS, "prefix": "team/one"}}
+        env = {"HABARI_CONTENTS_FOLDERS": json.dumps(folders)}
+        servers.append(Jupyter(tmp_path / str(len(servers)), session_proxy.port, **env))
+        return servers[-1].ready()
+
+    yield start
+    session_proxy.habit = None
+    for server in servers:
+        server.stop()
+
+
+@pytest.mark.parametrize("each", ["CreatesOver", "NoConditions"])
+def test_a_store_that_ignores_conditions_is_looked_at_before_each_save(
+    fresh, s3, name, body, keys, each
+):
+    server = fresh(each)
+    work(server, fresh(each), name, body, keys)
+    assert server.get(f"lake/{name}.txt").status_code == 404
+    s3.put_object(Bucket=LAKE, Key=f"{name}.txt", Body=b"by another")
+    assert server.text(f"lake/{name}.txt", "x").status_code == 409
+    assert body(LAKE, f"{name}.txt") == b"by another"
+    for number in range(18):
+        assert server.text(f"lake/{name}/{number}", "x").ok
+    assert server.move(f"lake/{name}", f"notebooks/{name}").ok
+    assert not keys(LAKE, f"{name}/")
+    assert not [key for key in keys(LAKE) if "habari-asks" in key]
+    assert "ignores conditional writes" in server.log_file.read_text()
+
+
+def test_who_is_set_to_pay_says_so_with_each_request(fresh, name, body, keys):
+    server = fresh("RequesterPays")
+    path = f"lake/{name}.txt"
+    assert server.text(path, "x").ok
+    assert server.get(path).ok
+    assert server.call("POST", f"{path}/checkpoints").status_code == 201
+    assert server.move(path, f"lake/{name}-2.txt").ok
+    assert server.names("lake")
+    assert server.call("DELETE", f"lake/{name}-2.txt").status_code == 204
+    assert not keys(LAKE, name)
+    assert server.get("notebooks", type="directory").status_code == 403, "is not set to"

@@ -149,13 +149,28 @@ def test_pasted_names_that_are_free_are_kept(jupyter, name):
 NESTED = '{"cells": [], "nbformat": 4, "metadata": {"x": %s}}' % ("[" * 3000 + "]" * 3000)
 
 
-@pytest.mark.parametrize("content", ["{}", "null", '{"nbformat": 5}', '{"cells": 3}'])
-def test_what_is_no_notebook_is_told_with_its_reason(jupyter, keys, name, content):
+HALF = '{"cells": [], "metadata": {"x": "\\ud800"}, "nbformat": 4, "nbformat_minor": 5}'
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{}", "without a notebook"),
+        ("null", "without a notebook"),
+        ('{"nbformat": 5}', "is no notebook"),
+        ('{"cells": 3}', "is no notebook"),
+        (HALF, "half a character"),
+    ],
+)
+def test_what_is_no_notebook_is_told_with_its_reason(jupyter, keys, name, content, said):
     body = f'{{"type": "notebook", "content": {content}}}'
     told = jupyter.call("PUT", f"lake/{name}.ipynb", data=body)
     assert told.status_code == 400, told.text
     assert keys(LAKE, name) == []
     assert told.json()["message"].startswith(f"lake/{name}.ipynb: ")
+    assert said in told.json()["message"]
+    at_home = jupyter.call("PUT", f"{name}.ipynb", data=body)
+    assert not at_home.ok
 
 
 def test_half_a_character_and_what_is_no_notebook_in_s3_are_told(jupyter, s3, name):
@@ -213,3 +228,37 @@ def test_a_folder_without_end_is_listed_in_part_and_says_so(tmp_path, monkeypatc
     assert "only the first 1 are listed" in model["message"]
     assert last["writable"] is False
     assert endless.pages == 1
+
+
+def test_the_rest_of_a_partial_listing_is_reached_by_how_its_names_begin(jupyter, s3, name):
+    for key in ("2024-a.txt", "2024-b/x.txt", "2025.txt"):
+        s3.put_object(Bucket=LAKE, Key=f"{name}/{key}", Body=b"x")
+    begun = jupyter.get(f"lake/{name}/2024*").json()
+    assert {each["path"] for each in begun["content"]} == {
+        f"lake/{name}/2024-a.txt",
+        f"lake/{name}/2024-b",
+    }
+    assert jupyter.get(f"lake/{name}/2024*", content=0).json()["type"] == "directory"
+    assert jupyter.get(f"lake/{name}/2026*").status_code == 404
+    assert jupyter.text(f"lake/{name}/2024*/new.txt", "x").status_code == 404
+    s3.put_object(Bucket=LAKE, Key=f"{name}/2024*/own.txt", Body=b"x")
+    assert jupyter.names(f"lake/{name}/2024*") == ["own.txt"], "a folder of that very name first"
+
+
+def test_names_that_jupyters_addresses_have_are_told(jupyter, s3, keys, name):
+    """A browser that asks for a folder `checkpoints` is answered with checkpoints."""
+    for key in ("checkpoints/a.txt", "trust", "plain.txt"):
+        s3.put_object(Bucket=LAKE, Key=f"{name}/{key}", Body=b"x")
+    listing = jupyter.get(f"lake/{name}", type="directory").json()
+    assert {"checkpoints", "trust", "plain.txt"} < {each["name"] for each in listing["content"]}
+    for each in ("checkpoints", "trust"):
+        assert f"{each} can't be opened under this name" in listing["message"]
+        refused = jupyter.move(f"lake/{name}/plain.txt", f"lake/{name}/d/{each}")
+        assert refused.status_code == 400
+        assert "Jupyter's own addresses" in refused.json()["message"]
+    opened = jupyter.get(f"lake/{name}/checkpoints")
+    assert (opened.status_code, "Jupyter's own" in opened.json()["message"]) == (400, True)
+    trusted = jupyter.call("POST", f"lake/{name}/trust")
+    assert trusted.status_code == 400
+    assert jupyter.get(f"lake/{name}/checkpoints/a.txt").json()["content"] == "x"
+    assert len(keys(LAKE, f"{name}/")) == 3

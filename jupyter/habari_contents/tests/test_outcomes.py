@@ -138,16 +138,34 @@ def test_sign_in_page_in_between_is_no_empty_folder_and_no_file(jupyter, proxy, 
         ("RequestTimeTooSkewed", 503, "clock"),
         ("QuotaExceeded", 507, "full"),
         ("ConditionalRequestConflict", 409, "right now"),
-        ("SlowDown", 503, "too busy"),
+        ("ServiceUnavailable", 503, "too busy"),
+        ("SlowDown", 503, "more requests than it takes"),
+        ("TooManyRequests", 503, "more requests than it takes"),
+        ("429", 503, "more requests than it takes"),
+        ("RequestLimitExceeded", 503, "account's limit"),
+        ("RequestTimeout", 503, "did not receive all"),
+        ("KMS.ThrottlingException", 503, "KMS"),
+        ("KMS.DisabledException", 403, "key that encrypts"),
+        ("InsufficientStorage", 507, "full"),
     ],
 )
 def test_each_refusal_has_its_sentence(code, status, said):
     refusal = _Refusal(code)
-    assert errors.is_refusal(refusal)
+    assert errors.is_refusal(refusal) is not code.isdigit()
     with operation.changing("save"):
         told = errors.from_client_error(refusal, "lake/a", writing=True)
     assert told.status_code == status
     assert said in str(told.log_message)
+    if not code.isdigit():
+        assert "not confirmed" not in str(told.log_message)
+
+
+def test_no_two_kinds_of_error_share_a_name():
+    names = [code for told in errors.TOLD for code in told.codes]
+    assert len(names) == len(set(names))
+    assert len({told.cause for told in errors.TOLD}) == len(errors.TOLD)
+    told = {code for each in errors.TOLD for code in each.codes}
+    assert told >= errors.RETRIED
 
 
 @pytest.mark.parametrize(("code", "status"), [("InternalError", 500), ("502", 502), ("301", 301)])

@@ -11,6 +11,7 @@ import sqlite3
 from unittest.mock import Mock
 
 import nbformat
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 from habari_contents import HabariContentsManager, copy, delete, errors, models
@@ -229,3 +230,54 @@ def test_broken_store_of_signatures_stops_no_save_and_trusts_nothing(
 
     for model in asyncio.run(saved_and_opened()):
         assert not model["content"]["cells"][0]["metadata"]["trusted"]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("", "when_required"), ("when_supported", "when_supported")]
+)
+def test_checksums_of_botocore_are_the_aws_chains_to_set(monkeypatch, tmp_path, said, expected):
+    """Stores that don't know them answer with errors: off unless somebody asks for them."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    (tmp_path / "config").write_text(
+        f"[default]\nresponse_checksum_validation = {said}\n" * bool(said)
+    )
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", said)
+
+    async def made():
+        client = S3Client()
+        try:
+            return (await client.get()).meta.config
+        finally:
+            await client.close()
+
+    config = asyncio.run(made())
+    assert config.request_checksum_calculation == expected
+    assert config.response_checksum_validation == expected
+
+
+def test_a_credential_process_that_hangs_is_told_in_time_and_ended(monkeypatch, tmp_path):
+    asked = tmp_path / "pid"
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho $$ > {asked}\nexec sleep 600\n")
+    program.chmod(0o755)
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {program}\n")
+    for variable in KEYS:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    # Long enough for a busy machine to load aiobotocore, and far below the program's 600 s.
+    monkeypatch.setattr("habari_contents.client.START_SECONDS", 6.0)
+
+    async def looked():
+        client = S3Client()
+        try:
+            await Bucket("b", client, Deadlines()).head("k", "lake/k")
+        finally:
+            await client.close()
+
+    with pytest.raises(errors.ContentsError, match="did not come in time") as told:
+        asyncio.run(looked())
+    assert told.value.status_code == 503
+    assert not psutil.pid_exists(int(asked.read_text()))

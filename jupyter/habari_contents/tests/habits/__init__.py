@@ -6,9 +6,10 @@ proxy of `tests/faults.py` has both. TESTS_HABIT names one for all tests of a ru
 
 from __future__ import annotations
 
+from .conditions import CreatesOver, NoConditions
 from .etags import KmsETags, UnquotedETags, WeakETags
 from .message import Answer, Habit, Request
-from .policies import BatchesWantMd5, DenyUnencrypted, ObjectLock
+from .policies import BatchesWantMd5, DenyUnencrypted, ObjectLock, RequesterPays
 from .throttling import Archived, Races, Throttled
 
 HABITS: dict[str, type[Habit]] = {
@@ -16,10 +17,13 @@ HABITS: dict[str, type[Habit]] = {
     for habit in (
         Archived,
         BatchesWantMd5,
+        CreatesOver,
         DenyUnencrypted,
         KmsETags,
+        NoConditions,
         ObjectLock,
         Races,
+        RequesterPays,
         Throttled,
         UnquotedETags,
         WeakETags,

@@ -47,3 +47,15 @@ class BatchesWantMd5(Habit):
         if batch and "content-md5" not in request.headers:
             return Answer.error(400, "MissingContentMD5")
         return request
+
+
+class RequesterPays(Habit):
+    """Who does not say that they pay is refused.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html
+    """
+
+    def request(self, request: Request) -> Request | Answer:
+        if request.headers.pop("x-amz-request-payer", "") != "requester":
+            return Answer.error(403, "AccessDenied")
+        return request
