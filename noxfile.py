@@ -123,7 +123,8 @@ def component_python(session: nox.Session, component: str) -> str:
 def component_pytest(session: nox.Session, component: str, *arguments: str, **environ: str) -> str:
     """Run pytest in a component's test environment; return that one's Python."""
     program = component_python(session, component)
-    found = {"PYTHONPATH": str(ROOT / COMPONENTS[component][2]), **environ}
+    package = str(ROOT / COMPONENTS[component][2])
+    found = {"PYTHONPATH": package, "TESTS_UV": uv.program(os.environ), **environ}
     session.run(program, "-m", "pytest", *arguments, env=found, external=True)
     return program
 
@@ -179,6 +180,36 @@ def matrix(session: nox.Session, store: str) -> None:
         given["TESTS_LOCALSTACK"] = str(folder / "bin" / "python")
     tests = (f"{CONTENTS}/tests", *pytest_arguments(session))
     component_pytest(session, "contents", *tests, **given)
+
+
+@nox.session
+@nox.parametrize("versions", ["lowest-direct", "highest"])
+def strangers(session: nox.Session, versions: str) -> None:
+    """Tests of the contents manager as others have it: lowest and newest versions, no lock."""
+    folder = Checkout(ROOT).environments / f"strangers-{versions}"
+    inside, program = str(folder / "bin" / "python"), uv.program(os.environ)
+    make = ("venv", "--quiet", "--no-project", "--clear", "--python", sys.executable, str(folder))
+    session.run(program, *make, external=True)
+    into = ("pip", "install", "--quiet", "--python", inside)
+    package = str(ROOT / CONTENTS)
+    session.run(program, *into, "--resolution", versions, package, external=True)
+    frozen = session.run(program, "pip", "freeze", "--python", inside, silent=True, external=True)
+    keep = folder / "constraints.txt"
+    lines = [line for line in str(frozen).splitlines() if "==" in line]
+    keep.write_text("\n".join(lines), encoding="utf-8")
+    tools = ["boto3", "hatchling", "hypothesis", "ipykernel", "moto[server]>=5.2", "pip"]
+    tools += ["psutil", "pytest>=9", "pytest-timeout", "requests"]
+    beside = ["jupyter-collaboration", "jupyter-server-fileid"] if versions == "highest" else []
+    session.run(program, *into, "-c", str(keep), *tools, *beside, external=True)
+    # Those of the platform's own environment and of jupyter_server's archive have its lock's.
+    left = [f"--ignore={CONTENTS}/tests/test_{name}.py" for name in ("upstream", "parts")]
+    found = {"PYTHONPATH": package, "TESTS_UV": program, "TESTS_NEWEST": "1"}
+    if versions != "highest":
+        left.append(f"--ignore={CONTENTS}/tests/test_package.py")
+    # What a library of another year deprecates of another one is not ours.
+    left += ["-W", "default::DeprecationWarning", "-W", "default::PendingDeprecationWarning"]
+    arguments = (f"{CONTENTS}/tests", *left, *pytest_arguments(session))
+    session.run(inside, "-m", "pytest", *arguments, env=found, external=True)
 
 
 @nox.session
@@ -279,6 +310,8 @@ def soak(session: nox.Session) -> None:
         seconds = arguments[arguments.index("--seconds") + 1]
         machine = f"{CONTENTS}/tests/test_machine.py"
         component_pytest(session, "contents", machine, TESTS_SOAK_SECONDS=seconds)
+        session.notify("strangers(versions='lowest-direct')")
+        session.notify("strangers(versions='highest')")
         decoder = ("tests/unit/test_socket_decoder.py", "--timeout=3600", "-s")
         python(session, "pytest", *decoder, TESTS_SOAK_BODIES="100000")
         values = ("tests/unit/test_values_fuzz.py", "--timeout=3600")

@@ -246,9 +246,11 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         if self.folder_of(old) is None and self.folder_of(new) is None:
             await super().rename(old, new)
             return
-        if await self._rename_file(old, new):
-            await self.checkpoints.rename_all_checkpoints(old, new)
+        single = await self._rename_file(old, new)
+        # At once: until they hear of it, others look for the file where it was.
         self.emit(data={"action": "rename", "path": new, "source_path": old})
+        if single:
+            await self.checkpoints.rename_all_checkpoints(old, new)
 
     async def rename_file(self, old_path: str, new_path: str) -> None:
         """Move a file or folder, between home and buckets too. Raises 409 with a target."""
@@ -273,16 +275,16 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         beside = old.rpartition("/")[0] == new.rpartition("/")[0]
         if not beside:
             await self._require_no_file_above(new)
-        items = await transfer.move(self.endpoint(old), self.endpoint(new), self._journal)
+        moved = await transfer.move(self.endpoint(old), self.endpoint(new), self._journal)
         if target is not None:
             target.etags.forget(new)
         if source is not None and target is not None:
-            target.etags.carry_written(source.etags, old, new)
+            target.etags.carry(source.etags, old, new, moved.items, moved.made)
         if source is not None:
             source.etags.mark_absent(old)
             if not beside:
                 await source.keep_parent(old)
-        return [item.relative for item in items] == [""]
+        return [item.relative for item in moved.items] == [""]
 
     def _require_movable(self, old: str, new: str) -> None:
         if old in self._folders or not old:

@@ -108,7 +108,8 @@ class S3Folder:
             if kind is not None:
                 raise errors.ContentsError(400, f"{path}: is a folder, not a {kind}.")
             return models.directory(path)
-        self.etags.remember(path, stat.etag)
+        stat = self.etags.as_shown(path, stat)
+        self.etags.remember(path, stat.etag, stat.modified)
         return models.file(path, stat, kind)
 
     async def _is_directory(self, path: str) -> bool:
@@ -128,6 +129,7 @@ class S3Folder:
             if error.status_code == 404:
                 await self._get_metadata(path, kind)
             raise
+        stat = self.etags.as_shown(path, stat)
         model = models.file(path, stat, kind)
         if model["type"] == "notebook":
             notebook, problems = await models.read_notebook(path, content)
@@ -136,7 +138,7 @@ class S3Folder:
             self.manager.validate_notebook_model(model, validation_error=problems)
         else:
             model |= models.decode_file(path, content, form)
-        self.etags.remember(path, stat.etag)
+        self.etags.remember(path, stat.etag, stat.modified)
         return model
 
     def run_notary(self, work: Callable[[Any, str], None], notebook: Any, path: str) -> None:
@@ -204,7 +206,8 @@ class S3Folder:
             # `dir/` objects, which consoles make, are the folder itself and no entry of it.
             name = stat.key[len(prefix) :]
             if self._is_listed(name):
-                entries.append(models.file(f"{path}/{name}", stat))
+                shown = self.etags.as_shown(f"{path}/{name}", stat)
+                entries.append(models.file(f"{path}/{name}", shown))
         return entries
 
     def _is_listed(self, name: str) -> bool:

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from habari_contents import errors
 from habari_contents.journal import MoveJournal
 from habari_contents.multipart import run_limited
 from habari_contents.types import Item, MoveEndpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What was moved: the items of the source, and those that were made of them."""
+
+    items: Sequence[Item]
+    made: Sequence[Item]
 
 
 async def copy(source: MoveEndpoint, target: MoveEndpoint) -> None:
@@ -67,22 +75,23 @@ async def _roll_back(
     )
 
 
-async def move(source: MoveEndpoint, target: MoveEndpoint, journal: MoveJournal) -> list[Item]:
-    """Copy, and then delete the source; returns what was moved.
+async def move(source: MoveEndpoint, target: MoveEndpoint, journal: MoveJournal) -> Moved:
+    """Copy, and then delete the source.
 
     Raises as `copy` does, and 409 if a part of the source changed meanwhile: that part stays.
     """
     items = await _list_source(source, target)
     record = await journal.start(source, target, items)
     try:
-        await record.mark_copied(await _copy(items, source, target))
+        made = await _copy(items, source, target)
+        await record.mark_copied(made)
         await _delete_source(items, source, target)
     except errors.ContentsError:
         record.remove()
         raise
     # Whatever else ends it (the server stops, say) leaves the record, and the next server settles.
     record.remove()
-    return items
+    return Moved(items, made)
 
 
 async def _delete_source(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoint) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from habari_contents import disk
@@ -226,3 +227,19 @@ def test_checkpoint_goes_with_its_file(jupyter, name, keys):
     assert not [
         k for k in keys(NOTEBOOKS, f"team/one/{name}/") if "checkpoint" in k.rsplit("/")[-1]
     ]
+
+
+def test_a_version_keeps_its_time_and_a_rename_is_over_what_was_seen(jupyter, name, s3, body):
+    """jupyter-collaboration took the copy's time for somebody's change: what was typed was lost."""
+    old, new = f"lake/{name}/a.txt", f"lake/{name}/b.txt"
+    saved = jupyter.text(old, "one").json()["last_modified"]
+    assert jupyter.get(old, content=0).json()["last_modified"] == saved
+    time.sleep(1.1)  # S3 has whole seconds
+    assert jupyter.move(old, new).json()["last_modified"] == saved
+    assert jupyter.get(new).json()["last_modified"] == saved
+    [entry] = jupyter.get(f"lake/{name}").json()["content"]
+    assert entry["last_modified"] == saved
+    s3.put_object(Bucket="habari-lake", Key=f"{name}/b.txt", Body=b"by another")
+    assert jupyter.text(new, "two").status_code == 409
+    assert jupyter.get(new).json()["last_modified"] > saved
+    assert body("habari-lake", f"{name}/b.txt") == b"by another"
