@@ -1,10 +1,26 @@
-"""Creating a backup of a running platform, and restoring one: homes, buckets and database."""
+"""Creating a backup of a running platform, checking it, and restoring it.
+
+For who wants one from Python, with a mode and its context (`active_mode.require_running`)::
+
+    backup = create(mode, ctx, folder, PARTS, print)   # homes, buckets, database; read back
+    backup.missing                                     # what could not be read, in words
+    backup = check(folder)                             # raises HabariError if a byte is another
+    require_restorable(backup, mode, ctx)              # another mode's, or servers run
+    list(conflicts(backup, mode, ctx, PARTS))          # what would be overwritten
+    restored = restore(backup, mode, ctx, PARTS, print)
+    lifecycle.up(mode, ctx, keep=True)                 # not for a RemoteMode: starts the hub again
+
+Whoever calls these holds the checkout's lock. From its first change to its last, `restore` has the
+hub stopped. One that was ended is repeated with the same backup, and goes on (`interrupted`).
+"""
 
 from __future__ import annotations
 
+import json
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +31,12 @@ from habari_local.backup.manifest import (
     Backup,
     BackupWriter,
     create_backup,
+    look,
     open_backup,
 )
-from habari_local.core.errors import HabariError
-from habari_local.platform.mode import Context, Home, Mode, SupportsBackup
+from habari_local.config.secrets import write_private
+from habari_local.core.errors import USAGE, HabariError
+from habari_local.platform.mode import Archive, Context, Home, Mode, SupportsBackup
 from habari_local.s3 import bucket_tar
 from habari_local.s3.s3_client import translate_errors
 
@@ -27,15 +45,26 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 SHOWN = 5  # how many things in the way are named, of each kind
+check = open_backup
 
 
-def create(mode: Mode, ctx: Context, target: Path, parts: Collection[str], say: Say) -> Backup:
+def create(
+    mode: Mode,
+    ctx: Context,
+    target: Path,
+    parts: Collection[str],
+    say: Say,
+    *,
+    allow_empty: bool = False,
+) -> Backup:
     """Write the asked for parts into the folder `target`.
 
     The database is first: whoever it knows has a home by then, and what comes later is no worse.
+    What of a home or a bucket can't be read is left out and named (`Backup.missing`).
 
     Raises:
-        HabariError: something could not be read; nothing is left at `target` then.
+        HabariError: a part could not be read at all, nobody has anything, or it can't be written;
+            nothing is left at `target` then.
     """
     assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
     with create_backup(target, mode.name) as new:
@@ -43,20 +72,51 @@ def create(mode: Mode, ctx: Context, target: Path, parts: Collection[str], say: 
             say("the hub's database")
             _database(mode, ctx, new)
         if "homes" in parts:
-            for number, home in enumerate(mode.homes(ctx)):
-                say(f"the home of {home.owner}")
-                about = {"owner": home.owner, "about": home.about}
-                with new.add("homes", f"homes/{number:04}.tar", **about) as out:
-                    mode.take_home(ctx, home, out)
+            _homes(mode, ctx, new, say)
         _buckets(mode, ctx, new, [each for each in PLACES if each in parts], say)
-    return open_backup(target)
+        peoples = [each for each in parts if each != DATABASE]
+        if not allow_empty and not _holds(new, peoples or parts):
+            raise HabariError(
+                f"Nothing to back up: there is none of {', '.join(peoples or parts)}.",
+                "habari-local backup create --allow-empty",
+                USAGE,
+            )
+    return look(target)
+
+
+def _holds(new: BackupWriter, parts: Collection[str]) -> bool:
+    """Whether anything of these parts is in it, or was to be."""
+    return bool(new.failed) or any(
+        each.part in parts and (each.entries or each.missing or each.part in ("homes", DATABASE))
+        for each in new.pieces
+    )
 
 
 def _database(mode: SupportsBackup, ctx: Context, new: BackupWriter) -> None:
     with new.add(DATABASE, DATABASE) as out:
         ours = mode.take_database(ctx, out)
+        out.report.entries = 1
     if not ours:
         new.drop()
+
+
+def _homes(mode: SupportsBackup, ctx: Context, new: BackupWriter, say: Say) -> None:
+    """Write each home; one that can't be had keeps no other from being written.
+
+    Raises:
+        HabariError: none can be had.
+    """
+    homes = mode.homes(ctx)
+    for number, home in enumerate(homes):
+        say(f"the home of {home.owner}")
+        about = {"owner": home.owner, "about": home.about}
+        try:
+            with new.add("homes", f"homes/{number:04}.tar", **about) as out:
+                out.report = mode.take_home(ctx, home, out)
+        except HabariError as error:
+            new.failed[home.owner] = error.message
+            if len(new.failed) == len(homes):
+                raise
 
 
 def _buckets(mode: Mode, ctx: Context, new: BackupWriter, places: list[str], say: Say) -> None:
@@ -66,8 +126,7 @@ def _buckets(mode: Mode, ctx: Context, new: BackupWriter, places: list[str], say
         for place in places:
             say(f"the bucket {names[place]}")
             with new.add(place, f"{place}.tar") as out:
-                count = bucket_tar.pack(s3, names[place], out)
-            new.counted(count)
+                out.report = bucket_tar.pack(s3, names[place], out)
 
 
 def require_restorable(backup: Backup, mode: Mode, ctx: Context) -> None:
@@ -81,9 +140,17 @@ def require_restorable(backup: Backup, mode: Mode, ctx: Context) -> None:
             f"{backup.folder}: a backup of mode {backup.mode}; this is mode {mode.name}.",
             f"habari-local up --mode {backup.mode}",
         )
+    _require_no_servers(mode, ctx)
+
+
+class ServersRun(HabariError):
+    """People's servers run, so nothing was restored."""
+
+
+def _require_no_servers(mode: Mode, ctx: Context) -> None:
     running = sorted(each.user for each in mode.status(ctx) if each.name == "server")
     if running:
-        raise HabariError(
+        raise ServersRun(
             f"Servers of {', '.join(running)}: still running; the restored hub would not know"
             " them.",
             "habari-local status",
@@ -114,32 +181,93 @@ def conflicts(
                     yield from (f"{place}/{key}" for key in islice(found, objects))
 
 
-def restore(
-    backup: Backup, mode: Mode, ctx: Context, parts: Collection[str], say: Say
-) -> dict[str, int]:
-    """Put the asked for parts back; return how many things of each part were put.
+@dataclass(frozen=True)
+class Restored:
+    """How many things of each part were put, and what could not be set as it was, in words."""
 
-    The database is last: until then nobody finds a home that is only half there.
+    put: dict[str, int]
+    missing: list[str] = field(default_factory=list)
+
+
+def restore(backup: Backup, mode: Mode, ctx: Context, parts: Collection[str], say: Say) -> Restored:
+    """Put the asked for parts back, without a hub that could start anybody's server.
+
+    The database is last: until then nobody finds a home that is only half there. A hub on this
+    machine starts again with `up`; when this raises, it stays stopped.
+
+    Raises:
+        ServersRun: one was started a moment ago; nothing has changed, and the hub may come back.
+        HabariError: something can't be put; the same again goes on.
     """
     assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
-    put = dict.fromkeys(parts, 0)
+    began = interrupted(backup, mode, ctx)
+    say("stopping the hub")
+    with mode.maintenance(ctx):
+        refused = None
+        try:
+            _require_no_servers(mode, ctx)
+        except ServersRun as error:
+            refused = error
+        else:
+            if not began:
+                write_private(_note(mode, ctx), json.dumps(_noted(backup)))
+            done = _put_all(backup, mode, ctx, parts, say)
+    if refused:
+        raise refused
+    _note(mode, ctx).unlink(missing_ok=True)
+    return done
+
+
+def _put_all(
+    backup: Backup, mode: Mode, ctx: Context, parts: Collection[str], say: Say
+) -> Restored:
+    assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
+    done = Restored(dict.fromkeys(parts, 0))
     for piece in backup.of("homes") if "homes" in parts else ():
         say(f"the home of {piece.owner}")
-        with (backup.folder / piece.file).open("rb") as source:
-            mode.put_home(ctx, Home(piece.owner, piece.about), source)
-        put["homes"] += 1
-    with buckets(mode, ctx) as (s3, names):
-        for place in PLACES:
-            for piece in backup.of(place) if place in parts else ():
-                say(f"the bucket {names[place]}")
+        with (backup.folder / piece.file).open("rb") as file:
+            archive = Archive(file, piece.size, piece.sha256)
+            report = mode.put_home(ctx, Home(piece.owner, piece.about), archive)
+        done.missing.extend(f"{piece.title}: {name}: {w}" for name, w in report.missing.items())
+        done.put["homes"] += 1
+    for place in (each for each in PLACES if each in parts and backup.of(each)):
+        with buckets(mode, ctx) as (s3, names):
+            say(f"the bucket {names[place]}")
+            for piece in backup.of(place):
                 with tarfile.open(backup.folder / piece.file) as tar:
-                    put[place] += bucket_tar.unpack(s3, names[place], tar)
+                    done.put[place] += bucket_tar.unpack(s3, names[place], tar)
     for piece in backup.of(DATABASE) if DATABASE in parts else ():
         say("the hub's database")
         with (backup.folder / piece.file).open("rb") as source:
             mode.put_database(ctx, source)
-        put[DATABASE] += 1
-    return put
+        done.put[DATABASE] += 1
+    return done
+
+
+def interrupted(backup: Backup, mode: Mode, ctx: Context) -> bool:
+    """Whether a restore of this very backup was begun here and has not ended."""
+    try:
+        found = json.loads(_note(mode, ctx).read_text(encoding="utf-8"))
+        return bool(found["backup"] == backup.identity)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def unfinished(mode: Mode, ctx: Context) -> str:
+    """Return the folder of the backup whose restore has not ended; empty if there is none."""
+    try:
+        found = json.loads(_note(mode, ctx).read_text(encoding="utf-8"))
+        return str(found["folder"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _note(mode: Mode, ctx: Context) -> Path:
+    return ctx.checkout.state / f"restore-{mode.name}.json"
+
+
+def _noted(backup: Backup) -> dict[str, str]:
+    return {"folder": str(backup.folder.resolve()), "backup": backup.identity}
 
 
 @contextmanager

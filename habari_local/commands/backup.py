@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,9 +23,10 @@ from habari_local.commands.options import (
     confirm_deletion,
 )
 from habari_local.core.console import Result, Table, human_size, progress
-from habari_local.core.errors import USAGE, HabariError, pasteable
+from habari_local.core.errors import INCOMPLETE, USAGE, HabariError, pasteable
 
 if TYPE_CHECKING:
+    from habari_local.backup.create_restore import Restored
     from habari_local.backup.manifest import Backup
     from habari_local.platform.mode import Context, Mode
 
@@ -32,6 +34,7 @@ app = typer.Typer(
     help="Back up users' data and restore it.\n\nExample: habari-local backup create",
     no_args_is_help=True,
 )
+SHOWN = 20  # names that are printed
 Only = Annotated[
     list[str] | None,
     typer.Option(
@@ -46,6 +49,9 @@ def create(
         Path | None, typer.Option(metavar="FOLDER", help="Default: a new one in .habari/backups/.")
     ] = None,
     only: Only = None,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Make one although nobody has anything.")
+    ] = False,
     mode: ModeName = None,
     context: ContextName = None,
     namespace: Namespace = None,
@@ -53,7 +59,8 @@ def create(
 ) -> Result:
     """Back up homes, buckets and the database.
 
-    Into a new folder, while users work. It holds their private data.
+    Into a new folder, while users work; each file is read back. It holds their private data.
+    What can't be read is named and left out, and the exit code is 5.
 
     Example: habari-local backup create --to /mnt/backups/monday
     """
@@ -64,8 +71,25 @@ def create(
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     target = to or ctx.checkout.state / "backups" / stamp
     with checkout_lock(ctx.checkout.state, "backup create"):
-        backup = made(chosen, ctx, target, _parts(only), progress)
+        backup = made(chosen, ctx, target, _parts(only), progress, allow_empty=allow_empty)
     return _told(backup, [f"Backup: {target}"], as_json=as_json)
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="A backup.")], as_json: AsJson = False
+) -> Result:
+    """Read a backup again.
+
+    Exit code 1 if a byte is another than was written, 5 if something could not be read when it was
+    made.
+
+    Example: habari-local backup check /mnt/backups/monday
+    """
+    from habari_local.backup.manifest import open_backup
+
+    backup = open_backup(folder)
+    return _told(backup, [f"{folder}: as it was written."], as_json=as_json)
 
 
 @app.command("list")
@@ -87,9 +111,25 @@ def list_(as_json: AsJson = False) -> Result:
         except HabariError as error:
             progress(error.message)
     data = [
-        {"folder": str(e.folder), "mode": e.mode, "made": e.made, "size": e.size} for e in found
+        {
+            "folder": str(each.folder),
+            "mode": each.mode,
+            "made": each.made,
+            "size": each.size,
+            "complete": not each.missing,
+        }
+        for each in found
     ]
-    rows = [(e.made, e.mode, ", ".join(e.parts), human_size(e.size), str(e.folder)) for e in found]
+    rows = [
+        (
+            each.made,
+            each.mode,
+            ", ".join(each.parts) + (" (incomplete)" if each.missing else ""),
+            human_size(each.size),
+            str(each.folder),
+        )
+        for each in found
+    ]
     if not rows:
         return Result(
             data, [f"No backups in {folder}. Try: habari-local backup create"], as_json=as_json
@@ -113,17 +153,15 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
 ) -> Result:
     """Restore a backup.
 
-    The platform must be up, with no user's server running. The backup's hub database replaces the
-    current one. No other data is overwritten without --overwrite, and nothing is deleted.
+    The platform must be up, with no user's server running; the hub is stopped meanwhile. The
+    backup's hub database replaces the current one. No other data is overwritten without
+    --overwrite, and nothing is deleted. One that was ended goes on with the same command.
 
     Example: habari-local backup restore /mnt/backups/monday
     """
-    from habari_local import lifecycle
     from habari_local.backup import create_restore
     from habari_local.backup.manifest import open_backup
     from habari_local.core.checkout import checkout_lock
-    from habari_local.core.console import unseen
-    from habari_local.platform.mode import RemoteMode
 
     parts = _parts(only)
     chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
@@ -131,19 +169,45 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     create_restore.require_restorable(backup, chosen, ctx)
     _mean(chosen, ctx, parts, meant)
     with checkout_lock(ctx.checkout.state, "backup restore"):
-        most = None if overwrite else create_restore.SHOWN
-        found = list(create_restore.conflicts(backup, chosen, ctx, parts, most))
+        found: list[str] = []
+        if not create_restore.interrupted(backup, chosen, ctx):
+            most = None if overwrite else create_restore.SHOWN
+            found = list(create_restore.conflicts(backup, chosen, ctx, parts, most))
         again = pasteable("habari-local", "backup", "restore", folder, "--overwrite")
         if overwrite:
             confirm_deletion(_earlier(found), ctx.checkout.root, yes=yes, again=again)
         elif found:
             raise _would_overwrite(found, again)
-        put = create_restore.restore(backup, chosen, ctx, parts, progress)
-    if not isinstance(chosen, RemoteMode):
-        lifecycle.up(chosen, ctx, keep=True, show=unseen)
-    counts = ", ".join(f"{part} {count}" for part, count in put.items())
+        done = _restored(backup, chosen, ctx, parts)
+    _start_hub(chosen, ctx)
+    counts = ", ".join(f"{part} {count}" for part, count in done.put.items())
     said = f"Restored, not counting what was already the same: {counts}."
-    return _told(backup, [said], as_json=as_json, put=put)
+    return _told(backup, [said], as_json=as_json, put=done)
+
+
+def _restored(backup: Backup, mode: Mode, ctx: Context, parts: Sequence[str]) -> Restored:
+    """Restore, and say what becomes of the hub where that fails."""
+    from habari_local.backup import create_restore
+
+    try:
+        return create_restore.restore(backup, mode, ctx, parts, progress)
+    except create_restore.ServersRun:
+        _start_hub(mode, ctx)
+        raise
+    except HabariError as error:
+        same = pasteable("habari-local", "backup", "restore", backup.folder)
+        error.details = (*error.details, f"The hub stays stopped; this goes on: {same}")
+        raise
+
+
+def _start_hub(mode: Mode, ctx: Context) -> None:
+    """Have the hub run that a restore stopped; elsewhere the restore itself does it."""
+    from habari_local import lifecycle
+    from habari_local.core.console import unseen
+    from habari_local.platform.mode import RemoteMode
+
+    if not isinstance(mode, RemoteMode):
+        lifecycle.up(mode, ctx, keep=True, show=unseen)
 
 
 def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
@@ -196,22 +260,45 @@ def _would_overwrite(found: list[str], again: str) -> HabariError:
     )
 
 
-def _told(
-    backup: Backup, said: list[str], *, as_json: bool, put: dict[str, int] | None = None
-) -> Result:
+def _told(backup: Backup, said: list[str], *, as_json: bool, put: Restored | None = None) -> Result:
     rows = [
-        (
-            each.part,
-            each.owner or (str(each.objects) if each.part in ("lake", "notebooks") else ""),
-            f"{each.size / 1e6:.1f} MB",
-        )
+        (each.part, each.owner, str(each.entries), f"{each.size / 1e6:.1f} MB")
         for each in backup.pieces
     ]
-    data = {
+    missing = put.missing if put else backup.missing
+    words = "Could not be set as it was" if put else "Missing, could not be read"
+    lines = [f"{words}: {_plain(each)}" for each in missing[:SHOWN]]
+    unnamed = sum(each.unnamed for each in backup.pieces)
+    more = len(missing) - SHOWN + (0 if put else unnamed)
+    lines += [f"… and {more} more: habari-local backup check --json"] if more > 0 else []
+    lines += [] if put else _left_out(backup)
+    data: dict[str, Any] = {
         "folder": str(backup.folder),
         "mode": backup.mode,
         "made": backup.made,
-        "pieces": [{"part": p.part, "owner": p.owner, "size": p.size} for p in backup.pieces],
-        **({"put": put} if put is not None else {}),
+        "complete": not backup.missing,
+        "pieces": [
+            {
+                **{name: getattr(each, name) for name in ("part", "owner", "size", "entries")},
+                **{name: dict(getattr(each, name)) for name in ("missing", "left_out")},
+                "changed": list(each.changed),
+            }
+            for each in backup.pieces
+        ],
+        "failed": dict(backup.failed),
+        **({"put": put.put, "missing": put.missing} if put else {}),
     }
-    return Result(data, [Table(("part", "user, or objects", "size"), rows), *said], as_json=as_json)
+    table = Table(("part", "user", "entries", "size"), rows)
+    return Result(data, [table, *lines, *said], INCOMPLETE if missing else 0, as_json=as_json)
+
+
+def _left_out(backup: Backup) -> list[str]:
+    """Say what no archive keeps."""
+    counts = Counter(kind for each in backup.pieces for kind in each.left_out.values())
+    told = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
+    return [f"Left out, as programs make them again: {told}."] if told else []
+
+
+def _plain(text: str) -> str:
+    """Return a name in letters that a terminal shows, whatever is in it."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

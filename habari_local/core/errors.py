@@ -20,7 +20,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
-FAILED, USAGE, MISSING_TOOL, NOT_READY, INTERRUPTED = 1, 2, 3, 4, 130
+FAILED, USAGE, MISSING_TOOL, NOT_READY, INCOMPLETE, INTERRUPTED = 1, 2, 3, 4, 5, 130
 
 
 def pasteable(*words: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from habari_local.core.paths import Checkout
 from habari_local.diagnosis import hints
 from habari_local.diagnosis.requirements import Requirement
 from habari_local.drivers import processes
+from habari_local.drivers.tar_stream import Report, Sink
 from habari_local.identity.users import kinds
 from habari_local.s3.s3_client import S3Target, s3_client
 
@@ -402,6 +403,15 @@ class Home:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Archive:
+    """A tar of a home, open where it begins; it is used if it has these bytes alone."""
+
+    file: IO[bytes]
+    size: int
+    sha256: str
+
+
 @runtime_checkable
 class SupportsBackup(Protocol):
     """A mode that can back up homes and the hub's database, and restore them.
@@ -409,17 +419,26 @@ class SupportsBackup(Protocol):
     What `put_home` and `put_database` read, the same mode's `take_…` wrote.
     """
 
+    def maintenance(self, ctx: Context) -> AbstractContextManager[None]:
+        """Have no hub run for the block; it runs again after it, or `up` starts it.
+
+        When the block raises it stays stopped.
+        """
+
     def homes(self, ctx: Context) -> Sequence[Home]:
         """Return the homes that are there."""
 
-    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
-        """Write all that is in a home; its owner's server may run."""
+    def take_home(self, ctx: Context, home: Home, into: Sink) -> Report:
+        """Write all that can be read in a home; its owner's server may run."""
 
-    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
-        """Make a home unless it is there, and write what was taken over what is in it."""
+    def put_home(self, ctx: Context, home: Home, source: Archive) -> Report:
+        """Make a home unless it is there, and put what was taken in the place of what is in it.
 
-    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
+        Until all of it has come, nothing changes; what is not in the archive stays.
+        """
+
+    def take_database(self, ctx: Context, into: Sink) -> bool:
         """Write the hub's database as it is at one moment; False: it is kept by somebody else."""
 
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
-        """Put a database in the place of the hub's, which is stopped for it; `up` starts it."""
+        """Put a database in the place of the hub's, during `maintenance`."""

@@ -1,27 +1,40 @@
 """The objects of a bucket as one tar, and back into a bucket.
 
-Members are numbered; what an object is called, its type and its metadata are in their pax headers,
-since a key may be anything, and a name in a tar may not.
+A member is called as its object's key is, so that any tar finds it. A key may be anything, and a
+name in a tar may not: what can't be a name is written with a `%` in it (`member_name`), and the key
+itself is in the member's pax headers, with the object's type, metadata and tags.
 """
 
 from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from habari_local.core.errors import HabariError
+from habari_local.drivers.tar_stream import Report, Sink
 from habari_local.s3.s3_client import NO_OBJECT, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-KEY, ABOUT, ETAG = "HABARI.key", "HABARI.about", "HABARI.etag"
+# As attributes of files, which any tar knows of, and sets where it is asked to.
+KEY, ABOUT, ETAG, TAGS = (
+    f"SCHILY.xattr.user.habari.{name}" for name in ("key", "about", "etag", "tags")
+)
 # What is kept of an object beside its bytes, as put_object takes it and head_object tells it.
-FIELDS = ("ContentType", "ContentEncoding", "ContentDisposition", "CacheControl", "Metadata")
+FIELDS = (
+    *("ContentType", "ContentEncoding", "ContentDisposition", "ContentLanguage", "CacheControl"),
+    "Metadata",
+)
 CHUNK = 1 << 20  # bytes
+IN_MEMORY = 8 << 20  # bytes of an object, above which it is on disk until it is whole
+GIVEN_UP = 3  # objects without any answer, one after the other: then nobody answers
 
 
 @dataclass(frozen=True)
@@ -32,54 +45,128 @@ class StoredObject:
     size: int
     etag: str
     about: dict[str, Any]
+    tags: dict[str, str]
     member: tarfile.TarInfo
 
 
-def pack(s3: S3Client, bucket: str, out: IO[bytes]) -> int:
-    """Write every object of a bucket; return how many there are.
+def member_name(key: str, folders: Collection[str] = ()) -> str:
+    """Return what an object is called in a tar: its key, if that is the path of a file.
+
+    No two keys have the same name. `folders` are those that other keys are in: an object that is
+    called as one of them has a `%` at its end.
+    """
+    parts = [_part(each) for each in key.split("/")]
+    return "/".join(parts) + ("%" if key in folders else "")
+
+
+def _part(name: str) -> str:
+    if name in {"", ".", ".."}:
+        return {"": "%", ".": "%2E", "..": "%2E%2E"}[name]
+    return "".join(
+        f"%{ord(each):02X}" if each == "%" or ord(each) < 32 or ord(each) == 127 else each
+        for each in name
+    )
+
+
+def _folders(keys: list[str]) -> set[str]:
+    """Return every folder that a key is in."""
+    found = set()
+    for key in keys:
+        while "/" in key:
+            key = key.rpartition("/")[0]  # noqa: PLW2901 (its folder, then that one's)
+            if key in found:
+                break
+            found.add(key)
+    return found
+
+
+def pack(s3: S3Client, bucket: str, out: Sink) -> Report:
+    """Write every object of a bucket that can be read.
 
     One that is deleted or replaced meanwhile is left out, or is as it is when its turn comes.
+
+    Raises:
+        botocore.exceptions.BotoCoreError, ClientError: the bucket itself can't be read.
     """
-    count = 0
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for entry in page.get("Contents", ()):
-                count += _add(s3, bucket, entry["Key"], tar, count)
-    return count
+    from botocore.exceptions import HTTPClientError
+
+    report, silent = Report(), 0
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    folders, sink = _folders(keys), _file(out)
+    with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK) as tar:
+        for key in keys:
+            with SpooledTemporaryFile(IN_MEMORY) as body:
+                try:
+                    info = _fetch(s3, bucket, key, body, report)
+                except HTTPClientError as error:
+                    silent += 1
+                    if silent == GIVEN_UP:
+                        raise
+                    report.lack(key, f"no whole answer ({type(error).__name__})")
+                    continue
+                silent = 0
+                if info:
+                    info.name = member_name(key, folders)
+                    tar.addfile(info, body)
+                    report.entries += 1
+    return report
 
 
-def _add(s3: S3Client, bucket: str, key: str, tar: tarfile.TarFile, number: int) -> int:
-    from botocore.exceptions import ClientError
+def _file(out: Sink) -> Any:
+    """Return it as what tarfile calls a file: of one that it streams to, it only writes."""
+    return out
+
+
+def _fetch(
+    s3: S3Client, bucket: str, key: str, body: IO[bytes], report: Report
+) -> tarfile.TarInfo | None:
+    """Read an object into `body`, whole; return what a tar is to know of it. None: it is not there.
+
+    Raises:
+        botocore.exceptions.HTTPClientError: there was no answer, or it ended early.
+    """
+    from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
+    from urllib3.exceptions import HTTPError
 
     try:
         found: Any = s3.get_object(Bucket=bucket, Key=key)
+        if "LastModified" not in found:  # some S3 read a key of slashes as a request for a list
+            found["Body"].close()
+            report.lack(key, "S3 answers with something else than the object")
+            return None
+        with closing(found["Body"]) as answer:  # which, entered itself, checks no length
+            while chunk := answer.read(CHUNK):
+                body.write(chunk)
+        tags = _tags(s3, bucket, key) if found.get("TagCount") else {}
     except ClientError as error:
-        if error_code(error) in NO_OBJECT:
-            return 0
-        raise
-    if "LastModified" not in found:  # some S3 read a key of slashes as a request for a list
-        found["Body"].close()
-        raise HabariError(
-            f"{bucket}: the object with the key {key!r} is answered with something else, its bytes"
-            " were expected.",
-            f"habari-local s3 ls s3://{bucket}/",
-        )
-    info = tarfile.TarInfo(f"{number:08}")
-    info.size = found["ContentLength"]
+        if error_code(error) not in NO_OBJECT:
+            report.lack(key, f"S3 answers {error_code(error)}")
+        return None
+    except (IncompleteReadError, HTTPError) as error:
+        raise ReadTimeoutError(endpoint_url=bucket, error=error) from error
+    info = tarfile.TarInfo()
+    info.size, info.mode = body.tell(), 0o600
     info.mtime = found["LastModified"].timestamp()
     about = {name: found[name] for name in FIELDS if found.get(name)}
     info.pax_headers = {KEY: key, ABOUT: json.dumps(about), ETAG: found["ETag"]}
-    with found["Body"] as body:
-        tar.addfile(info, body)
-    return 1
+    if tags:
+        info.pax_headers[TAGS] = json.dumps(tags)
+    body.seek(0)
+    return info
+
+
+def _tags(s3: S3Client, bucket: str, key: str) -> dict[str, str]:
+    found = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+    return {each["Key"]: each["Value"] for each in found}
 
 
 def list_members(tar: tarfile.TarFile) -> Iterator[StoredObject]:
     """Yield the objects of a tar."""
     for member in tar:
         headers = member.pax_headers
-        about = json.loads(headers[ABOUT])
-        yield StoredObject(headers[KEY], member.size, headers[ETAG], about, member)
+        about, tags = json.loads(headers[ABOUT]), json.loads(headers.get(TAGS, "{}"))
+        yield StoredObject(headers[KEY], member.size, headers[ETAG], about, tags, member)
 
 
 def conflicts(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> Iterator[str]:
@@ -103,8 +190,13 @@ def unpack(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> int:
                 f"{each.key}: the backup has no bytes of this object.",
                 "habari-local backup create",
             )
+        tagging = {"Tagging": urlencode(each.tags)} if each.tags else {}
         s3.upload_fileobj(
-            body, bucket, each.key, ExtraArgs=each.about, Config=TransferConfig(use_threads=False)
+            body,
+            bucket,
+            each.key,
+            ExtraArgs={**each.about, **tagging},
+            Config=TransferConfig(use_threads=False),
         )
         count += 1
     return count
@@ -115,12 +207,15 @@ def _seen(s3: S3Client, bucket: str, tar: tarfile.TarFile, one: StoredObject) ->
     from botocore.exceptions import ClientError
 
     try:
-        there = s3.head_object(Bucket=bucket, Key=one.key)
+        there: Any = s3.head_object(Bucket=bucket, Key=one.key)
     except ClientError as error:
         if error_code(error) in NO_OBJECT:
             return ""
         raise
-    if there["ContentLength"] != one.size:
+    about = {name: there[name] for name in FIELDS if there.get(name)}
+    if there["ContentLength"] != one.size or about != one.about:
+        return "another"
+    if one.tags and _tags(s3, bucket, one.key) != one.tags:
         return "another"
     # The ETag of an object that was sent in parts tells nothing of its bytes.
     if "-" not in there["ETag"] and "-" not in one.etag:

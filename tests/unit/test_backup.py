@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
+import json
+import subprocess
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -14,75 +16,42 @@ import pytest
 
 from habari_local.backup import create_restore
 from habari_local.backup.create_restore import create
-from habari_local.backup.manifest import MANIFEST, Backup, create_backup, open_backup
-from habari_local.commands.backup import list_
-from habari_local.core.errors import HabariError
+from habari_local.backup.manifest import (
+    MANIFEST,
+    SUMS,
+    Backup,
+    BackupWriter,
+    create_backup,
+    open_backup,
+)
+from habari_local.commands.backup import check, list_
+from habari_local.core.errors import INCOMPLETE, HabariError
 from habari_local.core.paths import Checkout
-from habari_local.platform.mode import Home, S3Endpoint, ServiceStatus
-from habari_local.s3 import bucket_tar
+from habari_local.drivers.tar_stream import Report
+from habari_local.platform.mode import Archive, Home, S3Endpoint, ServiceStatus
 from tests.unit.test_s3 import BUCKETS, S3, s3
 
 __all__ = ["s3"]
 
 
-def test_objects_come_back_with_what_is_told_of_them(s3: S3, tmp_path: Path) -> None:
-    lake, keys = BUCKETS.lake, ["a/b", "/", "/odd", "../up", "ünï\ncode", "folder/", "empty"]
-    for name in BUCKETS:
-        s3.root.create_bucket(Bucket=name)
-    for key in keys:
-        more = {"ContentType": "text/x-odd", "Metadata": {"who": "ada"}}
-        body = b"" if key == "empty" else key.encode()
-        s3.root.put_object(Bucket=lake, Key=key, Body=body, **more)
-    file = tmp_path / "lake.tar"
-    with file.open("wb") as out:
-        assert bucket_tar.pack(s3.root, lake, out) == len(keys)
-    with tarfile.open(file) as tar:
-        assert list(bucket_tar.conflicts(s3.root, lake, tar)) == []
-        assert bucket_tar.unpack(s3.root, lake, tar) == 0, "all the same: nothing is put"
-        s3.root.put_object(Bucket=lake, Key="a/b", Body=b"abc")
-        assert list(bucket_tar.conflicts(s3.root, lake, tar)) == ["a/b"]
-        assert bucket_tar.unpack(s3.root, BUCKETS.notebooks, tar) == len(keys)
-        assert bucket_tar.unpack(s3.root, lake, tar) == 1
-    found = s3.root.get_object(Bucket=BUCKETS.notebooks, Key="../up")
-    assert found["Body"].read() == b"../up"
-    assert (found["ContentType"], found["Metadata"]) == ("text/x-odd", {"who": "ada"})
-    assert s3.root.get_object(Bucket=lake, Key="a/b")["Body"].read() == b"a/b"
+def a_tar(name: str) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+    return out.getvalue()
 
 
-def test_an_answer_that_is_no_object_is_told_with_its_key(
-    s3: S3, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    s3.root.create_bucket(Bucket=BUCKETS.lake)
-    client = s3.root
-    client.put_object(Bucket=BUCKETS.lake, Key="/", Body=b"x")
-    listing = {"Body": io.BytesIO(b"<ListBucketResult/>"), "ContentLength": 19, "ETag": ""}
-    monkeypatch.setattr(client, "get_object", lambda **_: listing)
-    with pytest.raises(HabariError, match="habari-lake: the object with the key '/'") as caught:
-        bucket_tar.pack(client, BUCKETS.lake, io.BytesIO())
-    assert caught.value.hint == "habari-local s3 ls s3://habari-lake/"
+HOME = a_tar("./home")
 
 
-def test_what_was_sent_in_parts_is_compared_byte_by_byte(s3: S3, tmp_path: Path) -> None:
-    for name in BUCKETS:
-        s3.root.create_bucket(Bucket=name)
-    large = os.urandom(9 << 20)
-    s3.root.upload_fileobj(io.BytesIO(large), BUCKETS.lake, "large")
-    assert "-" in s3.root.head_object(Bucket=BUCKETS.lake, Key="large")["ETag"]
-    file = tmp_path / "lake.tar"
-    with file.open("wb") as out:
-        bucket_tar.pack(s3.root, BUCKETS.lake, out)
-    with tarfile.open(file) as tar:
-        assert list(bucket_tar.conflicts(s3.root, BUCKETS.lake, tar)) == []
-        s3.root.put_object(Bucket=BUCKETS.lake, Key="large", Body=large[:-1] + b"?")
-        assert list(bucket_tar.conflicts(s3.root, BUCKETS.lake, tar)) == ["large"]
-
-
-def some_backup(folder: Path, mode: str = "kind") -> Backup:
+def some_backup(folder: Path, mode: str = "kind", missing: dict[str, str] | None = None) -> Backup:
     with create_backup(folder, mode) as new:
         with new.add("database", "database") as out:
             out.write(b"database")
+            out.report.entries = 1
         with new.add("homes", "homes/0000.tar", owner="ada", about={"a": 1}) as out:
-            out.write(b"home")
+            out.write(HOME)
+            out.report = Report(1, missing=dict(missing or {}), left_out={"sock": "socket"})
     return open_backup(folder)
 
 
@@ -116,23 +85,91 @@ def test_what_is_no_whole_backup_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HabariError, match=r"no readable backup\.json"):
         open_backup(tmp_path)
     folder = some_backup(tmp_path / "one").folder
-    (folder / "homes" / "0000.tar").write_bytes(b"hOme")
-    with pytest.raises(HabariError, match=r"homes/0000.tar corrupted"):
+    file = folder / "homes" / "0000.tar"
+    for content, seen in (
+        (HOME.replace(b"./home", b"./hOme"), "other bytes than were written"),
+        (HOME[:512], f"512 bytes, {len(HOME)} were written"),
+        (None, "not there"),
+    ):
+        file.write_bytes(content) if content else file.unlink()
+        with pytest.raises(HabariError, match=f"damaged.*homes/0000.tar: {seen}"):
+            open_backup(folder)
+    file.write_bytes(HOME)
+    open_backup(folder)
+    manifest = (folder / MANIFEST).read_text()
+    (folder / MANIFEST).write_text(manifest.replace('"ada"', '"eve"'))
+    with pytest.raises(HabariError, match=f"{MANIFEST}: other bytes than {SUMS} says"):
         open_backup(folder)
-    (folder / "homes" / "0000.tar").unlink()
-    with pytest.raises(HabariError, match=r"homes/0000.tar corrupted"):
+    (folder / MANIFEST).write_text(manifest.replace("homes/0000.tar", "../../0000.tar"))
+    with pytest.raises(HabariError, match="not a backup"):
         open_backup(folder)
     (folder / MANIFEST).write_text('{"pieces": [')
     with pytest.raises(HabariError, match="not a backup"):
         open_backup(folder)
 
 
+def test_other_programs_read_a_backup(tmp_path: Path) -> None:
+    backup = some_backup(tmp_path / "one")
+    subprocess.run(["sha256sum", "--check", "--quiet", SUMS], cwd=backup.folder, check=True)
+    listed = subprocess.run(
+        ["tar", "-tf", "homes/0000.tar"], cwd=backup.folder, check=True, capture_output=True
+    )
+    assert listed.stdout == b"./home\n"
+    assert [each.file for each in backup.pieces] == ["database.sql", "homes/0000.tar"]
+
+
+def test_what_the_disk_made_something_else_of_is_no_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoilt = BackupWriter._read_back
+
+    def read_back(self: BackupWriter, piece: Any) -> str:
+        path = self.folder / piece.file
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        return spoilt(self, piece)
+
+    monkeypatch.setattr(BackupWriter, "_read_back", read_back)
+    with pytest.raises(HabariError, match="other bytes than were written, when it was read back"):
+        some_backup(tmp_path / "one")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_of_fewer_entries_than_went_in_is_no_backup(tmp_path: Path) -> None:
+    def make() -> None:
+        with (
+            create_backup(tmp_path / "one", "kind") as new,
+            new.add("homes", "homes/0000.tar") as out,
+        ):
+            out.write(HOME)
+            out.report.entries = 2
+
+    with pytest.raises(HabariError, match=r"homes/0000.tar: 1 entries, not 2, when"):
+        make()
+
+
+def test_a_backup_says_what_is_missing_and_so_does_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = check(some_backup(tmp_path / "whole").folder)
+    assert whole.code == 0
+    assert "1 socket" in str(whole.shown)
+    backup = some_backup(tmp_path / "one", missing={"sécret\n": "Cannot open: Permission denied"})
+    assert backup.missing == ["home of ada: sécret\n: Cannot open: Permission denied"]
+    told = check(backup.folder)
+    assert told.code == INCOMPLETE
+    assert "home of ada: sécret\\n: Cannot open" in "".join(map(str, told.shown))
+    assert told.data["complete"] is False
+    assert json.loads((backup.folder / MANIFEST).read_text())["complete"] is False
+
+
 class Keeper:
-    """A mode with one home."""
+    """A mode with some homes."""
 
     def __init__(self, s3: S3 | None = None, running: Sequence[str] = ()) -> None:
         self.s3, self.running = s3, running
         self.name, self.put = "kind", dict[str, bytes]()
+        self.owners, self.closed = ["ada"], set[str]()
+        self.database, self.held, self.fails = True, False, False
 
     def status(self, ctx: Any) -> list[ServiceStatus]:
         return [ServiceStatus("server", "running", user=each) for each in self.running]
@@ -145,47 +182,140 @@ class Keeper:
         return SimpleNamespace(s3=where)
 
     def homes(self, ctx: Any) -> list[Home]:
-        return [Home("ada")]
+        return [Home(each) for each in self.owners]
 
-    def take_home(self, *_: Any) -> None:
-        raise AssertionError
+    def take_home(self, ctx: Any, home: Home, into: Any) -> Report:
+        if home.owner in self.closed:
+            into.write(b"half")
+            raise HabariError("Volume: it can't be mounted.", "")
+        into.write(HOME)
+        return Report(1)
 
-    take_database = take_home
+    def take_database(self, ctx: Any, into: Any) -> bool:
+        into.write(b"-- a dump")
+        return self.database
 
-    def put_home(self, ctx: Any, home: Home, source: IO[bytes]) -> None:
-        self.put[home.owner] = source.read()
+    @contextmanager
+    def maintenance(self, ctx: Any) -> Iterator[None]:
+        self.held = True
+        yield
+        self.held = False
+
+    def put_home(self, ctx: Any, home: Home, source: Archive) -> Report:
+        assert self.held
+        self.put[home.owner] = source.file.read()
+        if self.fails:
+            raise HabariError("Volume: full.", "")
+        return Report(missing={"mine": "Cannot change ownership"})
 
     def put_database(self, ctx: Any, source: IO[bytes]) -> None:
+        assert self.held
         self.put["database"] = source.read()
 
 
-CTX: Any = SimpleNamespace(settings=SimpleNamespace(s3_backend="moto"))
+@pytest.fixture
+def ctx(tmp_path: Path) -> Any:
+    checkout = SimpleNamespace(state=tmp_path / "state")
+    checkout.state.mkdir()
+    return SimpleNamespace(settings=SimpleNamespace(s3_backend="moto"), checkout=checkout)
 
 
-def test_a_restore_that_can_not_be_right_is_refused(tmp_path: Path) -> None:
+def quiet(_: str) -> None:
+    """Say nothing."""
+
+
+PEOPLE = ["database", "homes"]
+
+
+def test_one_home_that_can_not_be_had_keeps_no_other_from_being_kept(
+    tmp_path: Path, ctx: Any
+) -> None:
+    keeper = Keeper()
+    mode: Any = keeper
+    keeper.owners, keeper.closed = ["ada", "eve", "linus"], {"eve"}
+    backup = create(mode, ctx, tmp_path / "one", PEOPLE, quiet)
+    assert [each.owner for each in backup.of("homes")] == ["ada", "linus"]
+    assert backup.missing == ["home of eve: Volume: it can't be mounted."]
+    assert open_backup(backup.folder).failed == {"eve": "Volume: it can't be mounted."}
+    keeper.closed = set(keeper.owners)
+    with pytest.raises(HabariError, match="can't be mounted"):
+        create(mode, ctx, tmp_path / "two", PEOPLE, quiet)
+    assert not (tmp_path / "two").exists()
+
+
+def test_an_empty_backup_is_one_that_was_asked_for(tmp_path: Path, ctx: Any) -> None:
+    keeper = Keeper()
+    mode: Any = keeper
+    keeper.owners = []
+    with pytest.raises(HabariError, match="Nothing to back up: there is none of homes") as refused:
+        create(mode, ctx, tmp_path / "one", PEOPLE, quiet)
+    assert refused.value.hint == "habari-local backup create --allow-empty"
+    assert not (tmp_path / "one").exists()
+    create(mode, ctx, tmp_path / "one", PEOPLE, quiet, allow_empty=True)
+    create(mode, ctx, tmp_path / "two", ["database"], quiet)
+    keeper.database = False
+    with pytest.raises(HabariError, match="none of database"):
+        create(mode, ctx, tmp_path / "three", ["database"], quiet)
+
+
+def test_a_restore_that_can_not_be_right_is_refused(tmp_path: Path, ctx: Any) -> None:
     backup, mode = some_backup(tmp_path / "one"), Keeper(running=["linus"])
     running: Any = mode
     with pytest.raises(HabariError, match="Servers of linus: still running"):
-        create_restore.require_restorable(backup, running, CTX)
+        create_restore.require_restorable(backup, running, ctx)
     mode.running = []
-    create_restore.require_restorable(backup, running, CTX)
+    create_restore.require_restorable(backup, running, ctx)
     with pytest.raises(HabariError, match="of mode process; this is mode"):
-        create_restore.require_restorable(some_backup(tmp_path / "two", "process"), running, CTX)
+        create_restore.require_restorable(some_backup(tmp_path / "two", "process"), running, ctx)
 
 
-def test_what_is_in_the_way_is_named_and_what_is_asked_for_is_put(s3: S3, tmp_path: Path) -> None:
+def test_a_server_that_was_started_just_before_the_hub_stopped_is_seen(
+    tmp_path: Path, ctx: Any
+) -> None:
+    keeper = Keeper(running=["linus"])
+    mode: Any = keeper
+    backup = some_backup(tmp_path / "one")
+    with pytest.raises(create_restore.ServersRun):
+        create_restore.restore(backup, mode, ctx, PEOPLE, quiet)
+    assert (keeper.put, keeper.held) == ({}, False), "nothing was put, and the hub is back"
+    assert not create_restore.interrupted(backup, mode, ctx)
+
+
+def test_what_is_in_the_way_is_named_and_what_is_asked_for_is_put(
+    s3: S3, tmp_path: Path, ctx: Any
+) -> None:
     keeper = Keeper(s3)
     mode: Any = keeper
     backup = some_backup(tmp_path / "one")
-    assert list(create_restore.conflicts(backup, mode, CTX, ["homes", "lake"])) == ["home of ada"]
-    assert list(create_restore.conflicts(backup, mode, CTX, ["database"])) == []
-    put = create_restore.restore(backup, mode, CTX, ["database"], lambda _: None)
-    assert put == {"database": 1}
+    assert list(create_restore.conflicts(backup, mode, ctx, ["homes", "lake"])) == ["home of ada"]
+    assert list(create_restore.conflicts(backup, mode, ctx, ["database"])) == []
+    done = create_restore.restore(backup, mode, ctx, ["database"], quiet)
+    assert done.put == {"database": 1}
     assert keeper.put == {"database": b"database"}
+    done = create_restore.restore(backup, mode, ctx, PEOPLE, quiet)
+    assert keeper.put["ada"] == HOME
+    assert done.missing == ["home of ada: mine: Cannot change ownership"]
 
 
-def test_a_bucket_that_does_not_answer_is_a_sentence(s3: S3, tmp_path: Path) -> None:
+def test_a_restore_that_has_not_ended_is_known_and_holds_the_hub(tmp_path: Path, ctx: Any) -> None:
+    keeper = Keeper()
+    mode: Any = keeper
+    backup, other = some_backup(tmp_path / "one"), some_backup(tmp_path / "two", missing={"a": "b"})
+    keeper.fails = True
+    with pytest.raises(HabariError, match="Volume: full"):
+        create_restore.restore(backup, mode, ctx, PEOPLE, quiet)
+    assert keeper.held, "nobody's server starts in a home that is only half there"
+    assert create_restore.interrupted(backup, mode, ctx)
+    assert not create_restore.interrupted(other, mode, ctx)
+    assert create_restore.unfinished(mode, ctx) == str(backup.folder)
+    keeper.fails = False
+    create_restore.restore(backup, mode, ctx, PEOPLE, quiet)
+    assert not create_restore.interrupted(backup, mode, ctx)
+    assert create_restore.unfinished(mode, ctx) == ""
+
+
+def test_a_bucket_that_does_not_answer_is_a_sentence(s3: S3, tmp_path: Path, ctx: Any) -> None:
     mode: Any = Keeper(s3)
     with pytest.raises(HabariError, match="NoSuchBucket"):
-        create(mode, CTX, tmp_path / "two", ["lake"], lambda _: None)
+        create(mode, ctx, tmp_path / "two", ["lake"], quiet)
     assert not (tmp_path / "two").exists()

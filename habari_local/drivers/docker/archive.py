@@ -1,41 +1,78 @@
-"""What is in containers and volumes of the Docker engine, as streams of bytes, in and out."""
+"""What is in containers and volumes of the Docker engine, as streams of bytes, in and out.
+
+A volume is mounted by a container of ours in which tar_stream.py runs as root, with no network and
+no more rights than it takes to read and to give away any file.
+"""
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from habari_local.core.errors import CommandFailed
+from habari_local.core.errors import CommandFailed, HabariError
+from habari_local.drivers import tar_stream
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import translate_errors
+from habari_local.drivers.tar_stream import Report, Sink, read_report
 
 CHUNK = 1 << 16  # bytes
 MOUNT = "/carried"
+AT_MOST = 6 * 3600  # seconds after which a carrier whose tool was killed ends by itself
+CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]
+PROGRAM = ("python3", "-c", "import os; exec(os.environ['PROGRAM'])")
 
 
-def pack(volume: str, image: str, labels: Mapping[str, str], into: IO[bytes]) -> None:
-    """Write all that is in a volume as tar; no program is run."""
-    with translate_errors(f"Volume {volume}"), _volume_container(volume, image, labels) as holder:
-        for chunk in docker_client.api().get_archive(holder, MOUNT)[0]:
-            into.write(chunk)
+def pack(volume: str, image: str, labels: Mapping[str, str], into: Sink) -> Report:
+    """Write all that can be read in a volume as tar."""
+    with _volume_container(volume, image, labels) as holder:
+        return read_report(output(holder, [*PROGRAM, "pack", MOUNT], into))
 
 
-def unpack(volume: str, image: str, labels: Mapping[str, str], source: IO[bytes]) -> None:
-    """Lay what `pack` wrote over a volume, owners and all."""
-    with translate_errors(f"Volume {volume}"), _volume_container(volume, image, labels) as holder:
-        docker_client.api().put_archive(holder, "/", _chunks(source))
+def unpack(
+    volume: str, image: str, labels: Mapping[str, str], source: IO[bytes], **options: Any
+) -> Report:
+    """Put what `pack` wrote in the place of what is in a volume; `options`: tar_stream.unpack's."""
+    argv = [*PROGRAM, "unpack", MOUNT, json.dumps(options)]
+    with _volume_container(volume, image, labels) as holder:
+        return read_report(feed(holder, argv, _chunks(source)))
 
 
 @contextmanager
 def _volume_container(volume: str, image: str, labels: Mapping[str, str]) -> Iterator[str]:
-    """Give a container that mounts the volume, and is never started."""
-    host = docker_client.api().create_host_config(binds={volume: {"bind": MOUNT, "mode": "rw"}})
-    made = docker_client.api().create_container(
-        image, ["none"], labels=dict(labels), host_config=host, network_disabled=True
+    """Give a container that mounts the volume, in which programs can be run.
+
+    Raises:
+        HabariError: it can't be had, or what was run in it failed, in its own words.
+    """
+    host: Any = docker_client.api().create_host_config(
+        binds={volume: {"bind": MOUNT, "mode": "rw"}},
+        cap_drop=["ALL"],
+        cap_add=CAPABILITIES,
+        security_opt=["no-new-privileges"],
     )
+    with translate_errors(f"Volume {volume}"):
+        made = docker_client.api().create_container(
+            image,
+            entrypoint=["python3", "-c", f"import time; time.sleep({AT_MOST})"],
+            user="0:0",
+            environment={"PROGRAM": inspect.getsource(tar_stream)},
+            labels=dict(labels),
+            host_config=host,
+            network_disabled=True,
+            use_config_proxy=False,
+        )
     try:
-        yield made["Id"]
+        with translate_errors(f"Volume {volume}"):
+            docker_client.api().start(made["Id"])
+            yield made["Id"]
+    except CommandFailed as error:
+        said = (error.output.splitlines() or [error.message])[-1]
+        raise HabariError(
+            f"Volume {volume}: {said}.", "habari-local status", details=error.details
+        ) from error
     finally:
         docker_client.deletion_api().remove_container(made["Id"], force=True)
 
@@ -45,8 +82,8 @@ def _chunks(source: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def output(container: str, argv: Sequence[str], into: IO[bytes]) -> None:
-    """Run a program in a container; what it prints goes to `into`.
+def output(container: str, argv: Sequence[str], into: Sink) -> str:
+    """Run a program in a container; what it prints goes to `into`, its errors are returned.
 
     Raises:
         CommandFailed: it ended with another code than 0.
@@ -57,16 +94,18 @@ def output(container: str, argv: Sequence[str], into: IO[bytes]) -> None:
         for out, errors in docker_client.api().exec_start(made, stream=True, demux=True):
             into.write(out or b"")
             said += errors or b""
-        _require_success(made, argv, bytes(said))
+        return _require_success(made, argv, bytes(said))
 
 
-def feed(container: str, argv: Sequence[str], source: Iterator[bytes]) -> None:
-    """Run a program in a container with `source` as its standard input.
+def feed(container: str, argv: Sequence[str], source: Iterator[bytes]) -> str:
+    """Run a program in a container with `source` as its standard input; return what it says.
 
     Raises:
         CommandFailed: it ended with another code than 0.
     """
     import socket
+
+    from docker.utils import socket as docker_socket
 
     with translate_errors(f"Container {container[:12]}"):
         made = docker_client.api().exec_create(container, list(argv), stdin=True)["Id"]
@@ -78,15 +117,18 @@ def feed(container: str, argv: Sequence[str], source: Iterator[bytes]) -> None:
                 for chunk in source:
                     line.sendall(chunk)
                 line.shutdown(socket.SHUT_WR)
-            while chunk := line.recv(CHUNK):
+            frames: Any = docker_socket
+            for _, chunk in frames.frames_iter(line, tty=False):
                 said += chunk
         finally:
             opened.close()
             line.close()  # which closing the wrapper leaves open
-        _require_success(made, argv, bytes(said))
+        return _require_success(made, argv, bytes(said))
 
 
-def _require_success(made: str, argv: Sequence[str], said: bytes) -> None:
+def _require_success(made: str, argv: Sequence[str], said: bytes) -> str:
     code = docker_client.api().exec_inspect(made)["ExitCode"]
+    text = said.decode(errors="replace")
     if code:
-        raise CommandFailed(["docker", "exec", *argv], code, said.decode(errors="replace"))
+        raise CommandFailed(["docker", "exec", *argv], code, text)
+    return text

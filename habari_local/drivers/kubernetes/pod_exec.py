@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.tar_stream import Sink
 
 STDOUT, STDERR, ENDED = 1, 2, 3  # the channels that speak to us
 TEXT, BINARY, CLOSED = 1, 2, 8  # kinds of frames (RFC 6455, 11.8)
@@ -35,11 +36,14 @@ def execute(
     argv: Sequence[str],
     *,
     source: IO[bytes] | None = None,
-    into: IO[bytes] | None = None,
-) -> None:
+    into: Sink | None = None,
+) -> str:
     """Run a program to its end, with `source` as its standard input; its output goes to `into`.
 
     A program must know by itself where its input ends: the protocol has no word for that.
+
+    Returns:
+        What it wrote to standard error.
 
     Raises:
         CommandFailed: it ended with another code than 0; with what it wrote to standard error.
@@ -66,6 +70,7 @@ def execute(
         text = said.decode(errors="replace") or str(status.get("message", ""))
         words = ["kubectl", "exec", pod.name, "--", argv[0], "…"]
         raise CommandFailed(words, codes[0] if codes else 1, text)
+    return said.decode(errors="replace")
 
 
 def _cut_off(pod: Pod, argv: Sequence[str], seen: str) -> HabariError:
@@ -104,7 +109,7 @@ def _opened(pod: Pod, argv: Sequence[str], has_input: bool) -> Any:
     return opened.sock
 
 
-def _ended(socket: Any, said: bytearray, into: IO[bytes] | None) -> dict[str, Any]:
+def _ended(socket: Any, said: bytearray, into: Sink | None) -> dict[str, Any]:
     """Read until the program ends; return Kubernetes' word for how, nothing if there is none."""
     while True:
         opcode, frame = socket.recv_data_frame(True)

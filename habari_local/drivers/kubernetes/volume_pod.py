@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,16 +11,22 @@ from secrets import token_hex
 from typing import IO, Any, Literal
 
 from habari_local.core import polling
+from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers import tar_stream
+from habari_local.drivers.kubernetes.api_errors import ApiError
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.drivers.kubernetes.pod_exec import Pod, execute
 from habari_local.drivers.kubernetes.pods import described
+from habari_local.drivers.tar_stream import Report, Sink, read_report
 
 START_SECONDS = 180.0  # a volume may have to be made, or to come over from another node
 AT_MOST = 6 * 3600  # seconds after which a carrier whose tool was killed ends by itself
 MOUNT = "/carried"
 # In the environment the program is no part of the address that starts it, which has a limit.
 RUN = "import os; exec(os.environ['PROGRAM'])"
+# As many as reading, and giving away, any file takes: those that Kubernetes' baseline allows.
+CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]
+REFUSED = (400, 403, 422)  # what an admission says of a pod that may not be
 Verb = Literal["pack", "unpack", "pack-database", "unpack-database"]
 
 
@@ -49,25 +56,45 @@ def run_in_pod(
     *,
     file: str = "",
     source: IO[bytes] | None = None,
-    into: IO[bytes] | None = None,
-) -> None:
+    into: Sink | None = None,
+    **options: Any,
+) -> Report:
     """Have `verb` of tar_stream.py done with a volume, or with one file of it.
+
+    A whole volume is read and written as root, where the cluster lets a pod be that.
 
     Raises:
         HabariError: no pod came up with it, or what it did failed.
     """
     path = f"{MOUNT}/{file}" if file else MOUNT
-    with _volume_pod(volume, image) as pod:
-        execute(pod, ["python3", "-c", RUN, verb, path], source=source, into=into)
+    argv = ["python3", "-c", RUN, verb, path, json.dumps(options)]
+    with _volume_pod(volume, image, as_root=not file) as pod:
+        try:
+            return read_report(execute(pod, argv, source=source, into=into))
+        except CommandFailed as error:
+            said = (error.output.splitlines() or [error.message])[-1]
+            raise HabariError(
+                f"Volume of {volume.claim}: {said}.", "habari-local status", details=error.details
+            ) from error
 
 
 @contextmanager
-def _volume_pod(volume: Volume, image: PodImage) -> Iterator[Pod]:
+def _volume_pod(volume: Volume, image: PodImage, *, as_root: bool) -> Iterator[Pod]:
     cluster, namespace = volume.cluster, volume.namespace
     name = f"habari-carrier-{token_hex(4)}"
-    body = _body(name, volume, image, _node_of(volume))
+    node = _node_of(volume)
     make, ask = cluster.api.create_namespaced_pod, cluster.api.read_namespaced_pod
-    cluster.write(lambda: make(namespace, body, _request_timeout=SECONDS))
+
+    def create(*, root: bool) -> None:
+        body = _body(name, volume, image, node, as_root=root)
+        cluster.write(lambda: make(namespace, body, _request_timeout=SECONDS))
+
+    try:
+        create(root=as_root)
+    except ApiError as error:
+        if not as_root or error.status not in REFUSED:
+            raise
+        create(root=False)  # the owner's right is what the cluster's policy leaves
     try:
 
         def seen() -> Any:
@@ -94,7 +121,10 @@ def _node_of(volume: Volume) -> str:
     return ""
 
 
-def _body(name: str, volume: Volume, image: PodImage, node: str) -> dict[str, Any]:
+def _body(
+    name: str, volume: Volume, image: PodImage, node: str, *, as_root: bool
+) -> dict[str, Any]:
+    rights: dict[str, Any] = {"drop": ["ALL"], **({"add": CAPABILITIES} if as_root else {})}
     container = {
         "name": "carrier",
         "image": image.reference,
@@ -102,7 +132,7 @@ def _body(name: str, volume: Volume, image: PodImage, node: str) -> dict[str, An
         "env": [{"name": "PROGRAM", "value": inspect.getsource(tar_stream)}],
         "volumeMounts": [{"name": "carried", "mountPath": MOUNT}],
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": rights},
     }
     claim = {"persistentVolumeClaim": {"claimName": volume.claim}, "name": "carried"}
     return {
@@ -117,9 +147,9 @@ def _body(name: str, volume: Volume, image: PodImage, node: str) -> dict[str, An
             "tolerations": [{"operator": "Exists"}],  # where users' servers run, so may it
             "imagePullSecrets": [{"name": each} for each in image.pull_secrets],
             "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": volume.user,
-                "runAsGroup": volume.group,
+                "runAsNonRoot": not as_root,
+                "runAsUser": 0 if as_root else volume.user,
+                "runAsGroup": 0 if as_root else volume.group,
                 "fsGroup": volume.group,
                 "fsGroupChangePolicy": "OnRootMismatch",
             },

@@ -7,6 +7,7 @@ from typing import IO
 
 from habari_local.core.errors import NotRunning
 from habari_local.drivers.docker import archive as docker_archive
+from habari_local.drivers.tar_stream import Sink
 from habari_local.platform.compose.platform import ComposePlatform
 from habari_local.platform.compose.steps import Bringup
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
@@ -66,7 +67,7 @@ def password(bringup: Bringup) -> Step:
     return Step("password", "the database's password", action, (SERVICE,))
 
 
-def dump(platform: ComposePlatform, into: IO[bytes]) -> None:
+def dump(platform: ComposePlatform, into: Sink) -> None:
     """Write the database, as SQL."""
     docker_archive.output(container(platform), DUMP, into)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +13,7 @@ from habari_local.config.secrets import write_changed
 from habari_local.core import container_user
 from habari_local.drivers.docker import archive as docker_archive
 from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.tar_stream import Report, Sink
 from habari_local.identity.users import people
 from habari_local.modes.hub import database
 from habari_local.platform.compose.mode import ComposeMode
@@ -25,6 +27,7 @@ from habari_local.platform.compose.steps import (
 )
 from habari_local.platform.mode import (
     Address,
+    Archive,
     Context,
     Endpoints,
     Home,
@@ -100,36 +103,51 @@ class HubMode(ComposeMode):
         found = docker_client.api().volumes(filters=filters)["Volumes"] or ()
         labelled = {each["Name"]: each.get("Labels") or {} for each in found}
         return [
-            Home(labels[docker_client.USER], {"volume": name, "labels": labels})
+            Home(
+                labels[docker_client.USER],
+                {"volume": name, "labels": labels, "uid": container_user.uid()},
+            )
             for name, labels in sorted(labelled.items())
             if docker_client.USER in labels
         ]
 
-    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
-        """Write all that is in a home."""
-        platform = self.platform(ctx)
-        image = platform.references(["notebook"])["notebook"]
-        docker_archive.pack(home.about["volume"], image, platform.labels.labels, into)
+    @contextmanager
+    def maintenance(self, ctx: Context) -> Iterator[None]:
+        """Remove the hub; `up` creates it again."""
+        found = self.platform(ctx).containers()
+        docker_client.remove(each for each in found if each.service == "hub")
+        yield
 
-    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
-        """Make a home unless it is there, and write what was taken over what is in it."""
+    def take_home(self, ctx: Context, home: Home, into: Sink) -> Report:
+        """Write all that can be read in a home."""
+        platform = self.platform(ctx)
+        image = platform.references(["hub"])["hub"]
+        return docker_archive.pack(home.about["volume"], image, platform.labels.labels, into)
+
+    def put_home(self, ctx: Context, home: Home, source: Archive) -> Report:
+        """Make a home unless it is there, and put what was taken in the place of what is in it."""
         platform = self.platform(ctx)
         own = home.about["volume"].partition("-home-")[2]
         volume = f"{platform.project.name}-home-{own}"
         docker_client.ensure_volume(volume, {**home.about["labels"], **platform.labels.labels})
-        image = platform.references(["notebook"])["notebook"]
-        docker_archive.unpack(volume, image, platform.labels.labels, source)
+        return docker_archive.unpack(
+            volume,
+            platform.references(["hub"])["hub"],
+            platform.labels.labels,
+            source.file,
+            size=source.size,
+            sha256=source.sha256,
+            users=[home.about["uid"], container_user.uid()],
+        )
 
-    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
+    def take_database(self, ctx: Context, into: Sink) -> bool:
         """Write the hub's database, as SQL."""
         database.dump(self.platform(ctx), into)
         return True
 
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
-        """Replace the hub's database; the hub is removed for it, and `up` creates it again."""
-        platform = self.platform(ctx)
-        docker_client.remove(each for each in platform.containers() if each.service == "hub")
-        database.load(platform, source)
+        """Replace the hub's database; no hub runs."""
+        database.load(self.platform(ctx), source)
 
 
 def _files(platform: ComposePlatform) -> dict[str, str]:

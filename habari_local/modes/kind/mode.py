@@ -83,6 +83,7 @@ class KindMode(HelmBackup):
     name = NAME
     summary = "a local Kubernetes by kind, with Zero to JupyterHub's chart: what GKE will do"
     s3_backend = "localstack"
+    applied = helm_steps.DIGEST
 
     def __init__(self) -> None:
         """Begin without notes for the user; a bring-up may find some."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
-import tarfile
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
@@ -15,6 +16,7 @@ from habari_local.core.errors import HabariError, NotRunning
 from habari_local.core.paths import private_folder
 from habari_local.diagnosis.requirements import EVERY_MODE, Requirement
 from habari_local.drivers import log_files, processes, tar_stream
+from habari_local.drivers.tar_stream import Report, Sink, TarError
 from habari_local.modes.process import services
 from habari_local.modes.process.services import (
     NAME,
@@ -36,6 +38,7 @@ from habari_local.modes.process.steps import (
 )
 from habari_local.platform.mode import (
     Address,
+    Archive,
     Context,
     DownResult,
     Endpoints,
@@ -216,35 +219,34 @@ class ProcessMode:
         found = sorted(folder.iterdir()) if folder.is_dir() else ()
         return [Home(path.name) for path in found if path.is_dir() and not path.is_symlink()]
 
-    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
-        """Write all that is in a home."""
-        tar_stream.pack(str(_homes(ctx) / Path(home.owner).name), into)
+    @contextmanager
+    def maintenance(self, ctx: Context) -> Iterator[None]:
+        """Stop the hub; `up` starts it."""
+        processes.stop(each.process for each in of_service(ctx, "hub"))
+        yield
 
-    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
-        """Make a home unless it is there, and write what was taken over what is in it.
+    def take_home(self, ctx: Context, home: Home, into: Sink) -> Report:
+        """Write all that can be read in a home."""
+        folder = _homes(ctx) / Path(home.owner).name
+        with _sentences(f"Home of {home.owner}", "habari-local backup create"):
+            return tar_stream.pack(str(folder), into)
+
+    def put_home(self, ctx: Context, home: Home, source: Archive) -> Report:
+        """Make a home unless it is there, and put what was taken in the place of what is in it.
 
         It is in the folder of all homes, whatever a backup calls it.
-
-        Raises:
-            HabariError: the backup has it otherwise than we write it.
         """
         folder = private_folder(_homes(ctx) / Path(home.owner).name)
-        try:
-            tar_stream.unpack(str(folder), source)
-        except tarfile.TarError as error:
-            raise HabariError(
-                f"Home {folder.name}: {error}; `backup create` writes it otherwise.",
-                "habari-local backup create",
-            ) from error
+        with _sentences(f"Home of {home.owner}", f"ls -la {shlex.quote(str(folder))}"):
+            return tar_stream.unpack(str(folder), source.file, source.size, source.sha256)
 
-    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
+    def take_database(self, ctx: Context, into: Sink) -> bool:
         """Write the hub's database."""
         tar_stream.pack_database(str(_database(ctx)), into)
         return True
 
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
-        """Put a database in the place of the hub's, which is stopped for it."""
-        processes.stop(each.process for each in of_service(ctx, "hub"))
+        """Put a database in the place of the hub's, which does not run."""
         tar_stream.unpack_database(str(_database(ctx)), source)
 
     def data(self, ctx: Context) -> Sequence[str]:
@@ -267,6 +269,15 @@ class ProcessMode:
         (folder / "server.env").unlink(missing_ok=True)
         forget(ctx.checkout.root / ".habari", S3.key_names)
         return DownResult(tuple(names), (), shown)
+
+
+@contextmanager
+def _sentences(what: str, hint: str) -> Iterator[None]:
+    """Turn what packing and unpacking raise into a sentence."""
+    try:
+        yield
+    except (OSError, TarError) as error:
+        raise HabariError(f"{what}: {error}.", hint) from error
 
 
 def _homes(ctx: Context) -> Path:

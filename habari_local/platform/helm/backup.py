@@ -12,8 +12,9 @@ from habari_local.core.errors import HabariError, NotRunning
 from habari_local.drivers.kubernetes.cluster import SECONDS
 from habari_local.drivers.kubernetes.readiness import Rollout
 from habari_local.drivers.kubernetes.volume_pod import PodImage, Volume, run_in_pod
+from habari_local.drivers.tar_stream import Report, Sink
 from habari_local.platform.helm.steps import HelmPlatform
-from habari_local.platform.mode import Context, Home
+from habari_local.platform.mode import Archive, Context, Home
 
 HUB = 1000  # of the chart's hub
 OWNER = "hub.jupyter.org/username"  # KubeSpawner's annotation of a claim
@@ -23,7 +24,12 @@ ROLL_SECONDS = 300.0
 
 
 class HelmBackup:
-    """What makes a mode with a release of the chart one of `SupportsBackup`."""
+    """What makes a mode with a release of the chart one of `SupportsBackup`.
+
+    `applied` is the annotation of the namespace by which `up` knows that it has nothing to do.
+    """
+
+    applied = ""
 
     def platform(self, ctx: Context) -> HelmPlatform:
         """Return where the release is."""
@@ -33,24 +39,58 @@ class HelmBackup:
         """Return the homes, by their claims."""
         platform = self.platform(ctx)
         listed = platform.cluster.raw_claims(platform.namespace, STORAGE)
-        return [_home(each) for each in listed if OWNER in (each.metadata.annotations or {})]
+        homes = [each for each in listed if OWNER in (each.metadata.annotations or {})]
+        return [_home(each, platform.server_uid) for each in homes]
 
-    def take_home(self, ctx: Context, home: Home, into: IO[bytes]) -> None:
-        """Write all that is in a home's volume."""
+    @contextmanager
+    def maintenance(self, ctx: Context) -> Iterator[None]:
+        """Have no hub run for the block; when it raises, none runs after it either."""
         platform = self.platform(ctx)
-        run_in_pod(_volume(platform, home), _hub_image(platform), "pack", into=into)
+        cluster, namespace = platform.cluster, platform.namespace
+        digest = cluster.annotation(namespace, self.applied) if self.applied else ""
+        if digest:
+            cluster.annotate(
+                namespace, self.applied, ""
+            )  # so that `up` brings back what is stopped here
+        _scale(platform, 0)
+        polling.wait_until(lambda: not _hub_pods(platform), "JupyterHub", seconds=ROLL_SECONDS)
+        yield
+        _scale(platform, 1)
+        polling.wait_until(
+            Rollout(cluster, namespace, "hub").done,
+            "JupyterHub",
+            seconds=ROLL_SECONDS,
+            hint="habari-local logs hub",
+        )
+        if digest:
+            cluster.annotate(namespace, self.applied, digest)
 
-    def put_home(self, ctx: Context, home: Home, source: IO[bytes]) -> None:
+    def take_home(self, ctx: Context, home: Home, into: Sink) -> Report:
+        """Write all that can be read in a home's volume."""
+        platform = self.platform(ctx)
+        return run_in_pod(_volume(platform, home), _hub_image(platform), "pack", into=into)
+
+    def put_home(self, ctx: Context, home: Home, source: Archive) -> Report:
         """Make the claim as KubeSpawner did unless it is there, and unpack into its volume."""
-        platform, claim = self.platform(ctx), home.about
+        platform = self.platform(ctx)
+        claim = {name: home.about[name] for name in ("metadata", "spec")}
         if claim["metadata"]["name"] not in platform.cluster.claims(platform.namespace):
             make = platform.cluster.api.create_namespaced_persistent_volume_claim
             platform.cluster.write(
-                lambda: make(platform.namespace, {**claim}, _request_timeout=SECONDS)
+                lambda: make(platform.namespace, claim, _request_timeout=SECONDS)
             )
-        run_in_pod(_volume(platform, home), _hub_image(platform), "unpack", source=source)
+        volume, image = _volume(platform, home), _hub_image(platform)
+        return run_in_pod(
+            volume,
+            image,
+            "unpack",
+            source=source.file,
+            size=source.size,
+            sha256=source.sha256,
+            users=[home.about["uid"], platform.server_uid],
+        )
 
-    def take_database(self, ctx: Context, into: IO[bytes]) -> bool:
+    def take_database(self, ctx: Context, into: Sink) -> bool:
         """Write the hub's database, if it is the chart's own."""
         platform = self.platform(ctx)
         if not _has_database(platform):
@@ -60,7 +100,7 @@ class HelmBackup:
         return True
 
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
-        """Put another one in its place, and have the hub run on it.
+        """Put another one in its place, while no hub runs.
 
         Raises:
             HabariError: the chart keeps no database here.
@@ -73,35 +113,18 @@ class HelmBackup:
                 "habari-local backup restore --help",
             )
         volume, image = _database(platform), _hub_image(platform)
-        with _without_hub(platform):
-            run_in_pod(volume, image, "unpack-database", file=FILE, source=source)
+        run_in_pod(volume, image, "unpack-database", file=FILE, source=source)
 
 
-@contextmanager
-def _without_hub(platform: HelmPlatform) -> Iterator[None]:
-    """Have no hub run meanwhile, and wait until it does again."""
-    cluster, namespace = platform.cluster, platform.namespace
+def _scale(platform: HelmPlatform, replicas: int) -> None:
+    patch = platform.cluster.apps.patch_namespaced_deployment_scale
+    body = {"spec": {"replicas": replicas}}
+    platform.cluster.write(lambda: patch("hub", platform.namespace, body, _request_timeout=SECONDS))
 
-    def scale(replicas: int) -> None:
-        patch = cluster.apps.patch_namespaced_deployment_scale
-        body = {"spec": {"replicas": replicas}}
-        cluster.write(lambda: patch("hub", namespace, body, _request_timeout=SECONDS))
 
-    def gone() -> bool:
-        return not [each for each in cluster.pods(namespace) if each.component == "hub"]
-
-    scale(0)
-    try:
-        polling.wait_until(gone, "JupyterHub", seconds=ROLL_SECONDS)
-        yield
-    finally:
-        scale(1)
-    polling.wait_until(
-        Rollout(cluster, namespace, "hub").done,
-        "JupyterHub",
-        seconds=ROLL_SECONDS,
-        hint="habari-local logs hub",
-    )
+def _hub_pods(platform: HelmPlatform) -> list[str]:
+    pods = platform.cluster.pods(platform.namespace)
+    return [each.name for each in pods if each.component == "hub"]
 
 
 def _has_database(platform: HelmPlatform) -> bool:
@@ -126,7 +149,7 @@ def _hub_image(platform: HelmPlatform) -> PodImage:
     return PodImage(pod.containers[0].image, [each.name for each in pod.image_pull_secrets or ()])
 
 
-def _home(claim: Any) -> Home:
+def _home(claim: Any, uid: int) -> Home:
     """Return a home as its claim says; what its cluster added to the claim is left out."""
     meta, spec = claim.metadata, claim.spec
     kept = {k: v for k, v in meta.annotations.items() if k.startswith("hub.jupyter.org/")}
@@ -136,5 +159,6 @@ def _home(claim: Any) -> Home:
     about = {
         "metadata": {"name": meta.name, "labels": meta.labels, "annotations": kept},
         "spec": wanted,
+        "uid": uid,
     }
     return Home(meta.annotations[OWNER], about)

@@ -1,0 +1,195 @@
+"""Objects as members of a tar, which others read too; S3 is the real service."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.response import StreamingBody
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from habari_local.drivers.tar_stream import Report
+from habari_local.s3 import bucket_tar
+from tests.unit.test_s3 import BUCKETS, S3, s3
+
+__all__ = ["s3"]
+
+ODD_KEYS = (
+    *("a/b", "a", "a/", "/", "//", "/odd", "odd//twice", "../up", "..", ".", "./here", "x/../y"),
+    *("folder/", "folder/inner", "empty", " space ", "trailing ", "new\nline", "tab\t", "\x01\x7f"),
+    *(
+        "ünï",
+        "u\u0308",
+        "日本語",
+        "\U0001f40d",
+        "50%",
+        "%2E%2E",
+        "%",
+        "a%",
+        "back\\slash",
+        "a+b&c=d",
+    ),
+    *("#hash", "?query=1", "*", "'quote'", '"', "<xml/>", "k" * 900, "d/" * 200 + "deep", "~"),
+    *("a b/c d", "UPPER", "upper"),
+)
+ANOTHER: Any = {"TagSet": [{"Key": "x", "Value": "y"}]}
+ODD_TYPES: tuple[dict[str, Any], ...] = (
+    {"ContentType": "text/x-odd", "Metadata": {"who": "ada", "empty": ""}},
+    {"ContentEncoding": "gzip", "CacheControl": "no-cache", "Metadata": {"a-b": "c = d; e"}},
+    {"ContentDisposition": 'attachment; filename="x.csv"', "ContentLanguage": "rn"},
+    {"Tagging": "project=soil&year=2026%20on"},
+    {},
+)
+
+
+def odd_objects(client: Any, bucket: str) -> None:
+    """Make them: each of the odd keys, with one after the other of the odd types."""
+    for number, key in enumerate(ODD_KEYS):
+        body = b"" if key in {"empty", "folder/"} else f"{number} {key}".encode()
+        about = ODD_TYPES[number % len(ODD_TYPES)]
+        client.put_object(Bucket=bucket, Key=key, Body=body, **about)
+
+
+def seen_objects(client: Any, bucket: str) -> dict[str, Any]:
+    """What is there: bytes, type, metadata and tags of each."""
+    found = {}
+    for key in sorted(listed(client, bucket)):
+        one = client.get_object(Bucket=bucket, Key=key)
+        about = {name: one.get(name) for name in bucket_tar.FIELDS}
+        tags = client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+        found[key] = (one["Body"].read(), about, sorted(tags, key=str))
+    return found
+
+
+def listed(client: Any, bucket: str) -> list[str]:
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+
+def packed(client: Any, bucket: str, file: Path) -> Report:
+    with file.open("wb") as out:
+        return bucket_tar.pack(client, bucket, out)
+
+
+def test_odd_objects_come_back_as_they_were(s3: S3, tmp_path: Path) -> None:
+    lake, client, file = BUCKETS.lake, s3.root, tmp_path / "lake.tar"
+    for name in BUCKETS:
+        client.create_bucket(Bucket=name)
+    odd_objects(client, lake)
+    before = seen_objects(client, lake)
+    assert len(before) == len(ODD_KEYS) >= 40
+    assert before["folder/inner"][2], "has tags"
+    report = packed(client, lake, file)
+    assert (report.entries, report.missing) == (len(ODD_KEYS), {})
+    with tarfile.open(file) as tar:
+        assert list(bucket_tar.conflicts(client, lake, tar)) == []
+        assert bucket_tar.unpack(client, lake, tar) == 0, "all the same: nothing is put"
+        assert bucket_tar.unpack(client, BUCKETS.notebooks, tar) == len(ODD_KEYS)
+    assert seen_objects(client, BUCKETS.notebooks) == before
+    client.put_object(Bucket=lake, Key="a/b", Body=b"other bytes")
+    client.put_object(Bucket=lake, Key="~", Body=before["~"][0], Metadata={"who": "somebody"})
+    client.put_object_tagging(Bucket=lake, Key="folder/inner", Tagging=ANOTHER)
+    with tarfile.open(file) as tar:
+        changed = set(bucket_tar.conflicts(client, lake, tar))
+        assert changed == {"a/b", "~", "folder/inner"}, "two of the same bytes, but not all else"
+        assert bucket_tar.unpack(client, lake, tar) == len(changed)
+    assert seen_objects(client, lake) == before
+
+
+def test_objects_are_files_that_any_tar_unpacks(s3: S3, tmp_path: Path) -> None:
+    client = s3.root
+    client.create_bucket(Bucket=BUCKETS.lake)
+    keys = [key for key in ODD_KEYS if max(map(len, key.split("/"))) <= 255]
+    for key in keys:
+        client.put_object(Bucket=BUCKETS.lake, Key=key, Body=key.encode())
+    packed(client, BUCKETS.lake, tmp_path / "lake.tar")
+    folder = tmp_path / "files"
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", str(tmp_path / "lake.tar"), "-C", str(folder)], check=True)
+    found = sorted(each.read_text() for each in folder.rglob("*") if each.is_file())
+    assert found == sorted(keys)
+    assert (folder / "日本語").read_text() == "日本語"
+
+
+KEY = st.text(st.sampled_from("a/.%\n ü"), min_size=1, max_size=8)
+
+
+@given(st.sets(KEY, max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_no_two_keys_have_the_same_name(keys: set[str]) -> None:
+    """Nor is one the folder of another, where the keys themselves are."""
+    folders = {key[:at] for key in keys for at, letter in enumerate(key) if letter == "/"}
+    names = [bucket_tar.member_name(key, folders) for key in keys]
+    assert len(set(names)) == len(keys)
+    for name in names:
+        assert not {"", ".", ".."} & set(name.split("/"))
+        assert not any(other.startswith(f"{name}/") for other in names)
+
+
+class Spoilt:
+    """A client to which the S3 answers some keys with what is no object, or with nothing."""
+
+    def __init__(self, client: Any, answers: dict[str, Any]) -> None:
+        self.client, self.answers = client, answers
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def get_object(self, **about: Any) -> Any:
+        answer = self.answers.get(about["Key"])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer or self.client.get_object(**about)
+
+
+def test_an_object_that_can_not_be_read_is_named_and_all_others_are_there(
+    s3: S3, tmp_path: Path
+) -> None:
+    s3.root.create_bucket(Bucket=BUCKETS.lake)
+    for key in ("/", "a", "b", "c", "d"):
+        s3.root.put_object(Bucket=BUCKETS.lake, Key=key, Body=b"x" * 100)
+    whole = s3.root.get_object(Bucket=BUCKETS.lake, Key="c")
+    short = StreamingBody(io.BytesIO(b"x" * 50), 100)
+    denied: Any = {"Error": {"Code": "AccessDenied"}}
+    answers = {
+        "/": {"Body": io.BytesIO(b"<ListBucketResult/>"), "ContentLength": 19, "ETag": ""},
+        "a": ClientError(denied, "GetObject"),
+        "b": ReadTimeoutError(endpoint_url="x"),
+        "c": {**whole, "Body": short},
+    }
+    client: Any = Spoilt(s3.root, answers)
+    report = packed(client, BUCKETS.lake, tmp_path / "lake.tar")
+    assert report.missing == {
+        "/": "S3 answers with something else than the object",
+        "a": "S3 answers AccessDenied",
+        "b": "no whole answer (ReadTimeoutError)",
+        "c": "no whole answer (ReadTimeoutError)",
+    }
+    with tarfile.open(tmp_path / "lake.tar") as tar:
+        assert [each.key for each in bucket_tar.list_members(tar)] == ["d"]
+    for key in ("a", "b", "c"):
+        answers[key] = ReadTimeoutError(endpoint_url="x")
+    with pytest.raises(ReadTimeoutError):
+        packed(client, BUCKETS.lake, tmp_path / "lake.tar")
+
+
+def test_what_was_sent_in_parts_is_compared_byte_by_byte(s3: S3, tmp_path: Path) -> None:
+    for name in BUCKETS:
+        s3.root.create_bucket(Bucket=name)
+    large = os.urandom(9 << 20)
+    s3.root.upload_fileobj(io.BytesIO(large), BUCKETS.lake, "large")
+    assert "-" in s3.root.head_object(Bucket=BUCKETS.lake, Key="large")["ETag"]
+    file = tmp_path / "lake.tar"
+    with file.open("wb") as out:
+        bucket_tar.pack(s3.root, BUCKETS.lake, out)
+    with tarfile.open(file) as tar:
+        assert list(bucket_tar.conflicts(s3.root, BUCKETS.lake, tar)) == []
+        s3.root.put_object(Bucket=BUCKETS.lake, Key="large", Body=large[:-1] + b"?")
+        assert list(bucket_tar.conflicts(s3.root, BUCKETS.lake, tar)) == ["large"]
