@@ -224,8 +224,9 @@ def upgrade(
 def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
     """Rehearse a backup and its restore.
 
-    Give people notebooks and servers, back up, delete the platform, restore, compare. It has a
-    platform of its own, which is deleted at the end. Exit 1 if anything is not as it was.
+    Give people notebooks and servers, and one of them entries that copies lose (holes, hard links,
+    odd names and modes), back up, delete the platform, restore, compare. It has a platform of its
+    own, which is deleted at the end. Exit 1 if anything is not as it was.
 
     Example: habari-local drill restore --mode kind
     """
@@ -240,7 +241,11 @@ def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
         people = start_servers(second, run)
         for person in people:
             user_state.create(person, run)
+        first = people[0].name
         before = _lasting(user_state.read_state(people, run))
+        odd = user_state.odd_entries_of(
+            second, first, "make-open" if chosen == "process" else "make"
+        )
         backup = str(second.root / ".habari" / "backup")
         progress("backing up")
         took = _timed(lambda: second.call("backup", "create", "--to", backup))
@@ -250,9 +255,20 @@ def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
         for person in people:
             person.hub.start(person.name)
         found = user_state.compare(before, _lasting(user_state.read_state(people, run)))
+        now = user_state.odd_entries_of(second, first, "look")
+        found += _odd(user_state.compare({first: odd}, {first: now}))
     seconds = time.monotonic() - began
     about = {"backup": took, "restore": back, "seconds": seconds}
     return _told(found, about, as_json=as_json)
+
+
+def _odd(found: Sequence[Comparison]) -> list[Comparison]:
+    """Return those that differ, and how many there are, each after the other."""
+    from habari_local.drills.user_state import Comparison
+
+    owner, good = found[0].owner, sum(each.good for each in found)
+    whole = Comparison(owner, "odd entries", f"{len(found)} as made", f"{good} as made")
+    return [whole, *(each for each in found if not each.good)]
 
 
 def _lasting(seen: Mapping[str, Seen]) -> dict[str, Seen]:

@@ -160,7 +160,7 @@ def _attributes(path: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    where = Path(sys.argv[2])
+    where = Path(sys.argv[2]).expanduser()
     if sys.argv[1] != "look":
         make(where, closed=sys.argv[1] == "make")
     sys.stdout.write(json.dumps(look(where)) + "\n")

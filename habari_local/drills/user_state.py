@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
+from habari_local.drills import odd_entries
 from habari_local.drills.hub_user import HubUser
 from habari_local.drills.save_ledger import notebook_of, text_of
+from habari_local.drills.scratch_platform import Worktree
 
 PLACES = {"home": "", "lake": "lake/", "notebooks": "notebooks/"}
+ODD = "odd-entries"  # the folder of a home in which they are
+OddVerb = Literal["make", "make-open", "look"]
 SECONDS = 40
 FORBIDDEN = 403
 Seen = Mapping[str, str]  # what was looked at → what was seen, in words
@@ -71,6 +77,18 @@ def compare(before: Mapping[str, Seen], after: Mapping[str, Seen]) -> list[Compa
         for owner, things in before.items()
         for what, told in things.items()
     ]
+
+
+def odd_entries_of(platform: Worktree, name: str, verb: OddVerb) -> Seen:
+    """Return all that there is of each odd entry in somebody's home, made first or as it is.
+
+    Raises:
+        CommandFailed: it can't be made, or looked at, in the server.
+    """
+    program = inspect.getsource(odd_entries)
+    said = platform.call("shell", name, "--", "python3", "-c", program, verb, f"~/{ODD}")
+    found = json.loads(said.splitlines()[-1])
+    return {f"{ODD}/{entry}": json.dumps(told) for entry, told in found.items()}
 
 
 def clear(person: HubUser, run: str) -> None:
