@@ -26,7 +26,9 @@ from habari_local.commands.e2e import e2e
 from habari_local.commands.endpoints import endpoints, open_
 from habari_local.commands.gate import gate
 from habari_local.commands.logs import logs
+from habari_local.commands.reset import reset
 from habari_local.commands.restart import restart
+from habari_local.commands.seed import seed
 from habari_local.commands.shell import helm, kubectl, shell
 from habari_local.commands.status import status
 from habari_local.commands.up import up
@@ -53,6 +55,8 @@ for verb in (
     endpoints,
     logs,
     restart,
+    reset,
+    seed,
     shell,
     doctor,
     why,

@@ -26,6 +26,7 @@ from habari_local.commands.options import (
     flags,
     link,
 )
+from habari_local.commands.seed import counts, of_settings
 from habari_local.core.console import Result
 from habari_local.core.errors import USAGE, HabariError
 
@@ -68,7 +69,7 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
 
     Example: habari-local up --mode process --set HABARI_HUB_PORT=9000
     """
-    from habari_local import active_mode, lifecycle
+    from habari_local import active_mode
     from habari_local.platform.mode import RemoteMode
     from habari_local.watch import Watch
 
@@ -86,16 +87,29 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
         if recreate:
             _delete(chosen, yes=yes)
         _warn(chosen, ctx)
-        changed = lifecycle.up(chosen, ctx, keep=keep)
+        changed, more_said = _brought_up(chosen, ctx, keep=keep)
     _, ctx = active_mode.current(chosen.name)
     where, seconds = chosen.endpoints(ctx), time.monotonic() - began
-    said = _said(chosen, where, changed=changed, seconds=seconds)
+    said = [*more_said, *_said(chosen, where, changed=changed, seconds=seconds)]
     if open_:
         _open(where)
     if following:
         return Result(lines=itertools.chain(said, following.lines()))
     data = {"mode": chosen.name, "url": where.hub_url, "changed": changed, "seconds": seconds}
     return Result(data, said, as_json=as_json)
+
+
+def _brought_up(mode: Mode, ctx: Context, *, keep: bool) -> tuple[bool, list[str]]:
+    """Bring the mode up, then seed it; return whether that changed anything, and what to say."""
+    from habari_local import active_mode, lifecycle
+    from habari_local.backup.seed import seed
+
+    folder = of_settings(mode, ctx)
+    changed = lifecycle.up(mode, ctx, keep=keep)
+    if folder is None:
+        return changed, []
+    done = seed(mode, active_mode.current(mode.name)[1], folder)
+    return changed, [counts(done)]
 
 
 @contextmanager

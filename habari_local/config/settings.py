@@ -61,6 +61,11 @@ class Settings(BaseModel):
         "Folder on this machine that users' servers see as project/; created if missing.",
         alias="PROJECT_PATH",
     )
+    seed: str = setting(
+        "",
+        "Platform",
+        "Folder with lake/, notebooks/ or homes/USER/ that `up` puts there; empty: nothing.",
+    )
     cull_after: int = setting(
         0, "Platform", "Stop servers that are idle for this many seconds; 0: never.", ge=0
     )

@@ -64,6 +64,19 @@ class HubClient:
         """Whether a user's server runs."""
         return bool(self.ask("GET", f"users/{quote(name)}").get("servers"))
 
+    def user(self, name: str) -> dict[str, Any] | None:
+        """Return what the hub knows of a user; None where it knows none of that name."""
+        answer = self.web.get(f"{self.url}/hub/api/users/{quote(name)}", timeout=SECONDS)
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def delete(self, name: str) -> None:
+        """Have the hub forget a user, whose server does not run."""
+        self.ask("DELETE", f"users/{quote(name)}")
+
     def ensure(self, name: str) -> None:
         """Have the hub know a user, as it does from a first sign-in on."""
         known = self.web.get(f"{self.url}/hub/api/users/{quote(name)}", timeout=SECONDS)

@@ -413,6 +413,28 @@ class Archive:
 
 
 @runtime_checkable
+class SupportsLocalHomes(Protocol):
+    """A mode whose homes are folders of this machine."""
+
+    def home_folder(self, ctx: Context, owner: str) -> Path:
+        """Return the folder of a user's home, made when absent."""
+
+
+@runtime_checkable
+class SupportsReset(Protocol):
+    """A mode with homes of its own, each of which can be deleted."""
+
+    def homes(self, ctx: Context) -> Sequence[Home]:
+        """Return the homes that are there."""
+
+    def endpoints(self, ctx: Context) -> Endpoints:
+        """Return where everything is."""
+
+    def delete_home(self, ctx: Context, home: Home) -> None:
+        """Delete a home, whose owner's server does not run; one that is gone is fine."""
+
+
+@runtime_checkable
 class SupportsBackup(Protocol):
     """A mode that can back up homes and the hub's database, and restore them.
 

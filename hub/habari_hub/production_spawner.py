@@ -21,6 +21,18 @@ from kubespawner import KubeSpawner
 class HabariSpawner(KubeSpawner):
     """KubeSpawner that waits a minute and a half for the list of what runs."""
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the server runs another image than a restart would; the hub's pages may say so.
+
+        Not where its user chose: what they chose may be another one than the default.
+        """
+        known = self.reflectors.get(self._get_reflector_key("pods"))
+        pod = known.pods.get(f"{self.namespace}/{self.pod_name}") if known else None
+        if not pod or self.user_options:
+            return False
+        return bool(pod["spec"]["containers"][0]["image"] != self.image)
+
     async def _start_reflector(
         self, kind: str, reflector_class: Any, replace: bool = False, **kwargs: Any
     ) -> Any:

@@ -36,9 +36,10 @@ class Value:
 
 @dataclass(frozen=True)
 class HubFiles:
-    """Texts out of the checkout's hub/: Python for hub.extraConfig."""
+    """Out of the checkout's hub/: Python for hub.extraConfig, and the digest of its pages."""
 
     local_addresses: str
+    pages: str = ""
 
 
 def values(
@@ -65,7 +66,7 @@ def values(
         *_kept(secrets),
         *_sign_in(settings, secrets),
         *(() if settings.real_github else _fake_github(hub)),
-        *_pages(settings),
+        *_pages(settings, hub),
         *_suite(secrets),
         *_servers(settings, server),
         *_account(account),
@@ -134,7 +135,7 @@ def _fake_github(hub: HubFiles) -> Iterator[Value]:
     yield Value(("hub", "extraConfig", "signInLocally"), code, back)
 
 
-def _pages(settings: Settings) -> Iterator[Value]:
+def _pages(settings: Settings, hub: HubFiles) -> Iterator[Value]:
     """Habari's name and logo on the hub's pages: hub/templates, as docs/how-to has it for yours."""
     why = "Habari's name and logo on the hub's pages."
     volume = {"name": PAGES, "configMap": {"name": PAGES}}
@@ -143,6 +144,8 @@ def _pages(settings: Settings) -> Iterator[Value]:
     yield Value(("hub", "extraVolumeMounts"), [mount], why)
     config = ("hub", "config", "JupyterHub")
     yield Value((*config, "template_paths"), [f"/srv/{PAGES}"], why)
+    once = "A hub reads its pages when it starts: other pages make another pod."
+    yield Value(("hub", "annotations", "dev.habari/pages"), hub.pages, once)
     told = {"fake_github": not settings.real_github}
     yield Value((*config, "template_vars"), told, "The sign-in page says so where GitHub is fake.")
 

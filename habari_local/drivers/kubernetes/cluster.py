@@ -318,6 +318,11 @@ class Cluster:
         """Return the names of the claims to volumes."""
         return sorted(each.metadata.name for each in self.raw_claims(namespace))
 
+    def delete_claim(self, namespace: str, name: str) -> None:
+        """Delete a claim to a volume; none there is fine."""
+        ask = self.api.delete_namespaced_persistent_volume_claim
+        self.read(lambda: ask(name, namespace, _request_timeout=SECONDS))
+
     def delete_pod(self, namespace: str, name: str, *, at_once: bool = False) -> None:
         """Delete a pod, given no time to end by itself if `at_once`; none there is fine."""
         more = {"grace_period_seconds": 0} if at_once else {}

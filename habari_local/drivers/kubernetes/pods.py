@@ -54,6 +54,7 @@ class Pod:
     claims: tuple[str, ...] = ()  # volumes that it claims
     uid: str = ""
     pull: str = ""  # why an image could not be pulled, where that may pass
+    image: str = ""  # of its first container
 
     @property
     def title(self) -> str:
@@ -87,7 +88,13 @@ def described(pod: Any) -> Pod:
         claims=tuple(each.claim_name for each in claims if each),
         uid=str(pod.metadata.uid),
         pull="" if failure else _pull(containers),
+        image=_image(pod),
     )
+
+
+def _image(pod: Any) -> str:
+    containers = (pod.spec and pod.spec.containers) or ()
+    return str(containers[0].image or "") if containers else ""
 
 
 def pull_verdict(said: str) -> Literal["final", "passing", "unknown"]:

@@ -140,6 +140,10 @@ class HubMode(ComposeMode):
             users=[home.about["uid"], container_user.uid()],
         )
 
+    def delete_home(self, _ctx: Context, home: Home) -> None:
+        """Delete a home's volume."""
+        docker_client.remove_volumes([home.about["volume"]])
+
     def take_database(self, ctx: Context, into: Sink) -> bool:
         """Write the hub's database, as SQL."""
         database.dump(self.platform(ctx), into)

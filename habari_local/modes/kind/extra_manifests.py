@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 
 from habari_local.config.render import helm as values
@@ -56,8 +57,10 @@ def _render(platform: KindPlatform) -> bool:
     known = platform.pushed(images(ctx.settings))
     public = {name: text for name, text in S3.environment(ctx).items() if name not in KEY}
     own = {name: known[name] for name in CHART_IMAGES if name in known}
+    pages = json.dumps(render.pages(root / "hub" / "templates"), sort_keys=True)
     hub = values.HubFiles(
-        (root / "hub" / "habari_hub" / "local_addresses.py").read_text(encoding="utf-8")
+        (root / "hub" / "habari_hub" / "local_addresses.py").read_text(encoding="utf-8"),
+        hashlib.sha256(pages.encode()).hexdigest()[:16],
     )
     found = values.values(ctx.settings, ctx.secrets, own, public, container_user.uid(), hub)
     changed = write_changed(folder / "values.yaml", values.as_yaml(found))

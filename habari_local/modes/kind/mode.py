@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from habari_local.config.render import helm as render
 from habari_local.config.secrets import forget
@@ -43,6 +44,7 @@ from habari_local.platform.mode import (
     Context,
     DownResult,
     Endpoints,
+    Home,
     PodIssue,
     Program,
     ServiceStatus,
@@ -84,6 +86,7 @@ class KindMode(HelmBackup):
     summary = "a local Kubernetes by kind, with Zero to JupyterHub's chart: what GKE will do"
     s3_backend = "localstack"
     applied = helm_steps.DIGEST
+    watched = ("hub", "jupyter", "images", "kind")
 
     def __init__(self) -> None:
         """Begin without notes for the user; a bring-up may find some."""
@@ -192,7 +195,10 @@ class KindMode(HelmBackup):
                 continue
             found = [each for each in pods if each.component == component(name)]
             rows.append(pod_status.service(name, page, found, memory))
-        return rows + pod_status.servers(pods, memory)
+        if not any(each.user for each in pods):
+            return rows
+        notebook = platform.pushed({"notebook": "notebook"})["notebook"]
+        return rows + pod_status.servers(pods, memory, notebook)
 
     def logs(
         self,
@@ -220,6 +226,9 @@ class KindMode(HelmBackup):
         boxes = platform.registry_containers() if REGISTRY in named else []
         found += docker_client.container_logs(boxes, lines, since, follow=follow)
         yield from log_files.merge(found, follow=follow)
+
+    def follow(self, ctx: Context, edited: Collection[Path]) -> None:
+        """Leave every edit to `up`: it sends images that changed and upgrades the release."""
 
     def restart(self, ctx: Context, service: str) -> None:
         """Delete a service's pod: another takes its place."""
@@ -286,6 +295,10 @@ class KindMode(HelmBackup):
         if part == REGISTRY:
             _signal_registry(platform, "unpause", "paused")
         _signal_pods(platform, part, "CONT")
+
+    def delete_home(self, ctx: Context, home: Home) -> None:
+        """Delete a home's claim, if the hub, which does so with its owner, has not."""
+        self.platform(ctx).cluster.delete_claim(NAMESPACE, home.about["metadata"]["name"])
 
     def data(self, ctx: Context) -> Sequence[str]:
         """Return the cluster, in which all data is, and the volumes of its nodes."""

@@ -249,6 +249,16 @@ class ProcessMode:
         """Put a database in the place of the hub's, which does not run."""
         tar_stream.unpack_database(str(_database(ctx)), source)
 
+    def delete_home(self, ctx: Context, home: Home) -> None:
+        """Delete a home's folder; the project, to which it has a link, stays."""
+        folder = _homes(ctx) / Path(home.owner).name
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+    def home_folder(self, ctx: Context, owner: str) -> Path:
+        """Return the folder of a user's home, made when absent."""
+        return private_folder(_homes(ctx) / Path(owner).name)
+
     def data(self, ctx: Context) -> Sequence[str]:
         """Return the files and folders of users, as seen from the checkout."""
         return [str(path.relative_to(ctx.checkout.root)) for path in _data(ctx)]

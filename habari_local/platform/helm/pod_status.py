@@ -32,8 +32,8 @@ def service(name: str, page: str, pods: Sequence[Pod], memory: Mapping[str, int]
     return ServiceStatus(name, state, address, pod.since, memory.get(pod.name))
 
 
-def servers(pods: Sequence[Pod], memory: Mapping[str, int]) -> list[ServiceStatus]:
-    """Return how users' servers are."""
+def servers(pods: Sequence[Pod], memory: Mapping[str, int], image: str = "") -> list[ServiceStatus]:
+    """Return how users' servers are; `image` is the one of those that start now, if known."""
     return [
         ServiceStatus(
             "server",
@@ -42,6 +42,7 @@ def servers(pods: Sequence[Pod], memory: Mapping[str, int]) -> list[ServiceStatu
             pod.since,
             memory.get(pod.name),
             pod.user,
+            outdated=image not in ("", pod.image),
         )
         for pod in sorted((each for each in pods if each.user), key=lambda each: each.user)
     ]
