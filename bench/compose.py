@@ -67,7 +67,7 @@ def of_hub(scratch: Scratch) -> Figures:
     figures["hub_second_up"] = timed(scratch, "up")
     figures["hub_shells"] = slowest(scratch)
     figures["hub_status"] = timed(scratch, "status")
-    figures["hub_edit"] = edit(scratch, "hub/habari_hub/names.py")
+    figures["hub_edit"] = edit(scratch, "hub/habari_hub/takeover.py")
     figures["hub_down"] = timed(scratch, "down")
     time.sleep(SETTLE)
     figures["hub_plain"] = plain(scratch, "hub")

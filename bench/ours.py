@@ -62,7 +62,7 @@ def one_run(scratch: Scratch) -> Figures:
     figures["second_up"] = timed(scratch, "up")
     figures["shells"] = slowest(scratch)
     figures["status"] = timed(scratch, "status")
-    figures["edit"] = edit(scratch, "hub/habari_hub/names.py")
+    figures["edit"] = edit(scratch, "hub/habari_hub/takeover.py")
     figures["down"] = timed(scratch, "down")
     figures["left"] = float(len(scratch.found()) + len(scratch.listening()))
     return figures
