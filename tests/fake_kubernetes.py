@@ -26,6 +26,8 @@ EMPTY = {
     "events": "Event",
     "nodes": "Node",
     "namespaces": "Namespace",
+    "jobs": "Job",
+    "daemonsets": "DaemonSet",
 }
 DISCOVERY: dict[str, dict[str, Any]] = {
     "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.3"},
@@ -153,14 +155,12 @@ class Answers(BaseHTTPRequestHandler):
         if kind:
             about = {"metadata": {"resourceVersion": "1"}, "items": []}
             return self.reply({"kind": f"{kind}List", "apiVersion": "v1", **about})
-        if path in DISCOVERY:
-            return self.reply(DISCOVERY[path])
         if path == SECRETS:
             items = list(self.server.secrets.values())
             return self.reply({"kind": "SecretList", "apiVersion": "v1", "items": items})
+        found = DISCOVERY.get(path) or self.server.secrets.get(path.removeprefix(f"{SECRETS}/"))
         if NAMESPACE.fullmatch(path):
-            return self.reply(self.namespace())
-        found = self.server.secrets.get(path.removeprefix(f"{SECRETS}/"))
+            found = self.namespace()
         return self.reply(found) if found else self.missing()
 
     def faulty(self) -> bool:

@@ -18,6 +18,7 @@ from habari_local.drivers import package_manager
 from habari_local.drivers.kubernetes.cluster import Cluster
 
 HISTORY = 5  # revisions that a release keeps in its cluster
+HOOKS = "1h"  # the most that hooks may take; who calls ends helm as soon as they can't end
 OnLine = Callable[[str], None]
 
 
@@ -143,14 +144,14 @@ class Release:
         on_line: OnLine | None = None,
         cancel: threading.Event | None = None,
     ) -> None:
-        """Install the chart, or have the release follow it; return as soon as the cluster knows.
+        """Install the chart, or have the release follow it; return when hooks are over, no later.
 
         Raises:
             CommandFailed: a value or a manifest was refused; the release says so in its history.
             Cancelled: `cancel` was set; the release may be pending then, see `recover`.
         """
         arguments = [str(chart), "--install", "--create-namespace", f"--history-max={HISTORY}"]
-        command = ["upgrade", self.name, *arguments, *files(values)]
+        command = ["upgrade", self.name, *arguments, f"--timeout={HOOKS}", *files(values)]
         self._helm(command, on_line=on_line, cancel=cancel)
 
     def preview(self, chart: Path, values: Sequence[Path], *, pending: bool = False) -> str:

@@ -52,6 +52,35 @@ spec:
           command: [sh, -c, echo broken on purpose; exit 3]
 """
 
+# As the chart's pre-puller: a DaemonSet pulls on each node, and a Job waits for that.
+PULLER = """
+apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: hook-image-puller
+  annotations: {helm.sh/hook: pre-upgrade, helm.sh/hook-weight: "-10"}
+spec:
+  selector: {matchLabels: {component: hook-image-puller}}
+  template:
+    metadata: {labels: {component: hook-image-puller}}
+    spec:
+      containers: [{name: pull, image: "{{ .Values.hub.image.name }}:of-nobody"}]
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: hook-image-awaiter
+  annotations: {helm.sh/hook: pre-upgrade, helm.sh/hook-delete-policy: before-hook-creation}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: await
+          image: "{{ .Values.hub.image.name }}:{{ .Values.hub.image.tag }}"
+          command: [sleep, "900"]
+"""
+
 
 @pytest.mark.parametrize(
     ("old", "new", "told"),
@@ -148,15 +177,50 @@ def test_a_value_that_kubernetes_refuses_is_told(in_kind: KindPlatform) -> None:
     assert "quantities must match" in done.stderr
 
 
-def test_a_hook_that_fails_is_told_with_its_last_words(in_kind: KindPlatform) -> None:
+def chart_with(in_kind: KindPlatform, hook: str) -> str:
+    """The setting of a chart that has a hook besides."""
     chart = in_kind.scratch.root / "chart"
-    shutil.copytree(in_kind.scratch.environment()["HABARI_CHART"], chart)
-    (chart / "templates" / "hook.yaml").write_text(HOOK)
+    shutil.copytree(in_kind.scratch.environment()["HABARI_CHART"], chart, dirs_exist_ok=True)
+    (chart / "templates" / "hook.yaml").write_text(hook)
     write_values(in_kind.scratch)
-    done = in_kind.fails("--set", f"HABARI_CHART={chart}")
+    return f"HABARI_CHART={chart}"
+
+
+def test_a_hook_that_fails_is_told_with_its_last_words(in_kind: KindPlatform) -> None:
+    done = in_kind.fails("--set", chart_with(in_kind, HOOK))
     assert done.returncode == 1
     assert "pre-upgrade hooks failed" in done.stderr
     assert "broken on purpose" in done.stderr
+    assert "Release habari: rolled back to revision" in done.stderr
+
+
+def test_a_hook_that_can_never_end_is_told_at_once_with_its_events(in_kind: KindPlatform) -> None:
+    """helm says nothing before its own time is over: five minutes by default."""
+    began = time.monotonic()
+    done = in_kind.fails("--set", chart_with(in_kind, PULLER))
+    assert time.monotonic() - began < 120, "helm's own time must not be waited for"
+    assert done.returncode == 4
+    assert "Release habari: hook-image-puller-" in done.stderr
+    assert "of-nobody: not found" in done.stderr
+    assert ": Failed: Failed to pull image" in done.stderr, "an event"
+    assert "Release habari: rolled back to revision" in done.stderr
+    assert "Try: habari-local kubectl -- describe pods" in done.stderr
+
+
+def test_up_goes_back_to_the_values_that_worked(in_kind: KindPlatform) -> None:
+    """Whoever tries a value has a hub all the while, and users go on."""
+    grace = in_kind.server_of("grace")
+    write_values(in_kind.scratch, {"extraConfig": {"crash": "raise OSError('broken on purpose')"}})
+    done = in_kind.fails()
+    assert "JupyterHub: hub: CrashLoopBackOff" in done.stderr
+    assert "broken on purpose" in done.stderr
+    assert "Release habari: rolled back to revision" in done.stderr
+    assert in_kind.scratch.call("status").returncode == 0
+    assert in_kind.why("grace")["good"]
+    assert grace.status().ok
+    write_values(in_kind.scratch)
+    in_kind.scratch.good("up")
+    assert in_kind.why("grace")["good"]
 
 
 def test_a_hub_that_crashes_is_told_with_its_last_words_and_named_by_why(
@@ -167,7 +231,7 @@ def test_a_hub_that_crashes_is_told_with_its_last_words_and_named_by_why(
     before = in_kind.cluster.server_of("grace").metadata.uid
     write_values(in_kind.scratch, {"extraConfig": {"crash": "raise OSError('broken on purpose')"}})
     began = time.monotonic()
-    done = in_kind.fails()
+    done = in_kind.fails("--no-rollback")
     assert time.monotonic() - began < 90, "it must not wait for a time-out"
     assert done.returncode == 4
     assert "JupyterHub: hub: CrashLoopBackOff" in done.stderr

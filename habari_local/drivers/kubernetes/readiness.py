@@ -169,6 +169,37 @@ def _content(found: Any) -> tuple[Any, ...]:
     return labels, template.metadata.annotations or {}, template.spec
 
 
+class ImagePull:
+    """One pod's image that could not be pulled: asked for again for a while, or refused."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster, self._namespace = cluster, namespace
+        self._since = 0.0  # since when the registry has been busy
+        self._asked = time.monotonic()
+
+    def refusal(self, pod: Pod) -> str:
+        """Return why its image can't be pulled, once that was waited out or won't pass."""
+        if not pod.pull:
+            return ""
+        now = time.monotonic()
+        self._since = self._since or now
+        why = pod.pull
+        if BACK_OFF in why and pull_verdict(why) == "unknown":
+            why = self._why(pod)
+            if pull_verdict(why) != "passing" and why != pod.pull:
+                return why
+        over = now - self._since
+        return f"{with_advice(why)}; after {over:.0f} s" if over >= PULL_SECONDS else ""
+
+    def _why(self, pod: Pod) -> str:
+        """Return what its events say of a pull that is not tried again yet, asked now and then."""
+        if time.monotonic() - self._asked < ASK_SECONDS:
+            return pod.pull
+        self._asked = time.monotonic()
+        said = self._cluster.failed_pull(self._namespace, pod.name)
+        return f"{pod.pull}: {said}" if said else pod.pull
+
+
 class Readiness:
     """The pods of a Deployment `name`, which carry the label `component`.
 
@@ -181,7 +212,7 @@ class Readiness:
         self._cluster, self._namespace, self._component = cluster, namespace, component
         self._rollout = Rollout(cluster, namespace, name)
         self._asked = time.monotonic()
-        self._pulling = 0.0  # since when the registry has been busy
+        self._pull = ImagePull(cluster, namespace)
         self._broken: Pod | None = None
         self._autoscaler = Autoscaler(cluster, namespace) if growing else None
 
@@ -194,7 +225,7 @@ class Readiness:
         if following.error and not following.error.transient:
             return following.error.said
         found = following.newest(self._component, self._rollout.template())
-        failure = found and (found.failure or self._pull(found) or self._asked_for(found))
+        failure = found and (found.failure or self._pull.refusal(found) or self._asked_for(found))
         if found and failure and self._autoscaler and failure.startswith(UNSCHEDULABLE):
             failure = self._autoscaler.refusal(found, failure)
         self._broken = found if failure else None
@@ -207,28 +238,6 @@ class Readiness:
         self._asked = time.monotonic()
         missing = self._cluster.missing_mount(self._namespace, pod.name)
         return missing or explain_taint(self._cluster, pod.told)
-
-    def _pull(self, pod: Pod) -> str:
-        """Return why its image can't be pulled, once that was waited out or won't pass."""
-        if not pod.pull:
-            return ""
-        now = time.monotonic()
-        self._pulling = self._pulling or now
-        why = pod.pull
-        if BACK_OFF in why and pull_verdict(why) == "unknown":
-            why = self._why(pod)
-            if pull_verdict(why) != "passing" and why != pod.pull:
-                return why
-        over = now - self._pulling
-        return f"{with_advice(why)}; after {over:.0f} s" if over >= PULL_SECONDS else ""
-
-    def _why(self, pod: Pod) -> str:
-        """Return what its events say of a pull that is not tried again yet, asked now and then."""
-        if time.monotonic() - self._asked < ASK_SECONDS:
-            return pod.pull
-        self._asked = time.monotonic()
-        said = self._cluster.failed_pull(self._namespace, pod.name)
-        return f"{pod.pull}: {said}" if said else pod.pull
 
     def progress(self, following: PodWatch) -> str:
         """Return in a few words how far it is."""

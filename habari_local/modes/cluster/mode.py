@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from habari_local.core.errors import USAGE, HabariError
+from habari_local.core.errors import USAGE, HabariError, NotRunning
 from habari_local.diagnosis.requirements import PYTHON, SOPS, TOOLS, Finding, Requirement
 from habari_local.drivers import log_files
 from habari_local.drivers.kubernetes import kubeconfig
+from habari_local.drivers.kubernetes.hooks import Hooks
 from habari_local.helm_values import upgrade_plan as plans
 from habari_local.modes.cluster import required_secrets, steps
 from habari_local.modes.cluster.platform import NAME, ClusterPlatform, allowed_users, public_url
@@ -85,17 +86,38 @@ class ClusterMode(HelmBackup):
                 f" release {release.name}.",
                 f"helm list --kube-context {release.context} --namespace {release.namespace}",
             )
+        self._check_pending(platform)
+        steps.allowed_values(platform)
+
+    def _check_pending(self, platform: ClusterPlatform) -> None:
+        """Refuse a release on which another helm may be at work."""
+        release = platform.release
         now = release.status()
         if now and now.pending:
             seconds = time.time() - now.updated
-            if seconds < AT_WORK:
+            pulls = Hooks(platform.cluster, release.namespace, every=True).pulling
+            if seconds < AT_WORK or pulls():
                 raise HabariError(
                     f"Release {now.number}: {now.status} since {seconds:.0f} s, another helm is"
                     " working on it or was killed.",
                     f"helm history {release.name} --kube-context {release.context} --namespace"
                     f" {release.namespace}",
                 )
-        steps.allowed_values(platform)
+
+    def check_release(self, ctx: Context) -> None:
+        """Refuse a release that is not there, or not whole: `config.yaml` is not looked at."""
+        platform = ClusterPlatform(ctx)
+        self._check_pending(platform)
+        now = platform.release.status()
+        if now is None:
+            raise NotRunning(f"Release {platform.release.name} in {platform.namespace}")
+        if now.status != "deployed":
+            raise HabariError(
+                f"Release {platform.release.name}: revision {now.number} is {now.status}"
+                f" ({now.description}).",
+                f"helm history {platform.release.name} --kube-context {platform.release.context}"
+                f" --namespace {platform.namespace}",
+            )
 
     def plan_up(self, ctx: Context) -> Plan:
         """Return what `up` would change."""
@@ -226,6 +248,11 @@ class ClusterMode(HelmBackup):
         titles = {each.name: each.title for each in found}
         logs = pod_status.pod_logs(cluster, namespace, titles, lines, since, follow=follow)
         yield from log_files.merge(logs, follow=follow)
+
+    def killed_for_memory(self, ctx: Context, user: str) -> str:
+        """Return what of a user's server was killed for memory."""
+        platform = ClusterPlatform(ctx)
+        return pod_status.killed_for_memory(platform.cluster, platform.namespace, user)
 
     def data(self, ctx: Context) -> Sequence[str]:  # noqa: ARG002 (never any)
         """Return nothing: what is in a cluster is deleted by hand alone."""

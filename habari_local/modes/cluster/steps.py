@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from habari_local.core.errors import USAGE, ConfigError, HabariError
+from habari_local.core.errors import USAGE, ConfigError, HabariError, pasteable
 from habari_local.drivers.kubernetes.objects import Objects
 from habari_local.helm_values import behavior
 from habari_local.helm_values import upgrade_plan as plans
@@ -109,7 +109,12 @@ def release(platform: ClusterPlatform, after: tuple[str, ...]) -> Step:
         began.append(good[-1] if good else 0)
         say("helm upgrade --install")
         with values_files.opened(platform) as files:
-            release.upgrade(platform.chart, files, on_line=say, cancel=ctx.cancel)
+            deployment = helm_steps.Deployment(platform.cluster, release, platform.chart, files)
+            hint = pasteable(
+                *("kubectl", "--context", release.context, "--namespace", release.namespace),
+                *("get", "events", "--sort-by=.lastTimestamp"),
+            )
+            helm_steps.upgrade(deployment, ctx, say, seconds=SECONDS, growing=True, hint=hint)
         return f"upgraded from revision {began[0]}" if began[0] else "installed"
 
     def undo(_ctx: Context) -> str | None:
@@ -117,8 +122,7 @@ def release(platform: ClusterPlatform, after: tuple[str, ...]) -> Step:
             return None
         release = platform.release
         if began[0]:
-            release.rollback(began[0])
-            return f"Release {release.name}: rolled back to revision {began[0]}."
+            return helm_steps.roll_back(release, began[0])[0]
         release.uninstall()
         return f"Release {release.name}: is new, removed again."
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +14,9 @@ from typing import Protocol
 from habari_local.core import polling
 from habari_local.core.errors import CommandFailed, HabariError, NotReady
 from habari_local.drivers.helm import Release
+from habari_local.drivers.kubernetes.api_errors import ApiError
 from habari_local.drivers.kubernetes.cluster import Cluster
+from habari_local.drivers.kubernetes.hooks import Hooks
 from habari_local.drivers.kubernetes.readiness import PodWatch, Readiness, failures
 from habari_local.platform.mode import UNCHANGED, Context, Progress, Step
 
@@ -59,28 +64,102 @@ class Deployment:
 
 
 def release(of: Callable[[], Deployment], after: tuple[str, ...]) -> Step:
-    """Return the step that has the release follow chart and values, if they differ from its own."""
+    """Return the step that has the release follow chart and values, if they differ from its own.
+
+    Undone, the release is again what ran before; a first one is left to the next `up`.
+    """
+    before: list[tuple[int, str]] = []  # the good revision and its digest; empty: nothing changed
 
     def action(ctx: Context, say: Progress) -> str:
         deployment = of()
-        namespace = deployment.release.namespace
-        if deployment.cluster.annotation(namespace, DIGEST) == deployment.digest:
+        namespace, release = deployment.release.namespace, deployment.release
+        digest = deployment.cluster.annotation(namespace, DIGEST)
+        if digest == deployment.digest:
             return UNCHANGED
         say("looking for a release that was left pending")
-        recovered = deployment.release.recover(cancel=ctx.cancel)
+        recovered = release.recover(cancel=ctx.cancel)
+        good = [each.number for each in release.history() if each.good]
+        before.extend([(good[-1], digest)] if good else [])
         say("helm upgrade --install")
         deployment.cluster.annotate(namespace, DIGEST, "")
-        try:
-            deployment.release.upgrade(
-                deployment.chart, deployment.values, on_line=say, cancel=ctx.cancel
-            )
-        except CommandFailed as error:
-            details = [*error.details, *failures(deployment.cluster, namespace)]
-            raise HabariError(error.message, error.hint, error.code, details) from error
+        upgrade(deployment, ctx, say)
         deployment.cluster.annotate(namespace, DIGEST, deployment.digest)
         return f"{recovered}; upgraded" if recovered else "installed"
 
-    return Step("release", "chart", action, after)
+    def undo(_ctx: Context) -> str | None:
+        if not before:
+            return None
+        deployment, (number, digest) = of(), before[0]
+        said, done = roll_back(deployment.release, number)
+        if done:
+            with suppress(ApiError):  # without it the next `up` has helm compare
+                deployment.cluster.annotate(deployment.release.namespace, DIGEST, digest)
+        return said
+
+    return Step("release", "chart", action, after, undo)
+
+
+def upgrade(
+    deployment: Deployment,
+    ctx: Context,
+    say: Progress,
+    *,
+    seconds: float = START_SECONDS,
+    growing: bool = False,
+    hint: str = "habari-local kubectl -- describe pods",
+) -> None:
+    """Have the release follow chart and values; its hooks are watched, as helm tells nothing.
+
+    Args:
+        deployment: what of, and where.
+        ctx: whose `cancel` ends it.
+        say: shows what is waited for.
+        seconds: how long nothing may change; a pull that goes on is a change.
+        growing: whether the cluster may add nodes.
+        hint: what to try when a hook can't end.
+
+    Raises:
+        CommandFailed: helm refused the values, or a hook failed.
+        NotReady: a hook can't end, with its events and last lines; helm was ended.
+        Cancelled: `ctx.cancel` was set.
+    """
+    release, cluster = deployment.release, deployment.cluster
+    hooks, over = Hooks(cluster, release.namespace, growing=growing), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        helm = pool.submit(
+            release.upgrade, deployment.chart, deployment.values, on_line=say, cancel=over
+        )
+        try:
+            polling.wait_until(
+                helm.done,
+                f"Release {release.name}",
+                seconds=seconds,
+                works=hooks.works,
+                failed=hooks.failed,
+                log=hooks.evidence,
+                tick=lambda: hooks.show(say),
+                cancel=ctx.cancel,
+                hint=hint,
+            )
+        finally:
+            over.set()  # ends helm, unless it has ended
+    try:
+        helm.result()
+    except CommandFailed as error:
+        error.details = (*error.details, *failures(cluster, release.namespace))
+        raise
+
+
+def roll_back(release: Release, number: int) -> tuple[str, bool]:
+    """Have the release be again what a revision was; return what became of it, and if it is so."""
+    try:
+        release.rollback(number)
+    except HabariError as error:  # what led here is the error that is shown
+        return (
+            f"Release {release.name}: not rolled back to revision {number}: {error.message}",
+            False,
+        )
+    return f"Release {release.name}: rolled back to revision {number}.", True
 
 
 @dataclass(frozen=True)
