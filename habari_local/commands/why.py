@@ -108,15 +108,13 @@ def _target(mode: Mode, ctx: Context, user: str) -> Target:
         by_organization=elsewhere or bool(ctx.settings.allowed_organizations),
         github=github["url"] if github else "",
         allow=lambda name: _allow(mode, ctx, name),
-        check=lambda: mode.check(_whole(ctx)),
+        check=lambda: _check(mode, ctx, there=where is not None),
         settings=lambda: load(ctx.checkout.root),
         missing=lambda: mode.missing(ctx) if isinstance(mode, SupportsPrecheck) else "",
         check_buckets=lambda: _check_buckets(where, ctx.settings.s3_backend) if where else None,
-        log=lambda name, lines: (
-            list(mode.logs(ctx, [name], follow=False, lines=lines))
-            if name in mode.services(ctx)
-            else []
-        ),
+        log=lambda name, lines: _log(mode, ctx, about, name, lines),
+        killed_for_memory=lambda name: _killed(mode, ctx, name) if where else "",
+        more_memory=lambda name: _more_memory(mode, ctx, name),
         up=where is not None and (elsewhere or active_mode.active_mode(ctx.checkout) == mode.name),
         pod_issue=pod_issue,
     )
@@ -130,6 +128,36 @@ def _allow(mode: Mode, ctx: Context, name: str) -> str:
     if isinstance(mode, RemoteMode):  # its lists are in the values that it was deployed with
         return f"add {name} to the allowed_users of config.yaml, then deploy it"
     return hints.allow(load(ctx.checkout.root).settings, name, ctx.environ)
+
+
+def _check(mode: Mode, ctx: Context, *, there: bool) -> None:
+    """Check what is to be deployed, or in a cluster what is: its files may be another's."""
+    from habari_local.platform.mode import RemoteMode
+
+    if isinstance(mode, RemoteMode) and there:
+        mode.check_release(ctx)
+    else:
+        mode.check(_whole(ctx))
+
+
+def _log(mode: Mode, ctx: Context, user: str, name: str, lines: int) -> list[str]:
+    known = name in (*mode.services(ctx), user)
+    return list(mode.logs(ctx, [name], follow=False, lines=lines)) if known and name else []
+
+
+def _killed(mode: Mode, ctx: Context, user: str) -> str:
+    from habari_local.platform.mode import SupportsMemoryDiagnosis
+
+    return mode.killed_for_memory(ctx, user) if isinstance(mode, SupportsMemoryDiagnosis) else ""
+
+
+def _more_memory(mode: Mode, ctx: Context, name: str) -> str:
+    from habari_local.diagnosis import hints
+    from habari_local.platform.mode import RemoteMode
+
+    if isinstance(mode, RemoteMode):  # the limit is in the values that it was deployed with
+        return "raise singleuser.memory.limit of config.yaml, then deploy it"
+    return f"{hints.more_memory(ctx.settings, ctx.environ)} && habari-local restart {name}"
 
 
 def _pod_issue(

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 from habari_local.core.errors import nearest
 from habari_local.diagnosis.diagnosis import BROKEN, GOOD, SKIPPED, Check, CheckResult, Target
@@ -20,6 +21,15 @@ SECONDS = 2.0  # for an answer of the platform's own parts
 S3_SECONDS = 8.0  # for one that asks S3 in its turn: longer than a server waits for S3
 # Without it a hub that is asked for one user warns in its log that there are more.
 PAGES = "application/jupyterhub-pagination+json, */*"
+UP, LOGS = "habari-local up", "habari-local logs"
+SERVER_SECONDS = 10.0  # for one that has a user's server ask the hub
+REDIRECTS = 5  # of a server before its sign-in: to its first page, to its login
+LAST_LINES = 12
+# What a server's log has of a sign-in: JupyterHub's services/auth.py.
+OAUTH_WORD = re.compile(r"\b(?P<word>invalid_client|invalid_grant)\b")
+HUB_AWAY = "Failed to connect to Hub API"
+HUB_FAILED = "Failed to check authorization (upstream problem)"
+REFUSED_KEY = re.compile(r"does not accept this server.s credentials|server has no S3 credentials")
 LEAST_DISK = 50_000_000  # bytes
 # A start that failed: in our spawner's words, else in JupyterHub's own.
 FAILED_START = (
@@ -177,7 +187,8 @@ def _spawner(target: Target) -> CheckResult:
             break
         failed = next(filter(None, (each.search(line) for each in FAILED_START)), None)
         if failed and failed["user"] == target.user:
-            return CheckResult(f"{target.user}'s server: {failed['message']}", BROKEN)
+            last = target.log(target.user, LAST_LINES)  # of the server that ended, where it is kept
+            return CheckResult(f"{target.user}'s server: {failed['message']}", BROKEN, log=last)
     return CheckResult("no failed start in the log")
 
 
@@ -194,6 +205,87 @@ def _server(target: Target) -> CheckResult:
                 f"no server of {target.user} runs; it starts at the sign-in", SKIPPED
             )
     return _answer(f"{target.server_root}api/status", target.token)
+
+
+def _opened(target: Target) -> CheckResult:
+    """Open the user's server as their browser does: by what the hub knows of it, not by our token.
+
+    All but the last step is done. With a code that nobody was given, a hub that knows the server
+    answers "invalid_grant" and one that doesn't "invalid_client" (RFC 6749, 5.2); the server has
+    that word in its log alone.
+    """
+    found = _server(target)
+    if found.state != GOOD:
+        return found
+    with session() as web:
+        state = _state_of_sign_in(target, web)
+        if not state:
+            return CheckResult(f"{target.server_root}: leads to no sign-in at the hub", BROKEN)
+        back = f"{target.server_root}oauth_callback?code={MARK}&state={quote(state)}"
+        web.get(back, timeout=SERVER_SECONDS, allow_redirects=False)
+    return next(
+        filter(None, (_told_of_sign_in(target, e) for e in reversed(target.log(target.user, 40)))),
+        CheckResult("its log does not say whether the hub knows it", SKIPPED),
+    )
+
+
+def _told_of_sign_in(target: Target, line: str) -> CheckResult | None:
+    """Return what a line of a server's log says of a sign-in; None where it says nothing."""
+    again, word = f"habari-local restart {target.user}", OAUTH_WORD.search(line)
+    if word and word["word"] == "invalid_grant":
+        return CheckResult("the hub knows it, so its user can open it")
+    if word:
+        message = f"the hub does not know {target.user}'s server any more: nobody can open it"
+        return CheckResult(message, BROKEN, again)
+    if HUB_AWAY in line:
+        return CheckResult(f"{target.user}'s server does not reach the hub", BROKEN, again)
+    if HUB_FAILED in line:
+        return CheckResult(f"the hub failed when {target.user}'s server asked it", BROKEN)
+    return None
+
+
+def _state_of_sign_in(target: Target, web: requests.Session) -> str:
+    """Return the state with which a server sends a browser to the hub; "" if it does not."""
+    url = target.server_root
+    for _ in range(REDIRECTS):
+        asked = f"{url}{'&' if '?' in url else '?'}{MARK}"
+        answer = web.get(asked, timeout=SERVER_SECONDS, allow_redirects=False)
+        url = urljoin(url, answer.headers.get("Location", ""))
+        parts = urlsplit(url)
+        if parts.path.endswith("/oauth2/authorize"):
+            return parse_qs(parts.query).get("state", [""])[0]
+    return ""
+
+
+def _memory(target: Target) -> CheckResult:
+    """Look whether the kernel of the machine ended something of the server for its memory."""
+    if not target.user:
+        return CheckResult("no user was named", SKIPPED)
+    killed = target.killed_for_memory(target.user)
+    if killed:
+        return CheckResult(killed, BROKEN, target.more_memory(target.user))
+    return CheckResult("nothing was killed for memory")
+
+
+def _contents(target: Target) -> CheckResult:
+    """Look whether the server lists the home, and may write into it."""
+    found = _of_server("", SECONDS)(target)
+    if found.state != GOOD:
+        return found
+    url = f"{target.server_root}api/contents/?content=0"
+    if _ask(url, target.token).json().get("writable", True):
+        return found
+    message = f"{target.server_root}: the home can't be written to by the server's account"
+    return CheckResult(message, BROKEN)
+
+
+def _s3_of_server(target: Target) -> CheckResult:
+    """Look whether the server reaches S3; only a key that is refused is fixed by a restart."""
+    found = _of_server("notebooks", S3_SECONDS)(target)
+    if found.state == BROKEN and REFUSED_KEY.search(found.message):
+        again = f"habari-local restart {target.user}" if target.has_hub else UP
+        return CheckResult(found.message, BROKEN, again)
+    return found
 
 
 def _of_server(path: str, seconds: float) -> Callable[[Target], CheckResult]:
@@ -218,7 +310,6 @@ def _s3(target: Target) -> CheckResult:
 
 KUBECTL = "habari-local kubectl --"
 NODES, CLAIMS = f"{KUBECTL} describe nodes", f"{KUBECTL} describe persistentvolumeclaims"
-UP = "habari-local up"
 CHECKS = (
     Check("settings", "settings that can be used", "habari-local config show", _settings),
     Check("machine", "free ports, room on the disk, the mode's programs", UP, _machine),
@@ -252,13 +343,10 @@ CHECKS = (
         cluster=True,
     ),
     Check("spawner", "the last start went well", "habari-local logs hub", _spawner, hub=True),
-    Check("server", "the user's server answers", "habari-local logs hub", _server),
-    Check("contents", "the server lists the home", "habari-local logs", _of_server("", SECONDS)),
+    Check("memory", "enough memory for what runs in the server", LOGS, _memory),
+    Check("server", "the user's server answers", LOGS, _server),
+    Check("open", "the server opens for its user, by the hub", LOGS, _opened, ("hub",), hub=True),
+    Check("contents", "the server lists the home and may write there", LOGS, _contents),
     Check("s3", "S3 answers, with both buckets", UP, _s3, ("s3",)),
-    Check(
-        "s3-from-server",
-        "the user's server reaches S3",
-        "stop the user's server and start it again: it gets a new key",
-        _of_server("notebooks", S3_SECONDS),
-    ),
+    Check("s3-from-server", "the user's server reaches S3", LOGS, _s3_of_server, ("s3",)),
 )

@@ -53,6 +53,9 @@ class Target:
     missing: Callable[[], str]  # what a user's server needs and is not there
     check_buckets: Callable[[], None]  # with the key of users' servers
     log: Callable[[str, int], Sequence[str]] = field(repr=False)
+    # What of the user's server was killed for memory, in words, and the command that gives it more.
+    killed_for_memory: Callable[[str], str] = lambda _: ""
+    more_memory: Callable[[str], str] = lambda _: ""
     up: bool = True
     # In a cluster: what keeps a service, or (without one) the user's server, from running.
     pod_issue: Callable[[str], PodIssue | None] | None = None

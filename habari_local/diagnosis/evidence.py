@@ -10,8 +10,11 @@ from habari_local.drivers.log_files import STARTED
 
 # In the query of each request that `why` sends, and so in the line that a service logs of it.
 MARK = "habari-probe"
-# What no person asks for: those who do are `status`, `up`, Docker and Kubernetes.
-PROBES = re.compile(rf"{MARK}|/hub/health\b|/_chp_healthz\b|/_habari/health\b")
+# What no person asks for: those who do are `status`, `up`, Docker and Kubernetes. A code that the
+# hub never gave is one of `why`: a browser brings those that it was given.
+PROBES = re.compile(
+    rf"{MARK}|/hub/health\b|/_chp_healthz\b|/_habari/health\b|400 POST /hub/api/oauth2/token"
+)
 SINCE = 120.0  # seconds that a log goes back from its last line: what came before is another story
 # Of the hub and of servers, of the proxy, of PostgreSQL and Kubernetes, of Python.
 BAD = re.compile(

@@ -25,6 +25,13 @@ def allow(settings: Settings, user: str, environ: Mapping[str, str]) -> str:
     return setting("HABARI_ALLOWED_USERS", ",".join(names), environ)
 
 
+def more_memory(settings: Settings, environ: Mapping[str, str]) -> str:
+    """Return the command that gives users' servers twice the memory that they may have now."""
+    limit = settings.server_memory or "2G"
+    doubled = f"{2 * int(limit[:-1])}{limit[-1]}" if limit[-1].isalpha() else str(2 * int(limit))
+    return f"{setting('HABARI_SERVER_MEMORY', doubled, environ)} && habari-local up"
+
+
 def allow_more(allowed: Sequence[str], count: int) -> str:
     """Return the command that lets in so many more users, of any names."""
     some = (f"u{number}" for number in range(1, 10_000))

@@ -313,6 +313,13 @@ class RemoteMode(Protocol):
     def allowed_users(self, ctx: Context) -> Sequence[str]:
         """Return the accounts that the deployment lets in by name."""
 
+    def check_release(self, ctx: Context) -> None:
+        """Refuse what runs and is not as it should be, whatever the files here say.
+
+        Raises:
+            HabariError: the release is not there, failed, or was left pending.
+        """
+
 
 @runtime_checkable
 class SupportsRestart(Protocol):
@@ -376,6 +383,14 @@ class SupportsPodDiagnosis(Protocol):
 
     def pod_issue(self, ctx: Context, service: str, user: str) -> PodIssue | None:
         """Return what keeps a service, or (without one) a user's server, from running."""
+
+
+@runtime_checkable
+class SupportsMemoryDiagnosis(Protocol):
+    """A mode that limits the memory of users' servers, and sees what was killed for it."""
+
+    def killed_for_memory(self, ctx: Context, user: str) -> str:
+        """Return what of a user's server was killed, with the limit, in words; "" of nothing."""
 
 
 @runtime_checkable

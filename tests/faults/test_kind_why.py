@@ -37,6 +37,21 @@ def test_what_keeps_a_server_from_starting_is_named(
     assert gone["broken"] == check, "events tell of a pod that is gone"
 
 
+def test_a_process_that_was_killed_for_memory_is_named_with_the_limit(
+    in_kind: KindPlatform,
+) -> None:
+    """Kubernetes says nothing of a kernel that was killed in a container that goes on."""
+    in_kind.server_of("grace")
+    assert in_kind.why("grace")["good"]
+    greedy = ("python3", "-c", "len(b'x' * (3 << 30))")
+    assert in_kind.scratch.call("shell", "grace", "--", *greedy).returncode == 137
+    found = until("it is named", lambda: (f := in_kind.why("grace"))["broken"] and f, 60)
+    assert found["broken"] == "memory"
+    assert "killed for memory: it took more than its limit of 2" in found["checks"][-1]["message"]
+    in_kind.scratch.good("restart", "grace")
+    assert in_kind.why("grace")["good"]
+
+
 @pytest.mark.parametrize("service", ["s3", "github"])
 def test_a_service_without_a_pod_is_named(in_kind: KindPlatform, service: str) -> None:
     check = {"github": "sign-in"}.get(service, service)

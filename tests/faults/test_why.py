@@ -6,7 +6,9 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 import requests
 
 from tests.e2e.endpoints import Endpoints, parse
-from tests.e2e.hub_client import sign_in
+from tests.e2e.hub_client import Hub, sign_in
 from tests.scratch import Scratch
 
 
@@ -178,6 +180,43 @@ def test_a_hanging_server_is_named(platform: Scratch) -> None:
     finally:
         server.resume()
     assert why(platform, "grace")["good"]
+
+
+def test_a_server_that_the_hub_does_not_know_any_more_is_named(platform: Scratch) -> None:
+    """As after a restore: it runs and answers, and whoever opens it is turned away."""
+    hub = platform.service("hub")
+    hub.kill()
+    psutil.wait_procs([hub], timeout=10)
+    with closing(sqlite3.connect(platform.state / "process" / "jupyterhub.sqlite")) as db, db:
+        changed = db.execute(
+            "update oauth_clients set secret = replace(secret, substr(secret, -8), '00000000')"
+            " where identifier like '%user-grace'"
+        )
+        assert changed.rowcount == 1
+    platform.good("up")
+    found = why(platform, "grace")
+    assert found["broken"] == "open"
+    assert "does not know grace's server any more" in found["checks"][-1]["message"]
+    assert found["try"] == "habari-local restart grace"
+    platform.good("restart", "grace")
+    assert why(platform, "grace")["good"]
+
+
+def test_a_server_that_ended_at_once_is_named_with_its_last_lines(platform: Scratch) -> None:
+    file = platform.state / "process" / "server.env"
+    kept = file.read_text()
+    file.write_text(f"{kept}\nJUPYTER_CONFIG_PATH=/nowhere\nPYTHONHOME=/nowhere\n")
+    hub = Hub(addresses(platform))
+    try:
+        users = f"{addresses(platform).hub}/hub/api/users/linus"
+        hub.web.post(users)
+        assert hub.web.post(f"{users}/server").status_code >= 500
+        found = why(platform, "linus")
+    finally:
+        file.write_text(kept)
+    assert found["broken"] == "spawner"
+    assert "linus's server: ended" in found["checks"][-1]["message"]
+    assert any("No module named" in line for line in found["log"]), found["log"]
 
 
 def test_a_missing_environment_of_servers_is_named(platform: Scratch) -> None:

@@ -194,6 +194,11 @@ def _timestamp(text: str) -> float:
     return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00").timestamp()
 
 
+def killed_for_memory(container: str) -> bool:
+    """Whether the machine's kernel killed something in a container for its memory's limit."""
+    return bool(api().inspect_container(container)["State"]["OOMKilled"])
+
+
 def memory(container: str) -> int | None:
     """Return the bytes that a running container takes, page cache left out; None if it's gone."""
     import docker

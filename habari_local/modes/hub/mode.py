@@ -97,6 +97,17 @@ class HubMode(ComposeMode):
             addresses["github"] = Address(url, url)
         return build_endpoints(ctx, self.name, public, addresses, self.s3.endpoint(ctx))
 
+    def killed_for_memory(self, ctx: Context, user: str) -> str:
+        """Return what of a user's server was killed for memory."""
+        found = [each for each in self.platform(ctx).containers() if each.user == user]
+        if not found or not docker_client.killed_for_memory(found[0].id):
+            return ""
+        limit = ctx.settings.server_memory
+        return (
+            f"a process of {user}'s server, such as a kernel, was killed for memory: it took more"
+            f" than its limit of {limit}"
+        )
+
     def homes(self, ctx: Context) -> Sequence[Home]:
         """Return the homes that are there, by their volumes' labels."""
         filters = self.platform(ctx).labels.filters

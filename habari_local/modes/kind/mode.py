@@ -12,6 +12,7 @@ from habari_local.config.settings import variable
 from habari_local.core import polling
 from habari_local.core.errors import HabariError, NotRunning
 from habari_local.diagnosis import hints
+from habari_local.diagnosis.host_limits import LIMITS, NETWORKS
 from habari_local.diagnosis.requirements import (
     CONTAINERS,
     EVERY_MODE,
@@ -98,7 +99,14 @@ class KindMode(HelmBackup):
 
     def requirements(self) -> Sequence[Requirement]:
         """Return what must be on the machine."""
-        return (*EVERY_MODE, *CONTAINERS, *TOOLS, space.requirement(self.name, self.s3_backend))
+        return (
+            *EVERY_MODE,
+            *CONTAINERS,
+            *NETWORKS,
+            *TOOLS,
+            LIMITS,
+            space.requirement(self.name, self.s3_backend),
+        )
 
     def services(self, ctx: Context) -> Sequence[str]:
         """Return the services that the settings ask for."""
@@ -272,6 +280,10 @@ class KindMode(HelmBackup):
         if user:
             return pod_status.user_issue(platform.cluster, NAMESPACE, user)
         return pod_status.component_issue(platform.cluster, NAMESPACE, component(service))
+
+    def killed_for_memory(self, ctx: Context, user: str) -> str:
+        """Return what of a user's server was killed for memory."""
+        return pod_status.killed_for_memory(KindPlatform(ctx).cluster, NAMESPACE, user)
 
     def kill(self, ctx: Context, part: str) -> None:
         """Take a part's pod away at once, as a machine that goes away does."""

@@ -8,6 +8,7 @@ from habari_local.config.secrets import forget
 from habari_local.config.settings import variable
 from habari_local.core import polling
 from habari_local.core.errors import HabariError, NotRunning
+from habari_local.diagnosis.host_limits import NETWORKS
 from habari_local.diagnosis.requirements import CONTAINERS, EVERY_MODE, Requirement, require_docker
 from habari_local.drivers import log_files
 from habari_local.drivers.docker import client as docker_client
@@ -40,7 +41,7 @@ class ComposeMode:
 
     def requirements(self) -> Sequence[Requirement]:
         """Return what must be on the machine."""
-        return (*EVERY_MODE, *CONTAINERS, space.requirement(self.name, self.s3_backend))
+        return (*EVERY_MODE, *CONTAINERS, *NETWORKS, space.requirement(self.name, self.s3_backend))
 
     def services(self, ctx: Context) -> Sequence[str]:
         """Return the services that the settings ask for."""

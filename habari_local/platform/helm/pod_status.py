@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 
 from habari_local.core import polling
+from habari_local.core.errors import HabariError
 from habari_local.drivers.kubernetes.cluster import STARTED, Cluster
-from habari_local.drivers.kubernetes.pods import Pod
+from habari_local.drivers.kubernetes.pod_exec import Pod as ContainerOfPod
+from habari_local.drivers.kubernetes.pod_exec import execute
+from habari_local.drivers.kubernetes.pods import OOM, Pod, described
 from habari_local.drivers.kubernetes.readiness import evidence, explain_taint
 from habari_local.platform.mode import PodIssue, ServiceStatus, origin
 
@@ -18,6 +22,11 @@ CHECKS = {
     "image": ("ImagePull", "InvalidImageName", "ErrImage", "Failed to pull", "pulling image"),
 }
 OTHER = "spawner"
+# Of a container's control group, version 2 or 1.
+OOM_COUNT = (
+    "cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null"
+    " | sed -n 's/^oom_kill //p'"
+)
 DELETED = "skip schedule deleting pod"  # somebody deleted the pod
 
 
@@ -84,6 +93,39 @@ def user_issue(cluster: Cluster, namespace: str, user: str) -> PodIssue | None:
     return (
         PodIssue(_check(failed[-1]), failed[-1], [str(each) for each in after]) if failed else None
     )
+
+
+def killed_for_memory(cluster: Cluster, namespace: str, user: str) -> str:
+    """Return what of a user's server was killed for memory, with its limit; "" of nothing.
+
+    Kubernetes tells of a container that ended. Of a kernel that was killed inside one that goes on
+    its control group alone knows; where this account may not look into the pod, nothing is said.
+    """
+    selector = "component=singleuser-server"
+    for raw in cluster.raw_pods(namespace, selector):
+        pod = described(raw)
+        if pod.user != user or pod.phase != "Running":
+            continue
+        container = raw.spec.containers[0]
+        limit = ((container.resources and container.resources.limits) or {}).get("memory", "none")
+        ended = [each.last_state for each in raw.status.container_statuses or ()]
+        whole = any(e and e.terminated and e.terminated.reason == OOM for e in ended)
+        if whole or _kills(ContainerOfPod(cluster, namespace, pod.name, container.name)):
+            what = (
+                f"{user}'s server" if whole else f"a process of {user}'s server, such as a kernel,"
+            )
+            return f"{what} was killed for memory: it took more than its limit of {limit}"
+    return ""
+
+
+def _kills(pod: ContainerOfPod) -> int:
+    """Return how often the kernel of the machine killed a process in a container for memory."""
+    said = io.BytesIO()
+    try:
+        execute(pod, ["sh", "-c", OOM_COUNT], into=said)
+    except HabariError:
+        return 0
+    return int(said.getvalue().decode(errors="replace").strip() or 0)
 
 
 def _newest(found: Sequence[Pod]) -> Pod:
