@@ -136,7 +136,7 @@ def components(session: nox.Session, component: str) -> None:
     _, tests, package = COMPONENTS[component]
     program = component_pytest(session, component, tests, *pytest_arguments(session))
     checked = {
-        "hub": ("habari_hub", "habari_dashboard"),
+        "hub": ("habari_hub", "habari_dashboard", "habari_evaluation"),
         "contents": ("habari_contents",),
         "s3": ("habari_s3",),
     }[component]

@@ -42,7 +42,7 @@ class Recorder:
             put(config, key, value)
 
         builtins.exec = named
-        Config.__setitem__ = noted
+        setattr(Config, "__setitem__", noted)  # noqa: B010 (no type of it can be told)
 
     def origins(self, config: Any) -> Origins:
         """Return `Class.trait` → key of extraConfig and line, of what was set there last."""

@@ -17,11 +17,32 @@ from typing import Any
 NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000  # CLONE_NEWUSER, CLONE_NEWNET of sched.h
 MEMORY, SECONDS, FILE = 3 * 2**30, 12, 2**26
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-NETWORK = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo")
+NETWORK: tuple[str, ...] = (
+    "socket.connect",
+    "socket.bind",
+    "socket.sendto",
+    "socket.sendmsg",
+    "socket.getaddrinfo",
+)
 NETWORK += ("socket.gethostbyname", "socket.gethostbyaddr")
-PROGRAMS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork")
+PROGRAMS: tuple[str, ...] = (
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.fork",
+)
 PROGRAMS += ("os.forkpty", "pty.spawn", "os.kill", "os.killpg")
-CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.chmod", "os.chown", "os.link")
+CHANGES: tuple[str, ...] = (
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.chmod",
+    "os.chown",
+    "os.link",
+)
 CHANGES += ("os.symlink", "os.truncate", "os.utime", "shutil.rmtree", "sqlite3.connect")
 
 

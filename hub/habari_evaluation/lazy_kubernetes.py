@@ -63,7 +63,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_file_location(
             fullname,
             found.origin,
-            loader=_Loader(found.origin),  # type: ignore[arg-type]
+            loader=_Loader(found.origin),
             submodule_search_locations=found.submodule_search_locations,
         )
 

@@ -32,7 +32,7 @@ def read_fast() -> None:
 
 def objects(text: str) -> list[Object]:
     """Return every object of a text of manifests."""
-    found = []
+    found: list[Object] = []
     for document in yaml.load_all(text, LOADER):
         if isinstance(document, dict) and document.get("kind"):
             found += document.get("items") or [document]
