@@ -301,7 +301,7 @@ def _evaluator(
     """Return what evaluates values, ready to; or None and why there is none."""
     from habari_local.config.load import environment, load
     from habari_local.core.paths import Checkout, code_checkout
-    from habari_local.helm_values.evaluate import Evaluator, NotEvaluated
+    from habari_local.helm_values.evaluate import NotEvaluated, evaluator_of
     from habari_local.images import bundled_binaries
     from habari_local.images.build import Images
 
@@ -319,12 +319,10 @@ def _evaluator(
         except HabariError:
             return None, "helm is not here"
         environ = bundled_binaries.environment(images)
-    evaluator = Evaluator(chart, environ, code, own.environments)
     try:
-        evaluator.prepare()
+        return evaluator_of(chart, environ), ""
     except NotEvaluated as error:
         return None, error.message.rstrip(".")
-    return evaluator, ""
 
 
 def _counted(problems: int, warnings: int) -> str:

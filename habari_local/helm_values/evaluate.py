@@ -15,6 +15,7 @@ from typing import Any
 
 from habari_local.config.secrets import write_private
 from habari_local.core.errors import CommandFailed, HabariError, MissingTool, NotReady
+from habari_local.core.paths import Checkout, code_checkout
 from habari_local.core.subprocesses import LineServer
 from habari_local.drivers import helm, uv
 from habari_local.helm_values.chart import Chart
@@ -176,6 +177,20 @@ class Evaluator:
             return {"failures": [{"stage": "limits", "error": "", "message": says, "where": None}]}
         found: Data = json.loads(result.read_text(encoding="utf-8"))
         return found
+
+
+def evaluator_of(chart: Chart, environ: Mapping[str, str]) -> Evaluator:
+    """Return what evaluates values of a chart with the loader of this checkout, ready to.
+
+    Raises:
+        NotEvaluated: the running code was installed without one, or `prepare` can't be done.
+    """
+    code = code_checkout()
+    if code is None:
+        raise NotEvaluated("That takes a checkout of Habari local.", "habari-local version")
+    found = Evaluator(chart, environ, code, Checkout(code).environments)
+    found.prepare()
+    return found
 
 
 def _opened(node: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from habari_local.platform.mode import Context
 from tests.fake_kubernetes import Cluster
 from tests.programs import with_helm
 from tests.unit.test_helm import ours
+from tests.values_cases import ROOT, Case
 
 __all__ = ["ours"]
 
@@ -50,3 +52,17 @@ def test_a_cluster_that_does_not_answer_is_told(ours: Cluster, ctx: Context) -> 
     with pytest.raises(HabariError, match=r"trial did not answer \(Connection refused\)"):
         MODE.check(ctx)
     assert time.monotonic() - began < 60, "bounded"
+
+
+def test_values_are_evaluated_before_anything_is_changed(
+    ours: Cluster, ctx: Context, tmp_path: Path
+) -> None:
+    """What only shows when the hub loads them: no rule of words finds it."""
+    chart = ROOT / "tests" / "fixtures" / "chart"
+    broken = Case("", "refuse", {"hub/extraConfig/zz": "import no_such_module"})
+    (tmp_path / "config.yaml").write_text(broken.text(), encoding="utf-8")
+    ctx = replace(ctx, settings=Settings(kube_context="trial", chart=str(chart)))
+    with pytest.raises(HabariError, match=r"Values config\.yaml: 1 problem found") as told:
+        MODE.check(ctx)
+    assert "No module named 'no_such_module'" in "".join(told.value.details)
+    assert not [each for each in ours.asked if not each.startswith("GET")]

@@ -76,8 +76,11 @@ class ClusterMode(HelmBackup):
         self._check(platform)
         required_secrets.require_secrets(platform)
 
-    def _check(self, platform: ClusterPlatform) -> None:
-        """Refuse what can't succeed: no such context, no answer, a namespace of somebody else's."""
+    def _check(self, platform: ClusterPlatform) -> str:
+        """Refuse what can't succeed: no such context, no answer, a namespace of somebody else's.
+
+        Returns why the values were not evaluated; "" where they were.
+        """
         release = platform.release
         others = release.others()
         if others:
@@ -87,7 +90,7 @@ class ClusterMode(HelmBackup):
                 f"helm list --kube-context {release.context} --namespace {release.namespace}",
             )
         self._check_pending(platform)
-        steps.allowed_values(platform)
+        return steps.allowed_values(platform)
 
     def _check_pending(self, platform: ClusterPlatform) -> None:
         """Refuse a release on which another helm may be at work."""
@@ -122,7 +125,7 @@ class ClusterMode(HelmBackup):
     def plan_up(self, ctx: Context) -> Plan:
         """Return what `up` would change."""
         platform = ClusterPlatform(ctx)
-        self._check(platform)
+        unjudged = self._check(platform)
         release = platform.release
         now = release.status()
         found = steps.outcome(platform)
@@ -135,13 +138,15 @@ class ClusterMode(HelmBackup):
         running = [f"{len(people)} users' servers keep running."] if people else []
         waived = ctx.settings.waived_rules
         notes = [f"Waived: {', '.join(waived)}."] if waived else []
+        judged = f"not evaluated: {unjudged}" if unjudged else "evaluated, no problems found"
+        notes.append(f"Values: {judged}.")
         if now and now.pending:
             notes.append(f"Revision {now.number} was left {now.status}: `up` recovers it first.")
         missing = required_secrets.missing(platform)
         notes += [f"Missing, and `up` wants it: secret {each}." for each in missing]
         lines = (head, *plans.as_lines(found), *running, *notes)
         data = {**plans.as_data(found), "servers": len(people), "waived": list(waived)}
-        data["missing"] = missing
+        data |= {"missing": missing, "evaluated": not unjudged}
         return Plan(release.namespace, lines, data, lost=found.removed)
 
     def plan_down(self, ctx: Context) -> Plan:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 
 from habari_local.core.errors import USAGE, ConfigError, HabariError, pasteable
 from habari_local.drivers.kubernetes.objects import Objects
 from habari_local.helm_values import behavior
 from habari_local.helm_values import upgrade_plan as plans
 from habari_local.helm_values.chart import open_chart
+from habari_local.helm_values.evaluate import NotEvaluated, evaluator_of
 from habari_local.helm_values.rules import RULES
 from habari_local.helm_values.tree_diff import objects
 from habari_local.helm_values.validate import validate
@@ -21,8 +23,10 @@ SECRET_MISSING = re.compile(r'secret "[^"]+" not found')
 SECONDS = 600.0  # in which nothing changes: a node may have to be added first
 
 
-def allowed_values(platform: ClusterPlatform) -> None:
-    """Refuse values that break a rule which is not waived.
+def allowed_values(platform: ClusterPlatform, *, evaluate: bool = True) -> str:
+    """Refuse values that break a rule which is not waived; return why they were not evaluated.
+
+    Where it is not asked for, the rules that need no rendering remain: `up` evaluates once.
 
     Raises:
         HabariError: everything that is wrong with them, at once.
@@ -33,11 +37,15 @@ def allowed_values(platform: ClusterPlatform) -> None:
     if unknown:
         known = ", ".join(sorted(rules))
         raise ConfigError([f"HABARI_WAIVED_RULES={each}: expected of {known}" for each in unknown])
-    chart = open_chart(platform.chart)
-    with values_files.closed(platform) as files:
+    chart, evaluator, reason = open_chart(platform.chart), None, ""
+    try:
+        evaluator = evaluator_of(chart, platform.environ) if evaluate else None
+    except NotEvaluated as error:
+        reason = error.message.rstrip(".")
+    with evaluator or nullcontext(), values_files.closed(platform) as files:
         found = [
             each
-            for each in validate(files, root, chart, root)
+            for each in validate(files, root, chart, root, evaluator)
             if not each.warning and each.rule not in waived
         ]
     if found:
@@ -48,6 +56,7 @@ def allowed_values(platform: ClusterPlatform) -> None:
             USAGE,
             [f"- {each}" for each in found],
         )
+    return reason
 
 
 def outcome(platform: ClusterPlatform) -> plans.UpgradePlan:
@@ -67,7 +76,7 @@ def values(platform: ClusterPlatform) -> Step:
 
     def action(_ctx: Context, say: Progress) -> str:
         say("checking the values")
-        allowed_values(platform)
+        allowed_values(platform, evaluate=False)
         return UNCHANGED
 
     return Step("values", "chart and values", action)
