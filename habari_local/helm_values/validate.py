@@ -29,6 +29,8 @@ LOCKS = ("jupyter/requirements.txt", "hub/requirements-docker.txt")
 SOPS = "sops"  # what an encrypted file says of its keys; no value of the chart
 # Rules of words that the hub's start answers, where it was tried.
 STARTED = ("extra-config", "braces")
+# Rules of words that what was loaded and rendered answers, whatever it answers.
+JUDGED = ("callback", "tls", "client-secret")
 BLOCK = re.compile(r":\s*[|>][-+0-9]*\s*(#.*)?$")  # the line above a text of several
 
 
@@ -55,7 +57,9 @@ def validate(
     data = merge_layers([each.data for each in layers])
     evaluation = evaluator.evaluate(layers) if evaluator else None
     shown = [*_behavior(layers, evaluation)] if evaluation else []
-    found = [*_unread(layers), *shown, *_broken(layers, data, {each.rule for each in shown})]
+    replaced = {each.rule for each in shown}
+    replaced |= set(JUDGED) if evaluation and evaluation.get("authenticator", "traits") else set()
+    found = [*_unread(layers), *shown, *_broken(layers, data, replaced)]
     if chart:
         found += [*violations(chart, layers), *versions(chart, root)]
         found += emptied(chart, layers) if not evaluation else ()

@@ -26,11 +26,22 @@ import sqlalchemy.dialects.sqlite  # noqa: E402, F401
 from jupyterhub.auth import Authenticator  # noqa: E402
 from jupyterhub.crypto import CryptKeeper  # noqa: E402
 from jupyterhub.spawner import Spawner  # noqa: E402
+from sqlalchemy.engine import make_url  # noqa: E402
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: E402
 from traitlets import TraitError, default  # noqa: E402
 from traitlets.config.loader import Config  # noqa: E402
 
-from habari_evaluation import configuration, confinement, pods, rendering, sign_in  # noqa: E402
+from habari_evaluation import (  # noqa: E402
+    configuration,
+    confinement,
+    object_types,
+    pods,
+    rendering,
+    sign_in,
+)
 from habari_evaluation.pod_files import PodFiles, environment  # noqa: E402
+
+SECRETS = {"client_secret", "password", "api_token"}  # traits whose values are not told
 
 
 class JupyterHub(jupyterhub.app.JupyterHub):
@@ -38,6 +49,8 @@ class JupyterHub(jupyterhub.app.JupyterHub):
 
     loaded: Any = None
     listed = ""
+    configured = ""
+    db_url: Any  # the trait
 
     @default("classes")
     def _load_classes(self) -> list[Any]:
@@ -57,8 +70,17 @@ class JupyterHub(jupyterhub.app.JupyterHub):
 
     def init_db(self) -> None:
         """Begin with an empty database, whatever the configuration's is."""
+        self.configured = str(self.db_url)
         self.db_url = "sqlite://"
         super().init_db()
+
+    def unusable_database(self) -> Exception | None:
+        """Return why SQLAlchemy can't take the address of the configured database, if so."""
+        try:
+            make_url(self.configured).get_dialect()
+        except (ArgumentError, NoSuchModuleError) as error:
+            return error
+        return None
 
     async def init_users(self) -> None:
         """Read the lists, when others were there before."""
@@ -101,9 +123,13 @@ async def evaluated(path: str, recorder: configuration.Recorder) -> dict[str, An
     if started:
         found["services"] = configuration.data(app.services)
         found["roles"] = configuration.data(app.load_roles)
+        found["user_scopes"] = sign_in.scopes_of_users(app)
+        unusable = app.unusable_database()
+        failures += [configuration.failure("database", unusable)] if unusable else []
         found["hub"] = set_traits(jupyterhub.app.JupyterHub, loaded)
         found["sign_in"] = await sign_in.told(app, app.listed)
         found["pods"], more = await pods.manifests(app)
+        found["pod_of_another"] = await pods.of_another(app)
         failures += more
     return found
 
@@ -114,6 +140,8 @@ def described(cls: Any, instance: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"class": names[0], "bases": names[1:]}
     if instance is not None and isinstance(instance, cls):
         traits = {name: _value(instance, name) for name in instance.trait_names(config=True)}
+        for name in SECRETS & traits.keys():
+            traits[name] = bool(traits[name])  # whether there is one
         found["traits"] = configuration.data(traits)
     return found
 
@@ -141,7 +169,8 @@ def load(job: dict[str, Any]) -> None:
     """Do one job in this process, which is confined for it and ends with it."""
     with open(job["rendered"], encoding="utf-8") as file:
         manifests = rendering.objects(file.read())
-    result = {"manifests": rendering.without_secrets(manifests)}
+    result: dict[str, Any] = {"manifests": rendering.without_secrets(manifests)}
+    result["invalid"] = [object_types.problems(each) for each in manifests]
     try:
         pod = rendering.hub_pod(manifests)
     except LookupError as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from types import FrameType
 from typing import Any
 
@@ -13,6 +15,7 @@ from traitlets import TraitError
 from traitlets.config.loader import Config, PyFileConfigLoader
 
 KEY = "<hub.extraConfig."  # how code of extraConfig is called in a traceback: with its key, and ">"
+WHERE_VARIABLES_ARE = type(os.environ).__getitem__.__code__.co_filename
 Origins = dict[str, tuple[str, int]]
 
 
@@ -82,7 +85,15 @@ def failure(stage: str, error: BaseException, **more: Any) -> dict[str, Any]:
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     where = places[-1] if places else None
     kind = type(error).__name__
+    if isinstance(error, KeyError) and _of_environment(error):
+        kind, message = "NoSuchVariable", str(error.args[0])
     return {"stage": stage, "error": kind, "message": message, "where": where, **more}
+
+
+def _of_environment(error: KeyError) -> bool:
+    """Whether it is `os.environ` that has no such name."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    return bool(last and error.args) and last[0].filename == WHERE_VARIABLES_ARE
 
 
 def wrong_traits(cls: Any, config: Any) -> Iterator[dict[str, Any]]:
@@ -122,6 +133,7 @@ def _kind(value: Any) -> str:
 
 def data(value: Any, depth: int = 6) -> Any:
     """Return a value as JSON has it: sets as lists, what is no data by its name."""
+    value = value.name if isinstance(value, Enum) else value
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if depth == 0:

@@ -10,9 +10,10 @@ from jupyterhub import orm
 from jupyterhub.utils import maybe_future
 from traitlets import TraitError
 
+from habari_evaluation import object_types
 from habari_evaluation.configuration import failure
 
-USER = "habari-made-up"
+USER, OTHER = "habari-made-up", "habari-other"
 MOST = 40  # choices of profiles that are tried: each is a pod
 TYPED = "habari/typed-by-the-user"  # what a user writes into a free field
 
@@ -26,6 +27,7 @@ async def manifests(app: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]
         profiles = spawner.__dict__.get("profile_list", getattr(spawner, "profile_list", None))
         if callable(profiles):
             profiles = await maybe_future(profiles(spawner))
+        failures += _unknown_traits(spawner, profiles)
     except Exception as error:
         return [], [_failure(error, "")]
     for name, options in [*_choices(spawner, profiles)][:MOST]:
@@ -33,21 +35,53 @@ async def manifests(app: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]
             spawner = _spawner(app)
             spawner.user_options = options
             await _load(spawner)
-            pods.append({"choice": name, "pod": await _pod(spawner), "volume": _volume(spawner)})
+            pods.append({"choice": name, **await _made(spawner)})
         except Exception as error:
             failures.append(_failure(error, name))
     return pods, failures
 
 
-def _spawner(app: Any) -> Any:
+async def of_another(app: Any) -> dict[str, Any]:
+    """Return what somebody else gets who asks for nothing: to see what the two share."""
+    try:
+        spawner = _spawner(app, OTHER)
+        spawner.user_options = {}
+        await _load(spawner)
+        return await _made(spawner)
+    except Exception:
+        return {}  # told of the first one
+
+
+async def _made(spawner: Any) -> dict[str, Any]:
+    pod, volume = await _pod(spawner), _volume(spawner)
+    invalid = [*object_types.problems(pod), *object_types.problems(volume)]
+    return {"pod": pod, "volume": volume, "invalid": invalid}
+
+
+def _unknown_traits(spawner: Any, profiles: Any) -> list[dict[str, Any]]:
+    """Return what a profile sets and the spawner does not have: it would be without effect."""
+    found = []
+    for profile in profiles if isinstance(profiles, list) else ():
+        options = (profile.get("profile_options") or {}).values()
+        choices = [each for about in options for each in (about.get("choices") or {}).values()]
+        for each in (profile, *choices):
+            for name in each.get("kubespawner_override") or ():
+                if not hasattr(spawner, str(name)):
+                    says = f"KubeSpawner has nothing called {name}, which a profile sets"
+                    choice = str(profile.get("display_name", ""))
+                    found.append(failure("pod", AttributeError(says), choice=choice))
+    return found
+
+
+def _spawner(app: Any, name: str = USER) -> Any:
     """Return the spawner of a made-up user, with no Kubernetes behind it."""
     import kubespawner.spawner
 
     kubespawner.spawner.load_config = lambda **_: None
     kubespawner.spawner.shared_client = lambda *_, **__: MagicMock()
-    user = orm.User.find(app.db, USER)
+    user = orm.User.find(app.db, name)
     if user is None:
-        user = orm.User(name=USER)
+        user = orm.User(name=name)
         app.db.add(user)
         app.db.commit()
     return app.users[user]._new_spawner("")
@@ -93,6 +127,11 @@ async def _pod(spawner: Any) -> Any:
     if not hasattr(spawner, "get_pod_manifest"):
         raise TypeError("the spawner makes no pods, KubeSpawner was expected")
     pod = await spawner.get_pod_manifest()
+    hook = getattr(spawner, "modify_pod_hook", None)
+    if hook:
+        pod = await maybe_future(hook(spawner, pod))
+        if pod is None:
+            raise TypeError("modify_pod_hook returned nothing, the pod was expected")
     return ApiClient.__new__(ApiClient).sanitize_for_serialization(pod)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 from jupyterhub import orm
+from jupyterhub.roles import roles_to_expanded_scopes
 from tornado.httpclient import HTTPClientError, HTTPRequest
 
 STRANGER, FORMER, MEMBER = "habari-stranger", "habari-former", "habari-member"
@@ -96,6 +97,7 @@ async def told(app: Any, listed: str) -> dict[str, Any]:
         "former_stays": await _stays(app, github, former),
         "former_admin": bool(admin and admin.admin) if listed else False,
         "listed": {name: await _comes_in(it, github, name) for name in names[:200]},
+        "made_admin": await _made_admin(it, github, listed or STRANGER),
     }
     if getattr(it, "allowed_organizations", None):
         found["member"] = await _comes_in(it, github, MEMBER, member=True)
@@ -118,6 +120,26 @@ async def _comes_in(it: Any, github: GitHub, name: str, member: bool = False) ->
         return await _by_model(it, github, name)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
+
+
+async def _made_admin(it: Any, github: GitHub, name: str) -> bool:
+    """Return whether somebody who is on no list of admins is one once they sign in."""
+    if not hasattr(it, "httpfetch") or type(it).token_to_user is not _base(it).token_to_user:
+        return False
+    github.login, github.member = _login(it, name), False
+    try:
+        found = await it.get_authenticated_user(MagicMock(), None)
+    except Exception:
+        return False
+    return bool(found and found.get("admin"))
+
+
+def scopes_of_users(app: Any) -> list[str]:
+    """Return what a user may do who is in no group: scopes, as JupyterHub resolves them."""
+    user = orm.User.find(app.db, FORMER) or orm.User(name=FORMER)
+    plain = [role for role in app.db.query(orm.Role) if role.name == "user"]
+    found = set().union(*(roles_to_expanded_scopes([role], user) for role in plain))
+    return sorted(map(str, found))
 
 
 def _login(it: Any, name: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from habari_local.helm_values.behavior.images import verdict
 from habari_local.helm_values.behavior.network import METADATA, _allows
+from habari_local.helm_values.behavior.objects import number, problems_of
 
 DIGEST = "@sha256:" + 64 * "0"
 
@@ -63,3 +65,95 @@ def to(cidr: str, *beside: str) -> dict[str, Any]:
 )
 def test_what_a_policy_lets_a_server_reach(made: dict[str, Any], reached: bool) -> None:
     assert _allows(made, METADATA) is reached
+
+
+def pod(**more: Any) -> dict[str, Any]:
+    return {"kind": "Pod", "spec": {"containers": [{"name": "a", "image": "a:1", **more}]}}
+
+
+def spec(**more: Any) -> dict[str, Any]:
+    return {"kind": "Pod", "spec": {**pod()["spec"], **more}}
+
+
+SHARED = {"volumes": [{"name": "x"}]}
+TWICE = [{"name": "x", "mountPath": "/x"}, {"name": "x", "mountPath": "/x/"}]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        *(pod(resources={kind: {"memory": "1GB"}}) for kind in ("limits", "requests")),
+        pod(resources={"limits": {"cpu": "0,5"}}),
+        pod(resources={"limits": {"cpu": 1}, "requests": {"cpu": "1500m"}}),
+        pod(resources={"limits": {"memory": "1G"}, "requests": {"memory": "1Gi"}}),
+        pod(resources={"requests": {"nvidia.com/gpu": "1"}}),
+        pod(volumeMounts=[{"name": "x", "mountPath": "/x"}]),
+        pod(imagePullPolicy="always"),
+        pod(resources={"limits": {"nvidia.com/gpu": "0.5"}}),
+        spec(volumes=[{"name": "x", "secret": {"secretName": None}}]),
+        spec(volumes=[{"name": "x", "emptyDir": {}, "configMap": {"name": "y"}}]),
+        {"kind": "StatefulSet", "spec": {"replicas": -1}},
+        {"kind": "Ingress", "spec": {"http": {"paths": [{"path": "a/", "pathType": "Prefix"}]}}},
+        pod(env=[{"name": "A=B", "value": "1"}]),
+        pod(env=[{"name": "A", "value": "1", "valueFrom": {"fieldRef": {}}}]),
+        pod(securityContext={"runAsUser": -1}),
+        pod(ports=[{"containerPort": 70000}]),
+        spec(containers=[{"name": "a_b", "image": "a:1"}]),
+        spec(containers=[{"name": "a"}]),
+        spec(containers=[{"name": "a", "image": "a:1"}] * 2),
+        spec(**SHARED, containers=[{"name": "a", "image": "a:1", "volumeMounts": TWICE}]),
+        spec(volumes=[{"name": "x"}, {"name": "x"}]),
+        spec(tolerations=[{"key": "a", "operator": "Equals"}]),
+        spec(tolerations=[{"key": "a", "operator": "Exists", "value": "b"}]),
+        spec(tolerations=[{"key": "a", "effect": "NoScheduling"}]),
+        spec(affinity={"matchExpressions": [{"key": "a", "operator": "Is", "values": ["b"]}]}),
+        spec(affinity={"matchExpressions": [{"key": "a", "operator": "In"}]}),
+        spec(nodeSelector={"a b": "c"}),
+        {"kind": "Service", "spec": {"ports": [{"nodePort": 80}]}},
+        {"kind": "Service", "spec": {"loadBalancerSourceRanges": ["10.0.0.1"]}},
+        {"kind": "NetworkPolicy", "spec": {"egress": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}},
+        {"kind": "Ingress", "spec": {"rules": [{"host": "A.org"}, {"host": "a.org:443"}]}},
+        {"kind": "Ingress", "spec": {"ingressClassName": "Nginx"}},
+        {"kind": "PodDisruptionBudget", "spec": {"minAvailable": 1, "maxUnavailable": 1}},
+        {"kind": "Secret", "metadata": {"labels": {"a": "b c"}}},
+    ],
+    ids=str,
+)
+def test_what_kubernetes_refuses_is_told(made: dict[str, Any]) -> None:
+    assert [says for _, says in problems_of(made)]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pod(resources={"limits": {"cpu": 2, "memory": 2147483648}, "requests": {"cpu": "100m"}}),
+        pod(resources={"limits": {"nvidia.com/gpu": 1}, "requests": {"nvidia.com/gpu": "1"}}),
+        pod(resources={"limits": {"memory": "1.5Gi", "ephemeral-storage": "1e9"}}),
+        spec(**SHARED, containers=[{"name": "a", "image": "a:1", "volumeMounts": TWICE[:1]}]),
+        spec(tolerations=[{"operator": "Exists"}, {"key": "a", "value": "b", "effect": ""}]),
+        spec(nodeSelector={"cloud.google.com/gke-nodepool": "users"}),
+        {
+            "kind": "Ingress",
+            "spec": {"rules": [{"host": "*.a.org"}], "tls": [{"hosts": ["a.org"]}]},
+        },
+        {"kind": "PodDisruptionBudget", "spec": {"minAvailable": 1, "maxUnavailable": None}},
+        {"kind": "ConfigMap", "data": {"limits": {"cpu": "much"}, "host": "A:B"}},
+        {"kind": "Service", "spec": {"ports": [{"port": 80, "nodePort": 30443}], "selector": None}},
+    ],
+    ids=str,
+)
+def test_what_kubernetes_takes_is_good(made: dict[str, Any]) -> None:
+    assert list(problems_of(made)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("500m", "0.5"), ("1Ki", "1024"), (".5", "0.5"), ("2k", "2000"), ("1e3", "1000"), (3, "3")],
+)
+def test_a_quantity_is_read_as_kubernetes_reads_it(text: Any, amount: str) -> None:
+    assert number(text) == Decimal(amount)
+
+
+@pytest.mark.parametrize("text", ["", "1GB", "2 G", "1,5", "many", "1Mb", True, "0x10", "٣"])
+def test_what_is_no_quantity_is_none(text: Any) -> None:
+    assert number(text) is None

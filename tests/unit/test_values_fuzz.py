@@ -99,6 +99,12 @@ def test_no_value_breaks_a_rule_s_neck(changes: list[tuple[tuple[Any, ...], Any]
     violations(DOUBLE, [Values("it", data, {}, "")])
 
 
+@pytest.mark.parametrize("given", [1, "text", [1, None], {"A": None}])
+def test_variables_of_the_hub_may_be_anything(given: Any) -> None:
+    data = changed(("hub", "extraEnv"), given)
+    assert [list(rule(data)) for rule in RULES.values()]
+
+
 @given(st.lists(cut, min_size=1, max_size=4))
 @FORM
 def test_no_text_ends_in_a_traceback(cuts: list[tuple[int, int, str]]) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from habari_local.helm_values.behavior import images, network, servers, sign_in, startup
+from habari_local.helm_values.behavior import (
+    addresses,
+    images,
+    network,
+    objects,
+    servers,
+    sign_in,
+    startup,
+)
 from habari_local.helm_values.behavior.finding import Finding
 from habari_local.helm_values.evaluate import Evaluation
 
@@ -12,8 +20,15 @@ Rule = Callable[[Evaluation], Iterator[Finding]]
 
 RULES: Mapping[str, Rule] = {
     "start": startup.starts,
+    "objects": objects.taken,
     "authenticator": sign_in.identity,
     "allow": sign_in.who_gets_in,
+    "providers": sign_in.providers,
+    "provider": sign_in.usable,
+    "user-rights": sign_in.rights_of_users,
+    "callback": addresses.callback,
+    "tls": addresses.tls,
+    "client-secret": addresses.client_secret,
     "client-id": sign_in.client_id,
     "stays": sign_in.who_stays,
     "image": images.pinned,
@@ -21,6 +36,11 @@ RULES: Mapping[str, Rule] = {
     "unlisted-image": images.unlisted,
     "server-rights": servers.confined,
     "server-protection": servers.protected,
+    "hub-protection": servers.hub_protected,
+    "homes": servers.separate,
+    "hub-rights": servers.chart_pods,
     "metadata": network.metadata,
     "network": network.reached,
+    "network-ingress": network.opened,
+    "network-hub": network.connected,
 }

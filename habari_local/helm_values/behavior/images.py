@@ -13,7 +13,9 @@ from habari_local.helm_values.values import Data, Place, at, leaves
 SERVER: Place = ("singleuser", "image")
 # github.com/distribution/reference: a name, a tag, a digest.
 NAME = r"(?:[\w.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
-REFERENCE = re.compile(rf"(?P<name>{NAME})(?::(?P<tag>\w[\w.-]{{0,127}}))?(?P<digest>@\w+:\w+)?")
+REFERENCE = re.compile(
+    rf"(?P<name>{NAME})(?::(?P<tag>\w[\w.-]{{0,127}}))?(?P<digest>@sha256:[0-9a-f]{{64}})?"
+)
 # Tags that projects move as they go, and numbers that stand for the newest of several.
 MOVING = re.compile(
     r"main|master|trunk|head|dev|devel|develop|development|edge|nightly|canary|next|stable|release"

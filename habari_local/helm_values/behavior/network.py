@@ -36,6 +36,44 @@ def reached(evaluation: Evaluation) -> Iterator[Finding]:
         yield Finding((*RULES, "privateIPs"), says, True)
 
 
+def opened(evaluation: Evaluation) -> Iterator[Finding]:
+    """Servers take connections from the hub and its proxy, not from everywhere."""
+    for policy in _policies(evaluation):
+        for rule in (policy.get("spec") or {}).get("ingress") or ():
+            if not rule.get("from"):
+                says = "servers take connections from everywhere, and from each other"
+                yield Finding((*POLICY, "ingress"), says)
+                return
+
+
+def connected(evaluation: Evaluation) -> Iterator[Finding]:
+    """A server finds the hub by its name, and the hub takes its connections."""
+    policies = _policies(evaluation)
+    limited = [each for each in policies if "Egress" in _types(each)]
+    if limited and not any(_resolves(each) for each in limited):
+        says = "servers resolve no names: none finds the hub, and none starts"
+        yield Finding(RULES, says)
+
+
+def _types(policy: Data) -> list[str]:
+    return (policy.get("spec") or {}).get("policyTypes") or ["Ingress"]
+
+
+def _resolves(policy: Data) -> bool:
+    """Whether a policy lets pods ask the cluster's server of names, at a private address."""
+    for rule in (policy.get("spec") or {}).get("egress") or ():
+        ports, peers = rule.get("ports"), rule.get("to")
+        asks = not ports or any(each.get("port") in (DNS, None) for each in ports)
+        within = not peers or any(
+            not each.get("ipBlock")
+            or any(_holds(each, address) for address in (METADATA, *PRIVATE))
+            for each in peers
+        )
+        if asks and within:
+            return True
+    return False
+
+
 def _policies(evaluation: Evaluation) -> list[Data]:
     """Return the policies of users' servers."""
     labels = evaluation.get("pods", 0, "pod", "metadata", "labels", default={}) | LABELS

@@ -9,7 +9,7 @@ from typing import Any
 from habari_local.helm_values.behavior.finding import Finding, of_trait
 from habari_local.helm_values.behavior.images import containers
 from habari_local.helm_values.evaluate import Evaluation
-from habari_local.helm_values.values import Data
+from habari_local.helm_values.values import Data, at, text_at
 
 METADATA = "block-cloud-metadata"  # the chart's own, which has to change the pod's network
 HOST = ("hostNetwork", "hostPID", "hostIPC")
@@ -18,6 +18,7 @@ DANGEROUS = re.compile(r"ALL|SYS_.*|NET_ADMIN|NET_RAW|BPF|DAC_.*|SETUID|SETGID|M
 SYSTEM = re.compile(
     r"(/|/(etc|proc|sys|dev|root|boot|run|var/run)(/.*)?|/var/lib/(docker|kubelet|containerd).*|.*\.sock)$"
 )
+FRAMED = re.compile(r"frame-ancestors\s+([^;]*\s)?(\*|https?:)(\s|;|$)")
 OPEN = re.compile(r"(disable_check_xsrf|allow_origin(_pat)?|allow_root)[=\s]+['\"]?(True|\*|\.\*)")
 
 
@@ -27,6 +28,7 @@ def confined(evaluation: Evaluation) -> Iterator[Finding]:
     for each in evaluation.get("pods", default=[]):
         spec = each["pod"].get("spec") or {}
         found = [*_of_pod(evaluation, spec), *_of_token(evaluation, spec)]
+        found += _of_secrets(evaluation, spec)
         for container in containers(each["pod"]):
             if container.get("name") != METADATA:
                 first = container in (spec.get("initContainers") or ())
@@ -54,7 +56,37 @@ def _of_token(evaluation: Evaluation, spec: Data) -> Iterator[Finding]:
     if automount or (account and automount is None):
         trait = "service_account" if account else "automount_service_account_token"
         says = "users' code can act in the cluster as the service account of their servers"
-        yield _of(evaluation, trait, says, True)
+        bound = {
+            subject.get("name")
+            for made in evaluation.manifests
+            if made.get("kind") in ("RoleBinding", "ClusterRoleBinding")
+            for subject in made.get("subjects") or ()
+        }
+        yield _of(evaluation, trait, says, account not in bound)  # of the hub, it is the hub's
+
+
+def _of_secrets(evaluation: Evaluation, spec: Data) -> Iterator[Finding]:
+    """Yield secrets of the hub's that users' servers are given."""
+    kept = {text_at(evaluation.whole, "hub", "existingSecret")} - {""}
+    kept |= {
+        text_at(made, "metadata", "name")
+        for made in evaluation.manifests
+        if made.get("kind") == "Secret" and text_at(made, "metadata", "name") in ("hub", "proxy")
+    }
+    names = [
+        str((volume.get("secret") or {}).get("secretName")) for volume in spec.get("volumes") or ()
+    ]
+    if kept & set(names):
+        says = "servers read a secret of the hub's: with it they are the hub"
+        yield _of(evaluation, "volumes", says)
+    variables = [
+        str(at(each, ("valueFrom", "secretKeyRef", "name")))
+        for container in containers({"spec": spec})
+        for each in container.get("env") or ()
+    ]
+    if kept & set(variables):
+        says = "servers are given a secret of the hub's: with it they are the hub"
+        yield _of(evaluation, "environment", says)
 
 
 def _of_container(evaluation: Evaluation, container: Data, first: bool) -> Iterator[Finding]:
@@ -93,6 +125,78 @@ def protected(evaluation: Evaluation) -> Iterator[Finding]:
             if found:
                 says = f"{found[1]}: pages of other sites act in users' servers"
                 seen[_of(evaluation, "args" if _set(evaluation, "args") else "cmd", says)] = None
+    yield from seen
+
+
+def hub_protected(evaluation: Evaluation) -> Iterator[Finding]:
+    """Other sites' pages must not act at the hub with the session of who opened them."""
+    settings = evaluation.get("hub", "tornado_settings", default={})
+    if not isinstance(settings, dict):
+        return
+    headers = settings.get("headers")
+    found = (
+        {str(k).lower(): str(v) for k, v in headers.items()} if isinstance(headers, dict) else {}
+    )
+    says = ""
+    if settings.get("xsrf_cookies") is False:
+        says = "xsrf_cookies: pages of other sites act at the hub, true was expected"
+    elif found.get("access-control-allow-origin", "").strip() == "*":
+        says = "Access-Control-Allow-Origin: pages of other sites read what the hub answers"
+    elif FRAMED.search(found.get("content-security-policy", "")):
+        says = "frame-ancestors: any site may show the hub in a frame and have people click in it"
+    if says:
+        yield of_trait(evaluation, "hub", "tornado_settings", says)
+
+
+def separate(evaluation: Evaluation) -> Iterator[Finding]:
+    """Two users have a pod and a home each: nobody writes into somebody else's."""
+    pods = evaluation.get("pods", default=[])
+    first, other = pods[0] if pods else {}, evaluation.get("pod_of_another", default={})
+    if not (first.get("pod") and other.get("pod")):
+        return
+    if first["pod"]["metadata"].get("name") == other["pod"]["metadata"].get("name"):
+        says = "the pods of all users are called the same: one user at a time has a server"
+        yield _of(evaluation, "pod_name_template", says)
+    home = text_at(evaluation.whole, "singleuser", "storage", "homeMountPath") or "/home/jovyan"
+    if _homes(first["pod"], home) & _homes(other["pod"], home):
+        static = text_at(evaluation.whole, "singleuser", "storage", "type") == "static"
+        where = ("static", "subPath") if static else ("dynamic", "pvcNameTemplate")
+        says = "all users have the same home, {username} was expected in it"
+        yield Finding(("singleuser", "storage", *where), says)
+
+
+def _homes(pod: Data, home: str) -> set[tuple[str, str]]:
+    """Return the claims, and folders in them, that a server has mounted as the home to write to."""
+    spec = pod.get("spec") or {}
+    claims = {
+        each.get("name"): str((each.get("persistentVolumeClaim") or {}).get("claimName"))
+        for each in spec.get("volumes") or ()
+        if each.get("persistentVolumeClaim")
+    }
+    return {
+        (claims[mount["name"]], str(mount.get("subPath") or ""))
+        for container in spec.get("containers") or ()
+        for mount in container.get("volumeMounts") or ()
+        if mount.get("name") in claims
+        and not mount.get("readOnly")
+        and str(mount.get("mountPath")).rstrip("/") == home.rstrip("/")
+    }
+
+
+def chart_pods(evaluation: Evaluation) -> Iterator[Finding]:
+    """The chart's own pods are no part of their nodes: the hub reads what all users send."""
+    seen: dict[Finding, None] = {}
+    for made in evaluation.manifests:
+        spec = at(made, ("spec", "template", "spec")) or {}
+        part = "proxy" if "proxy" in text_at(made, "metadata", "name") else "hub"
+        says = [f"{name}: it is part of the node" for name in HOST if spec.get(name)]
+        for volume in spec.get("volumes") or ():
+            path = str((volume.get("hostPath") or {}).get("path", ""))
+            says += [f"hostPath {path}: the node's rights"] if path and SYSTEM.match(path) else []
+        for container in containers({"spec": spec}):
+            if (container.get("securityContext") or {}).get("privileged"):
+                says.append("privileged: it is root on its node")
+        seen |= {Finding((part,), f"{made.get('kind')}: {each}"): None for each in says}
     yield from seen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from habari_local.config.settings import GITHUB_NAME
@@ -11,6 +12,7 @@ from habari_local.helm_values.rules.sign_in import open_to_the_world
 
 OAUTH = "oauthenticator.oauth2.OAuthenticator"
 GITHUB = "oauthenticator.github.GitHubOAuthenticator"
+GENERIC = "oauthenticator.generic.GenericOAuthenticator"
 ELSEWHERE = ("ldapauthenticator.", "ltiauthenticator.")  # ask somebody else, and not by OAuth
 OWN: tuple[str, ...] = (
     "jupyterhub.",
@@ -19,6 +21,15 @@ OWN: tuple[str, ...] = (
     "tmpauthenticator.",
 )
 OWN += ("hmacauthenticator.",)
+# Of CILogon's providers: who gives an account to anybody that asks for one.
+PUBLIC_PROVIDERS = re.compile(r"//(www\.)?(github|google|orcid|linkedin|login\.microsoftonline)\b")
+# Where anybody signs up: of Microsoft's, the tenants that stand for all, or none.
+WORLD = re.compile(
+    r"https://(github\.com|gitlab\.com|bitbucket\.org|accounts\.google\.com|auth\.globus\.org"
+    r"|login\.microsoftonline\.com/(common|organizations|consumers|oauth2))/"
+)
+# Scopes that act for others or show what is theirs, where no filter says whose.
+ACTING = {"admin", "access", "servers", "users", "tokens", "groups", "proxy", "shutdown", "delete"}
 
 
 def kinds(evaluation: Evaluation) -> list[str]:
@@ -50,6 +61,10 @@ def who_gets_in(evaluation: Evaluation) -> Iterator[Finding]:
     if not evaluation.get("sign_in") or OAUTH not in kinds(evaluation):
         return
     listed = _listed(evaluation)
+    if _of_the_world(evaluation) and evaluation.get("sign_in", "stranger") is True:
+        says = "lets in everybody who has an account"
+        yield of_trait(evaluation, "authenticator", "allow_all", says)
+        return
     if not _public(evaluation) and not evaluation.get("origins", "Authenticator.allow_all"):
         return  # a provider of one's own lets in whom it knows: rules of words look at it
     if evaluation.get("sign_in", "stranger") is True:
@@ -61,10 +76,73 @@ def who_gets_in(evaluation: Evaluation) -> Iterator[Finding]:
         yield of_trait(evaluation, "authenticator", "allow_existing_users", says)
     for name, comes_in in listed.items():
         yield from _of_listed(evaluation, name, comes_in)
+    yield from _of_organizations(evaluation)
     everybody = evaluation.get("authenticator", "traits", "allow_all")
     if not (listed or everybody or _others(evaluation)):
         says = "nobody may sign in, allowed_users or allowed_organizations was expected"
         yield of_trait(evaluation, "authenticator", "allowed_users", says)
+
+
+def _of_organizations(evaluation: Evaluation) -> Iterator[Finding]:
+    """Yield organizations that GitHub has none of: ORG or ORG:TEAM is what oauthenticator asks."""
+    traits = evaluation.get("authenticator", "traits", default={})
+    for each in traits.get("allowed_organizations") or () if GITHUB in kinds(evaluation) else ():
+        name, _, team = str(each).partition(":")
+        if not GITHUB_NAME.fullmatch(name) or not re.fullmatch(r"[\w-]*", team):
+            says = "has an entry that is no organization of GitHub: ORG or ORG:TEAM was expected"
+            yield of_trait(evaluation, "authenticator", "allowed_organizations", says)
+
+
+def providers(evaluation: Evaluation) -> Iterator[Finding]:
+    """Each provider among several lets in its own people, not everybody who asks for an account."""
+    traits = evaluation.get("authenticator", "traits", default={})
+    idps = traits.get("idps") or traits.get("allowed_idps") or {}
+    if not any(name.endswith(".CILogonOAuthenticator") for name in kinds(evaluation)):
+        return
+    if not idps:
+        says = "not set: CILogon takes whoever any of its providers knows, idps was expected"
+        yield of_trait(evaluation, "authenticator", "idps", says)
+    for name, about in idps.items() if isinstance(idps, dict) else ():
+        public = PUBLIC_PROVIDERS.search(str(name))
+        if public and isinstance(about, dict) and about.get("allow_all"):
+            says = "lets in everybody who has an account there"
+            yield of_trait(evaluation, "authenticator", "allowed_idps", says)
+
+
+def usable(evaluation: Evaluation) -> Iterator[Finding]:
+    """The provider can be asked: it has addresses, by https, and its certificate is looked at."""
+    traits = evaluation.get("authenticator", "traits", default={})
+    if traits.get("tls_strategy") == "insecure":  # of LDAPAuthenticator
+        says = "passwords go over the network as they are, on_connect or before_bind was expected"
+        yield of_trait(evaluation, "authenticator", "tls_strategy", says)
+    if OAUTH not in kinds(evaluation):
+        return
+    for name in ("authorize_url", "token_url", "userdata_url"):
+        token = traits.get("userdata_from_id_token") or GENERIC not in kinds(evaluation)
+        told_otherwise = name == "userdata_url" and token  # Azure's token says who it is
+        if not traits.get(name) and not told_otherwise:
+            says = "not set: nobody can sign in"
+            yield of_trait(evaluation, "authenticator", name, says)
+    if traits.get("validate_server_cert") is False:
+        says = "anybody on the way can say who people are, true was expected"
+        yield of_trait(evaluation, "authenticator", "validate_server_cert", says)
+
+
+def rights_of_users(evaluation: Evaluation) -> Iterator[Finding]:
+    """A user who is no admin acts for nobody else."""
+    if evaluation.get("sign_in", "made_admin") is True:
+        says = "makes whoever signs in an admin"
+        hooked = evaluation.get("authenticator", "traits", "post_auth_hook")
+        trait = "post_auth_hook" if hooked else "admin_users"
+        yield of_trait(evaluation, "authenticator", trait, says)
+    wide = [
+        scope
+        for scope in evaluation.get("user_scopes", default=[])
+        if "!" not in scope and scope.split(":")[0] in ACTING
+    ]
+    if wide:
+        says = f"every user may do for everybody what {wide[0]} is: a filter was expected"
+        yield Finding(("hub", "loadRoles", "user", "scopes"), says)
 
 
 def client_id(evaluation: Evaluation) -> Iterator[Finding]:
@@ -109,6 +187,13 @@ def _public(evaluation: Evaluation) -> bool:
     """Whether anybody can have an account there: at GitHub itself."""
     url = evaluation.get("authenticator", "traits", "github_url", default="")
     return GITHUB in kinds(evaluation) and url == "https://github.com"
+
+
+def _of_the_world(evaluation: Evaluation) -> bool:
+    """Whether the provider that is asked gives an account to anybody, and nothing narrows that."""
+    traits = evaluation.get("authenticator", "traits", default={})
+    narrowed = any(traits.get(name) for name in ("hosted_domain", "identity_provider"))
+    return bool(WORLD.match(str(traits.get("authorize_url") or ""))) and not narrowed
 
 
 def _listed(evaluation: Evaluation) -> dict[str, object]:

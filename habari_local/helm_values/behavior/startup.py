@@ -18,9 +18,12 @@ SAFE: tuple[str, ...] = (
     "ImportError",
     "ModuleNotFoundError",
 )
-SAFE += ("AttributeError", "PermissionError", "SystemExit")
+SAFE += ("NoSuchVariable", "NoSuchModuleError", "AttributeError", "PermissionError", "SystemExit")
 # Of code that reads what only the hub's pod or image has, or that is kept from the network.
 NOT_HERE = ("FileNotFoundError", "KeyError")
+OF_SERVICE = re.compile(
+    r"_(SERVICE_(HOST|PORT)|PORT)(_\w+)?$"
+)  # which others in the namespace give
 CONFINED = "where values are checked"  # of hub/habari_evaluation/confinement.py
 ENDS = {
     "configuration": "the hub can't start",
@@ -28,6 +31,7 @@ ENDS = {
     "spawner": "no server can start",
     "pod": "no server can start",
     "limits": "the hub's configuration did not load",
+    "database": "the hub can't start",
     "template": "the chart can't be rendered",
 }
 
@@ -66,7 +70,8 @@ def _finding(evaluation: Evaluation, failed: Data) -> Finding:
     says = f"{ends}{choice}: {reason}" if reason else ends
     if failed.get("where"):
         missing = failed["error"] in NOT_HERE or str(failed["message"]).endswith(CONFINED)
-        own = failed["error"] == "ModuleNotFoundError" and _own_image(evaluation)
+        own = failed["error"] in ("ModuleNotFoundError", "NoSuchVariable")
+        own = own and (_own_image(evaluation) or bool(OF_SERVICE.search(str(failed["message"]))))
         if missing or own:
             says = f"what it reads is not here ({reason}), so the rest was not judged"
         return of_code(failed["where"], says, missing or own)
@@ -84,6 +89,8 @@ def _reason(failed: Data) -> str:
     kind, text = failed["error"], str(failed["message"]).strip().partition("\n")[0]
     if kind and kind not in SAFE:
         text = QUOTED.sub("'…'", text)
+    if kind == "NoSuchVariable":
+        return f"the hub's pod has no variable {text}"
     if kind == "SystemExit" and text in ("0", "1", ""):
         text = "the configuration ends it"
     return ": ".join(each for each in (kind, text) if each and each != "SystemExit")

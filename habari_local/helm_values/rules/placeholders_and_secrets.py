@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,7 @@ PUBLIC = re.compile(
     re.IGNORECASE,
 )
 ENCRYPTED = re.compile(r"^ENC\[AES256_GCM,")
+BASIC = re.compile(r"(?:[Bb]asic\s+|\"auth\":\s*\")([A-Za-z0-9+/]{8,}={0,2})")
 ALLOWED = "pragma: allowlist secret"  # the comment that detect-secrets and others know
 SAYS = "a secret in plain text, a Kubernetes secret or sops was expected"
 
@@ -74,7 +76,7 @@ def _in_text(place: Place, name: str, text: str) -> Iterator[str]:
     random = not (PUBLIC.search(name) or _annotates(place))
     rows = [row for row in text.splitlines() if ALLOWED not in row]
     shown = "\n".join(rows)
-    if has_token(shown) or (random and is_random(text.strip())):
+    if has_token(shown) or _has_basic(name, shown) or (random and is_random(text.strip())):
         yield SAYS
         return
     if place[:2] == hub_settings.CODE:
@@ -90,6 +92,19 @@ def _in_text(place: Place, name: str, text: str) -> Iterator[str]:
         return
     if any(map(is_random, RANDOM.findall(shown))) and _is_run(place):
         yield SAYS
+
+
+def _has_basic(name: str, text: str) -> bool:
+    """Whether a text has a name and password in base64, as HTTP and docker's config.json do."""
+    found = BASIC.findall(text) + ([text.strip()] if name == "auth" else [])
+    for each in found:
+        try:
+            opened = b64decode(each, validate=True).decode("ascii")
+        except ValueError:
+            continue
+        if re.fullmatch(r"[^\s:]+:\S{4,}", opened):
+            return True
+    return False
 
 
 def _is_run(place: Place) -> bool:

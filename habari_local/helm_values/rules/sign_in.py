@@ -86,7 +86,7 @@ def _open(each: Setting, open_to_all: bool, managed: bool) -> Iterator[str]:
         yield "lets in everybody who has an account anywhere"
     elif each.trait == "allow_existing_users" and each.value:
         yield "lets in whoever was let in once, false was expected"
-    elif each.trait == "allowed_teams":
+    elif each.trait == "allowed_teams" and each.cls != "BitbucketOAuthenticator":
         yield "no setting of oauthenticator, allowed_organizations with ORG:TEAM was expected"
     elif each.trait in ("admin_groups", "allowed_groups") and _names(each.value):
         if {str(name).lower() for name in _names(each.value)} & EVERYBODY:
@@ -138,7 +138,8 @@ def client_secret(data: Data) -> Iterator[tuple[Place, str]]:
     if not text_at(data, *CLASS).lower().endswith(("github", "githuboauthenticator")):
         return
     variables = at(data, ("hub", "extraEnv"))
-    names = [each.get("name") for each in variables or () if isinstance(each, dict)]
+    listed = variables if isinstance(variables, list) else []
+    names = [str(each.get("name")) for each in listed if isinstance(each, dict)]
     names += list(variables) if isinstance(variables, dict) else []
     given = (
         at(data, (*GITHUB, "client_secret")),
