@@ -187,7 +187,9 @@ def evaluator_of(chart: Chart, environ: Mapping[str, str]) -> Evaluator:
     """
     code = code_checkout()
     if code is None:
-        raise NotEvaluated("That takes a checkout of Habari local.", "habari-local version")
+        raise NotEvaluated(
+            "That takes a checkout of Habari local.", "habari-local config check --no-evaluate"
+        )
     found = Evaluator(chart, environ, code, Checkout(code).environments)
     found.prepare()
     return found
