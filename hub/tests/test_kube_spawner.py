@@ -17,7 +17,10 @@ import yaml
 from rig import ROOT
 
 FAILURES = 2
-POD = {"metadata": {"name": "jupyter-grace", "namespace": "habari"}}
+POD = {
+    "metadata": {"name": "jupyter-grace", "namespace": "habari"},
+    "spec": {"containers": [{"name": "notebook", "image": "habari:1"}]},
+}
 # A hub's process: production's code as the chart runs it, and what a start of the hub calls.
 HUB = """
 import asyncio, json, os, sys
@@ -29,7 +32,15 @@ async def main():
     scope["sleep"] = lambda seconds: asyncio.sleep(0)
     spawner = scope["c"].JupyterHub.spawner_class(_mock=True, namespace="habari")
     await spawner._start_watching_pods()
-    print(json.dumps(sorted(spawner.pod_reflector.pods)), flush=True)
+    spawner.pod_name = "jupyter-grace"
+    outdated = []
+    chosen = {"profile": "x"}
+    for image, options in (("habari:1", {}), ("habari:2", {}), ("habari:2", chosen)):
+        spawner.image, spawner.user_options = image, options
+        outdated.append(spawner.outdated)
+    spawner.pod_name = "jupyter-linus"
+    outdated.append(spawner.outdated)
+    print(json.dumps([sorted(spawner.pod_reflector.pods), outdated]), flush=True)
     os._exit(0)  # the watch goes on for ever
 
 asyncio.run(main())
@@ -101,5 +112,7 @@ def test_a_hub_that_starts_before_kubernetes_answers_knows_the_running_servers(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == ["habari/jupyter-grace"]
+    known, outdated = json.loads(done.stdout.splitlines()[-1])
+    assert known == ["habari/jupyter-grace"]
+    assert outdated == [False, True, False, False], "another image, unless its user chose it"
     assert kubernetes.lists == FAILURES + 1

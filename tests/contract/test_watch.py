@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,8 +12,12 @@ import pytest
 import requests
 
 from habari_local.drivers.jupyterhub import HubClient
+from tests.e2e.endpoints import parse
+from tests.e2e.hub_client import sign_in
 from tests.scratch import Scratch, scratch_checkout
 from tests.waiting import wait_for
+
+NOTE = "Your server runs an older image"
 
 
 @pytest.fixture
@@ -36,9 +41,10 @@ def test_edits_take_effect_and_servers_stay(
     scratch, watch, said = watched
     where = scratch.endpoints()
     hub = HubClient(where["hub_url"], where["hub_api_token"])
-    hub.ensure("grace")
+    grace = sign_in(parse(json.dumps(where), "endpoints"), "grace")
     hub.start("grace")
     wait_for(lambda: hub.runs("grace"), 90)
+    assert NOTE not in grace.web.get(f"{where['hub_url']}hub/home").text
     server = next(each for each in scratch.found() if each.user == "grace")
 
     page = scratch.root / "hub" / "templates" / "page.html"
@@ -67,6 +73,7 @@ def test_edits_take_effect_and_servers_stay(
     assert "running, old image" in next(
         line for line in status.splitlines() if line.startswith("server of grace")
     )
+    assert NOTE in grace.web.get(f"{where['hub_url']}hub/home").text
     assert server.process.is_running()
 
     second = scratch.call("up", "--watch")
