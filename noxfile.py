@@ -301,7 +301,8 @@ def soak(session: nox.Session) -> None:
 
     Without a mode, first as long of the contents manager's machine of random operations, and
     100,000 bodies that Docker's own decoder and the policy before it must read alike, and 10,000
-    mutations of values that `config check` must have a verdict on; then the fresh machines.
+    mutations of values that `config check` must have a verdict on; 2,000 folders that must come
+    back as they were, and 60 killed restores that are gone on with; then the fresh machines.
     """
     arguments = list(session.posargs)
     if "--seconds" not in arguments:
@@ -316,6 +317,8 @@ def soak(session: nox.Session) -> None:
         python(session, "pytest", *decoder, TESTS_SOAK_BODIES="100000")
         values = ("tests/unit/test_values_fuzz.py", "--timeout=3600")
         python(session, "pytest", *values, TESTS_FUZZ_EXAMPLES="5000")  # of values and of text
+        entries = ("tests/unit/test_tar_stream.py", "--timeout=3600")
+        python(session, "pytest", *entries, TESTS_ODD_EXAMPLES="2000", TESTS_KILLS="60")
         python(session, "pytest", "tests/fresh", "-rP")
     people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"
     for mode in chosen(arguments, session.log):
@@ -374,6 +377,7 @@ def load(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Times and memory beside the same parts started by hand; a table and a plot."""
     python(session, "bench", *session.posargs)
+    python(session, "bench.backup")
     reason = missing("hub") or missing("nohub")
     if reason:
         session.log(f"The modes in Docker are not measured: {reason}")

@@ -28,7 +28,7 @@ from habari_local.commands.options import (
 )
 from habari_local.commands.seed import counts, of_settings
 from habari_local.core.console import Result
-from habari_local.core.errors import USAGE, HabariError
+from habari_local.core.errors import USAGE, HabariError, pasteable
 
 if TYPE_CHECKING:
     from habari_local.platform.mode import Context, Endpoints, Mode
@@ -130,11 +130,16 @@ def _open(where: Endpoints) -> None:
 
 
 def _warn(mode: Mode, ctx: Context) -> None:
-    """Name variables that nothing reads, and volumes that may be this checkout's from before."""
+    """Name unread variables, a restore that has not ended, and an earlier checkout's volumes."""
     from habari_local import active_mode
+    from habari_local.backup.create_restore import unfinished
     from habari_local.config.load import unused
 
     sys.stderr.writelines(f"{each}.\n" for each in unused(ctx.checkout.root / ".env"))
+    restoring = unfinished(mode, ctx)
+    if restoring:
+        again = pasteable("habari-local", "backup", "restore", restoring)
+        sys.stderr.write(f"A restore has not ended; homes may be half old. This goes on: {again}\n")
     for each, volumes in active_mode.earlier(mode, ctx).items():
         sys.stderr.write(
             f"Volumes of an earlier checkout in this place: {', '.join(volumes)}.\n"

@@ -42,7 +42,8 @@ FORMAT = (
     *("--xattrs", "--xattrs-include=user.*"),
 )
 PACK = (
-    *("--create", "--file=-", *FORMAT, "--sparse", "--quoting-style=escape"),
+    *("--create", "--file=-", "--blocking-factor=128", *FORMAT, "--sparse"),
+    "--quoting-style=escape",
     *("--ignore-failed-read", "--null", "--no-recursion", "--files-from=-"),
 )
 UNPACK = (
@@ -101,13 +102,21 @@ class TarError(Exception):
     """tar did not do what it was asked for, in a sentence."""
 
 
+def _pipe() -> tuple[int, int]:
+    """Return both ends of a pipe that holds much, so that neither end waits for each small part."""
+    ends = os.pipe()
+    with suppress(OSError):  # this account has many pipes already
+        fcntl.fcntl(ends[0], fcntl.F_SETPIPE_SZ, CHUNK)
+    return ends
+
+
 class _Tar:
     """tar at work: a pipe to it or from it; what it says is kept."""
 
     def __init__(self, options: Sequence[str], folder: str, lock: int = -1) -> None:
         self.said = os.memfd_create("tar")
-        read_in, self.stdin = os.pipe()
-        self.stdout, write_out = os.pipe()
+        read_in, self.stdin = _pipe()
+        self.stdout, write_out = _pipe()
         doing = [(read_in, 0), (write_out, 1), (self.said, 2), *([(lock, 3)] if lock >= 0 else [])]
         # Not by `subprocess`, in whose threads and locks a killed writer could hang.
         try:

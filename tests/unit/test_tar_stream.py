@@ -28,6 +28,7 @@ from habari_local.drivers.tar_stream import ASIDE, STAGING, Report, TarError
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = int(os.environ.get("TESTS_ODD_EXAMPLES", "15"))
+KILLS = int(os.environ.get("TESTS_KILLS", "10"))
 NOBODY = 65534
 # Runs as somebody without rights, if we are root: modules are loaded before.
 AS_NOBODY = f"""
@@ -206,9 +207,9 @@ def test_one_that_is_killed_at_any_point_is_gone_on_with(tmp_path: Path) -> None
 
     events = int(run(-1, occupied("whole")).stdout)
     assert events > 60
-    for tenth in range(10):
-        back = occupied(f"back {tenth}")
-        assert run(1 + events * tenth // 10, back).returncode == -signal.SIGKILL
+    for number in range(KILLS):
+        back = occupied(f"back {number}")
+        assert run(1 + events * number // KILLS, back).returncode == -signal.SIGKILL
         unpacked(back, archive)
         assert kept(back) == before
         assert not (back / STAGING).exists()
