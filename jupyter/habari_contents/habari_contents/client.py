@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import os
 import time
 from collections.abc import Collection, Mapping
@@ -44,9 +45,13 @@ class S3Client:
         Raises TimeoutError if credentials are not there in time.
         """
         if self._client is None:
-            async with self._lock, asyncio.timeout(START_SECONDS):
+            async with self._lock:
                 if self._client is None:
-                    await self._make()
+                    # That is work, for which a slow machine takes its time; what may never come
+                    # is what is waited for after it.
+                    await asyncio.to_thread(_import_aiobotocore)
+                    async with asyncio.timeout(START_SECONDS):
+                        await self._make()
                 return self._client
         return self._client
 
@@ -117,6 +122,11 @@ class _CredentialProcess:
             with suppress(ProcessLookupError):
                 self._process.kill()
             raise
+
+
+def _import_aiobotocore() -> None:
+    for name in ("config", "session"):
+        importlib.import_module(f"aiobotocore.{name}")
 
 
 def _load_aiobotocore() -> tuple[Any, Any]:

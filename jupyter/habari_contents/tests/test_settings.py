@@ -14,7 +14,7 @@ import nbformat
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from habari_contents import HabariContentsManager, copy, delete, errors, models
+from habari_contents import HabariContentsManager, client, copy, delete, errors, models
 from habari_contents.bucket import Bucket
 from habari_contents.client import S3Client
 from habari_contents.conditional_writes import ConditionalWrites
@@ -170,6 +170,32 @@ def test_what_one_copy_cannot_carry_goes_in_parts(monkeypatch, s3_port, s3, body
     stat, made = asyncio.run(copied())
     assert (made.size, stat.size) == (len(content), len(content))
     assert body(LAKE, f"{name}/to") == content
+
+
+def test_a_machine_that_is_slow_to_import_has_s3_all_the_same(monkeypatch, s3_port, s3):
+    """A tenth of a processor takes longer for that than credentials may take."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for variable, value in KEYS.items():
+        monkeypatch.setenv(variable, value)
+    order, limited = [], asyncio.timeout
+
+    def limit(seconds):
+        order.append("limit")
+        return limited(seconds)
+
+    monkeypatch.setattr(asyncio, "timeout", limit)
+    monkeypatch.setattr(client, "_import_aiobotocore", lambda: order.append("import"))
+
+    async def asked():
+        made = S3Client()
+        try:
+            return await Bucket(LAKE, made, Deadlines()).head("none", "lake/none")
+        finally:
+            await made.close()
+
+    assert asyncio.run(asked()) is None
+    assert order[:2] == ["import", "limit"]
 
 
 def test_an_s3_that_has_another_address_now_is_reached_at_once(monkeypatch, s3_port, s3):
