@@ -280,8 +280,8 @@ def slow(session: nox.Session) -> None:
     arguments = list(session.posargs)
     share = arguments[:2] if arguments[:1] == ["--percent"] else []
     suite = (sys.executable, "-m", "habari_local", "e2e", "--mode", "process")
-    # Tests and platform alike, each with its own limits of time.
-    python(session, "tests.slow_machine", *share, "--", *suite, "--", *arguments[len(share) :])
+    more = ("--timeout=1800", *arguments[len(share) :])
+    python(session, "tests.slow_machine", *share, "--", *suite, "--", *more)
 
 
 @nox.session

@@ -22,9 +22,10 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from .endpoints import Endpoints
 from .not_applicable import not_applicable
+from .waiting import PATIENCE
 
 SIZE = ViewportSize(width=1280, height=800)
-ACTION_SECONDS = 30
+ACTION_SECONDS = 30 * PATIENCE
 _QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -150,9 +151,9 @@ class Lab:
         Lab that was just reloaded may go back to the folder that it showed before: then once more.
         """
         try:
-            self._walk(folder, timeout=10_000)
+            self._walk(folder, timeout=10_000 * PATIENCE)
         except PlaywrightTimeout:
-            self._walk(folder, timeout=30_000)
+            self._walk(folder, timeout=30_000 * PATIENCE)
 
     def _walk(self, folder: str, timeout: float) -> None:
         self.go_home()

@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 from .endpoints import Endpoints
 from .sign_in import SignIn, SignInError
-from .waiting import until
+from .waiting import PATIENCE, until
 from .web import Web, quoted, visible_text
 
 START_SECONDS = 110.0
@@ -93,7 +93,7 @@ class Person:
             time.sleep(0.2)  # the hub has no event for it
 
     def _ready_url(self, seconds: float) -> str:
-        deadline, last = time.monotonic() + seconds, "nothing"
+        deadline, last = time.monotonic() + seconds * PATIENCE, "nothing"
         path = f"users/{quoted(self.name)}/server/progress"
         with self.api("GET", path, stream=True) as stream:
             for line in stream.iter_lines(decode_unicode=True):

@@ -13,6 +13,7 @@ from typing import Any, Self
 import websocket
 
 from .server_client import Server, ServerError
+from .waiting import PATIENCE
 
 Output = dict[str, Any]
 
@@ -47,7 +48,7 @@ class Kernel:
             headers["Authorization"] = str(self.server.web.headers["Authorization"])
         return websocket.create_connection(
             "ws" + url.removeprefix("http"),
-            timeout=30,
+            timeout=30 * PATIENCE,
             cookie=self.server.web.cookie_header(url),
             header=headers,
             origin=self.server.person.endpoints.hub,
@@ -72,7 +73,7 @@ class Kernel:
         """
         request = self._send(code)
         outputs: list[Output] = []
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         waiting_for = {"idle", "reply"}
         while waiting_for:
             message = self._receive(deadline)

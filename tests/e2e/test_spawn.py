@@ -7,9 +7,10 @@ from playwright.sync_api import Page, expect
 
 from .collector import Collector
 from .endpoints import Endpoints
-from .hub_client import Hub, HubError, Person
+from .hub_client import START_SECONDS, Hub, HubError, Person
 from .not_applicable import not_applicable
 from .server_client import Server, notebook_of
+from .waiting import PATIENCE
 
 
 @pytest.fixture
@@ -60,7 +61,9 @@ def test_start_in_the_browser(
     lab = f"{endpoints.hub}/user/{idle_person.name}/lab**"
     with collector.timed("Server start, in the browser"):
         page.goto(endpoints.hub + "/hub/spawn", wait_until="commit")
-        page.wait_for_url(lab, timeout=110_000, wait_until="domcontentloaded")
+        page.wait_for_url(
+            lab, timeout=START_SECONDS * PATIENCE * 1000, wait_until="domcontentloaded"
+        )
     expect(page).to_have_title("JupyterLab")
     page.goto("about:blank")  # what Lab does from here on, the checks of notebooks look at
 

@@ -1,10 +1,13 @@
 """Waiting for what tells nobody when it happens: bounded, and never for longer than it takes."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 Found = TypeVar("Found")
+# How much longer than on a machine of today everything may take: `nox -s slow` sets it.
+PATIENCE = float(os.environ.get("TESTS_PATIENCE", "1"))
 
 
 def until(what: str, look: Callable[[], Found | None], seconds: float = 30.0) -> Found:
@@ -12,7 +15,7 @@ def until(what: str, look: Callable[[], Found | None], seconds: float = 30.0) ->
 
     Only where no event is to be had: a stopped server leaves no stream to read.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     pause = 0.02
     while True:
         found = look()

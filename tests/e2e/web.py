@@ -7,7 +7,9 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 
-REQUEST_SECONDS = 30.0
+from .waiting import PATIENCE
+
+REQUEST_SECONDS = 30.0 * PATIENCE
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
