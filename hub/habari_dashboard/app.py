@@ -216,10 +216,12 @@ def make_app(live: Live, prefix: str) -> Application:
 def serve(listener: socket.socket) -> None:
     """Answer what comes to a socket that listens, until SIGTERM or SIGINT."""
     prefix = os.environ["HABARI_DASHBOARD_PREFIX"]
+    api_url = os.environ.get("HABARI_DASHBOARD_API_URL", "")
     auth = HubOAuth.instance(
         base_url=prefix,
         oauth_redirect_uri=url_path_join(prefix, "oauth_callback"),
         cache_max_age=KNOWN_SECONDS,
+        **({"api_url": api_url} if api_url else {}),
     )
     health = json.loads(os.environ.get("HABARI_DASHBOARD_HEALTH", "{}"))
 

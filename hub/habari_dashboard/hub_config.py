@@ -20,7 +20,7 @@ ACCESS = f"access:services!service={NAME}"  # what lets somebody in; the role `a
 SCOPES = ("list:users", "read:users:activity", "read:servers")  # of its own token: it looks
 
 
-def configure(c: Any, bind: str, url: str, health: Mapping[str, str]) -> None:
+def configure(c: Any, bind: str, url: str, health: Mapping[str, str], api_url: str = "") -> None:
     """Have the hub start the dashboard.
 
     Args:
@@ -28,6 +28,7 @@ def configure(c: Any, bind: str, url: str, health: Mapping[str, str]) -> None:
         bind: where it listens, HOST:PORT.
         url: where the proxy finds it.
         health: name of a part of the platform → what answers when it is well.
+        api_url: the hub's API, where a policy keeps its pod from the address that others use.
     """
     environment = {
         "PYTHONPATH": str(Path(__file__).parents[1]),
@@ -35,6 +36,7 @@ def configure(c: Any, bind: str, url: str, health: Mapping[str, str]) -> None:
         "HABARI_DASHBOARD_PREFIX": PREFIX,
         "HABARI_DASHBOARD_BIND": bind,
         "HABARI_DASHBOARD_HEALTH": json.dumps(health),
+        "HABARI_DASHBOARD_API_URL": api_url,
     }
     if "HABARI_LABEL" in os.environ:  # by these it is found when the hub was killed
         environment |= {"HABARI_LABEL": os.environ["HABARI_LABEL"], "HABARI_SERVICE": f"{NAME}@"}

@@ -1,7 +1,9 @@
-"""What a person sees in JupyterLab while S3 is away: why a save failed, and nothing lost."""
+"""What a person sees while parts fail: in JupyterLab, why a save failed; on the dashboard, what."""
 
 from __future__ import annotations
 
+import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -60,3 +62,49 @@ def test_s3_stops_under_an_open_notebook_and_comes_back(
     where = platform.endpoints
     kept = Bucket(connect(where), where.s3.notebooks_bucket).get(NAME)
     assert b"typed while S3 was away" in kept
+
+
+@pytest.fixture
+def told(platform: Platform) -> Iterator[None]:
+    """The dashboard is told of this machine, as `open --dashboard` does."""
+    telling = platform.scratch.start("open", "--dashboard")
+    yield
+    telling.send_signal(signal.SIGINT)
+    said, _ = telling.communicate(timeout=60)
+    assert telling.returncode == 0, said
+    assert "/services/dashboard/" in said
+    platform.recover()
+
+
+@pytest.mark.row(8)
+@pytest.mark.usefixtures("told")
+def test_the_dashboard_knows_the_machine_and_outlives_the_hub(
+    platform: Platform, recovery: Recovery
+) -> None:
+    where = platform.endpoints
+    with launched() as browser:
+        page = new_profile(browser).new_page()
+        sign_in(page, where, "ada")
+        page.get_by_role("link", name="Dashboard").click()
+        connection = page.locator("#connection")
+        expect(connection).to_have_text("live")
+        hub = page.locator("#services tr[data-name=hub]")
+        expect(hub).to_contain_text(re.compile(r"yes.*running.*MB"))
+        expect(page.locator("#buckets")).to_contain_text("samples/rainfall.csv")
+        expect(page.locator("#why-said")).to_have_text(re.compile(r"All \d+ checks passed\."))
+        page.get_by_label("Log of hub").click()
+        expect(page.locator("#window pre")).to_contain_text("JupyterHub")
+        page.keyboard.press("Escape")
+        page.get_by_label("Browse lake").press("Enter")
+        page.locator("#window").get_by_role("button", name="samples/").press("Enter")
+        expect(page.locator("#window")).to_contain_text("rainfall.csv")
+        page.keyboard.press("Escape")
+        shown = page.content()
+        for secret in (where.hub_api_token, where.s3.secret_access_key):
+            assert secret.get_secret_value() not in shown
+        platform.kill("hub")
+        expect(page.locator("#connection.bad, #problem:visible").first).to_be_visible()
+        with recovery():
+            platform.recover()
+            expect(connection).to_have_text("live")
+            expect(page.locator("#problem")).to_be_hidden()

@@ -11,15 +11,20 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from ruamel.yaml import YAML
 
 from habari_local import active_mode
 from habari_local.commands import dashboard
+from habari_local.config.render import compose, helm, kind
+from habari_local.config.secrets import MADE, Secrets
+from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.redaction import Redaction
 from habari_local.diagnosis.evidence import last_errors
 from habari_local.drivers.log_files import STARTED
 from habari_local.platform.mode import Endpoints
 
+ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-that-nobody-may-see"
 hidden = Redaction([SECRET])
 
@@ -173,3 +178,23 @@ def test_a_hub_without_one_is_named(server: Dashboard) -> None:
     with pytest.raises(HabariError, match="answered 404") as caught:
         follow(server)
     assert caught.value.hint == "habari-local up"
+
+
+def test_a_clusters_hub_is_given_all_of_it_where_its_configuration_looks() -> None:
+    folder = ROOT / "hub" / "habari_dashboard"
+    made = kind.dashboard(folder)
+    assert set(made["data"]) == {each.name for each in folder.iterdir() if each.is_file()}
+    secrets = Secrets(dict.fromkeys(MADE, "made-up"))
+    values = {v.path: v.value for v in helm.values(Settings(), secrets, {}, {})}
+    mounts = {each["name"]: each["mountPath"] for each in values["hub", "extraVolumeMounts"]}
+    code = values["hub", "extraConfig", "dashboard"]
+    assert f"sys.path.insert(0, '{Path(mounts[made['metadata']['name']]).parent}')" in code
+    assert Path(mounts[made["metadata"]["name"]]).name == "habari_dashboard"
+
+
+def test_in_compose_it_listens_where_the_proxy_is_and_users_are_not() -> None:
+    hub = YAML(typ="safe").load(ROOT / "compose" / "hub.yml")["services"]["hub"]
+    networks = hub["networks"]
+    host = compose.dashboard(Settings())["HABARI_DASHBOARD_BIND"].partition(":")[0]
+    assert [name for name, more in networks.items() if more] == ["control"]
+    assert networks["control"] == {"aliases": [host]}

@@ -159,6 +159,7 @@ def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
         "HABARI_ALLOWED_USERS": ",".join(settings.allowed_users),
         "HABARI_ALLOWED_ORGANIZATIONS": ",".join(settings.allowed_organizations),
         "HABARI_CULL_AFTER": str(settings.cull_after),
+        **dashboard(settings),
         "HABARI_SPAWNER": "docker",
         "HABARI_DOCKER_URL": "tcp://socket:2375",
         "HABARI_DOCKER_PREFIX": place.project,
@@ -171,6 +172,20 @@ def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
         "HABARI_SERVER_LABELS": json.dumps(labels(place)),
         "HABARI_SERVER_ENV_FILE": "/run/habari/server.env",
         "PROJECT_PATH": str(place.project_path),
+    }
+
+
+def dashboard(settings: Settings) -> Environment:
+    """Return what has the hub start the dashboard, where nobody but the proxy reaches it."""
+    parts = {"proxy": "http://proxy:8000/_chp_healthz", "hub": "http://127.0.0.1:8081/hub/health"}
+    if not settings.real_github:
+        parts = {"github": "http://github:8008/_habari/health", **parts}
+    if settings.s3_backend != "aws":
+        parts = {"s3": "http://s3:4566/_habari/health", **parts}
+    return {
+        "HABARI_DASHBOARD_BIND": "hub-control:8082",
+        "HABARI_DASHBOARD_URL": "http://hub-control:8082",
+        "HABARI_DASHBOARD_HEALTH": json.dumps(parts),
     }
 
 

@@ -18,10 +18,12 @@ from habari_local.core.container_user import JOVYAN, USERS
 from habari_local.core.yaml11 import quoted
 
 PAGES = "habari-pages"  # the map of files that holds hub/templates
+DASHBOARD = "habari-dashboard"  # the one that holds hub/habari_dashboard
 PROJECT = "/habari/project"  # where a node has the project's folder
 HUB_API_SCOPES = [
     *("admin:users", "admin:servers", "access:servers", "tokens"),
     *("list:services", "read:hub", "read:roles", "read:metrics", "proxy", "shutdown"),
+    "access:services!service=dashboard",
 ]
 
 
@@ -67,6 +69,7 @@ def values(
         *_sign_in(settings, secrets),
         *(() if settings.real_github else _fake_github(hub)),
         *_pages(settings, hub),
+        _dashboard(settings),
         *_suite(secrets),
         *_servers(settings, server),
         *_account(account),
@@ -138,16 +141,35 @@ def _fake_github(hub: HubFiles) -> Iterator[Value]:
 def _pages(settings: Settings, hub: HubFiles) -> Iterator[Value]:
     """Habari's name and logo on the hub's pages: hub/templates, as docs/how-to has it for yours."""
     why = "Habari's name and logo on the hub's pages."
-    volume = {"name": PAGES, "configMap": {"name": PAGES}}
-    yield Value(("hub", "extraVolumes"), [volume], why)
-    mount = {"name": PAGES, "mountPath": f"/srv/{PAGES}", "readOnly": True}
-    yield Value(("hub", "extraVolumeMounts"), [mount], why)
+    both = f"{why} And the dashboard."
+    places = {PAGES: f"/srv/{PAGES}", DASHBOARD: f"/srv/{DASHBOARD}/habari_dashboard"}
+    volumes = [{"name": name, "configMap": {"name": name}} for name in places]
+    yield Value(("hub", "extraVolumes"), volumes, both)
+    mounts = [{"name": name, "mountPath": path, "readOnly": True} for name, path in places.items()]
+    yield Value(("hub", "extraVolumeMounts"), mounts, both)
     config = ("hub", "config", "JupyterHub")
     yield Value((*config, "template_paths"), [f"/srv/{PAGES}"], why)
     once = "A hub reads its pages when it starts: other pages make another pod."
     yield Value(("hub", "annotations", "dev.habari/pages"), hub.pages, once)
     told = {"fake_github": not settings.real_github}
     yield Value((*config, "template_vars"), told, "The sign-in page says so where GitHub is fake.")
+
+
+def _dashboard(settings: Settings) -> Value:
+    """The service of hub/habari_dashboard; kind/manifests/dashboard.yaml is the way to it."""
+    parts = {"proxy": "http://proxy-public/_chp_healthz", "hub": "http://127.0.0.1:8081/hub/health"}
+    if not settings.real_github:
+        parts = {"github": "http://github:8008/_habari/health", **parts}
+    if settings.s3_backend != "aws":
+        parts = {"s3": "http://s3:4566/_habari/health", **parts}
+    bind, url = "0.0.0.0:8082", "http://dashboard:8082"
+    api = "http://127.0.0.1:8081/hub/api"  # the chart's policy keeps the hub from its own service
+    code = (
+        f"import sys\nsys.path.insert(0, '/srv/{DASHBOARD}')\n"
+        "from habari_dashboard import hub_config\n"
+        f"hub_config.configure(c, {bind!r}, {url!r}, {parts!r}, {api!r})\n"
+    )
+    return Value(("hub", "extraConfig", "dashboard"), code, "The dashboard for admins.")
 
 
 def _suite(secrets: Secrets) -> Iterator[Value]:

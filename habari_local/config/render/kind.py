@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from habari_local.config.render import compose
-from habari_local.config.render.helm import PAGES, PROJECT
+from habari_local.config.render.helm import DASHBOARD, PAGES, PROJECT
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.core import yaml11
@@ -103,6 +103,14 @@ def pages(folder: Path) -> Any:
     """Return the object that holds the templates of the hub's pages."""
     found = {each.name: each.read_text(encoding="utf-8") for each in sorted(folder.glob("*.html"))}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PAGES}, "data": found}
+
+
+def dashboard(folder: Path) -> Any:
+    """Return the object that holds the dashboard, which the hub's pod runs."""
+    kinds = (".py", ".html", ".js", ".css")
+    files = sorted(each for each in folder.iterdir() if each.suffix in kinds)
+    data = {each.name: each.read_text(encoding="utf-8") for each in files}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": DASHBOARD}, "data": data}
 
 
 def as_list(objects: Sequence[Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from habari_local.config.render import helm as values
 from habari_local.config.render import kind as render
@@ -57,7 +58,7 @@ def _render(platform: KindPlatform) -> bool:
     known = platform.pushed(images(ctx.settings))
     public = {name: text for name, text in S3.environment(ctx).items() if name not in KEY}
     own = {name: known[name] for name in CHART_IMAGES if name in known}
-    pages = json.dumps(render.pages(root / "hub" / "templates"), sort_keys=True)
+    pages = json.dumps(_hub_files(root / "hub"), sort_keys=True)
     hub = values.HubFiles(
         (root / "hub" / "habari_hub" / "local_addresses.py").read_text(encoding="utf-8"),
         hashlib.sha256(pages.encode()).hexdigest()[:16],
@@ -108,8 +109,13 @@ def _objects(platform: KindPlatform, names: Sequence[str]) -> list[object]:
     folder = ctx.checkout.root / "kind" / "manifests"
     known = platform.pushed(images(ctx.settings))
     secrets = render.secrets_of(ctx.settings, ctx.secrets, people(ctx.settings), names)
-    pages = render.pages(ctx.checkout.root / "hub" / "templates")
-    return [pages, *secrets, *render.manifests(folder, names, known)]
+    files = _hub_files(ctx.checkout.root / "hub")
+    return [*files, *secrets, *render.manifests(folder, [*names, "dashboard"], known)]
+
+
+def _hub_files(folder: Path) -> list[object]:
+    """Return what the hub's pod mounts: its pages and the dashboard."""
+    return [render.pages(folder / "templates"), render.dashboard(folder / "habari_dashboard")]
 
 
 def key(platform: KindPlatform, after: tuple[str, ...]) -> Step:
