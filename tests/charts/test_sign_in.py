@@ -17,6 +17,7 @@ from habari_local.helm_values.chart import Chart
 from tests.charts.rendering import ROOT, SERVICES, VALUES, charts, render
 
 CODE = ROOT / "hub" / "habari_hub" / "local_addresses.py"
+ROUTES = {"/fake-github/": "http://github:8008", "/services/dashboard/": "http://dashboard:8082"}
 # What a hub has read: one line each.
 PROGRAM = """\
 import sys
@@ -27,6 +28,7 @@ made = found.JupyterHub.authenticator_class(config=found)
 print(made.authorize_url)
 print(dict(found.ConfigurableHTTPProxy.extra_routes))
 print(found.JupyterHub.template_paths)
+print([each["name"] for each in found.JupyterHub.services if "habari_dashboard" in str(each)])
 print(type(made).__mro__[1].__name__, sorted(made.allowed_users))
 def callback(host):
     request = Some(host=host, headers={}, protocol="http")
@@ -62,15 +64,17 @@ def test_sign_in_of_mode_kind(chart: Chart, tmp_path: Path) -> None:
     uv.sync(environment, ROOT / "hub" / "requirements-docker.txt", os.environ)
     done = subprocess.run(
         [environment / "bin" / "python", "-c", PROGRAM, rendered.mounted(tmp_path / "mounted")],
-        env={**os.environ, **SERVICES},
+        # In a pod the dashboard is a mounted folder; here it is the checkout's.
+        env={**os.environ, **SERVICES, "PYTHONPATH": str(ROOT / "hub")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.stdout.splitlines() == [
         "/fake-github/login/oauth/authorize",
-        "{'/fake-github/': 'http://github:8008'}",
+        str(ROUTES),
         "['/srv/habari-pages']",
+        "['dashboard']",
         "HabariAuthenticator ['grace', 'linus']",
         "http://[::1]:18000/hub/oauth_callback",
         "400",
