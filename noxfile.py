@@ -301,8 +301,9 @@ def soak(session: nox.Session) -> None:
 
     Without a mode, first as long of the contents manager's machine of random operations, and
     100,000 bodies that Docker's own decoder and the policy before it must read alike, and 10,000
-    mutations of values that `config check` must have a verdict on; 2,000 folders that must come
-    back as they were, and 60 killed restores that are gone on with; then the fresh machines.
+    mutations of values that `config check` must have a verdict on, and all deployments that it
+    must judge rightly; 2,000 folders that must come back as they were, and 60 killed restores that
+    are gone on with; then the fresh machines.
     """
     arguments = list(session.posargs)
     if "--seconds" not in arguments:
@@ -317,6 +318,8 @@ def soak(session: nox.Session) -> None:
         python(session, "pytest", *decoder, TESTS_SOAK_BODIES="100000")
         values = ("tests/unit/test_values_fuzz.py", "--timeout=3600")
         python(session, "pytest", *values, TESTS_FUZZ_EXAMPLES="5000")  # of values and of text
+        deployments = ("tests/charts/test_cases.py", "--timeout=3600")
+        python(session, "pytest", *deployments, TESTS_CASES="all")
         entries = ("tests/unit/test_tar_stream.py", "--timeout=3600")
         python(session, "pytest", *entries, TESTS_ODD_EXAMPLES="2000", TESTS_KILLS="60")
         python(session, "pytest", "tests/fresh", "-rP")
