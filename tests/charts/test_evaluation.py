@@ -135,6 +135,7 @@ BAD = [
         None,
         "key: not set",
     ),
+    ("hub: {extraPodSpec: {hostAliases: 5, dnsConfig: x}}", "objects", None, "a list was expected"),
     (VOLUMES % "{name: k, emptyDir: {}, secret: {secretName: k}}", "objects", None, "sources"),
     ("hub: {baseUrl: jupyter}", "objects", None, "a / at its beginning"),
     (

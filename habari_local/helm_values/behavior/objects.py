@@ -74,7 +74,8 @@ def _of_object(
     evaluation: Evaluation, made: Data, typed: list[Any], part: str
 ) -> Iterator[Finding]:
     where = made.get("kind", "") if part != "singleuser" else "users' pods"
-    problems = [*((tuple(each["path"]), each["says"]) for each in typed), *problems_of(made)]
+    problems = [(tuple(each["path"]), each["says"]) for each in typed]
+    problems = problems or [*problems_of(made)]  # which takes the types for granted
     for path, says in problems:
         named = ".".join(map(str, path))
         yield Finding(

@@ -186,8 +186,11 @@ def _homes(pod: Data, home: str) -> set[tuple[str, str]]:
 def chart_pods(evaluation: Evaluation) -> Iterator[Finding]:
     """The chart's own pods are no part of their nodes: the hub reads what all users send."""
     seen: dict[Finding, None] = {}
-    for made in evaluation.manifests:
+    wrong = evaluation.get("invalid", default=[])
+    for number, made in enumerate(evaluation.manifests):
         spec = at(made, ("spec", "template", "spec")) or {}
+        if at(wrong, (number,)):
+            continue  # told as what Kubernetes refuses
         part = "proxy" if "proxy" in text_at(made, "metadata", "name") else "hub"
         says = [f"{name}: it is part of the node" for name in HOST if spec.get(name)]
         for volume in spec.get("volumes") or ():
