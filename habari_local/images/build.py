@@ -30,7 +30,6 @@ from habari_local.drivers.docker.images import WITHOUT
 from habari_local.drivers.install_errors import NETWORK, network_hint
 from habari_local.images import content_hash
 from habari_local.images.catalogue import Catalogue, Image, load, through, with_bases
-from habari_local.images.upstream import chart_images
 
 Say = Callable[[str], None]
 THERE = "already there"  # what a task returns that had nothing to do, as every step of a mode does
@@ -108,6 +107,8 @@ class Images:
         if given:
             images["notebook"] = replace(images["notebook"], pull=given, dockerfile="", base="")
         if self.settings.images == "upstream":
+            from habari_local.images.upstream import chart_images
+
             found = chart_images(self.settings, self.checkout.root, self.environ)
             images |= {each.name: each for each in found}
         return images

@@ -1,15 +1,16 @@
-"""Docker Compose by python-on-whales: one project from native files and a rendered env file."""
+"""Docker Compose by its command line: one project from native files and a rendered env file."""
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from habari_local.config.load import environment
 from habari_local.core.errors import Cancelled, CommandFailed
+from habari_local.core.subprocesses import run
 from habari_local.drivers import processes
 
 
@@ -31,35 +32,19 @@ class Project:
             CommandFailed: Compose could not.
             Cancelled: `cancel` was set; what Compose had made by then is there.
         """
-        from python_on_whales import DockerClient
-        from python_on_whales.exceptions import DockerException
-
-        # `env` is how the label gets into the environment of the program that the library starts.
-        client = DockerClient(
-            client_call=["env", f"{processes.LABEL}={self.label}", "docker"],
-            compose_project_name=self.name,
-            compose_files=list(self.files),
-            compose_env_files=[self.env_file],
-        )
+        argv = ["docker", "compose", "--project-name", self.name, "--env-file", str(self.env_file)]
+        argv += [word for each in self.files for word in ("--file", str(each))]
+        argv += ["up", "--pull", "never", "--remove-orphans"]
+        argv += ["--detach" if start else "--no-start", *services]
         try:
             with self._ended_on(cancel):
-                client.compose.up(
-                    list(services) or None,
-                    detach=start,
-                    start=start,
-                    pull="never",
-                    remove_orphans=True,
-                    quiet=True,
-                )
-        except DockerException as error:
+                # The label is how a later call finds a Compose that was left at work.
+                environ = {**environment(), processes.LABEL: self.label}
+                run(argv, env=environ, hint="habari-local logs")
+        except CommandFailed:
             if cancel.is_set():
-                raise Cancelled from error
-            raise CommandFailed(
-                [str(part) for part in error.docker_command[2:]],
-                error.return_code,
-                "\n".join(text for text in (error.stdout, error.stderr) if text),
-                "habari-local logs",
-            ) from error
+                raise Cancelled from None
+            raise
 
     def end_leftovers(self) -> bool:
         """End Compose processes that a killed habari-local left at work; whether there were any."""
@@ -84,12 +69,6 @@ class Project:
         finally:
             over.set()
             watcher.join()
-
-
-def begin_loading() -> None:
-    """Have the library loaded beside what else is done: its import takes a quarter of a second."""
-    name = "python_on_whales"
-    threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
 
 
 def files(folder: Path, names: Sequence[str]) -> tuple[Path, ...]:

@@ -12,7 +12,6 @@ from habari_local.diagnosis.host_limits import NETWORKS
 from habari_local.diagnosis.requirements import CONTAINERS, EVERY_MODE, Requirement, require_docker
 from habari_local.drivers import log_files
 from habari_local.drivers.docker import client as docker_client
-from habari_local.drivers.docker import compose
 from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker.client import Container
 from habari_local.images import space
@@ -59,7 +58,6 @@ class ComposeMode:
             raise
         running = {each.service for each in found if each.state in ("running", "paused")}
         if not running.issuperset(self.services(ctx)):  # Compose will be needed
-            compose.begin_loading()
             require_docker(ctx.environ)
         for service in self.services(ctx):
             if service in running or service not in self.ports:
