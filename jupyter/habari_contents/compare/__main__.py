@@ -22,7 +22,13 @@ from . import environments, losses, measures, table
 from .contenders import BUCKETS, CONFIGURED, Contender
 
 HERE = Path(__file__).parent
-MEASURES = (measures.notebooks, measures.lists, measures.renamed, measures.failing)
+MEASURES = (
+    measures.notebooks,
+    measures.lists,
+    measures.renamed,
+    measures.far,
+    measures.failing,
+)
 HEAD = """\
 # This contents manager compared with others
 
@@ -30,7 +36,8 @@ HEAD = """\
 ({store}, no network in between) on {cores} cores. The goals for open and save are relative to one
 plain GET or PUT by aiobotocore; the disk column shows what the server itself costs with any
 contents manager. A stall is the longest that the server took to answer a status request, sent
-every 10 ms; a busy machine adds its own delays. jupyter-fs has one file browser per bucket. During
+every 10 ms; a busy machine adds its own delays. In the rows "30 ms to S3" a proxy holds each
+request that long. jupyter-fs has one file browser per bucket. During
 a save of 30 MB, the server itself holds 95 MB before it calls a contents manager, and 125 MB a
 moment before that: the body in pieces, joined, decoded, and parsed. JSON's encoder makes two more
 copies.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import statistics
 import threading
 import time
@@ -21,6 +22,7 @@ from .contenders import BUCKETS, Contender
 
 Figures = dict[str, float]
 LIMIT = 60.0
+ROUND_TRIP = 0.03
 NOTEBOOK = notebook("a line of text about nothing in particular\n" * 700)  # about 30 kB
 LARGE = notebook("x" * 30_000_000)
 
@@ -153,6 +155,63 @@ def renamed(server: Contender, s3, _proxy: FaultProxy) -> Figures:
         for page in pages.paginate(Bucket=BUCKETS["lake"], Prefix=prefix):
             moved += len(page.get("Contents", ()))
     return figures | {"rename_stall": watch.stall, "rename_moved": float(moved)}
+
+
+def far(server: Contender, s3, proxy: FaultProxy) -> Figures:
+    """What people do most, where each request to S3 takes 30 ms; and what a large save stalls."""
+    put_all(server, s3, [f"{server.name}-far/{number}.txt" for number in range(200)])
+    put_all(server, s3, [f"{server.name}-day/list/{number}.txt" for number in range(5)])
+    numbers, new = itertools.count(), lambda: f"{server.name}-day/f{next(numbers)}.txt"
+
+    def at(path: str) -> str:
+        return server.at("lake", path)
+
+    def put_new() -> str:
+        path = new()
+        server.text(at(path), "x")
+        return path
+
+    def over_what_is_there(work: Callable[[str], object]) -> float:
+        """The median of one call on a file each, which is made before and not counted."""
+        taken = []
+        for _ in range(6):
+            path = put_new()
+            taken.append(seconds(lambda each=path: work(each)))
+        return statistics.median(taken[1:])
+
+    proxy.seconds_away = ROUND_TRIP
+    try:
+        figures = {
+            "far_rename": over_what_is_there(
+                lambda path: server.call("PATCH", at(path), json={"path": at(new())})
+            ),
+            "far_duplicate": over_what_is_there(
+                lambda path: server.call(
+                    "POST", at(f"{server.name}-day"), json={"copy_from": at(path)}
+                )
+            ),
+            "far_folder": middle(
+                lambda: server.call("POST", at(f"{server.name}-day"), json={"type": "directory"}), 5
+            ),
+            "far_delete": over_what_is_there(lambda path: server.call("DELETE", at(path))),
+            "far_save": over_what_is_there(lambda path: server.text(at(path), "y")),
+            "far_new": middle(put_new, 5),
+            "far_list": middle(lambda: listing(server, at(f"{server.name}-day/list")), 5),
+            "far_rename_folder": LIMIT,
+        }
+        old, renamed_to = at(f"{server.name}-far"), at(f"{server.name}-far-2")
+        with suppress(requests.RequestException):
+            figures["far_rename_folder"] = seconds(
+                lambda: server.call("PATCH", old, json={"path": renamed_to}, timeout=LIMIT)
+            )
+    finally:
+        proxy.seconds_away = 0.0
+    stalls = []
+    for _ in range(3):
+        with Watch(server) as watch:
+            save(server, at(f"{server.name}-large.ipynb"), LARGE)
+        stalls.append(watch.stall)
+    return figures | {"large_stall": statistics.median(stalls)}
 
 
 def failing(server: Contender, _s3, proxy: FaultProxy) -> Figures:

@@ -24,7 +24,7 @@ from habari_contents.files import FilesHandler
 from habari_contents.journal import MoveJournal
 from habari_contents.models import Model
 from habari_contents.recovery import MoveRecovery
-from habari_contents.s3_folder import S3Folder
+from habari_contents.s3_folder import S3Folder, forget_found
 from habari_contents.settings import FOLDERS_VARIABLE, Deadlines, FolderSettings, parse_folders
 from habari_contents.types import MoveEndpoint
 
@@ -271,6 +271,7 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
             return await self._move(old, new)
 
     async def _move(self, old: str, new: str) -> bool:
+        forget_found()
         source, target = self.folder_of(old), self.folder_of(new)
         beside = old.rpartition("/")[0] == new.rpartition("/")[0]
         if not beside:
@@ -340,6 +341,7 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         target = target.strip("/")
         if self.folder_of(target) is not None:
             models.require_usable(target)
+        forget_found()
         await transfer.copy(self.endpoint(source), self.endpoint(target))
         return target
 
@@ -349,9 +351,13 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         if folder is None:
             if not await self.exists(f"{path}/{name}"):
                 return name
-        elif name not in await folder.names_beginning(path, name):
-            return name
-        return await self.increment_filename(copy_pat.sub(".", name), path, insert="-Copy")
+            return await self.increment_filename(copy_pat.sub(".", name), path, insert="-Copy")
+        plain = copy_pat.sub(".", name)
+        # `x` of both `x.txt` and `x-Copy1.txt`: one listing tells of all names there may be.
+        begin = _split_name(plain)[0]
+        begin = begin if name.startswith(begin) else name.partition("-Copy")[0]
+        taken = await folder.names_beginning(path, begin)
+        return name if name not in taken else self._free_name(plain, path, "-Copy", taken)
 
     async def increment_filename(self, filename: str, path: str = "", insert: str = "") -> str:
         """A name that is free in a folder; in S3 by one listing of all that begin like it."""
@@ -359,13 +365,16 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         if folder is None:
             name: str = await super().increment_filename(filename, path, insert)
             return name
-        base, dot, extension = filename.rpartition(".")
-        if extension != "ipynb":
-            base, dot, extension = filename.partition(".")
-        taken = await folder.names_beginning(path.strip("/"), base)
+        path = path.strip("/")
+        taken = await folder.names_beginning(path, _split_name(filename)[0])
+        return self._free_name(filename, path, insert, taken)
+
+    def _free_name(self, filename: str, path: str, insert: str, taken: set[str]) -> str:
+        base, rest = _split_name(filename)
+        uploads = self._folders[path.partition("/")[0]].uploads
         for number in itertools.count():
-            name = f"{base}{f'{insert}{number}' if number else ''}{dot}{extension}"
-            if name not in taken and f"{path.strip('/')}/{name}" not in folder.uploads:
+            name = f"{base}{f'{insert}{number}' if number else ''}{rest}"
+            if name not in taken and f"{path}/{name}" not in uploads:
                 return name
         raise AssertionError  # there is no last number
 
@@ -379,6 +388,14 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         """The API path of a path on this server's disk, or None."""
         found: str | None = await ensure_async(self.home.resolve_path(path))
         return found
+
+
+def _split_name(filename: str) -> tuple[str, str]:
+    """A name in front of where a number goes in, and the rest, as Jupyter does it on a disk."""
+    base, dot, extension = filename.rpartition(".")
+    if extension != "ipynb":
+        base, dot, extension = filename.partition(".")
+    return base, dot + extension
 
 
 def _mark_read_only(model: Model) -> Model:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Literal
 
 from habari_contents import delete, errors, models, multipart
@@ -19,8 +21,17 @@ from habari_contents.uploads import Uploads
 
 Kind = Literal["file", "directory"]
 
+# What the request found right now at a path that is no file: its next question is for a folder.
+FRESH_SECONDS = 1.0
+NOTHING: tuple[float, str, Kind | None] = (0.0, "", None)
+_found = ContextVar("found", default=NOTHING)
 # Entries of a listing that are made in one turn of the event loop.
 ENTRIES_PER_TURN = 500
+
+
+def forget_found() -> None:
+    """Something is changed: what was found before is not what is there."""
+    _found.set(NOTHING)
 
 
 class S3Folder:
@@ -61,6 +72,13 @@ class S3Folder:
         """What is at the path. The folder itself is always there, S3 or not."""
         if path == self.name or path in self.uploads:
             return "directory" if path == self.name else "file"
+        seen, where, found = _found.get()
+        if where == path and time.monotonic() - seen < FRESH_SECONDS:
+            forget_found()  # once
+            return found
+        return await self._find_kind(path)
+
+    async def _find_kind(self, path: str) -> Kind | None:
         stat, folder = await self.bucket.find(self.key_of(path), path)
         if stat:
             return "file"
@@ -74,8 +92,17 @@ class S3Folder:
         return {key[len(prefix) :] for key in keys}
 
     async def file_exists(self, path: str) -> bool:
-        """Is there a file? One call, and none for an upload that is under way."""
-        return path in self.uploads or await self.stat(path) is not None
+        """Is there a file? One call, and none for an upload that is under way.
+
+        What has no extension may be a folder, which Jupyter asks next where something is to be
+        made in it: both in one.
+        """
+        if path in self.uploads or path == self.name or "." in path.rpartition("/")[2]:
+            return path in self.uploads or await self.stat(path) is not None
+        kind = await self._find_kind(path)
+        if kind != "file":
+            _found.set((time.monotonic(), path, kind))
+        return kind == "file"
 
     async def get(self, path: str, *, content: bool, kind: str | None, form: str | None) -> Model:
         """The model of a file, notebook or folder.
@@ -224,6 +251,7 @@ class S3Folder:
         served here, else over what is there now. Raises 409 if that is no longer the version;
         who saves again without looking, overwrites.
         """
+        forget_found()
         kind, chunk = model.get("type"), model.get("chunk")
         if kind not in {"file", "notebook", "directory"}:
             raise errors.ContentsError(400, f"{path}: came as {kind}, expected file or notebook.")
@@ -362,6 +390,7 @@ class S3Folder:
 
     async def delete(self, path: str, *, full: bool) -> None:
         """Delete a file, or a folder: one that is not empty only if `full` is true (else 400)."""
+        forget_found()
         if path == self.name:
             raise errors.ContentsError(403, f"{path}: is a bucket's folder and cannot be deleted.")
         stat, folder = await self.bucket.find(self.key_of(path), path)

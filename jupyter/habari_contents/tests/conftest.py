@@ -8,6 +8,7 @@ import uuid
 
 import boto3
 import pytest
+from habari_contents import HabariContentsManager
 
 from .faults import FaultProxy
 from .habits import HABITS
@@ -134,3 +135,17 @@ def body(s3):
         return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
     return read
+
+
+@pytest.fixture
+def manager(monkeypatch, tmp_path, s3_port, s3):
+    """The contents manager by itself, on S3 without the proxy."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for variable, value in KEYS.items():
+        monkeypatch.setenv(variable, value)
+    return HabariContentsManager(
+        root_dir=str(tmp_path),
+        folders={"lake": {"bucket": "habari-lake"}},
+        journal_dir=str(tmp_path / "moves"),
+    )

@@ -10,12 +10,14 @@ import threading
 from collections import Counter
 
 from .habits import Answer, Habit, Request, outcomes
+from .servers import KEYS
 
 ANSWERS = {
     "slow-down": (503, "SlowDown"),
     "forbid": (403, "AccessDenied"),
     "expire": (400, "ExpiredToken"),
 }
+SIGNATURE = ("authorization", "x-amz-date", "x-amz-content-sha256")
 SLOW_SECONDS = 0.15
 
 
@@ -26,13 +28,15 @@ class FaultProxy:
     is held until `release`, whoever still waits for it; `slow`: it goes on after a moment;
     `slow-down`, `forbid`, `expire`: S3's answers of these names; `lose-answer`: S3 does it, and the
     connection breaks before the answer; `cut-body`: the answer breaks in the middle; and those of
-    `habits.outcomes`. `habit` is what the store always does. `only` limits the fault to one method;
-    `requests` counts them; `hit` is set once one has failed.
+    `habits.outcomes`. `habit` is what the store always does, `seconds_away` what each request takes
+    longer. `only` limits the fault to one method; `requests` counts them; `hit` is set once one has
+    failed.
     """
 
     def __init__(self, target_port: int) -> None:
         self.mode = "pass"
         self.habit: Habit | None = None
+        self.seconds_away = 0.0
         self.only = ""
         self.times = 0
         self.skip = 0
@@ -121,6 +125,8 @@ class FaultProxy:
                 self.requests[method] += 1
                 self.log.append(head.split(b"\r\n", 1)[0].decode())
                 fault = self._fault(method)
+                if self.seconds_away:
+                    await asyncio.sleep(self.seconds_away)
                 if fault == "hang":
                     await asyncio.Event().wait()
                 if fault == "slow":
@@ -158,6 +164,8 @@ class FaultProxy:
             request = self.habit.request(Request.parse(head, body))
             if isinstance(request, Answer):
                 return request.raw(head.split(b" ", 1)[0].decode()), b""
+            if request != Request.parse(head, body):
+                request.headers = signed(request)
             answer = Answer.parse(*await self._ask(request.raw(), reader, writer))
             return self.habit.answer(request, answer).raw(request.method), b""
         return await self._ask(head + body, reader, writer)
@@ -209,6 +217,19 @@ async def _break(writer: asyncio.StreamWriter, how: str) -> None:
     connection = writer.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
+
+
+def signed(request: Request) -> dict[str, str]:
+    """The headers of a request that was changed on its way, signed again."""
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    headers = {name: value for name, value in request.headers.items() if name not in SIGNATURE}
+    url = f"http://{headers['host']}{request.target}"
+    again = AWSRequest(request.method, url, headers=headers, data=request.body)
+    S3SigV4Auth(Credentials(*KEYS.values()), "s3", "us-east-1").add_auth(again)
+    return {name.lower(): value for name, value in again.headers.items()}
 
 
 def _refusal(method: str, status: int, code: str) -> bytes:

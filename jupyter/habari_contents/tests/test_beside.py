@@ -11,28 +11,12 @@ import logging
 import time
 
 import pytest
-from habari_contents import HabariContentsManager
-
-from .servers import KEYS
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("jupyter_server_ydoc") is None,
     reason="jupyter-collaboration is not installed; nox -s strangers has it",
 )
 EVENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
-
-
-@pytest.fixture
-def manager(monkeypatch, tmp_path, s3_port, s3):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_port}")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    for variable, value in KEYS.items():
-        monkeypatch.setenv(variable, value)
-    return HabariContentsManager(
-        root_dir=str(tmp_path),
-        folders={"lake": {"bucket": "habari-lake"}},
-        journal_dir=str(tmp_path / "moves"),
-    )
 
 
 def test_what_is_typed_right_after_a_rename_is_saved(manager, tmp_path, name, body, keys):
@@ -44,6 +28,7 @@ def test_what_is_typed_right_after_a_rename_is_saved(manager, tmp_path, name, bo
     handlers = ids.get_handlers_by_action()
 
     async def heard(logger, schema_id, data) -> None:
+        assert (logger, schema_id) == (manager.event_logger, EVENTS)
         if handlers[data["action"]]:
             handlers[data["action"]](data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 
 import pytest
@@ -240,3 +241,20 @@ def test_folder_copied_to_where_none_is_is_put_into_it(jupyter, name):
     assert jupyter.get(f"lake/{name}/a.txt", type="directory").status_code == 400
     [entry] = jupyter.get(f"lake/{name}").json()["content"]
     assert entry["mimetype"] == "text/plain"
+
+
+def test_what_a_request_found_is_not_believed_after_a_change(manager, name):
+    """A program asks in one context: a folder that it made just now is there."""
+    path = f"lake/{name}"
+
+    async def asked() -> list[bool]:
+        seen = [await manager.file_exists(path)]
+        await manager.save({"type": "directory"}, path)
+        seen.append(await manager.dir_exists(path))
+        seen.append(await manager.file_exists(path))
+        await manager.delete(path)
+        seen.append(await manager.dir_exists(path))
+        await manager.close()
+        return seen
+
+    assert asyncio.run(asked()) == [False, True, False, False]

@@ -214,4 +214,6 @@ def test_no_acknowledged_save_is_lost(world):
         except Exception as error:
             error.add_note(f"TESTS_SOAK_SEED={number}")
             raise
+        finally:
+            print(number, dict(world.counted), flush=True)  # noqa: T201 - for those who watch
         number += 1

@@ -8,6 +8,7 @@ import hashlib
 import json
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,8 @@ class World:
         self.roots = {user: root / user for user in USERS}
         self.users = {user: self._start(user) for user in USERS}
         self._bodies: dict[str, bytes] = {}
+        # What was asked: operations, those that were acknowledged, faults that were met by kind.
+        self.counted: Counter[str] = Counter()
         for server in self.users.values():
             server.ready()
 
@@ -120,8 +123,10 @@ class World:
 
     def attempt(self, user: str, fault: Fault | None, call) -> requests.Response | None:
         """What the user's server answers to the call while S3 fails so; None if it was killed."""
+        self.counted["operations"] += 1
         if fault is None:
             return self._told(call(self.users[user]))
+        self.counted["with a fault"] += 1
         if fault.kind == "kill":
             return self._killed(user, fault, call)
         if fault.kind == "refuse":
@@ -133,6 +138,7 @@ class World:
         return answer
 
     def _told(self, answer: requests.Response) -> requests.Response:
+        self.counted["acknowledged"] += answer.ok
         if not answer.ok:
             leaked = [leak for leak in LEAKS if leak in answer.text]
             assert not leaked, answer.text
@@ -152,6 +158,7 @@ class World:
         while asking.is_alive() and not self.proxy.hit.wait(0.01):
             pass
         if self.proxy.hit.is_set():
+            self.counted["kills"] += 1
             self.users[user].kill()
         asking.join(15)
         was_hit = self.proxy.hit.is_set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 
@@ -36,6 +37,10 @@ class KmsETags(Habit):
         if b"<ETag>" in request.body:
             request.body = IN_XML.sub(self._as_real, request.body)
             request.headers["content-length"] = str(len(request.body))
+            for name in [n for n in request.headers if "checksum" in n]:
+                del request.headers[name]
+            digest = hashlib.md5(request.body, usedforsecurity=False).digest()
+            request.headers["content-md5"] = base64.b64encode(digest).decode()
         return request
 
     def _as_real(self, found: re.Match[bytes]) -> bytes:
