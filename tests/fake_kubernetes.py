@@ -29,11 +29,18 @@ EMPTY = {
     "jobs": "Job",
     "daemonsets": "DaemonSet",
 }
+CONFIG_MAPS = {
+    "name": "configmaps",
+    "singularName": "configmap",
+    "namespaced": True,
+    "kind": "ConfigMap",
+    "verbs": ["create", "delete", "get", "list", "patch"],
+}
 DISCOVERY: dict[str, dict[str, Any]] = {
     "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.3"},
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
     "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
-    "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
+    "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [CONFIG_MAPS]},
 }
 
 

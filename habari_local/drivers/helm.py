@@ -162,7 +162,9 @@ class Release:
         """
         if pending:  # helm refuses even to try an upgrade of it
             words = ["template", self.name, str(chart), "--dry-run=server", "--is-upgrade"]
-            return self._helm([*words, "--no-hooks", *files(values)], apart=True).output
+            # Helm 4 validates here what the API server validates too, with more words.
+            words += ["--no-hooks", "--disable-openapi-validation"]
+            return self._helm([*words, *files(values)], apart=True).output
         words = ["upgrade", self.name, str(chart), "--install", "--dry-run=server"]
         done = self._helm([*words, "--output", "json", *files(values)], apart=True)
         return str(json.loads(done.output)["manifest"])

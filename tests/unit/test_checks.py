@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from habari_local.diagnosis import checks
-from habari_local.diagnosis.diagnosis import BROKEN, Target
+from habari_local.diagnosis.diagnosis import BROKEN, CheckResult, Target
 
 STAMP = "[E 2026-11-30 02:11:08.538 JupyterHub user:1012] "
 REFUSED = '403 Client Error for http://socket:2375/v1.45/containers/create: Forbidden ("socket")'
@@ -53,3 +53,41 @@ def test_that_of_somebody_else_or_before_a_good_one_is_none() -> None:
     assert checks._spawner(target(failed.format("linus"))).state != BROKEN
     good = "User grace took 1.2 seconds to start"
     assert checks._spawner(target(failed.format("grace"), good)).state != BROKEN
+
+
+class Answer:
+    """What a server says of its home's root."""
+
+    status_code = 200
+
+    def __init__(self, *, writable: bool) -> None:
+        self.writable = writable
+
+    def json(self) -> dict[str, bool]:
+        return {"writable": self.writable}
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_home_that_cannot_be_written_is_told(
+    monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    monkeypatch.setattr(checks, "_server", lambda _: CheckResult("it answers"))
+    monkeypatch.setattr(checks, "_ask", lambda *_, **__: Answer(writable=writable))
+    found = checks._contents(target())
+    assert (found.state != BROKEN) == writable
+    assert ("can't be written to" in found.message) != writable
+
+
+@pytest.mark.parametrize(
+    ("said", "restarts"),
+    [
+        ("S3 does not accept this server's credentials. Try: again; they are reloaded.", True),
+        ("S3 is too busy to answer. Try: again in a moment.", False),
+    ],
+)
+def test_only_a_refused_key_is_answered_with_a_restart(
+    monkeypatch: pytest.MonkeyPatch, said: str, restarts: bool
+) -> None:
+    monkeypatch.setattr(checks, "_server", lambda _: CheckResult("it answers"))
+    monkeypatch.setattr(checks, "_answer", lambda *_: CheckResult(said, BROKEN))
+    assert (checks._s3_of_server(target()).hint == "habari-local restart grace") == restarts
