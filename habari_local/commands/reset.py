@@ -21,9 +21,10 @@ User = Annotated[str, typer.Argument(metavar="USER", autocompletion=completion.s
 
 
 def reset(user: User, mode: ModeName = None, yes: Yes = False, as_json: AsJson = False) -> Result:
-    """Delete a user's home, server and row in the hub: what they were on their first day.
+    """Delete a user's home, server and hub row.
 
-    What they saved in lake/ and notebooks/ stays, as those are everybody's.
+    They are then as on their first day. What they saved in lake/ and notebooks/ stays, as those are
+    everybody's.
 
     Example: habari-local reset ada --yes
     """

@@ -24,9 +24,10 @@ Over = Annotated[bool, typer.Option("--overwrite", help="Write over what is newe
 def seed(
     folder: Folder, mode: ModeName = None, overwrite: Over = False, as_json: AsJson = False
 ) -> Result:
-    """Put a folder's lake/, notebooks/ and homes/USER/ into the buckets and homes.
+    """Fill buckets and homes from a folder.
 
-    What is there already stays; what was changed there since is kept, and named.
+    Its lake/ and notebooks/ go into the buckets, its homes/USER/ into homes. What is there already
+    stays; what was changed there since is kept, and named.
 
     Example: habari-local seed ./examples
     """

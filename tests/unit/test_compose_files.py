@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+from habari_local.core.errors import CommandFailed
+from habari_local.drivers.docker.compose import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 # Whose own files can be written to, and why.
@@ -71,3 +76,24 @@ def test_the_registry_is_one_account_whichever_image_it_is() -> None:
     service = YAML(typ="safe").load(ROOT / "compose" / "kind.yml")["services"]["registry"]
     assert service["user"] == f"{REGISTRY_OWNER.user}:{REGISTRY_OWNER.group}"
     assert service["volumes"][0]["volume"] == {"nocopy": True}
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="no Docker Compose here")
+@pytest.mark.parametrize(
+    ("broken", "named"),
+    [
+        ("services:\n  a:\n    image: x\n   b: [\n", "{file}: yaml: "),
+        ("services:\n  a:\n    image: x\n    imagine: y\n", "{file}: services.a"),
+    ],
+)
+def test_the_file_that_compose_cannot_use_is_named(tmp_path: Path, broken: str, named: str) -> None:
+    """Of one that is no YAML, Compose gives the line alone."""
+    good, bad = tmp_path / "good.yml", tmp_path / "bad one.yml"
+    good.write_text("services:\n  a:\n    image: x\n")
+    bad.write_text(broken)
+    env_file = tmp_path / ".env"
+    env_file.touch()
+    with pytest.raises(CommandFailed) as told:
+        Project("x", (good, bad), env_file, "0123456789/hub").up((), cancel=threading.Event())
+    said = "\n".join([str(told.value), *told.value.details])
+    assert named.format(file=bad) in said

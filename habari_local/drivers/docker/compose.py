@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +14,8 @@ from habari_local.config.load import environment
 from habari_local.core.errors import Cancelled, CommandFailed
 from habari_local.core.subprocesses import run
 from habari_local.drivers import processes
+
+NOT_YAML = re.compile(r"^yaml: .+$", re.MULTILINE)  # Compose names the file of any other error
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Project:
         Without `start` those that differ are made and nothing is started.
 
         Raises:
-            CommandFailed: Compose could not.
+            CommandFailed: Compose could not; the file is named where it is no YAML.
             Cancelled: `cancel` was set; what Compose had made by then is there.
         """
         argv = ["docker", "compose", "--project-name", self.name, "--env-file", str(self.env_file)]
@@ -41,10 +45,24 @@ class Project:
                 # The label is how a later call finds a Compose that was left at work.
                 environ = {**environment(), processes.LABEL: self.label}
                 run(argv, env=environ, hint="habari-local logs")
-        except CommandFailed:
+        except CommandFailed as error:
             if cancel.is_set():
                 raise Cancelled from None
-            raise
+            raise self._with_file(error) from None
+
+    def _with_file(self, error: CommandFailed) -> CommandFailed:
+        """Return the error with the file that can't be read, which Compose leaves out."""
+        said = NOT_YAML.search(error.output)
+        for each in self.files if said else ():
+            look = ["docker", "compose", "--file", str(each), "config", "--quiet"]
+            try:
+                run([*look, "--no-interpolate"], env=environment())
+            except CommandFailed as alone:
+                if said and said[0] in alone.output:
+                    cause = f"{each}: {said[0]}"
+                    hint = shlex.join(look)
+                    return CommandFailed(error.argv, error.returncode, error.output, hint, cause)
+        return error
 
     def end_leftovers(self) -> bool:
         """End Compose processes that a killed habari-local left at work; whether there were any."""

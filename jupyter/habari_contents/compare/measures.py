@@ -206,12 +206,17 @@ def far(server: Contender, s3, proxy: FaultProxy) -> Figures:
             )
     finally:
         proxy.seconds_away = 0.0
+    return figures | {"large_stall": large_stall(server, at(f"{server.name}-large.ipynb"))}
+
+
+def large_stall(server: Contender, path: str) -> float:
+    """The median of the longest silences of the server while a large notebook is saved."""
     stalls = []
     for _ in range(3):
         with Watch(server) as watch:
-            save(server, at(f"{server.name}-large.ipynb"), LARGE)
+            save(server, path, LARGE)
         stalls.append(watch.stall)
-    return figures | {"large_stall": statistics.median(stalls)}
+    return statistics.median(stalls)
 
 
 def failing(server: Contender, _s3, proxy: FaultProxy) -> Figures:
