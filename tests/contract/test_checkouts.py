@@ -110,7 +110,8 @@ def test_what_runs_is_found_when_our_notes_are_deleted(platform: Scratch) -> Non
     status = platform.call("status", "--json")
     assert status.returncode == 4
     states = {each["name"]: each["state"] for each in json.loads(status.stdout)["services"]}
-    assert states == dict.fromkeys(("hub", "proxy", "s3", "github"), "keys lost")
+    running = ("hub", "dashboard", "proxy", "s3", "github")
+    assert states == dict.fromkeys(running, "keys lost")
     why = platform.call("why")
     assert "but .habari with their keys was deleted" in why.stderr
     assert "Stopped: " in platform.good("down", "--wipe", "--yes")
