@@ -221,6 +221,7 @@ def serve(listener: socket.socket) -> None:
         base_url=prefix,
         oauth_redirect_uri=url_path_join(prefix, "oauth_callback"),
         cache_max_age=KNOWN_SECONDS,
+        cookie_options={"samesite": "Lax"},
         **({"api_url": api_url} if api_url else {}),
     )
     health = json.loads(os.environ.get("HABARI_DASHBOARD_HEALTH", "{}"))

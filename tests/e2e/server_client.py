@@ -104,7 +104,13 @@ class Server:
                 self.delete(path)
 
     def _below(self, folder: str) -> Iterator[str]:
-        for entry in self.read(folder)["content"]:
+        try:
+            entries = self.read(folder)["content"]
+        except ServerError as error:
+            if error.status == 404:  # another server deletes the same shared folder
+                return
+            raise
+        for entry in entries:
             inside = f"{folder}/{entry['name']}"
             if entry["type"] == "directory":
                 yield from self._below(inside)
