@@ -20,6 +20,7 @@ from typing import Any
 POOL = 32
 START_SECONDS = 8.0
 RENEW_SECONDS = 2.0
+REAP_SECONDS = 1.0
 
 
 class S3Client:
@@ -121,6 +122,10 @@ class _CredentialProcess:
         except asyncio.CancelledError:
             with suppress(ProcessLookupError):
                 self._process.kill()
+            # Until it is reaped, which a child of its own that has its pipes may hold up.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REAP_SECONDS):
+                    await self._process.wait()
             raise
 
 
