@@ -142,7 +142,9 @@ def trial_values(of: Foreign) -> dict[str, Any]:
         del hub[name]
     for name in ("template_paths", "template_vars"):
         del hub["config"]["JupyterHub"][name]
-    del github["authorize_url"], hub["extraConfig"]["signInLocally"]
+    del github["authorize_url"]
+    for name in ("dashboard", "signInLocally"):
+        del hub["extraConfig"][name]
     for name in ("ConfigurableHTTPProxy", "CryptKeeper"):
         del hub["config"][name]
     del hub["config"]["JupyterHub"]["cookie_secret"]
