@@ -1,8 +1,8 @@
 """What the tool tells the dashboard of this machine, which a service of the hub can't see itself.
 
 The dashboard (hub/habari_dashboard) takes it at one address, in every mode, from the hub's service
-`habari-local` alone. It is told by who looks anyway (`status`, `why`, `e2e`), and again and again
-by `open --dashboard`. No secret of ours is in it.
+`habari-local` alone. It is told by who looks anyway (`why`, `e2e`), and again and again by
+`open --dashboard`. No secret of ours is in it.
 """
 
 from __future__ import annotations

@@ -30,11 +30,9 @@ def status(
     Example: habari-local status --json
     """
     from habari_local import active_mode
-    from habari_local.commands import dashboard
 
     chosen, ctx = active_mode.current(mode, cluster(mode, context, namespace))
     rows = active_mode.without_notes(ctx, chosen.name) or chosen.status(ctx)
-    dashboard.tell(chosen, ctx, lambda: dashboard.services(rows))
     good = bool(rows) and all(row.good for row in rows)
     data = {
         "checkout": str(ctx.checkout.root),
