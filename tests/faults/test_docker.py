@@ -68,12 +68,6 @@ def tempfile_socket(mode: int) -> Iterator[str]:
             Path(path).unlink()
 
 
-class Engine(socketserver.ThreadingUnixStreamServer):
-    """A server with room for as many who knock at once as Docker's: doctor's checks all do."""
-
-    request_queue_size = 128
-
-
 class OldEngine(http.server.BaseHTTPRequestHandler):
     """The Docker of Debian 11, as far as it says what it is."""
 
@@ -100,7 +94,8 @@ def test_an_engine_that_is_too_old_is_named_with_the_version_that_is_needed(
     named = {"DOCKER_HOST": f"unix://{path}"} if by == "DOCKER_HOST" else context(tmp_path, path)
     if by == "the context in use":
         del named["DOCKER_CONTEXT"]
-    with Engine(path, OldEngine) as server:
+    with socketserver.ThreadingUnixStreamServer(path, OldEngine) as server:
+        server.socket.listen(128)  # as long a queue as Docker's: doctor's checks all knock at once
         threading.Thread(target=server.serve_forever, daemon=True).start()
         done = scratch.call("doctor", "--mode", "hub", "--json", **named)
         server.shutdown()
