@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ROOT_FILES = (".env", "config.yaml", "config.dist.yaml")
 LEFT_OUT = frozenset({"tests", "compare"})  # folders of tests are part of nothing that runs
+JOIN_SECONDS = 5.0  # for a thread to see that the watch is over, which it looks for every QUIET_MS
 QUIET_MS = 60  # without an edit, after which a burst is over
 BURST_MS = 1500  # after which one is acted on that does not end
 OTHERS_SECONDS = 900.0  # that another habari-local may have the checkout before an edit is given up
@@ -65,10 +66,17 @@ class Watch:
         self._folders = [self._root / name for name in watched if (self._root / name).is_dir()]
         for paths, recursive in (([self._root], False), (self._folders, True)):
             watcher = _watcher(paths, recursive=recursive)
-            threading.Thread(target=self._follow, args=(watcher, recursive), daemon=True).start()
+            following = threading.Thread(
+                target=self._follow, args=(watcher, recursive), daemon=True
+            )
+            following.start()
+            self._held.callback(following.join, JOIN_SECONDS)
 
     def close(self) -> None:
-        """End the watch; what runs is left as it is."""
+        """End the watch; what runs is left as it is.
+
+        Python aborts where it ends while the backend's Rust still runs in a thread.
+        """
         self._over.set()
         self._held.close()
 
