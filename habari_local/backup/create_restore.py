@@ -246,18 +246,18 @@ def _put_all(
 
 def interrupted(backup: Backup, mode: Mode, ctx: Context) -> bool:
     """Whether a restore of this very backup was begun here and has not ended."""
-    try:
-        found = json.loads(_note(mode, ctx).read_text(encoding="utf-8"))
-        return bool(found["backup"] == backup.identity)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    return _begun(mode, ctx, "backup") == backup.identity
 
 
 def unfinished(mode: Mode, ctx: Context) -> str:
     """Return the folder of the backup whose restore has not ended; empty if there is none."""
+    return _begun(mode, ctx, "folder")
+
+
+def _begun(mode: Mode, ctx: Context, key: str) -> str:
+    """Return what is noted of a restore that was begun here; empty if there is none."""
     try:
-        found = json.loads(_note(mode, ctx).read_text(encoding="utf-8"))
-        return str(found["folder"])
+        return str(json.loads(_note(mode, ctx).read_text(encoding="utf-8"))[key])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

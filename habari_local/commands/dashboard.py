@@ -214,7 +214,7 @@ class Publisher:
             return report(mode, ctx, self.hidden)
         from habari_local.commands.why import diagnosed
 
-        return diagnosis(diagnosed(mode, ctx), self.hidden)
+        return diagnosis(diagnosed(mode, ctx).as_json(), self.hidden)
 
     def round(self) -> int:
         """Tell what is due; return the last status that the dashboard answered with."""

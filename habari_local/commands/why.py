@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,24 +39,22 @@ def why(
     """
     from habari_local import active_mode
     from habari_local.commands.dashboard import tell_diagnosis
-    from habari_local.diagnosis.checks import CHECKS
-    from habari_local.diagnosis.diagnosis import diagnose
 
     chosen, ctx = active_mode.current(mode, cluster(mode, context, namespace))
     _require_notes(chosen, ctx)
-    found = diagnose(_target(chosen, ctx, user.lower()), CHECKS)
+    found = diagnosed(chosen, ctx, user.lower())
     data = {"mode": chosen.name, "user": user, **found.as_json()}
     if not user:
         tell_diagnosis(chosen, ctx, data)
     return Result(data, _shown(found), NOT_READY if found.broken else 0, as_json=as_json)
 
 
-def diagnosed(mode: Mode, ctx: Context) -> dict[str, Any]:
-    """Return what `why` says of a platform, as plain data."""
+def diagnosed(mode: Mode, ctx: Context, user: str = "") -> Diagnosis:
+    """Return what `why` says of a platform, and of a user's server on it."""
     from habari_local.diagnosis.checks import CHECKS
     from habari_local.diagnosis.diagnosis import diagnose
 
-    return diagnose(_target(mode, ctx, ""), CHECKS).as_json()
+    return diagnose(_target(mode, ctx, user), CHECKS)
 
 
 def _require_notes(mode: Mode, ctx: Context) -> None:

@@ -25,6 +25,12 @@ def allow(settings: Settings, user: str, environ: Mapping[str, str]) -> str:
     return setting("HABARI_ALLOWED_USERS", ",".join(names), environ)
 
 
+def killed_for_memory(user: str, limit: str, *, whole: bool = False) -> str:
+    """Say what of a user's server was killed: the `whole` of it, or a process in it."""
+    what = f"{user}'s server" if whole else f"a process of {user}'s server, such as a kernel,"
+    return f"{what} was killed for memory: it took more than its limit of {limit}"
+
+
 def more_memory(settings: Settings, environ: Mapping[str, str]) -> str:
     """Return the command that gives users' servers twice the memory that they may have now."""
     limit = settings.server_memory or "2G"

@@ -6,7 +6,7 @@ The cluster is `tests/fake_kubernetes.py`; helm is the real one.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -114,17 +114,20 @@ def told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int,
 
 # All at the first question, and of each kind one at what is asked for later.
 LATER = ("403 not allowed", "503 unavailable", "200 page of a captive portal")
-CASES = [
-    *((verb, fault, False) for verb in VERBS for fault in FAULTS),
-    *((verb, fault, True) for verb in VERBS for fault in FAULTS if fault.name in LATER),
-]
+
+
+def cases(verbs: Iterable[str]) -> list[tuple[str, Fault, bool]]:
+    return [
+        *((verb, fault, False) for verb in verbs for fault in FAULTS),
+        *((verb, fault, True) for verb in verbs for fault in FAULTS if fault.name in LATER),
+    ]
 
 
 def named(value: object) -> str | None:
     return value.name if isinstance(value, Fault) else "later" if value is True else None
 
 
-@pytest.mark.parametrize(("verb", "fault", "later"), CASES, ids=named)
+@pytest.mark.parametrize(("verb", "fault", "later"), cases(VERBS), ids=named)
 def test_an_error_of_the_api_server_is_told_and_changes_nothing(
     verb: str,
     fault: Fault,

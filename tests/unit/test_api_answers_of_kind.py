@@ -29,7 +29,7 @@ from habari_local.platform.mode import UNCHANGED, Step
 from tests.checkouts import work_on
 from tests.fake_kubernetes import FAULTS, Cluster, Fault
 from tests.programs import with_helm
-from tests.unit.test_api_answers import BELIEVED, CHART, LATER, ROOT, content, named, told
+from tests.unit.test_api_answers import BELIEVED, CHART, ROOT, cases, content, named, told
 
 OFFSET = 9_100  # of the ports, where nothing listens
 # Verb → what it asks for after its first question, so that each is met there too.
@@ -132,13 +132,7 @@ def bring_up(checkout: Checkout, api: Cluster) -> None:
     (ctx.checkout.of_mode("kind") / "values.yaml").write_text("{}")
 
 
-CASES = [
-    *((verb, fault, False) for verb in VERBS for fault in FAULTS),
-    *((verb, fault, True) for verb in VERBS for fault in FAULTS if fault.name in LATER),
-]
-
-
-@pytest.mark.parametrize(("verb", "fault", "later"), CASES, ids=named)
+@pytest.mark.parametrize(("verb", "fault", "later"), cases(VERBS), ids=named)
 def test_an_error_of_kinds_api_server_is_told_and_changes_nothing(
     verb: str,
     fault: Fault,

@@ -177,16 +177,21 @@ def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
 
 def dashboard(settings: Settings) -> Environment:
     """Return what has the hub start the dashboard, where nobody but the proxy reaches it."""
-    parts = {"proxy": "http://proxy:8000/_chp_healthz", "hub": "http://127.0.0.1:8081/hub/health"}
+    return {
+        "HABARI_DASHBOARD_BIND": "hub-control:8082",
+        "HABARI_DASHBOARD_URL": "http://hub-control:8082",
+        "HABARI_DASHBOARD_HEALTH": json.dumps(health(settings, "http://proxy:8000")),
+    }
+
+
+def health(settings: Settings, proxy: str) -> dict[str, str]:
+    """Return where each part answers the dashboard when it is well, as containers reach it."""
+    parts = {"proxy": f"{proxy}/_chp_healthz", "hub": "http://127.0.0.1:8081/hub/health"}
     if not settings.real_github:
         parts = {"github": "http://github:8008/_habari/health", **parts}
     if settings.s3_backend != "aws":
         parts = {"s3": "http://s3:4566/_habari/health", **parts}
-    return {
-        "HABARI_DASHBOARD_BIND": "hub-control:8082",
-        "HABARI_DASHBOARD_URL": "http://hub-control:8082",
-        "HABARI_DASHBOARD_HEALTH": json.dumps(parts),
-    }
+    return parts
 
 
 def of_hub_mode(

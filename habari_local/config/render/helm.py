@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from habari_local.config.render import compose
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import FAKE_GITHUB_PATH, Settings
 from habari_local.core.container_user import JOVYAN, USERS
@@ -157,11 +158,7 @@ def _pages(settings: Settings, hub: HubFiles) -> Iterator[Value]:
 
 def _dashboard(settings: Settings) -> Value:
     """The service of hub/habari_dashboard; kind/manifests/dashboard.yaml is the way to it."""
-    parts = {"proxy": "http://proxy-public/_chp_healthz", "hub": "http://127.0.0.1:8081/hub/health"}
-    if not settings.real_github:
-        parts = {"github": "http://github:8008/_habari/health", **parts}
-    if settings.s3_backend != "aws":
-        parts = {"s3": "http://s3:4566/_habari/health", **parts}
+    parts = compose.health(settings, "http://proxy-public")
     bind, url = "0.0.0.0:8082", "http://dashboard:8082"
     api = "http://127.0.0.1:8081/hub/api"  # the chart's policy keeps the hub from its own service
     code = (

@@ -1,41 +1,34 @@
 """What is in containers and volumes of the Docker engine, as streams of bytes, in and out.
 
-A volume is mounted by a container of ours in which tar_stream.py runs as root, with no network and
-no more rights than it takes to read and to give away any file.
+A volume is mounted by a container of ours (tar_container.py), with no network.
 """
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from habari_local.core.errors import CommandFailed, HabariError
-from habari_local.drivers import tar_stream
+from habari_local.core.errors import CommandFailed
+from habari_local.drivers import tar_container
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import translate_errors
 from habari_local.drivers.tar_stream import Report, Sink, read_report
 
 CHUNK = 1 << 16  # bytes
-MOUNT = "/carried"
-AT_MOST = 6 * 3600  # seconds after which a carrier whose tool was killed ends by itself
-CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]
-PROGRAM = ("python3", "-c", "import os; exec(os.environ['PROGRAM'])")
 
 
 def pack(volume: str, image: str, labels: Mapping[str, str], into: Sink) -> Report:
     """Write all that can be read in a volume as tar."""
     with _volume_container(volume, image, labels) as holder:
-        return read_report(output(holder, [*PROGRAM, "pack", MOUNT], into))
+        return read_report(output(holder, tar_container.command("pack", {}), into))
 
 
 def unpack(
     volume: str, image: str, labels: Mapping[str, str], source: IO[bytes], **options: Any
 ) -> Report:
     """Put what `pack` wrote in the place of what is in a volume; `options`: tar_stream.unpack's."""
-    argv = [*PROGRAM, "unpack", MOUNT, json.dumps(options)]
+    argv = tar_container.command("unpack", options)
     with _volume_container(volume, image, labels) as holder:
         return read_report(feed(holder, argv, _chunks(source)))
 
@@ -48,17 +41,17 @@ def _volume_container(volume: str, image: str, labels: Mapping[str, str]) -> Ite
         HabariError: it can't be had, or what was run in it failed, in its own words.
     """
     host: Any = docker_client.api().create_host_config(
-        binds={volume: {"bind": MOUNT, "mode": "rw"}},
+        binds={volume: {"bind": tar_container.MOUNT, "mode": "rw"}},
         cap_drop=["ALL"],
-        cap_add=CAPABILITIES,
+        cap_add=tar_container.CAPABILITIES,
         security_opt=["no-new-privileges"],
     )
     with translate_errors(f"Volume {volume}"):
         made = docker_client.api().create_container(
             image,
-            entrypoint=["python3", "-c", f"import time; time.sleep({AT_MOST})"],
+            entrypoint=tar_container.IDLE,
             user="0:0",
-            environment={"PROGRAM": inspect.getsource(tar_stream)},
+            environment=tar_container.environment(),
             labels=dict(labels),
             host_config=host,
             network_disabled=True,
@@ -69,10 +62,7 @@ def _volume_container(volume: str, image: str, labels: Mapping[str, str]) -> Ite
             docker_client.api().start(made["Id"])
             yield made["Id"]
     except CommandFailed as error:
-        said = (error.output.splitlines() or [error.message])[-1]
-        raise HabariError(
-            f"Volume {volume}: {said}.", "habari-local status", details=error.details
-        ) from error
+        raise tar_container.explained(f"Volume {volume}", error) from error
     finally:
         docker_client.deletion_api().remove_container(made["Id"], force=True)
 

@@ -55,8 +55,7 @@ class Hooks:
     def progress(self) -> str:
         """Return in a few words what they do; "" of none."""
         self._look()
-        waiting = [each for each in self._pods if not each.ready and each.phase != "Succeeded"]
-        told = [f"{each.name} {each.pull or each.told or each.phase.lower()}" for each in waiting]
+        told = [f"{e.name} {e.pull or e.told or e.phase.lower()}" for e in self._waiting()]
         return f"hooks: {', '.join(told[:3])}" if told else ""
 
     def show(self, say: Callable[[str], None]) -> None:
@@ -82,9 +81,11 @@ class Hooks:
 
     def evidence(self) -> list[str]:
         """Return events and last lines of what can't end, else of all that have not."""
-        waiting = [each for each in self._pods if not each.ready and each.phase != "Succeeded"]
-        found = [self._broken] if self._broken else waiting[:3]
+        found = [self._broken] if self._broken else self._waiting()[:3]
         return [e for pod in found for e in evidence(self._cluster, self._namespace, pod)]
+
+    def _waiting(self) -> list[Pod]:
+        return [each for each in self._pods if not each.ready and each.phase != "Succeeded"]
 
     def _failure(self, pod: Pod) -> str:
         if pod.failure.startswith(UNSCHEDULABLE) and self._growing:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,21 +9,16 @@ from secrets import token_hex
 from typing import IO, Any, Literal
 
 from habari_local.core import polling
-from habari_local.core.errors import CommandFailed, HabariError
-from habari_local.drivers import tar_stream
+from habari_local.core.errors import CommandFailed
+from habari_local.drivers import tar_container
 from habari_local.drivers.kubernetes.api_errors import ApiError
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
 from habari_local.drivers.kubernetes.pod_exec import Pod, execute
 from habari_local.drivers.kubernetes.pods import described
+from habari_local.drivers.tar_container import AT_MOST, MOUNT
 from habari_local.drivers.tar_stream import Report, Sink, read_report
 
 START_SECONDS = 180.0  # a volume may have to be made, or to come over from another node
-AT_MOST = 6 * 3600  # seconds after which a carrier whose tool was killed ends by itself
-MOUNT = "/carried"
-# In the environment the program is no part of the address that starts it, which has a limit.
-RUN = "import os; exec(os.environ['PROGRAM'])"
-# As many as reading, and giving away, any file takes: those that Kubernetes' baseline allows.
-CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"]
 REFUSED = (400, 403, 422)  # what an admission says of a pod that may not be
 Verb = Literal["pack", "unpack", "pack-database", "unpack-database"]
 
@@ -67,15 +60,12 @@ def run_in_pod(
         HabariError: no pod came up with it, or what it did failed.
     """
     path = f"{MOUNT}/{file}" if file else MOUNT
-    argv = ["python3", "-c", RUN, verb, path, json.dumps(options)]
+    argv = tar_container.command(verb, options, path)
     with _volume_pod(volume, image, as_root=not file) as pod:
         try:
             return read_report(execute(pod, argv, source=source, into=into))
         except CommandFailed as error:
-            said = (error.output.splitlines() or [error.message])[-1]
-            raise HabariError(
-                f"Volume of {volume.claim}: {said}.", "habari-local status", details=error.details
-            ) from error
+            raise tar_container.explained(f"Volume of {volume.claim}", error) from error
 
 
 @contextmanager
@@ -124,12 +114,15 @@ def _node_of(volume: Volume) -> str:
 def _body(
     name: str, volume: Volume, image: PodImage, node: str, *, as_root: bool
 ) -> dict[str, Any]:
-    rights: dict[str, Any] = {"drop": ["ALL"], **({"add": CAPABILITIES} if as_root else {})}
+    rights: dict[str, Any] = {
+        "drop": ["ALL"],
+        **({"add": tar_container.CAPABILITIES} if as_root else {}),
+    }
     container = {
         "name": "carrier",
         "image": image.reference,
-        "command": ["python3", "-c", f"import time; time.sleep({AT_MOST})"],
-        "env": [{"name": "PROGRAM", "value": inspect.getsource(tar_stream)}],
+        "command": tar_container.IDLE,
+        "env": [{"name": n, "value": v} for n, v in tar_container.environment().items()],
         "volumeMounts": [{"name": "carried", "mountPath": MOUNT}],
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": rights},

@@ -11,6 +11,7 @@ from habari_local.config.render import compose as render
 from habari_local.config.render.compose import as_dotenv
 from habari_local.config.secrets import write_changed
 from habari_local.core import container_user
+from habari_local.diagnosis import hints
 from habari_local.drivers.docker import archive as docker_archive
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.tar_stream import Report, Sink
@@ -102,11 +103,7 @@ class HubMode(ComposeMode):
         found = [each for each in self.platform(ctx).containers() if each.user == user]
         if not found or not docker_client.killed_for_memory(found[0].id):
             return ""
-        limit = ctx.settings.server_memory
-        return (
-            f"a process of {user}'s server, such as a kernel, was killed for memory: it took more"
-            f" than its limit of {limit}"
-        )
+        return hints.killed_for_memory(user, ctx.settings.server_memory)
 
     def homes(self, ctx: Context) -> Sequence[Home]:
         """Return the homes that are there, by their volumes' labels."""

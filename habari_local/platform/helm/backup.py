@@ -48,10 +48,8 @@ class HelmBackup:
         platform = self.platform(ctx)
         cluster, namespace = platform.cluster, platform.namespace
         digest = cluster.annotation(namespace, self.applied) if self.applied else ""
-        if digest:
-            cluster.annotate(
-                namespace, self.applied, ""
-            )  # so that `up` brings back what is stopped here
+        if digest:  # so that `up` brings back what is stopped here
+            cluster.annotate(namespace, self.applied, "")
         _scale(platform, 0)
         polling.wait_until(lambda: not _hub_pods(platform), "JupyterHub", seconds=ROLL_SECONDS)
         yield

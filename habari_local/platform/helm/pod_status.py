@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from habari_local.core import polling
 from habari_local.core.errors import HabariError
+from habari_local.diagnosis import hints
 from habari_local.drivers.kubernetes.cluster import STARTED, Cluster
 from habari_local.drivers.kubernetes.pod_exec import Pod as ContainerOfPod
 from habari_local.drivers.kubernetes.pod_exec import execute
@@ -111,10 +112,7 @@ def killed_for_memory(cluster: Cluster, namespace: str, user: str) -> str:
         ended = [each.last_state for each in raw.status.container_statuses or ()]
         whole = any(e and e.terminated and e.terminated.reason == OOM for e in ended)
         if whole or _kills(ContainerOfPod(cluster, namespace, pod.name, container.name)):
-            what = (
-                f"{user}'s server" if whole else f"a process of {user}'s server, such as a kernel,"
-            )
-            return f"{what} was killed for memory: it took more than its limit of {limit}"
+            return hints.killed_for_memory(user, limit, whole=whole)
     return ""
 
 
