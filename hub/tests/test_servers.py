@@ -117,7 +117,7 @@ async def dawdle(spawner):
     await asyncio.sleep(4)
 
 c.JupyterHub.spawner_class = Slow
-c.Spawner.poll_interval = 0.2
+c.Slow.poll_interval = 1
 c.Spawner.post_stop_hook = dawdle
 """
 

@@ -18,7 +18,6 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from .endpoints import Endpoints
 from .not_applicable import not_applicable
@@ -135,8 +134,9 @@ class Lab:
         self.ready()
 
     def ready(self) -> None:
-        """Wait until the file browser lists something."""
-        expect(self.page.locator("#filebrowser .jp-DirListing-content")).to_be_visible()
+        """Wait until the file browser shows the folder that it comes back to."""
+        browser = self.page.locator("#filebrowser:not(.jp-mod-restoring)")
+        expect(browser.locator(".jp-DirListing-content")).to_be_visible()
         expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
 
     def go_home(self) -> None:
@@ -147,18 +147,11 @@ class Lab:
     def go_to(self, folder: str) -> None:
         """Double-click through the file browser from the home to a folder.
 
-        Each folder's listing is waited for: another one may have an entry of the next name too. A
-        Lab that was just reloaded may go back to the folder that it showed before: then once more.
+        Each folder's listing is waited for: another one may have an entry of the next name too.
         """
-        try:
-            self._walk(folder, timeout=10_000 * PATIENCE)
-        except PlaywrightTimeout:
-            self._walk(folder, timeout=30_000 * PATIENCE)
-
-    def _walk(self, folder: str, timeout: float) -> None:
         self.go_home()
         for depth, part in enumerate(folder.split("/"), 1):
-            self.entry(part).dblclick(timeout=timeout)
+            self.entry(part).dblclick()
             expect(self._crumbs()).to_have_count(depth)
             expect(self._crumbs().last).to_have_text(part)
 
