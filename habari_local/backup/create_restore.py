@@ -38,7 +38,7 @@ from habari_local.config.secrets import write_private
 from habari_local.core.errors import USAGE, HabariError
 from habari_local.platform.mode import Archive, Context, Home, Mode, SupportsBackup
 from habari_local.s3 import bucket_tar
-from habari_local.s3.s3_client import translate_errors
+from habari_local.s3.s3_client import s3_client, translate_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -277,9 +277,10 @@ def buckets(mode: Mode, ctx: Context) -> Iterator[tuple[S3Client, Mapping[str, s
     Raises:
         HabariError: S3 refused, or did not answer.
     """
-    s3 = mode.endpoints(ctx).s3
+    assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
+    s3, target = mode.endpoints(ctx).s3, mode.bucket_access(ctx)
     with (
-        closing(s3.client(ctx.settings.s3_backend)) as client,
-        translate_errors(f"S3 at {s3.endpoint_url or 'AWS'}"),
+        closing(s3_client(target)) as client,
+        translate_errors(f"S3 at {target.endpoint_url or 'AWS'}"),
     ):
         yield client, {"lake": s3.lake_bucket, "notebooks": s3.notebooks_bucket}

@@ -224,9 +224,9 @@ def upgrade(
 def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
     """Rehearse a backup and its restore.
 
-    Give people notebooks and servers, and one of them entries that copies lose (holes, hard links,
-    odd names and modes), back up, delete the platform, restore, compare. It has a platform of its
-    own, which is deleted at the end. Exit 1 if anything is not as it was.
+    Give people notebooks and servers, one of them entries that copies lose (holes, hard links, odd
+    names and modes), and the lake such objects; back up, delete the platform, restore, compare. It
+    has a platform of its own, which is deleted at the end. Exit 1 if anything is not as it was.
 
     Example: habari-local drill restore --mode kind
     """
@@ -246,6 +246,7 @@ def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
         odd = user_state.odd_entries_of(
             second, first, "make-open" if chosen == "process" else "make"
         )
+        objects = user_state.odd_objects_of(second, make=True)
         backup = str(second.root / ".habari" / "backup")
         progress("backing up")
         took = _timed(lambda: second.call("backup", "create", "--to", backup))
@@ -256,18 +257,22 @@ def restore(mode: ModeName = None, as_json: AsJson = False) -> Result:
             person.hub.start(person.name)
         found = user_state.compare(before, _lasting(user_state.read_state(people, run)))
         now = user_state.odd_entries_of(second, first, "look")
-        found += _odd(user_state.compare({first: odd}, {first: now}))
+        found += _odd("odd entries", user_state.compare({first: odd}, {first: now}))
+        now = user_state.odd_objects_of(second, make=False)
+        found += _odd("objects", user_state.compare({"all": objects}, {"all": now}))
     seconds = time.monotonic() - began
     about = {"backup": took, "restore": back, "seconds": seconds}
     return _told(found, about, as_json=as_json)
 
 
-def _odd(found: Sequence[Comparison]) -> list[Comparison]:
+def _odd(what: str, found: Sequence[Comparison]) -> list[Comparison]:
     """Return those that differ, and how many there are, each after the other."""
     from habari_local.drills.user_state import Comparison
 
+    if not found:
+        return []
     owner, good = found[0].owner, sum(each.good for each in found)
-    whole = Comparison(owner, "odd entries", f"{len(found)} as made", f"{good} as made")
+    whole = Comparison(owner, what, f"{len(found)} as made", f"{good} as made")
     return [whole, *(each for each in found if not each.good)]
 
 

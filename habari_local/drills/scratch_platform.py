@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from habari_local.config.load import environment, load
 from habari_local.config.render.dist import as_text
+from habari_local.config.secrets import load_secrets
 from habari_local.config.settings import fields_by_variable
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import find_checkout
@@ -26,6 +27,10 @@ from habari_local.drills.hub_user import HubUser
 from habari_local.drivers import git
 from habari_local.drivers.jupyterhub import HubClient
 from habari_local.platform.mode import Address, Endpoints, S3Endpoint
+from habari_local.s3.s3_client import S3Target, s3_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 OFFSET = 3100  # added to this checkout's ports: both may be up at once
 Up = Callable[[], None]
@@ -142,6 +147,16 @@ class Worktree:
     def endpoints(self) -> Endpoints:
         """Return what the platform that is up there says of itself."""
         return read(self.call("endpoints"))
+
+    def own_lake(self) -> tuple[S3Client, str] | None:
+        """Return a client with the administrator's key and the lake's name; None: S3 is AWS."""
+        where, backend = self.endpoints().s3, self.environ.get("HABARI_S3_BACKEND", "")
+        if backend == "aws":
+            return None
+        secrets = load_secrets(self.root / STATE)
+        key = (secrets["s3_root_access_key_id"], secrets["s3_root_secret_access_key"])
+        target = S3Target(where.endpoint_url, where.region, *key, backend)
+        return s3_client(target), where.lake_bucket
 
 
 def read(text: str) -> Endpoints:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-from habari_local.drills import odd_entries
+from habari_local.drills import odd_entries, odd_objects
 from habari_local.drills.hub_user import HubUser
 from habari_local.drills.save_ledger import notebook_of, text_of
 from habari_local.drills.scratch_platform import Worktree
+from habari_local.s3.s3_client import translate_errors
 
 PLACES = {"home": "", "lake": "lake/", "notebooks": "notebooks/"}
 ODD = "odd-entries"  # the folder of a home in which they are
@@ -89,6 +91,25 @@ def odd_entries_of(platform: Worktree, name: str, verb: OddVerb) -> Seen:
     said = platform.call("shell", name, "--", "python3", "-c", program, verb, f"~/{ODD}")
     found = json.loads(said.splitlines()[-1])
     return {f"{ODD}/{entry}": json.dumps(told) for entry, told in found.items()}
+
+
+def odd_objects_of(platform: Worktree, *, make: bool) -> Seen:
+    """Return all that there is of each object in the lake, the odd ones made first or as it is.
+
+    Where S3 is not the platform's own, somebody's own bucket is left alone: nothing is told.
+
+    Raises:
+        HabariError: S3 refused, or did not answer.
+    """
+    own = platform.own_lake()
+    if own is None:
+        return {}
+    s3, lake = own
+    with closing(s3), translate_errors(f"Bucket {lake} of the drill"):
+        if make:
+            odd_objects.make(s3, lake)
+        found = odd_objects.look(s3, lake)
+    return {f"lake/{key}": json.dumps(told, sort_keys=True) for key, told in found.items()}
 
 
 def clear(person: HubUser, run: str) -> None:

@@ -108,10 +108,14 @@ class S3Endpoint:
     lake_bucket: str
     notebooks_bucket: str
 
+    def target(self, backend: str) -> S3Target:
+        """Return the S3 with this key."""
+        key = (self.access_key_id, self.secret_access_key)
+        return S3Target(self.endpoint_url, self.region, *key, backend)
+
     def client(self, backend: str) -> S3Client:
         """Return a client with this key."""
-        key = (self.access_key_id, self.secret_access_key)
-        return s3_client(S3Target(self.endpoint_url, self.region, *key, backend))
+        return s3_client(self.target(backend))
 
 
 @dataclass(frozen=True)
@@ -455,6 +459,9 @@ class SupportsBackup(Protocol):
 
     What `put_home` and `put_database` read, the same mode's `take_…` wrote.
     """
+
+    def bucket_access(self, ctx: Context) -> S3Target:
+        """Return the S3 with the key that may do most with the buckets, tags among it."""
 
     def maintenance(self, ctx: Context) -> AbstractContextManager[None]:
         """Have no hub run for the block; it runs again after it, or `up` starts it.

@@ -30,7 +30,7 @@ KEY, ABOUT, ETAG, TAGS = (
 # What is kept of an object beside its bytes, as put_object takes it and head_object tells it.
 FIELDS = (
     *("ContentType", "ContentEncoding", "ContentDisposition", "ContentLanguage", "CacheControl"),
-    "Metadata",
+    *("Metadata", "StorageClass"),
 )
 CHUNK = 1 << 20  # bytes
 IN_MEMORY = 8 << 20  # bytes of an object, above which it is on disk until it is whole

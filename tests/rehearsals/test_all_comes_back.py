@@ -31,6 +31,6 @@ def test_everything_comes_back(scratch: Scratch, mode: str) -> None:
     told = json.loads(done.stdout)
     assert told["good"]
     things = {each["what"] for each in told["compared"]}
-    assert {"account", "notebook in home", "checkpoint in lake"} <= things
-    assert len({each["owner"] for each in told["compared"]}) == 3
+    assert {"account", "notebook in home", "checkpoint in lake", "odd entries", "objects"} <= things
+    assert len({each["owner"] for each in told["compared"]} - {"all"}) == 3
     assert not (scratch.state / "drill-restore").exists()

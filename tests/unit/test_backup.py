@@ -181,6 +181,10 @@ class Keeper:
         where = S3Endpoint(of.endpoint_url, of.region, *key, names.lake, names.notebooks)
         return SimpleNamespace(s3=where)
 
+    def bucket_access(self, ctx: Any) -> Any:
+        assert self.s3
+        return self.s3.target
+
     def homes(self, ctx: Any) -> list[Home]:
         return [Home(each) for each in self.owners]
 

@@ -15,62 +15,15 @@ from botocore.response import StreamingBody
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from habari_local.drills import odd_objects
 from habari_local.drivers.tar_stream import Report
 from habari_local.s3 import bucket_tar
 from tests.unit.test_s3 import BUCKETS, S3, s3
 
 __all__ = ["s3"]
 
-ODD_KEYS = (
-    *("a/b", "a", "a/", "/", "//", "/odd", "odd//twice", "../up", "..", ".", "./here", "x/../y"),
-    *("folder/", "folder/inner", "empty", " space ", "trailing ", "new\nline", "tab\t", "\x01\x7f"),
-    *(
-        "ünï",
-        "u\u0308",
-        "日本語",
-        "\U0001f40d",
-        "50%",
-        "%2E%2E",
-        "%",
-        "a%",
-        "back\\slash",
-        "a+b&c=d",
-    ),
-    *("#hash", "?query=1", "*", "'quote'", '"', "<xml/>", "k" * 900, "d/" * 200 + "deep", "~"),
-    *("a b/c d", "UPPER", "upper"),
-)
+WITH = ("tags", "StorageClass")
 ANOTHER: Any = {"TagSet": [{"Key": "x", "Value": "y"}]}
-ODD_TYPES: tuple[dict[str, Any], ...] = (
-    {"ContentType": "text/x-odd", "Metadata": {"who": "ada", "empty": ""}},
-    {"ContentEncoding": "gzip", "CacheControl": "no-cache", "Metadata": {"a-b": "c = d; e"}},
-    {"ContentDisposition": 'attachment; filename="x.csv"', "ContentLanguage": "rn"},
-    {"Tagging": "project=soil&year=2026%20on"},
-    {},
-)
-
-
-def odd_objects(client: Any, bucket: str) -> None:
-    """Make them: each of the odd keys, with one after the other of the odd types."""
-    for number, key in enumerate(ODD_KEYS):
-        body = b"" if key in {"empty", "folder/"} else f"{number} {key}".encode()
-        about = ODD_TYPES[number % len(ODD_TYPES)]
-        client.put_object(Bucket=bucket, Key=key, Body=body, **about)
-
-
-def seen_objects(client: Any, bucket: str) -> dict[str, Any]:
-    """What is there: bytes, type, metadata and tags of each."""
-    found = {}
-    for key in sorted(listed(client, bucket)):
-        one = client.get_object(Bucket=bucket, Key=key)
-        about = {name: one.get(name) for name in bucket_tar.FIELDS}
-        tags = client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
-        found[key] = (one["Body"].read(), about, sorted(tags, key=str))
-    return found
-
-
-def listed(client: Any, bucket: str) -> list[str]:
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
 
 def packed(client: Any, bucket: str, file: Path) -> Report:
@@ -82,31 +35,33 @@ def test_odd_objects_come_back_as_they_were(s3: S3, tmp_path: Path) -> None:
     lake, client, file = BUCKETS.lake, s3.root, tmp_path / "lake.tar"
     for name in BUCKETS:
         client.create_bucket(Bucket=name)
-    odd_objects(client, lake)
-    before = seen_objects(client, lake)
-    assert len(before) == len(ODD_KEYS) >= 40
-    assert before["folder/inner"][2], "has tags"
+    odd_objects.make(client, lake)
+    before = odd_objects.look(client, lake)
+    count = len(odd_objects.KEYS) + 2
+    assert len(before) == count >= 40
+    tagged, cold = (next(k for k, told in before.items() if told.get(n)) for n in WITH)
     report = packed(client, lake, file)
-    assert (report.entries, report.missing) == (len(ODD_KEYS), {})
+    assert (report.entries, report.missing) == (count, {})
     with tarfile.open(file) as tar:
         assert list(bucket_tar.conflicts(client, lake, tar)) == []
         assert bucket_tar.unpack(client, lake, tar) == 0, "all the same: nothing is put"
-        assert bucket_tar.unpack(client, BUCKETS.notebooks, tar) == len(ODD_KEYS)
-    assert seen_objects(client, BUCKETS.notebooks) == before
+        assert bucket_tar.unpack(client, BUCKETS.notebooks, tar) == count
+    assert odd_objects.look(client, BUCKETS.notebooks) == before
     client.put_object(Bucket=lake, Key="a/b", Body=b"other bytes")
-    client.put_object(Bucket=lake, Key="~", Body=before["~"][0], Metadata={"who": "somebody"})
-    client.put_object_tagging(Bucket=lake, Key="folder/inner", Tagging=ANOTHER)
+    same = client.get_object(Bucket=lake, Key=cold)["Body"].read()
+    client.put_object(Bucket=lake, Key=cold, Body=same, Metadata={"who": "somebody"})
+    client.put_object_tagging(Bucket=lake, Key=tagged, Tagging=ANOTHER)
     with tarfile.open(file) as tar:
         changed = set(bucket_tar.conflicts(client, lake, tar))
-        assert changed == {"a/b", "~", "folder/inner"}, "two of the same bytes, but not all else"
+        assert changed == {"a/b", cold, tagged}, "two of the same bytes, but not all else"
         assert bucket_tar.unpack(client, lake, tar) == len(changed)
-    assert seen_objects(client, lake) == before
+    assert odd_objects.look(client, lake) == before
 
 
 def test_objects_are_files_that_any_tar_unpacks(s3: S3, tmp_path: Path) -> None:
     client = s3.root
     client.create_bucket(Bucket=BUCKETS.lake)
-    keys = [key for key in ODD_KEYS if max(map(len, key.split("/"))) <= 255]
+    keys = [key for key in odd_objects.KEYS if max(map(len, key.split("/"))) <= 255]
     for key in keys:
         client.put_object(Bucket=BUCKETS.lake, Key=key, Body=key.encode())
     packed(client, BUCKETS.lake, tmp_path / "lake.tar")

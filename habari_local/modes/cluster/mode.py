@@ -26,6 +26,7 @@ from habari_local.platform.mode import (
     ServiceStatus,
     Step,
 )
+from habari_local.s3.s3_client import S3Target
 
 SERVICES: Mapping[str, str] = {"proxy": "/_chp_healthz", "hub": "/hub/health"}
 AT_WORK = 900.0  # seconds after which a pending release is one whose helm was killed
@@ -168,6 +169,10 @@ class ClusterMode(HelmBackup):
             steps.rollout(platform, "proxy", "proxy", ("release",)),
             steps.rollout(platform, "hub", "JupyterHub", ("release",)),
         ]
+
+    def bucket_access(self, ctx: Context) -> S3Target:
+        """Return the S3 with the servers' key: the release has no other."""
+        return self.endpoints(ctx).s3.target(ctx.settings.s3_backend)
 
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is, as the release says; the suite's users are throw-away ones.

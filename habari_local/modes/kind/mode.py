@@ -56,6 +56,7 @@ from habari_local.platform.mode import (
 )
 from habari_local.platform.scheduler import images_step
 from habari_local.platform.steps import folders
+from habari_local.s3.s3_client import S3Target
 
 TITLES: Mapping[str, str] = {
     "registry": "registry",
@@ -307,6 +308,10 @@ class KindMode(HelmBackup):
         if part == REGISTRY:
             _signal_registry(platform, "unpause", "paused")
         _signal_pods(platform, part, "CONT")
+
+    def bucket_access(self, ctx: Context) -> S3Target:
+        """Return the S3 with the administrator's key, where it is ours."""
+        return S3.target(ctx)
 
     def delete_home(self, ctx: Context, home: Home) -> None:
         """Delete a home's claim, if the hub, which does so with its owner, has not."""

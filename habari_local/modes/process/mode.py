@@ -51,6 +51,7 @@ from habari_local.platform.mode import (
 )
 from habari_local.platform.s3_setup import S3Setup
 from habari_local.platform.steps import folders, public_address
+from habari_local.s3.s3_client import S3Target
 
 DATA = (
     "homes",
@@ -218,6 +219,10 @@ class ProcessMode:
         folder = _homes(ctx)
         found = sorted(folder.iterdir()) if folder.is_dir() else ()
         return [Home(path.name) for path in found if path.is_dir() and not path.is_symlink()]
+
+    def bucket_access(self, ctx: Context) -> S3Target:
+        """Return the S3 with the administrator's key, where it is ours."""
+        return S3.target(ctx)
 
     @contextmanager
     def maintenance(self, ctx: Context) -> Iterator[None]:
