@@ -231,6 +231,7 @@ def strangers(session: nox.Session, versions: str) -> None:
         left.append(f"--ignore={CONTENTS}/tests/test_package.py")
     # What a library of another year deprecates of another one is not ours.
     left += ["-W", "default::DeprecationWarning", "-W", "default::PendingDeprecationWarning"]
+    left += ["-W", "default:The `version` property of an event schema:UserWarning"]
     arguments = (f"{CONTENTS}/tests", *left, *pytest_arguments(session))
     session.run(inside, "-m", "pytest", *arguments, env=found, external=True)
 

@@ -120,9 +120,10 @@ class ContentsError(HTTPError):
     """
 
     def __init__(self, status: int, sentence: str, cause: str = "") -> None:
-        self._sentence = sentence
         self.cause = cause or sentence
         super().__init__(status, sentence)
+        # Tornado before 6.5 keeps it here with its percent signs doubled.
+        self._sentence = sentence
 
     @property
     def log_message(self) -> str | None:

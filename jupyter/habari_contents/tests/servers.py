@@ -77,6 +77,8 @@ class Jupyter:
             name: str(root / name.lower())
             for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
         }
+        # Jupyter Server 2.14 alone does not make it, and then signs no notebook, the home's either.
+        Path(places["JUPYTER_DATA_DIR"]).mkdir(parents=True, exist_ok=True)
         env = {
             **{
                 k: v
