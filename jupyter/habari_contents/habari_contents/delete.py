@@ -16,6 +16,7 @@ from habari_contents.multipart import run_limited
 from habari_contents.types import Condition, ETag, Stat
 
 BATCH = 1000
+DELETED = 204
 # Up to here one by one: a store that knows conditions knows them there, and not always in batches.
 MAX_SINGLE_DELETES = 16
 # Stores that have no batches (GCS), or want a Content-MD5 with them, which botocore no longer
@@ -49,14 +50,17 @@ async def _delete_batch(bucket: Bucket, batch: Sequence[Stat], path: str) -> dic
 
     async def call(client: Any) -> dict[str, str] | None:
         try:
-            answer = await client.delete_objects(
-                Bucket=bucket.name, Delete={"Objects": objects, "Quiet": True}
-            )
+            answer = await client.delete_objects(Bucket=bucket.name, Delete={"Objects": objects})
         except Exception as error:
             if errors.error_code(error) in NO_BATCHES:
                 return None
             raise
-        return {failure["Key"]: failure["Code"] for failure in answer.get("Errors", ())}
+        failed = {failure["Key"]: failure["Code"] for failure in answer.get("Errors", ())}
+        told = failed.keys() | {each["Key"] for each in answer.get("Deleted", ())}
+        if not told.issuperset(stat.key for stat in batch):
+            # A page of something in between says nothing of them either.
+            raise errors.not_an_answer(path, writing=True)
+        return failed
 
     async def look() -> dict[str, str] | None:
         """Nothing was kept if none of these versions is there."""
@@ -82,11 +86,12 @@ async def _delete_object(bucket: Bucket, stat: Stat, path: str, kept: dict[str, 
 
     async def call(client: Any) -> bool:
         try:
-            await client.delete_object(Bucket=bucket.name, Key=stat.key, **held)
+            answer = await client.delete_object(Bucket=bucket.name, Key=stat.key, **held)
+            _require_deleted(answer, path)
         except Exception as error:
             code = errors.error_code(error)
             if held and code in UNKNOWN_CONDITION:
-                await _check_and_delete(client, bucket, stat, kept)
+                await _check_and_delete(client, bucket, stat, kept, path)
             elif code not in errors.MISSING:
                 raise
         return True
@@ -103,7 +108,15 @@ async def _delete_object(bucket: Bucket, stat: Stat, path: str, kept: dict[str, 
         kept[stat.key] = "PreconditionFailed"
 
 
-async def _check_and_delete(client: Any, bucket: Bucket, stat: Stat, kept: dict[str, str]) -> None:
+def _require_deleted(answer: Any, path: str) -> None:
+    """Raise 502 for a sign-in page, say: S3 answers 204, and all else leaves it open."""
+    if answer["ResponseMetadata"]["HTTPStatusCode"] != DELETED:
+        raise errors.not_an_answer(path, writing=True)
+
+
+async def _check_and_delete(
+    client: Any, bucket: Bucket, stat: Stat, kept: dict[str, str], path: str
+) -> None:
     """Delete as a store without conditional deletes lets one: what is seen to be the version."""
     try:
         seen = await send(client, "head_object", Bucket=bucket.name, Key=stat.key)
@@ -114,4 +127,5 @@ async def _check_and_delete(client: Any, bucket: Bucket, stat: Stat, kept: dict[
     if ETag.parse(seen["ETag"]) != stat.etag:
         kept[stat.key] = "PreconditionFailed"
         return
-    await send(client, "delete_object", Bucket=bucket.name, Key=stat.key)
+    answer = await send(client, "delete_object", Bucket=bucket.name, Key=stat.key)
+    _require_deleted(answer, path)

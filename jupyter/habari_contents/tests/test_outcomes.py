@@ -108,6 +108,29 @@ def test_deletion_and_new_folder_that_were_not_answered_are_done(
     assert keys(LAKE, name) == [f"{name}/"]
 
 
+@pytest.mark.parametrize("outcome", sorted(NOT_APPLIED))
+def test_deletion_that_something_in_between_took_is_not_told_as_done(
+    jupyter, proxy, path, name, keys, outcome
+):
+    proxy.fail(outcome, only="DELETE", times=1)
+    failed = jupyter.call("DELETE", path)
+    assert failed.status_code in {502, 503}, failed.text
+    assert keys(LAKE, name) == [f"{name}.txt"]
+
+
+@pytest.mark.parametrize("outcome", sorted(NOT_APPLIED))
+def test_batch_of_deletions_that_something_in_between_took_is_not_told_as_done(
+    jupyter, proxy, s3, name, keys, outcome
+):
+    """Of a folder that was moved."""
+    for number in range(20):
+        s3.put_object(Bucket=LAKE, Key=f"{name}/{number}.txt", Body=b"x")
+    proxy.fail(outcome, only="POST", times=1)
+    failed = jupyter.move(f"lake/{name}", f"lake/{name}-2")
+    assert "could not be deleted here" in failed.json()["message"]
+    assert len(keys(LAKE, f"{name}/")) == len(keys(LAKE, f"{name}-2/")) == 20
+
+
 def test_sentences_speak_of_what_was_asked(jupyter, proxy, path, name):
     asked = {
         "save": lambda: jupyter.text(path, "two"),
