@@ -180,7 +180,8 @@ class RoutedCheckpoints(AsyncCheckpoints):
             stat = Stat(key, ETag(), 0, models.UNKNOWN_TIME)
             await delete.delete(folder.bucket, [stat], path)
 
-    def _endpoint(self, path: str) -> MoveEndpoint:
+    def endpoint(self, path: str) -> MoveEndpoint:
+        """Where the checkpoint of the file at the path is, as a transfer takes it."""
         folder = self.parent.folder_of(path)
         if folder is None:
             return DiskEndpoint(Path(self.parent.home.checkpoints.checkpoint_path(ID, path)), path)
@@ -209,38 +210,86 @@ class RoutedCheckpoints(AsyncCheckpoints):
         if old is None and new is None:
             await self.parent.home.checkpoints.rename_all_checkpoints(old_path, new_path)
             return
-        if "off" in {old.checkpoints if old else "", new.checkpoints if new else ""}:
-            return
+        await self.follower(old_path.strip("/"), new_path.strip("/")).follow()
+
+    def follower(self, old: str, new: str) -> CheckpointFollower:
+        """What lets the checkpoint of a file that is moved follow it."""
+        return CheckpointFollower(self, old, new)
+
+    def is_off(self, path: str) -> bool:
+        """Does a file at the path have no checkpoint?"""
+        folder = self.parent.folder_of(path)
+        return folder is not None and folder.checkpoints == "off"
+
+
+class CheckpointFollower:
+    """The checkpoint of a file that is moved: `copy` once the file was copied, then `follow`.
+
+    The file has moved, or does, so a failure here is logged and no more.
+    """
+
+    def __init__(self, checkpoints: RoutedCheckpoints, old: str, new: str) -> None:
+        self._checkpoints = checkpoints
+        self._old = old
+        self._new = new
+        self._is_off = checkpoints.is_off(old) or checkpoints.is_off(new)
+        # Whether there is one to drop; None until a copy was tried.
+        self._copied: bool | None = None
+
+    async def copy(self) -> None:
+        """Copy it from bucket to bucket, beside the deletion of the file that it is of."""
+        source, target = self._endpoints()
+        between = isinstance(source, BucketEndpoint) and isinstance(target, BucketEndpoint)
+        if between and not self._is_off:
+            await self._or_log(self._copy)
+
+    async def follow(self) -> None:
+        """Drop it where it was, once it is where the file is."""
+        if not self._is_off:
+            await self._or_log(self._follow)
+
+    def _endpoints(self) -> tuple[MoveEndpoint, MoveEndpoint]:
+        return self._checkpoints.endpoint(self._old), self._checkpoints.endpoint(self._new)
+
+    async def _or_log(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             with operation.changing("move"):
-                await self._rename(old_path.strip("/"), new_path.strip("/"))
+                await work()
         except HTTPError as error:
-            self.log.warning("The checkpoint of %s did not follow it: %s", old_path, error)
+            self._copied = False
+            log = self._checkpoints.log
+            log.warning("The checkpoint of %s did not follow it: %s", self._old, error)
 
-    async def _rename(self, old_path: str, new_path: str) -> None:
-        source, target = self._endpoint(old_path), self._endpoint(new_path)
+    async def _follow(self) -> None:
+        if self._copied is None:
+            await self._copy()
+        if self._copied:
+            await self._checkpoints.delete_all_checkpoints(self._old)
+
+    async def _copy(self) -> None:
+        source, target = self._endpoints()
+        self._copied = True
         if isinstance(source, BucketEndpoint) and isinstance(target, BucketEndpoint):
             # Over one that is at the target: it belongs to a file that is gone.
             kept = Stat(source.key, ETag(), 0, models.UNKNOWN_TIME)
             try:
                 await copy.copy(
-                    source.bucket, kept, target.bucket, target.key, new_path, Condition()
+                    source.bucket, kept, target.bucket, target.key, self._new, Condition()
                 )
             except errors.ContentsError as error:
                 if error.status_code != 404:
                     raise
-                return
+                self._copied = False
         elif await source.is_free():
-            return
+            self._copied = False
         elif isinstance(source, DiskEndpoint) and isinstance(target, DiskEndpoint):
             await asyncio.to_thread(target.root.parent.mkdir, parents=True, exist_ok=True)
             await asyncio.to_thread(source.root.replace, target.root)
-            return
+            self._copied = False
         else:
-            await self.delete_all_checkpoints(new_path)
+            await self._checkpoints.delete_all_checkpoints(self._new)
             # Without a record: one whose server is killed stays beside a file that is gone.
             await transfer.copy(source, target)
-        await self.delete_all_checkpoints(old_path)
 
 
 def _time_of(file: Path) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from habari_contents import copy, delete, disk, errors, multipart
@@ -27,6 +27,8 @@ class BucketEndpoint:
     bucket: Bucket
     key: str
     path: str
+    # What was made here, by the item that it was made of.
+    made: dict[str, Stat] = field(default_factory=dict, compare=False)
 
     async def list_items(self, *, only: bool = False) -> list[Item]:
         """The object, else all objects under it; folder markers first.
@@ -82,6 +84,7 @@ class BucketEndpoint:
             found = made if made.etag == stat.etag else await self.bucket.head(key, path)
             if found is None or found.size != item.size or found.etag != made.etag:
                 raise errors.ContentsError(502, f"{path}: the copy is not what was copied.")
+            self.made[item.relative] = made
             return str(made.etag)
         if not isinstance(source, DiskEndpoint):
             raise TypeError(source)
@@ -98,6 +101,7 @@ class BucketEndpoint:
             )
         if made.size != item.size or disk.version(source.file(item)) != item.version:
             raise errors.ContentsError(409, f"{source.path}{item.relative}: changed meanwhile.")
+        self.made[item.relative] = made
         return str(made.etag)
 
     async def find_copies(self, items: Sequence[Item], source: MoveEndpoint) -> list[Item]:

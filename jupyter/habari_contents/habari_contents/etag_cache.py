@@ -73,6 +73,10 @@ class EtagCache:
         self._unconfirmed.pop(path, None)
         self.remember(path, stat.etag, stat.modified)
 
+    def remember_made(self, path: str, stat: Stat) -> None:
+        """The version that was just made here of another file: what is asked for next."""
+        self._saved[path] = (time.monotonic(), stat)
+
     def remember_unconfirmed(self, path: str, content: Fingerprint) -> None:
         """A save of this content was not confirmed: it may be what is found there later."""
         self._unconfirmed[path] = content

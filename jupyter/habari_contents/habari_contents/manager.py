@@ -246,18 +246,24 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         if self.folder_of(old) is None and self.folder_of(new) is None:
             await super().rename(old, new)
             return
-        single = await self._rename_file(old, new)
+        known = isinstance(self.checkpoints, RoutedCheckpoints)
+        checkpoint = self.checkpoints.follower(old, new) if known else None
+        single = await self._rename_file(old, new, checkpoint.copy if checkpoint else None)
         # At once: until they hear of it, others look for the file where it was.
         self.emit(data={"action": "rename", "path": new, "source_path": old})
-        if single:
+        if single and checkpoint:
+            await checkpoint.follow()
+        elif single:
             await self.checkpoints.rename_all_checkpoints(old, new)
 
     async def rename_file(self, old_path: str, new_path: str) -> None:
         """Move a file or folder, between home and buckets too. Raises 409 with a target."""
         await self._rename_file(old_path.strip("/"), new_path.strip("/"))
 
-    async def _rename_file(self, old: str, new: str) -> bool:
-        """Move; is it a file?"""
+    async def _rename_file(
+        self, old: str, new: str, meanwhile: transfer.Meanwhile | None = None
+    ) -> bool:
+        """Move; is it a file? Then `meanwhile` runs beside the deletion of the source."""
         if old == new:
             return False
         self._require_movable(old, new)
@@ -268,17 +274,19 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
             await self.home.rename_file(old, new)
             return True
         with operation.changing("move"):
-            return await self._move(old, new)
+            return await self._move(old, new, meanwhile)
 
-    async def _move(self, old: str, new: str) -> bool:
+    async def _move(self, old: str, new: str, meanwhile: transfer.Meanwhile | None) -> bool:
         forget_found()
         source, target = self.folder_of(old), self.folder_of(new)
         beside = old.rpartition("/")[0] == new.rpartition("/")[0]
         if not beside:
             await self._require_no_file_above(new)
-        moved = await transfer.move(self.endpoint(old), self.endpoint(new), self._journal)
+        end = self.endpoint(new)
+        moved = await transfer.move(self.endpoint(old), end, self._journal, meanwhile)
         if target is not None:
             target.etags.forget(new)
+            self._remember_made(end)
         if source is not None and target is not None:
             target.etags.carry(source.etags, old, new, moved.items, moved.made)
         if source is not None:
@@ -286,6 +294,12 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
             if not beside:
                 await source.keep_parent(old)
         return [item.relative for item in moved.items] == [""]
+
+    def _remember_made(self, end: MoveEndpoint) -> None:
+        """Jupyter asks next for the model of the file that was made."""
+        folder = self.folder_of(end.path)
+        if folder is not None and isinstance(end, BucketEndpoint) and "" in end.made:
+            folder.etags.remember_made(end.path, end.made[""])
 
     def _require_movable(self, old: str, new: str) -> None:
         if old in self._folders or not old:
@@ -331,7 +345,9 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
 
     async def _copy(self, source: str, target: str) -> str:
         """Where the copy is."""
+        listed = False
         if await self.dir_exists(target):
+            listed = self.folder_of(target) is not None
             target = f"{target}/{await self._name_of_copy(source.rpartition('/')[2], target)}"
         else:
             if await self.dir_exists(source):
@@ -342,7 +358,9 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         if self.folder_of(target) is not None:
             models.require_usable(target)
         forget_found()
-        await transfer.copy(self.endpoint(source), self.endpoint(target))
+        end = self.endpoint(target)
+        await transfer.copy(self.endpoint(source), end, free=listed)
+        self._remember_made(end)
         return target
 
     async def _name_of_copy(self, name: str, path: str) -> str:
@@ -367,7 +385,9 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
             return name
         path = path.strip("/")
         taken = await folder.names_beginning(path, _split_name(filename)[0])
-        return self._free_name(filename, path, insert, taken)
+        found = self._free_name(filename, path, insert, taken)
+        folder.note_free(f"{path}/{found}")
+        return found
 
     def _free_name(self, filename: str, path: str, insert: str, taken: set[str]) -> str:
         base, rest = _split_name(filename)

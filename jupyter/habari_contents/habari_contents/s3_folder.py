@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Literal
 
@@ -21,9 +21,9 @@ from habari_contents.uploads import Uploads
 
 Kind = Literal["file", "directory"]
 
-# What the request found right now at a path that is no file: its next question is for a folder.
+# What a request found right now where no file is, so that its next steps need not ask again.
 FRESH_SECONDS = 1.0
-NOTHING: tuple[float, str, Kind | None] = (0.0, "", None)
+NOTHING: tuple[float, Mapping[str, Kind | None]] = (0.0, {})
 _found = ContextVar("found", default=NOTHING)
 # Entries of a listing that are made in one turn of the event loop.
 ENTRIES_PER_TURN = 500
@@ -32,6 +32,16 @@ ENTRIES_PER_TURN = 500
 def forget_found() -> None:
     """Something is changed: what was found before is not what is there."""
     _found.set(NOTHING)
+
+
+def _note_found(path: str, kind: Kind | None) -> None:
+    _found.set((time.monotonic(), {**_found_now(), path: kind}))
+
+
+def _found_now() -> Mapping[str, Kind | None]:
+    """What this request found, by path, if that is not long ago."""
+    seen, found = _found.get()
+    return found if time.monotonic() - seen < FRESH_SECONDS else {}
 
 
 class S3Folder:
@@ -72,17 +82,16 @@ class S3Folder:
         """What is at the path. The folder itself is always there, S3 or not."""
         if path == self.name or path in self.uploads:
             return "directory" if path == self.name else "file"
-        seen, where, found = _found.get()
-        if where == path and time.monotonic() - seen < FRESH_SECONDS:
-            forget_found()  # once
-            return found
-        return await self._find_kind(path)
+        found = _found_now()
+        return found[path] if path in found else await self._find_kind(path)
 
     async def _find_kind(self, path: str) -> Kind | None:
         stat, folder = await self.bucket.find(self.key_of(path), path)
         if stat:
             return "file"
-        return "directory" if folder else None
+        kind: Kind | None = "directory" if folder else None
+        _note_found(path, kind)
+        return kind
 
     async def names_beginning(self, path: str, begin: str) -> set[str]:
         """The names in a folder, of files and folders, that begin so."""
@@ -90,6 +99,10 @@ class S3Folder:
         found = await self.bucket.list_objects(prefix + begin, path, delimiter="/")
         keys = [stat.key for stat in found.objects] + [each[:-1] for each in found.prefixes]
         return {key[len(prefix) :] for key in keys}
+
+    def note_free(self, path: str) -> None:
+        """A listing of this request showed that nothing is at the path."""
+        _note_found(path, None)
 
     async def file_exists(self, path: str) -> bool:
         """Is there a file? One call, and none for an upload that is under way.
@@ -99,10 +112,7 @@ class S3Folder:
         """
         if path in self.uploads or path == self.name or "." in path.rpartition("/")[2]:
             return path in self.uploads or await self.stat(path) is not None
-        kind = await self._find_kind(path)
-        if kind != "file":
-            _found.set((time.monotonic(), path, kind))
-        return kind == "file"
+        return await self._find_kind(path) == "file"
 
     async def get(self, path: str, *, content: bool, kind: str | None, form: str | None) -> Model:
         """The model of a file, notebook or folder.
@@ -251,7 +261,6 @@ class S3Folder:
         served here, else over what is there now. Raises 409 if that is no longer the version;
         who saves again without looking, overwrites.
         """
-        forget_found()
         kind, chunk = model.get("type"), model.get("chunk")
         if kind not in {"file", "notebook", "directory"}:
             raise errors.ContentsError(400, f"{path}: came as {kind}, expected file or notebook.")
@@ -278,6 +287,7 @@ class S3Folder:
 
     async def _write(self, path: str, body: bytes, seen: ETag | None) -> Stat:
         condition = await self._save_condition(path, seen)
+        forget_found()
         try:
             stat = await self._put(path, body, condition)
         except errors.Unconfirmed:
@@ -322,6 +332,9 @@ class S3Folder:
         known = seen or self.etags.get(path)
         if known:
             return Condition(etag=known)
+        found = _found_now()
+        if found.get(path, "") is None and found.get(path.rpartition("/")[0]) == "directory":
+            return Condition(absent=True)
         (stat, folder), _ = await asyncio.gather(
             self.bucket.find(self.key_of(path), path), self.require_no_file_above(path)
         )
@@ -338,6 +351,8 @@ class S3Folder:
         """
         parts = path.split("/")
         above = path.rpartition("/")[0]
+        if _found_now().get(above) == "directory":
+            return
         if above.endswith("*") and not await self.bucket.list_objects(
             self.prefix_of(above), path, limit=1
         ):
@@ -376,6 +391,7 @@ class S3Folder:
 
     async def put_marker(self, prefix: str, path: str) -> None:
         """Put a folder's marker object, so that it is there while it is empty."""
+        forget_found()
         if prefix != self.key_prefix:
             await self.bucket.put(prefix, path, b"", "application/x-directory", Condition())
 

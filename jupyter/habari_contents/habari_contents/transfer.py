@@ -8,13 +8,16 @@ source as it was, and takes back the copies that were made.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from habari_contents import errors
 from habari_contents.journal import MoveJournal
 from habari_contents.multipart import run_limited
 from habari_contents.types import Item, MoveEndpoint
+
+# What is done beside the deletion of the source.
+Meanwhile = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,22 @@ class Moved:
     made: Sequence[Item]
 
 
-async def copy(source: MoveEndpoint, target: MoveEndpoint) -> None:
-    """Copy a file or folder, whole or not at all. Raises 404 and 409 for source and target."""
-    await _copy(await _list_source(source, target), source, target)
+async def copy(source: MoveEndpoint, target: MoveEndpoint, *, free: bool = False) -> None:
+    """Copy a file or folder, whole or not at all. Raises 404 and 409 for source and target.
+
+    `free` says that a listing just showed nothing at the target.
+    """
+    items = await _list_source(source, target, free=free)
+    await _copy(items, source, target)
 
 
-async def _list_source(source: MoveEndpoint, target: MoveEndpoint) -> list[Item]:
-    items, free = await asyncio.gather(source.list_items(only=True), target.is_free())
+async def _list_source(
+    source: MoveEndpoint, target: MoveEndpoint, *, free: bool = False
+) -> list[Item]:
+    if free:
+        items = await source.list_items(only=True)
+    else:
+        items, free = await asyncio.gather(source.list_items(only=True), target.is_free())
     if not items:
         raise errors.not_found(source.path)
     if not free:
@@ -75,8 +87,14 @@ async def _roll_back(
     )
 
 
-async def move(source: MoveEndpoint, target: MoveEndpoint, journal: MoveJournal) -> Moved:
-    """Copy, and then delete the source.
+async def move(
+    source: MoveEndpoint,
+    target: MoveEndpoint,
+    journal: MoveJournal,
+    meanwhile: Meanwhile | None = None,
+) -> Moved:
+    """Copy, and then delete the source; beside that, of a single file, `meanwhile`, which raises
+    nothing.
 
     Raises as `copy` does, and 409 if a part of the source changed meanwhile: that part stays.
     """
@@ -85,7 +103,12 @@ async def move(source: MoveEndpoint, target: MoveEndpoint, journal: MoveJournal)
     try:
         made = await _copy(items, source, target)
         await record.mark_copied(made)
-        await _delete_source(items, source, target)
+        beside = [meanwhile()] if meanwhile and [item.relative for item in items] == [""] else []
+        deleted, *_ = await asyncio.gather(
+            _delete_source(items, source, target), *beside, return_exceptions=True
+        )
+        if isinstance(deleted, BaseException):
+            raise deleted
     except errors.ContentsError:
         record.remove()
         raise

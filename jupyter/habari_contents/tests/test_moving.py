@@ -243,3 +243,16 @@ def test_a_version_keeps_its_time_and_a_rename_is_over_what_was_seen(jupyter, na
     assert jupyter.text(new, "two").status_code == 409
     assert jupyter.get(new).json()["last_modified"] > saved
     assert body("habari-lake", f"{name}/b.txt") == b"by another"
+
+
+def test_checkpoint_stays_with_a_source_that_could_not_be_deleted(jupyter, proxy, name, keys):
+    """It is copied beside the deletion, and dropped only after it."""
+    assert jupyter.text(f"lake/{name}/a.txt", "x").ok
+    assert jupyter.call("POST", f"lake/{name}/a.txt/checkpoints").ok
+    proxy.fail("forbid", only="DELETE")
+    assert jupyter.move(f"lake/{name}/a.txt", f"lake/{name}/b.txt").status_code == 403
+    beside = f"{name}/.ipynb_checkpoints"
+    assert keys("habari-lake", f"{name}/") == [
+        *(f"{beside}/{each}-checkpoint.txt" for each in "ab"),
+        *(f"{name}/{each}.txt" for each in "ab"),
+    ]
