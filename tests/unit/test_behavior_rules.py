@@ -9,7 +9,8 @@ import pytest
 
 from habari_local.helm_values.behavior.images import verdict
 from habari_local.helm_values.behavior.network import METADATA, _allows
-from habari_local.helm_values.behavior.objects import number, problems_of
+from habari_local.helm_values.behavior.object_values import number
+from habari_local.helm_values.behavior.objects import problems_of
 
 DIGEST = "@sha256:" + 64 * "0"
 
@@ -41,7 +42,7 @@ def test_an_image_that_moves_is_told(image: str, warning: bool) -> None:
 
 
 def policy(*rules: Any, types: tuple[str, ...] = ("Egress",)) -> dict[str, Any]:
-    return {"spec": {"policyTypes": list(types), "egress": list(rules)}}
+    return {"kind": "NetworkPolicy", "spec": {"policyTypes": list(types), "egress": list(rules)}}
 
 
 def to(cidr: str, *beside: str) -> dict[str, Any]:
@@ -75,6 +76,20 @@ def spec(**more: Any) -> dict[str, Any]:
     return {"kind": "Pod", "spec": {**pod()["spec"], **more}}
 
 
+def ingress(path: dict[str, Any]) -> dict[str, Any]:
+    backend = {"service": {"name": "a", "port": {"number": 80}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": backend, **path}]
+    return {"kind": "Ingress", "spec": {"rules": [{"http": {"paths": paths}}]}}
+
+
+def service(*ports: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"kind": "Service", "spec": {"ports": list(ports), **more}}
+
+
+def deployment(**more: Any) -> dict[str, Any]:
+    return {"kind": "Deployment", "spec": {"template": {"spec": spec(**more)["spec"]}}}
+
+
 SHARED = {"volumes": [{"name": "x"}]}
 TWICE = [{"name": "x", "mountPath": "/x"}, {"name": "x", "mountPath": "/x/"}]
 
@@ -93,7 +108,47 @@ TWICE = [{"name": "x", "mountPath": "/x"}, {"name": "x", "mountPath": "/x/"}]
         spec(volumes=[{"name": "x", "secret": {"secretName": None}}]),
         spec(volumes=[{"name": "x", "emptyDir": {}, "configMap": {"name": "y"}}]),
         {"kind": "StatefulSet", "spec": {"replicas": -1}},
-        {"kind": "Ingress", "spec": {"http": {"paths": [{"path": "a/", "pathType": "Prefix"}]}}},
+        ingress({"path": "a/", "pathType": "Prefix"}),
+        ingress({"path": "/*", "pathType": "Prefix"}),
+        ingress({"backend": {"service": {"name": "a", "port": {"name": "b", "number": 1}}}}),
+        ingress({"backend": {}}),
+        pod(livenessProbe={"exec": {"command": ["true"]}, "tcpSocket": {"port": 1}}),
+        pod(livenessProbe={"tcpSocket": {"port": 1}, "successThreshold": 2}),
+        pod(readinessProbe={"periodSeconds": 1}),
+        pod(readinessProbe={"tcpSocket": {"port": 1}, "periodSeconds": -1}),
+        pod(lifecycle={"preStop": {"exec": {}}}),
+        pod(lifecycle={"preStop": {}}),
+        pod(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.nodeName"}}}]),
+        pod(securityContext={"runAsNonRoot": True, "runAsUser": 0}),
+        pod(securityContext={"privileged": True, "allowPrivilegeEscalation": False}),
+        pod(securityContext={"seccompProfile": {"type": "Localhost"}}),
+        pod(resources={"limits": {"gpu": 1}}),
+        pod(resources={"requests": {"cpu": -1}}),
+        spec(dnsPolicy="None"),
+        spec(hostAliases=[{"ip": "db", "hostnames": ["db"]}]),
+        spec(topologySpreadConstraints=[{"maxSkew": 0}]),
+        spec(tolerations=[{"operator": "Equal", "value": "a"}]),
+        spec(tolerations=[{"key": "a", "effect": "NoSchedule", "tolerationSeconds": 3}]),
+        spec(volumes=[{"name": "x", "secret": {"secretName": "a", "defaultMode": 755}}]),
+        spec(volumes=[{"name": "x", "emptyDir": {"medium": "Ram"}}]),
+        spec(volumes=[{"name": "x", "emptyDir": {"sizeLimit": "1GB"}}]),
+        spec(imagePullSecrets=[{}]),
+        deployment(restartPolicy="Never"),
+        {"kind": "Deployment", "spec": {"strategy": {"type": "Rolling"}}},
+        service({"port": 1}, type="ExternalName"),
+        service(),
+        service({"port": 1}, {"port": 2}),
+        service({"port": 1, "name": "a"}, {"port": 2, "name": "a"}),
+        service({"port": 1, "nodePort": 30000}),
+        service({"port": 1}, ipFamilies=["IPV4"]),
+        service({"port": 1}, externalIPs=["a.org"]),
+        policy({"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/9"]}}]}),
+        policy({"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}),
+        policy({"ports": [{"port": 443, "endPort": 80}]}),
+        policy({"ports": [{"port": 443, "protocol": "HTTPS"}]}),
+        {"kind": "PersistentVolumeClaim", "spec": {"accessModes": []}},
+        {"kind": "HTTPRoute", "spec": {"parentRefs": []}},
+        {"kind": "PriorityClass", "value": 2 * 10**9},
         pod(env=[{"name": "A=B", "value": "1"}]),
         pod(env=[{"name": "A", "value": "1", "valueFrom": {"fieldRef": {}}}]),
         pod(securityContext={"runAsUser": -1}),
@@ -138,7 +193,14 @@ def test_what_kubernetes_refuses_is_told(made: dict[str, Any]) -> None:
         },
         {"kind": "PodDisruptionBudget", "spec": {"minAvailable": 1, "maxUnavailable": None}},
         {"kind": "ConfigMap", "data": {"limits": {"cpu": "much"}, "host": "A:B"}},
-        {"kind": "Service", "spec": {"ports": [{"port": 80, "nodePort": 30443}], "selector": None}},
+        service({"port": 80, "nodePort": 30443}, selector=None, type="NodePort"),
+        pod(readinessProbe={"httpGet": {"port": "http", "path": "/"}, "successThreshold": 2}),
+        pod(lifecycle={"preStop": {"sleep": {"seconds": 5}}}),
+        pod(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]),
+        spec(dnsPolicy="None", dnsConfig={"nameservers": ["10.0.0.10"]}),
+        spec(nodeSelector={"protocol": "https"}, metadata={"labels": {"effect": "large"}}),
+        deployment(restartPolicy="Always"),
+        policy({"to": [{"podSelector": {}, "namespaceSelector": {}}], "ports": [{"port": "a"}]}),
     ],
     ids=str,
 )
