@@ -111,6 +111,7 @@ def test_an_object_that_can_not_be_read_is_named_and_all_others_are_there(
     for key in ("/", "a", "b", "c", "d"):
         s3.root.put_object(Bucket=BUCKETS.lake, Key=key, Body=b"x" * 100)
     whole = s3.root.get_object(Bucket=BUCKETS.lake, Key="c")
+    whole["Body"].close()
     short = StreamingBody(io.BytesIO(b"x" * 50), 100)
     denied: Any = {"Error": {"Code": "AccessDenied"}}
     answers = {

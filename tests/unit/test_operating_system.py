@@ -17,6 +17,7 @@ from habari_local.core.errors import HabariError
 from habari_local.drivers import operating_system, processes
 from habari_local.drivers.docker import endpoint
 from habari_local.drivers.operating_system import LINUX, MACOS, SELINUX, WSL2, recognized
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -87,6 +88,7 @@ def test_our_processes_are_found_among_those_whose_environment_is_hidden(
         log=tmp_path / "log",
     )
     shown = psutil.Process.environ
+    wait_for(own.environ)  # of a program that was just begun the kernel shows none yet
     try:
         monkeypatch.setattr(
             psutil.Process, "environ", lambda each: shown(each) if each == own else hide(each)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,6 +15,8 @@ from habari_local.drivers.kubernetes import readiness
 from habari_local.drivers.kubernetes.cluster import Cluster
 from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.drivers.kubernetes.readiness import PodWatch, Readiness
+from tests.fake_kubernetes import Cluster as FakeCluster
+from tests.waiting import wait_for
 
 BUSY = "hub: ErrImagePull, unexpected status from HEAD request to https://q.test/x: 429 Too Many"
 SILENT = 'hub: ImagePullBackOff, Back-off pulling image "q.test/x:1"'
@@ -83,3 +87,23 @@ def test_events_say_why_where_the_pod_does_not(
     monkeypatch.setattr(readiness, "ASK_SECONDS", 0.0)
     found, following = component(Seen(SILENT, told))
     assert found.failed(following) == (f"{SILENT}: {told}" if ended else None)
+
+
+def test_nobody_follows_the_pods_after_the_last_one_who_waits_has_left(tmp_path: Path) -> None:
+    """Each edit under `up --watch` left a thread behind that asked for ever."""
+    server = FakeCluster()
+    watch = PodWatch(Cluster(server.kubeconfig(tmp_path / "config", "trial"), "trial"), "habari")
+    try:
+        for _ in range(2):
+            with watch:
+                with watch:
+                    wait_for(lambda: len(following()) == 1)
+                server.asked.clear()
+                wait_for(lambda: server.asked)
+            wait_for(lambda: not following())
+    finally:
+        server.close()
+
+
+def following() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == "pods of habari"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import Any, Self
 
 from habari_local.drivers.kubernetes.api_errors import ApiError
 from habari_local.drivers.kubernetes.cluster import SECONDS, Cluster
@@ -40,9 +40,10 @@ UNSAID = "untolerated taint"
 
 
 class PodWatch:
-    """Follows the pods of a namespace until closed; thread-safe to ask.
+    """Follows the pods of a namespace while somebody is in its block; thread-safe to ask.
 
-    `error` is why they can't be followed now, None while they are.
+    `error` is why they can't be followed now, None while they are. Who comes while another one
+    follows shares what is known; after the last one has left nothing is asked any more.
     """
 
     error: ApiError | None = None
@@ -50,12 +51,27 @@ class PodWatch:
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self._cluster, self._namespace = cluster, namespace
         self._lock, self._over = threading.Lock(), threading.Event()
+        self._inside = 0
         self._pods: dict[str, Pod] = {}
-        threading.Thread(target=self._follow, daemon=True).start()
 
-    def close(self) -> None:
-        """Stop following."""
-        self._over.set()
+    def __enter__(self) -> Self:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self.error, self._pods, self._over = None, {}, threading.Event()
+                threading.Thread(
+                    target=self._follow,
+                    args=(self._over,),
+                    name=f"pods of {self._namespace}",
+                    daemon=True,
+                ).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._over.set()
 
     def pods(self, component: str) -> list[Pod]:
         """Return the pods of a component, the newest last."""
@@ -77,23 +93,27 @@ class PodWatch:
             return "no pod yet"
         return "ready" if found[-1].ready else f"its pod is {found[-1].phase.lower() or 'made'}"
 
-    def _follow(self) -> None:
-        while not self._over.is_set():
+    def _follow(self, over: threading.Event) -> None:
+        while not over.is_set():
             try:
                 with self._cluster.translate_errors():
-                    self._once()
+                    self._once(over)
             except ApiError as error:
+                if over.is_set():
+                    return
                 if error.status != EXPIRED:  # a watch that fell behind lists again
                     self.error = error
-                self._over.wait(0.5)
+                over.wait(0.5)
 
-    def _once(self) -> None:
+    def _once(self, over: threading.Event) -> None:
         from kubernetes import watch
 
         api = self._cluster.api
         listed = api.list_namespaced_pod(self._namespace, _request_timeout=10)
-        self.error = None
         with self._lock:
+            if over.is_set():
+                return
+            self.error = None
             self._pods = {each.metadata.name: described(each) for each in listed.items}
         following: Any = watch.Watch()  # type: ignore[no-untyped-call]
         for event in following.stream(
@@ -102,11 +122,11 @@ class PodWatch:
             resource_version=listed.metadata.resource_version,
             timeout_seconds=WATCH_SECONDS,
         ):
-            if self._over.is_set():
-                following.stop()
-                return
             pod = described(event["object"])
             with self._lock:
+                if over.is_set():
+                    following.stop()
+                    return
                 if event["type"] == "DELETED":
                     self._pods.pop(pod.name, None)
                 else:

@@ -95,7 +95,7 @@ class KindPlatform:
 
     @cached_property
     def pod_watch(self) -> PodWatch:
-        """What follows the pods, from when it is first asked."""
+        """What follows the pods for those who are in its block."""
         return PodWatch(self.cluster, self.namespace)
 
     @cached_property

@@ -41,7 +41,7 @@ class HelmPlatform(Protocol):
 
     @property
     def pod_watch(self) -> PodWatch:
-        """What follows the pods, from when it is first asked."""
+        """What follows the pods for those who are in its block."""
 
 
 @dataclass(frozen=True)
@@ -209,19 +209,19 @@ def rollout(
             return UNCHANGED
         if not ctx.wait and name != "s3":
             return "not waited for"
-        watch = platform.pod_watch
         try:
-            polling.wait_until(
-                lambda: component.answers and pods.complete(),
-                component.title,
-                seconds=seconds,
-                works=polling.changes(lambda: pods.progress(watch)),
-                failed=lambda: pods.failed(watch),
-                log=lambda: pods.evidence(watch),
-                tick=lambda: say(pods.progress(watch)),
-                cancel=ctx.cancel,
-                hint=f"habari-local logs {name}",
-            )
+            with platform.pod_watch as watch:
+                polling.wait_until(
+                    lambda: component.answers and pods.complete(),
+                    component.title,
+                    seconds=seconds,
+                    works=polling.changes(lambda: pods.progress(watch)),
+                    failed=lambda: pods.failed(watch),
+                    log=lambda: pods.evidence(watch),
+                    tick=lambda: say(pods.progress(watch)),
+                    cancel=ctx.cancel,
+                    hint=f"habari-local logs {name}",
+                )
         except NotReady as error:
             error.hint = hint(error.message) if hint else error.hint
             raise
