@@ -43,6 +43,7 @@ HELM_TESTS = (
     "tests/unit/test_helm.py",
     "tests/unit/test_api_answers.py",
     "tests/charts/test_contract.py",
+    "tests/charts/test_evaluation.py",
     "tests/charts/test_sign_in.py",
 )
 

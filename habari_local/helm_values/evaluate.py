@@ -38,7 +38,8 @@ START = (
 SECONDS = 60.0
 ENCRYPTED = "ENC[AES256_GCM,"  # a value by sops
 # helm on a template that failed: `<.Values.hub.db.pvc.storage>: nil pointer evaluating …`.
-TEMPLATE = re.compile(r"<[^<>]*?(?:\.Values\.|\$)([a-z][\w.]*)[^<>]*>: (.*)")
+# Helm 4 says the reason on a line of its own.
+TEMPLATE = re.compile(r"<[^<>]*?(?:\.Values\.|\$)([a-z][\w.]*)[^<>]*>:\s+(.*)")
 NOT_YAML = re.compile(r"YAML parse error on (\S+)")
 READ = re.compile(r"nil pointer evaluating interface \{\}\.(\w+)")
 

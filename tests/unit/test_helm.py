@@ -9,6 +9,7 @@ import pytest
 
 from habari_local.core.errors import CommandFailed, MissingTool
 from habari_local.drivers.helm import Release, program
+from habari_local.helm_values.evaluate import _template_failure
 from tests.fake_kubernetes import SECRETS, Cluster
 from tests.programs import with_helm
 
@@ -137,3 +138,21 @@ def test_what_failed_is_left_to_the_next_upgrade(release: Release, ours: Cluster
 def test_a_machine_without_helm_is_told_so() -> None:
     with pytest.raises(MissingTool, match="helm: not found"):
         program({"PATH": "/nonexistent"})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Error: template: x/hub.yaml:44:22: executing "x/hub.yaml" at <$hub.db.type>: nil pointer'
+        " evaluating interface {}.type",
+        'Error: x/hub.yaml:44:22\n  executing "x/hub.yaml" at <$hub.db.type>:\n    nil pointer'
+        " evaluating interface {}.type",
+    ],
+    ids=["helm 3", "helm 4"],
+)
+def test_the_empty_value_that_a_template_reads_is_named(said: str) -> None:
+    found = _template_failure(said)
+    assert (found["place"], found["message"]) == (
+        ["hub", "db"],
+        "empty, and the chart reads type in it",
+    )
