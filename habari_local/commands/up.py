@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -96,6 +97,7 @@ def up(  # noqa: PLR0913, PLR0917 (Typer makes its options of them)
     if following:
         return Result(lines=itertools.chain(said, following.lines()))
     data = {"mode": chosen.name, "url": where.hub_url, "changed": changed, "seconds": seconds}
+    data |= {"notes": list(chosen.notes)}
     return Result(data, said, as_json=as_json)
 
 
@@ -205,7 +207,7 @@ def _said(mode: Mode, where: Endpoints, *, changed: bool, seconds: float) -> lis
         f"  S3        {where.s3.endpoint_url or 'AWS'}: "
         f"{where.s3.lake_bucket} as lake/, {where.s3.notebooks_bucket} as notebooks/",
         f"  project   {where.project_path} as project/",
-        *(f"  note      {note}" for note in mode.notes),
+        *(f"  note      {indent(each, ' ' * 12).lstrip()}" for each in mode.notes),
         "\nTry next:",
         *(f"  habari-local {verb}" for verb in ("open", "status", "logs -f", "e2e", "down")),
     ]

@@ -152,8 +152,8 @@ class Settings(BaseModel):
     waived_rules: Words = setting(
         (),
         "Kubernetes",
-        "Mode cluster: rules of `config check` that this deployment may break, comma-separated:"
-        " fake-github, callback, tls and s3 in a test cluster.",
+        "Modes cluster and kind: rules of `config check` that this deployment may break,"
+        " comma-separated: fake-github, callback, tls and s3 in a test cluster.",
     )
 
     nodes: int = setting(1, "Kubernetes", "Mode kind: number of nodes.", ge=1, le=9)

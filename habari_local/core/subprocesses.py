@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from habari_local.core.errors import Cancelled, CommandFailed, MissingTool, NotReady
+
+LOOK_SECONDS = 0.2  # between two looks at whether somebody asks to stop
 
 
 @dataclass(frozen=True)
@@ -101,11 +104,12 @@ class LineServer:
             start_new_session=True,
         )
 
-    def ask(self, line: str, seconds: float) -> str:
+    def ask(self, line: str, seconds: float, cancel: threading.Event | None = None) -> str:
         """Return the answer to a line; "" where the program ended before it had one.
 
         Raises:
             NotReady: there was none in time; the program is ended.
+            Cancelled: `cancel` was set; the program is ended.
         """
         put, got = self._process.stdin, self._process.stdout
         if put is None or got is None:
@@ -113,9 +117,14 @@ class LineServer:
         with suppress(BrokenPipeError):
             put.write(f"{line}\n")
             put.flush()
-        if not select.select([got], [], [], seconds)[0]:
-            self.close()
-            raise NotReady(self._name, seconds, "no answer")
+        until = time.monotonic() + seconds
+        while not select.select([got], [], [], min(seconds, LOOK_SECONDS))[0]:
+            if cancel is not None and cancel.is_set():
+                self.close()
+                raise Cancelled
+            if time.monotonic() >= until:
+                self.close()
+                raise NotReady(self._name, seconds, "no answer")
         return got.readline().rstrip("\n")
 
     def close(self) -> None:

@@ -5,9 +5,11 @@ What is executed, and how it is confined: docs/explanation/how-productions-value
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,14 +87,21 @@ class Evaluator:
         environ: helm's environment.
         code: the checkout whose loader and lock are used.
         environments: the folder of component environments.
+        cancel: set when somebody asks to stop.
     """
 
     def __init__(
-        self, chart: Chart, environ: Mapping[str, str], code: Path, environments: Path
+        self,
+        chart: Chart,
+        environ: Mapping[str, str],
+        code: Path,
+        environments: Path,
+        cancel: threading.Event | None = None,
     ) -> None:
         self.chart = chart
         self._environ = environ
         self._code = code
+        self._cancel = cancel
         lock = code / LOCK
         self._environment = environments / f"k8s-hub-{uv.digest(lock)[:10]}"
         self._hub: LineServer | None = None
@@ -110,11 +119,13 @@ class Evaluator:
 
         Raises:
             NotEvaluated: helm or the environment can't be had.
+            Cancelled: `cancel` was set.
         """
         try:
             helm.program(self._environ)
             self._environment.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            uv.sync(self._environment, self._code / LOCK, self._environ)
+            lock = self._code / LOCK
+            uv.sync(self._environment, lock, self._environ, cancel=self._cancel)
         except (CommandFailed, MissingTool) as error:
             raise NotEvaluated(error.message, error.hint) from error
         self._started()  # it loads its packages while the values are read
@@ -124,6 +135,7 @@ class Evaluator:
 
         Raises:
             NotEvaluated: the process that loads them gave no answer in time.
+            Cancelled: `cancel` was set.
         """
         hub = self._started()
         data = _opened(merge_layers([each.data for each in layers]))
@@ -167,7 +179,7 @@ class Evaluator:
             "result": str(result),
         }
         try:
-            status = hub.ask(json.dumps(job), SECONDS)
+            status = hub.ask(json.dumps(job), SECONDS, self._cancel)
         except NotReady:
             self._hub = None
             says = f"it was still loading after {SECONDS:.0f} s"
@@ -180,20 +192,37 @@ class Evaluator:
         return found
 
 
-def evaluator_of(chart: Chart, environ: Mapping[str, str]) -> Evaluator:
+def evaluator_of(
+    chart: Chart, environ: Mapping[str, str], cancel: threading.Event | None = None
+) -> Evaluator:
     """Return what evaluates values of a chart with the loader of this checkout, ready to.
 
     Raises:
         NotEvaluated: the running code was installed without one, or `prepare` can't be done.
+        Cancelled: `cancel` was set.
     """
     code = code_checkout()
     if code is None:
         raise NotEvaluated(
             "That takes a checkout of Habari local.", "habari-local config check --no-evaluate"
         )
-    found = Evaluator(chart, environ, code, Checkout(code).environments)
+    found = Evaluator(chart, environ, code, Checkout(code).environments, cancel)
     found.prepare()
     return found
+
+
+def means(code: Path | None) -> str:
+    """Return the hash of what evaluates: the loader of a checkout, the rules, what is installed."""
+    files = [*Path(__file__).parent.rglob("*.py")]
+    files += [*(code / "hub" / LOADER).glob("*.py"), code / LOCK] if code else []
+    seen = hashlib.sha256()
+    for path in sorted(each for each in files if each.is_file()):
+        seen.update(path.name.encode() + b"\0" + path.read_bytes())
+    if code:
+        lock = code / LOCK
+        folder = Checkout(code).environments / f"k8s-hub-{uv.digest(lock)[:10]}"
+        seen.update(b"installed" if uv.is_synced(folder, lock) else b"")
+    return seen.hexdigest()
 
 
 def _opened(node: Any) -> Any:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from habari_local.helm_values import behavior
 from habari_local.helm_values.behavior.finding import Finding
 from habari_local.helm_values.chart import Chart
-from habari_local.helm_values.evaluate import Evaluation, Evaluator
+from habari_local.helm_values.evaluate import Evaluation, Evaluator, NotEvaluated
 from habari_local.helm_values.rules import RULES, WARNINGS
 from habari_local.helm_values.rules.placeholders_and_secrets import allowed_in
 from habari_local.helm_values.schema import emptied, read_all, violations
 from habari_local.helm_values.values import (
     Data,
+    Place,
     Values,
     Violation,
     at,
@@ -29,6 +30,8 @@ LOCKS = ("jupyter/requirements.txt", "hub/requirements-docker.txt")
 SOPS = "sops"  # what an encrypted file says of its keys; no value of the chart
 # Rules of words that the hub's start answers, where it was tried.
 STARTED = ("extra-config", "braces")
+# Rules that are broken where nothing would run, whatever it is for.
+RUNS = ("start", "objects")
 # Rules of words that what was loaded and rendered answers, whatever it answers.
 JUDGED = ("callback", "tls", "client-secret")
 BLOCK = re.compile(r":\s*[|>][-+0-9]*\s*(#.*)?$")  # the line above a text of several
@@ -65,6 +68,35 @@ def validate(
         found += emptied(chart, layers) if not evaluation else ()
     order = {each.name: number for number, each in enumerate(layers)}
     return sorted(set(found), key=lambda p: (order.get(p.file, len(order)), p.line, str(p)))
+
+
+def unable(
+    files: Sequence[Path],
+    left_out: Collection[Place],
+    shown_from: Path,
+    evaluator: Evaluator,
+) -> list[Violation]:
+    """Return what keeps the hub or a server from starting with `files`, later ones win.
+
+    Args:
+        files: of values, each of which can be read.
+        left_out: the places of what can't be loaded but where it will run.
+        shown_from: the folder from which paths are told.
+        evaluator: that renders and loads them.
+
+    Raises:
+        NotEvaluated: they did not load in time, as on a machine with too much to do.
+    """
+    layers, found = read_all(files, shown_from)
+    layers = [
+        replace(each, data=_without(each.data, left_out)) for each in map(_without_sops, layers)
+    ]
+    evaluation = evaluator.evaluate(layers)
+    slow = [each["message"] for each in evaluation.failures if each["stage"] == "limits"]
+    if slow:
+        raise NotEvaluated(f"The hub's configuration: {slow[0]}.", "habari-local config check")
+    rules = {name: behavior.RULES[name] for name in RUNS}
+    return [*found, *(each for each in _behavior(layers, evaluation, rules) if not each.warning)]
 
 
 def versions(chart: Chart, root: Path) -> Iterator[Violation]:
@@ -108,8 +140,12 @@ def _allowed(layers: Sequence[Values], found: Violation) -> bool:
     return any(allowed_in(text, found.line) for text in texts)
 
 
-def _behavior(layers: Sequence[Values], evaluation: Evaluation) -> Iterator[Violation]:
-    for name, rule in behavior.RULES.items():
+def _behavior(
+    layers: Sequence[Values],
+    evaluation: Evaluation,
+    rules: Mapping[str, behavior.Rule] = behavior.RULES,
+) -> Iterator[Violation]:
+    for name, rule in rules.items():
         for finding in rule(evaluation):
             yield _located(layers, finding, name)
 
@@ -129,6 +165,16 @@ def _located(layers: Sequence[Values], finding: Finding, rule: str) -> Violation
 def _without_sops(values: Values) -> Values:
     data = {key: value for key, value in values.data.items() if key != SOPS}
     return replace(values, data=data)
+
+
+def _without(data: Data, places: Collection[Place]) -> Data:
+    """Return values without what stands at these places."""
+    inner = {name: [each[1:] for each in places if each[:1] == (name,)] for name in data}
+    return {
+        name: _without(value, inner[name]) if isinstance(value, dict) else value
+        for name, value in data.items()
+        if () not in inner[name]
+    }
 
 
 def _minor(version: str) -> str:

@@ -26,7 +26,13 @@ from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.kubernetes.pods import Pod
 from habari_local.helm_values.chart import chart_path
 from habari_local.images import bundled_binaries, space
-from habari_local.modes.kind import create_cluster, extra_manifests, node_images, policies
+from habari_local.modes.kind import (
+    create_cluster,
+    extra_manifests,
+    node_images,
+    policies,
+    production,
+)
 from habari_local.modes.kind.platform import (
     COMPONENTS,
     NAME,
@@ -166,6 +172,8 @@ class KindMode(HelmBackup):
             policies.enforced(platform, ("cluster", "registries")),
             policies.held(platform, ("enforcer", "hub"), self.notes.append),
         ]
+        if production.is_configured(ctx.checkout.root):
+            steps.append(production.judged(platform, ("values",), self.notes.append))
         return steps
 
     def endpoints(self, ctx: Context) -> Endpoints:
