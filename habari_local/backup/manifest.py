@@ -56,6 +56,7 @@ class BackupFile:
     left_out: Mapping[str, str] = field(default_factory=dict)
     changed: Sequence[str] = ()  # written to while it was read: maybe half old, half new
     unnamed: int = 0  # how many more there are, where these are too many to be named
+    older: int | None = 0  # versions of objects that are not in it; None: S3 does not tell
 
     @property
     def title(self) -> str:

@@ -196,7 +196,10 @@ def _restored(backup: Backup, mode: Mode, ctx: Context, parts: Sequence[str]) ->
         raise
     except HabariError as error:
         same = pasteable("habari-local", "backup", "restore", backup.folder)
-        error.details = (*error.details, f"The hub stays stopped; this goes on: {same}")
+        error.details = (
+            *error.details,
+            f"The hub stays stopped; this goes on: {same}",
+        )
         raise
 
 
@@ -282,6 +285,7 @@ def _told(backup: Backup, said: list[str], *, as_json: bool, put: Restored | Non
                 **{name: getattr(each, name) for name in ("part", "owner", "size", "entries")},
                 **{name: dict(getattr(each, name)) for name in ("missing", "left_out")},
                 "changed": list(each.changed),
+                "older": each.older,
             }
             for each in backup.pieces
         ],
@@ -293,10 +297,18 @@ def _told(backup: Backup, said: list[str], *, as_json: bool, put: Restored | Non
 
 
 def _left_out(backup: Backup) -> list[str]:
-    """Say what no archive keeps."""
+    """Say what no archive keeps, and what no backup does."""
     counts = Counter(kind for each in backup.pieces for kind in each.left_out.values())
     told = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
-    return [f"Left out, as programs make them again: {told}."] if told else []
+    lines = [f"Left out, as programs make them again: {told}."] if told else []
+    older = sum(each.older or 0 for each in backup.pieces)
+    if older:
+        lines.append(f"Left out: {older} older versions of objects, which stay in their buckets.")
+    unknown = [each.title for each in backup.pieces if each.older is None]
+    if unknown:
+        words = f"whether {' and '.join(unknown)} have older versions of objects, S3 does not tell"
+        lines.append(f"The newest version of each object is kept; {words}.")
+    return lines
 
 
 def _plain(text: str) -> str:

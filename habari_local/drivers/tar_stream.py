@@ -65,6 +65,9 @@ class Report:
     left_out: dict[str, str] = field(default_factory=dict)  # what no archive keeps: a socket
     changed: list[str] = field(default_factory=list)  # written to while it was read
     unnamed: int = 0  # how many more there are of these
+    older: int | None = (
+        0  # versions of objects before the newest, which no backup has; None: unknown
+    )
 
     def lack(self, name: str, why: str) -> None:
         """Note what is missing."""

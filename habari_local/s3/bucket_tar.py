@@ -81,7 +81,7 @@ def _folders(keys: list[str]) -> set[str]:
 
 
 def pack(s3: S3Client, bucket: str, out: Sink) -> Report:
-    """Write every object of a bucket that can be read.
+    """Write every object of a bucket that can be read, in its newest version.
 
     One that is deleted or replaced meanwhile is left out, or is as it is when its turn comes.
 
@@ -93,6 +93,7 @@ def pack(s3: S3Client, bucket: str, out: Sink) -> Report:
     report, silent = Report(), 0
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    report.older = _older_versions(s3, bucket)
     folders, sink = _folders(keys), _file(out)
     with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK) as tar:
         for key in keys:
@@ -111,6 +112,22 @@ def pack(s3: S3Client, bucket: str, out: Sink) -> Report:
                     tar.addfile(info, body)
                     report.entries += 1
     return report
+
+
+def _older_versions(s3: S3Client, bucket: str) -> int | None:
+    """Return how many versions are not the newest of an object, those of deleted ones among them.
+
+    None: S3 does not tell, as it tells servers' key at AWS nothing of versions.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        if "Status" not in s3.get_bucket_versioning(Bucket=bucket):
+            return 0
+        pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+        return sum(not each["IsLatest"] for page in pages for each in page.get("Versions", ()))
+    except ClientError:
+        return None
 
 
 def _file(out: Sink) -> Any:

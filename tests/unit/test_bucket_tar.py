@@ -93,6 +93,12 @@ class Spoilt:
 
     def __init__(self, client: Any, answers: dict[str, Any]) -> None:
         self.client, self.answers = client, answers
+        self.refused: Exception | None = None
+
+    def get_bucket_versioning(self, **about: Any) -> Any:
+        if self.refused:
+            raise self.refused
+        return self.client.get_bucket_versioning(**about)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.client, name)
@@ -149,3 +155,28 @@ def test_what_was_sent_in_parts_is_compared_byte_by_byte(s3: S3, tmp_path: Path)
         assert list(bucket_tar.conflicts(s3.root, BUCKETS.lake, tar)) == []
         s3.root.put_object(Bucket=BUCKETS.lake, Key="large", Body=large[:-1] + b"?")
         assert list(bucket_tar.conflicts(s3.root, BUCKETS.lake, tar)) == ["large"]
+
+
+def test_older_versions_are_counted_and_stay_where_they_are(s3: S3, tmp_path: Path) -> None:
+    client, lake = s3.root, BUCKETS.lake
+    client.create_bucket(Bucket=lake)
+    client.put_object(Bucket=lake, Key="a", Body=b"0")
+    assert packed(client, lake, tmp_path / "before.tar").older == 0
+    on: Any = {"Status": "Enabled"}
+    client.put_bucket_versioning(Bucket=lake, VersioningConfiguration=on)
+    for body in (b"1", b"2"):
+        client.put_object(Bucket=lake, Key="a", Body=body)
+    client.put_object(Bucket=lake, Key="gone", Body=b"g")
+    client.delete_object(Bucket=lake, Key="gone")
+    report = packed(client, lake, tmp_path / "lake.tar")
+    assert (report.entries, report.older) == (1, 3), "two of a, one of what was deleted"
+    client.put_object(Bucket=lake, Key="a", Body=b"3")
+    with tarfile.open(tmp_path / "lake.tar") as tar:
+        assert bucket_tar.unpack(client, lake, tar) == 1
+    assert client.get_object(Bucket=lake, Key="a")["Body"].read() == b"2"
+    versions = client.list_object_versions(Bucket=lake, Prefix="a")["Versions"]
+    assert len(versions) == 5, "a restore adds one and takes none away"
+    denied = ClientError({"Error": {"Code": "AccessDenied"}}, "GetBucketVersioning")
+    spoilt: Any = Spoilt(client, {})
+    spoilt.refused = denied
+    assert packed(spoilt, lake, tmp_path / "unknown.tar").older is None
