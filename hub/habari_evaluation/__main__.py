@@ -114,8 +114,14 @@ async def evaluated(path: str, recorder: configuration.Recorder) -> dict[str, An
             classes[name] = getattr(app, f"{name}_class")
         except BaseException as error:
             failures.append(configuration.failure("start", error))
+    unread = [*configuration.unknown_traits(jupyterhub.app.JupyterHub, loaded)]
     for cls in classes.values():
         failures += configuration.wrong_traits(cls, loaded)
+        unread += configuration.unknown_traits(cls, loaded)
+    found["unread"] = [
+        *unread,
+        *configuration.unknown_sections([jupyterhub.app.JupyterHub, *classes.values()], loaded),
+    ]
     for name, cls in classes.items():
         found[name] = described(cls, getattr(app, "authenticator", None) if started else None)
     if "spawner" in classes:
@@ -124,6 +130,7 @@ async def evaluated(path: str, recorder: configuration.Recorder) -> dict[str, An
         found["services"] = configuration.data(app.services)
         found["roles"] = configuration.data(app.load_roles)
         found["user_scopes"] = sign_in.scopes_of_users(app)
+        found["database"] = str(app.configured).partition(":")[0].partition("+")[0]
         unusable = app.unusable_database()
         failures += [configuration.failure("database", unusable)] if unusable else []
         found["hub"] = set_traits(jupyterhub.app.JupyterHub, loaded)
@@ -176,6 +183,7 @@ def load(job: dict[str, Any]) -> None:
     except LookupError as error:
         result["failures"] = [configuration.failure("template", error)]
     else:
+        result["told_nothing"] = pod.told_nothing
         result |= _loaded(job, pod)
     with open(job["result"], "w", encoding="utf-8") as file:
         json.dump(result, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import difflib
 import os
 import sys
 import traceback
@@ -113,6 +114,27 @@ def wrong_traits(cls: Any, config: Any) -> Iterator[dict[str, Any]]:
                 yield failure("traits", error, trait=name, section=section, about=about)
             except Exception:  # noqa: S112 (of a trait that asks its object: seen as it is made)
                 continue
+
+
+def unknown_traits(cls: Any, config: Any) -> Iterator[dict[str, str]]:
+    """Yield what the configuration sets of a class that has no such trait: it is without effect."""
+    if not hasattr(cls, "section_names"):
+        return
+    known = cls.class_traits()
+    for section in cls.section_names():
+        for name in config.get(section, {}):
+            if name not in known and not hasattr(cls, name):
+                near = difflib.get_close_matches(name, known, 1, 0.8)
+                yield {"section": section, "trait": name, "near": near[0] if near else ""}
+
+
+def unknown_sections(classes: list[Any], config: Any) -> Iterator[dict[str, str]]:
+    """Yield sections that are called nearly as a class that is used: nothing reads them."""
+    known = {name for cls in classes for name in getattr(cls, "section_names", list)()}
+    lower = {name.lower(): name for name in known}
+    for section in config:
+        if section not in known and section.lower() in lower:
+            yield {"section": section, "trait": "", "near": lower[section.lower()]}
 
 
 class _Owner:

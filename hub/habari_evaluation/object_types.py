@@ -15,6 +15,8 @@ NAMES = {str: "text", bool: "true or false", int: "a number", float: "a number",
 NAMES |= {dict: "a map"}
 NEEDED = re.compile(r"for `(\w+)`, must not be `None`")
 HELD = ("data", "stringData", "binaryData")
+KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
+MOST = 2**20  # bytes in a Secret or a ConfigMap
 
 
 def problems(made: Any) -> list[Problem]:
@@ -30,7 +32,21 @@ def problems(made: Any) -> list[Problem]:
     if model is None:
         return []
     fields = {key: each for key, each in made.items() if key not in HELD}
-    return [{"path": list(path), "says": says} for path, says in _object(fields, model, ())]
+    found = [*_object(fields, model, ()), *_held(made)]
+    return [{"path": list(path), "says": says} for path, says in found]
+
+
+def _held(made: Any) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Yield keys that a Secret or a ConfigMap can't have, and that it has too much in it."""
+    size = 0
+    for kind in HELD if made["kind"] in ("Secret", "ConfigMap") else ():
+        held = made.get(kind)
+        for key, value in held.items() if isinstance(held, dict) else ():
+            size += len(value) if isinstance(value, str) else 0
+            if not KEY.fullmatch(str(key)):
+                yield (kind, str(key)), "no key: letters, digits, - _ . were expected"
+    if size > MOST * 4 // 3:  # in base64
+        yield ("data",), "more than 1 MiB, which is what Kubernetes takes"
 
 
 def _model(name: str) -> Any:

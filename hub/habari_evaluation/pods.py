@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import MagicMock
 
-from jupyterhub import orm
+from jupyterhub import orm, scopes
 from jupyterhub.utils import maybe_future
 from traitlets import TraitError
 
@@ -15,6 +15,8 @@ from habari_evaluation.configuration import failure
 
 USER, OTHER = "habari-made-up", "habari-other"
 MOST = 40  # choices of profiles that are tried: each is a pod
+PROFILE = ("display_name", "description", "slug", "default", "kubespawner_override")
+CHART = ("memory", "cpu", "storage", "extraResource", "extraEnv", "nodeSelector", "cmd")
 TYPED = "habari/typed-by-the-user"  # what a user writes into a free field
 
 
@@ -28,6 +30,8 @@ async def manifests(app: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]
         if callable(profiles):
             profiles = await maybe_future(profiles(spawner))
         failures += _unknown_traits(spawner, profiles)
+        await spawner.get_options_form()
+        await _scopes(spawner)
     except Exception as error:
         return [], [_failure(error, "")]
     for name, options in [*_choices(spawner, profiles)][:MOST]:
@@ -39,6 +43,15 @@ async def manifests(app: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]
         except Exception as error:
             failures.append(_failure(error, name))
     return pods, failures
+
+
+async def _scopes(spawner: Any) -> None:
+    """Raise KeyError where a server's token is to have scopes that JupyterHub does not know."""
+    wanted = spawner.server_token_scopes
+    if callable(wanted):
+        wanted = await maybe_future(wanted(spawner))
+    if wanted:
+        scopes._check_scopes_exist(set(wanted), who_for="servers")
 
 
 async def of_another(app: Any) -> dict[str, Any]:
@@ -61,16 +74,30 @@ async def _made(spawner: Any) -> dict[str, Any]:
 def _unknown_traits(spawner: Any, profiles: Any) -> list[dict[str, Any]]:
     """Return what a profile sets and the spawner does not have: it would be without effect."""
     found = []
+    slugs: list[str] = []
     for profile in profiles if isinstance(profiles, list) else ():
+        title = str(profile.get("display_name", ""))
+        found += [failure("pod", ValueError(says), choice=title)
+                  for says in _misplaced(spawner, profile, slugs)]  # fmt: skip
         options = (profile.get("profile_options") or {}).values()
         choices = [each for about in options for each in (about.get("choices") or {}).values()]
         for each in (profile, *choices):
             for name in each.get("kubespawner_override") or ():
                 if not hasattr(spawner, str(name)):
                     says = f"KubeSpawner has nothing called {name}, which a profile sets"
-                    choice = str(profile.get("display_name", ""))
-                    found.append(failure("pod", AttributeError(says), choice=choice))
+                    found.append(failure("pod", AttributeError(says), choice=title))
     return found
+
+
+def _misplaced(spawner: Any, profile: Any, slugs: list[str]) -> Iterator[str]:
+    """Yield what of a profile is without effect: KubeSpawner reads other keys of it."""
+    for name in profile:
+        if name in CHART or (spawner.has_trait(name) and name not in PROFILE):
+            yield f"{name} stands beside kubespawner_override, where nothing reads it"
+    slug = str(profile.get("slug", ""))
+    if slug and slug in slugs:
+        yield f"another profile has the slug {slug} too: nobody gets this one"
+    slugs.append(slug)
 
 
 def _spawner(app: Any, name: str = USER) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 
 NAMESPACE = "habari"
 Object = dict[str, Any]
+CONFIGURED = re.compile(r"(--config|-f)[ =]|jupyterhub_config\.py|\.sh\b|entrypoint")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -23,6 +25,7 @@ class HubPod:
     unknown: list[str] = field(default_factory=list)  # where secrets are that nothing rendered
     environment: dict[str, str | None] = field(default_factory=dict)
     configuration: str = "/usr/local/etc/jupyterhub/jupyterhub_config.py"
+    told_nothing: bool = False  # it starts a hub, or none, without the chart's configuration
 
 
 def read_fast() -> None:
@@ -101,9 +104,10 @@ def _read(pod: Object, container: Object, by_name: Mapping[tuple[str, str], Obje
             found.environment[f"{name}_SERVICE_PORT"] = str(port)
     for each in container.get("env") or ():
         found.environment[str(each["name"])] = _variable(each, by_name)
-    words = [str(each) for each in container.get("args") or ()]
+    words = [str(e) for kind in ("command", "args") for e in container.get(kind) or ()]
     if "--config" in words[:-1]:
         found.configuration = words[words.index("--config") + 1]
+    found.told_nothing = not CONFIGURED.search(" ".join(words)) and bool(words)
     return found
 
 

@@ -26,13 +26,14 @@ class GitHub:
         self, url: str, _label: str = "", parse_json: bool = True, **kwargs: Any
     ) -> Any:
         """Answer one request as GitHub does (docs.github.com/rest); nothing is sent."""
+        HTTPRequest(url, **(self.authenticator.http_request_kwargs or {}))
         found = self._answer(url)
         code = 404 if found is None else 204 if found == "" else 200
         if code == 404 and (parse_json or kwargs.get("raise_error", True)):
             raise HTTPClientError(404, response=None)
         if parse_json:
             return found
-        body = b"" if not found else json.dumps(found).encode()
+        body = b"" if found in (None, "") else json.dumps(found).encode()
         return SimpleNamespace(code=code, body=body, headers={}, request=HTTPRequest(url))
 
     def _answer(self, url: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from habari_local.helm_values.behavior.finding import Finding
+from habari_local.helm_values.behavior.object_values import items, mapped
 from habari_local.helm_values.evaluate import Evaluation
 from habari_local.helm_values.values import Data, Place
 
@@ -14,7 +15,7 @@ POLICY: Place = ("singleuser", "networkPolicy")
 RULES: Place = (*POLICY, "egressAllowRules")
 METADATA = "169.254.169.254"  # where a cloud gives machines their credentials
 PRIVATE = ("10.20.30.40", "172.20.30.40", "192.168.30.40")
-LABELS = {"component": "singleuser-server", "app.kubernetes.io/component": "singleuser-server"}
+COMPONENT = "singleuser-server"
 DNS = 53
 
 
@@ -50,7 +51,7 @@ def connected(evaluation: Evaluation) -> Iterator[Finding]:
     """A server finds the hub by its name, and the hub takes its connections."""
     policies = _policies(evaluation)
     limited = [each for each in policies if "Egress" in _types(each)]
-    if limited and not any(_resolves(each) for each in limited):
+    if limited and not any(resolves(each) for each in limited):
         says = "servers resolve no names: none finds the hub, and none starts"
         yield Finding(RULES, says)
 
@@ -59,14 +60,13 @@ def _types(policy: Data) -> list[str]:
     return (policy.get("spec") or {}).get("policyTypes") or ["Ingress"]
 
 
-def _resolves(policy: Data) -> bool:
+def resolves(policy: Data) -> bool:
     """Whether a policy lets pods ask the cluster's server of names, at a private address."""
     for rule in (policy.get("spec") or {}).get("egress") or ():
         ports, peers = rule.get("ports"), rule.get("to")
         asks = not ports or any(each.get("port") in (DNS, None) for each in ports)
         within = not peers or any(
-            not each.get("ipBlock")
-            or any(_holds(each, address) for address in (METADATA, *PRIVATE))
+            not each.get("ipBlock") or any(holds(each, address) for address in (METADATA, *PRIVATE))
             for each in peers
         )
         if asks and within:
@@ -76,16 +76,35 @@ def _resolves(policy: Data) -> bool:
 
 def _policies(evaluation: Evaluation) -> list[Data]:
     """Return the policies of users' servers."""
-    labels = evaluation.get("pods", 0, "pod", "metadata", "labels", default={}) | LABELS
-    return [each for each in evaluation.manifests if _selects(each, labels)]
+    labels = evaluation.get("pods", 0, "pod", "metadata", "labels", default={})
+    policies = [each for each in evaluation.manifests if each.get("kind") == "NetworkPolicy"]
+    selectors = [(each, mapped(mapped(each, "spec"), "podSelector")) for each in policies]
+    if labels:
+        return [each for each, selector in selectors if selects(selector, labels)]
+    return [
+        each
+        for each, selector in selectors
+        if COMPONENT in mapped(selector, "matchLabels").values()  # no server was made
+    ]
 
 
-def _selects(manifest: Data, labels: Data) -> bool:
-    if manifest.get("kind") != "NetworkPolicy":
+def selects(selector: Any, labels: Data) -> bool:
+    """Whether a selector of labels selects a pod."""
+    if not isinstance(selector, dict):
+        return True
+    if any(labels.get(name) != each for name, each in mapped(selector, "matchLabels").items()):
         return False
-    wanted = ((manifest.get("spec") or {}).get("podSelector") or {}).get("matchLabels") or {}
-    component = [name for name in wanted if name.endswith("component")]
-    return bool(component) and all(labels.get(name) == wanted[name] for name in component)
+    for _, each in items(selector.get("matchExpressions")):
+        given, values = labels.get(str(each.get("key"))), each.get("values") or []
+        right = {
+            "In": given in values,
+            "NotIn": given not in values,
+            "Exists": given is not None,
+            "DoesNotExist": given is None,
+        }
+        if not right.get(str(each.get("operator")), True):
+            return False
+    return True
 
 
 def _allows(policy: Data, address: str) -> bool:
@@ -97,12 +116,13 @@ def _allows(policy: Data, address: str) -> bool:
         ports = rule.get("ports") or [{}]
         if all(port.get("port") == DNS for port in ports):
             continue
-        if not rule.get("to") or any(_holds(each, address) for each in rule["to"]):
+        if not rule.get("to") or any(holds(each, address) for each in rule["to"]):
             return True
     return False
 
 
-def _holds(peer: Any, address: str) -> bool:
+def holds(peer: Any, address: str) -> bool:
+    """Whether an address is among those of a policy's peer."""
     block = peer.get("ipBlock") if isinstance(peer, dict) else None
     if not block:
         return False

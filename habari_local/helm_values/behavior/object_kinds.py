@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from habari_local.helm_values.behavior.object_pods import pod
+from habari_local.helm_values.behavior.object_pods import claim, pod
 from habari_local.helm_values.behavior.object_values import (
     SERVICE,
     Problem,
@@ -15,7 +15,6 @@ from habari_local.helm_values.behavior.object_values import (
     items,
     mapped,
     network,
-    number,
     one_of,
     port,
     within,
@@ -199,21 +198,7 @@ def _policy_port(each: Data) -> Iterator[Problem]:
 
 
 def _claim(made: Data) -> Iterator[Problem]:
-    spec = mapped(made, "spec")
-    modes = spec.get("accessModes")
-    if not modes:
-        yield ("spec", "accessModes"), "empty, ReadWriteOnce was expected"
-    elif "ReadWriteOncePod" in modes and len(modes) > 1:
-        yield ("spec", "accessModes"), "ReadWriteOncePod goes with no other"
-    size = mapped(mapped(spec, "resources"), "requests").get("storage")
-    amount = number(size)
-    path = ("spec", "resources", "requests", "storage")
-    if size is None:
-        yield path, "not set"
-    elif amount is None:
-        yield path, "no quantity, one like 10Gi was expected"
-    elif amount <= 0:
-        yield path, "more than nothing was expected"
+    yield from below(("spec",), claim(mapped(made, "spec")))
 
 
 def _budget(made: Data) -> Iterator[Problem]:

@@ -90,9 +90,32 @@ def _volume(each: Data) -> Iterator[Problem]:
             path = str(item.get("path") or "")
             if path.startswith("/") or ".." in path.split("/"):
                 yield (kind, "items", at, "path"), "leads out of the volume"
+    template = mapped(mapped(each, "ephemeral"), "volumeClaimTemplate")
+    if template:
+        yield from below(
+            ("ephemeral", "volumeClaimTemplate", "spec"), claim(mapped(template, "spec"))
+        )
     host = mapped(each, "hostPath")
     if host and ".." in str(host.get("path") or "").split("/"):
         yield ("hostPath", "path"), "has .. in it"
+
+
+def claim(spec: Data) -> Iterator[Problem]:
+    """Yield what is wrong in what a claim asks a volume for."""
+    modes = spec.get("accessModes")
+    if not modes:
+        yield ("accessModes",), "empty, ReadWriteOnce was expected"
+    elif "ReadWriteOncePod" in modes and len(modes) > 1:
+        yield ("accessModes",), "ReadWriteOncePod goes with no other"
+    size = mapped(mapped(spec, "resources"), "requests").get("storage")
+    amount = number(size)
+    path = ("resources", "requests", "storage")
+    if size is None:
+        yield path, "not set"
+    elif amount is None:
+        yield path, "no quantity, one like 10Gi was expected"
+    elif amount <= 0:
+        yield path, "more than nothing was expected"
 
 
 def _container(each: Data, volumes: list[Any], of_pod: Data) -> Iterator[Problem]:

@@ -8,9 +8,11 @@ from typing import Any
 
 from habari_local.helm_values.behavior.finding import Finding, of_trait
 from habari_local.helm_values.behavior.images import containers
+from habari_local.helm_values.behavior.object_values import number
 from habari_local.helm_values.evaluate import Evaluation
 from habari_local.helm_values.values import Data, at, text_at
 
+LEAST = 64 * 2**20  # bytes; JupyterLab alone takes more
 METADATA = "block-cloud-metadata"  # the chart's own, which has to change the pod's network
 HOST = ("hostNetwork", "hostPID", "hostIPC")
 DANGEROUS = re.compile(r"ALL|SYS_.*|NET_ADMIN|NET_RAW|BPF|DAC_.*|SETUID|SETGID|MKNOD", re.I)
@@ -110,6 +112,10 @@ def _of_container(evaluation: Evaluation, container: Data, first: bool) -> Itera
         says = f"adds the capability {each}"
         harmless = not DANGEROUS.fullmatch(each.removeprefix("CAP_"))
         yield finding("container_security_context", says, harmless or first)
+    program = next(iter([*(container.get("command") or ()), *(container.get("args") or ())]), "")
+    if main and " " in str(program).strip():
+        says = "its first word has a space in it: no program is called so, a list was expected"
+        yield finding("cmd", says)
     if main:
         yield from _of_resources(evaluation, container.get("resources") or {})
 
@@ -187,9 +193,9 @@ def chart_pods(evaluation: Evaluation) -> Iterator[Finding]:
     """The chart's own pods are no part of their nodes: the hub reads what all users send."""
     seen: dict[Finding, None] = {}
     wrong = evaluation.get("invalid", default=[])
-    for number, made in enumerate(evaluation.manifests):
+    for index, made in enumerate(evaluation.manifests):
         spec = at(made, ("spec", "template", "spec")) or {}
-        if at(wrong, (number,)):
+        if at(wrong, (index,)):
             continue  # told as what Kubernetes refuses
         part = "proxy" if "proxy" in text_at(made, "metadata", "name") else "hub"
         says = [f"{name}: it is part of the node" for name in HOST if spec.get(name)]
@@ -203,6 +209,34 @@ def chart_pods(evaluation: Evaluation) -> Iterator[Finding]:
     yield from seen
 
 
+def of_the_hub(evaluation: Evaluation) -> Iterator[Finding]:
+    """The hub may make pods; it alone writes its database, which stays when it restarts."""
+    if not evaluation.manifests:
+        return
+    if text_at(evaluation.whole, "hub", "db", "type") == "sqlite-memory":
+        yield Finding(("hub", "db", "type"), "each restart of the hub forgets everybody", True)
+    bound = {
+        str(subject.get("name"))
+        for made in evaluation.manifests
+        if made.get("kind") == "RoleBinding"
+        for subject in made.get("subjects") or ()
+    }
+    for made in evaluation.manifests:
+        spec = at(made, ("spec", "template", "spec")) or {}
+        names = [each.get("name") for each in containers({"spec": spec})]
+        if made.get("kind") != "Deployment" or "hub" not in names:
+            continue
+        account = spec.get("serviceAccountName") or "default"
+        if bound and account not in bound:
+            says = f"the hub runs as {account}, which no role is bound to: no server starts"
+            yield Finding(("hub", "serviceAccount"), says)
+        kind = at(made, ("spec", "strategy", "type")) or "RollingUpdate"
+        claims = any(each.get("persistentVolumeClaim") for each in spec.get("volumes") or ())
+        if kind != "Recreate" and claims:
+            says = "two hubs write one database while one replaces the other, Recreate was expected"
+            yield Finding(("hub", "deploymentStrategy", "type"), says, True)
+
+
 def _of_resources(evaluation: Evaluation, resources: Data) -> Iterator[Finding]:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     for name, short in (("memory", "mem"), ("cpu", "cpu")):
@@ -210,6 +244,10 @@ def _of_resources(evaluation: Evaluation, resources: Data) -> Iterator[Finding]:
         if limit is not None and request is not None and request > limit:
             says = "more is guaranteed than the limit allows: Kubernetes refuses each pod"
             yield _of(evaluation, f"{short}_guarantee", says)
+    least = number(limits.get("memory")) if limits.get("memory") else None
+    if least is not None and least < LEAST:
+        says = "less than 64 MiB: no server starts in it; without a unit it is bytes"
+        yield _of(evaluation, "mem_limit", says)
     if not limits.get("memory"):
         says = "not set: one server can take all memory of its node"
         yield _of(evaluation, "mem_limit", says, True)

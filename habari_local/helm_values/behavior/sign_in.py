@@ -13,6 +13,7 @@ from habari_local.helm_values.rules.sign_in import open_to_the_world
 OAUTH = "oauthenticator.oauth2.OAuthenticator"
 GITHUB = "oauthenticator.github.GitHubOAuthenticator"
 GENERIC = "oauthenticator.generic.GenericOAuthenticator"
+CONFINED = "where values are checked"  # of hub/habari_evaluation/confinement.py
 ELSEWHERE = ("ldapauthenticator.", "ltiauthenticator.")  # ask somebody else, and not by OAuth
 OWN: tuple[str, ...] = (
     "jupyterhub.",
@@ -115,14 +116,29 @@ def usable(evaluation: Evaluation) -> Iterator[Finding]:
     if traits.get("tls_strategy") == "insecure":  # of LDAPAuthenticator
         says = "passwords go over the network as they are, on_connect or before_bind was expected"
         yield of_trait(evaluation, "authenticator", "tls_strategy", says)
+    ldap = any(name.startswith("ldapauthenticator.") for name in kinds(evaluation))
+    if ldap and not traits.get("server_address"):
+        says = "not set: nobody can sign in"
+        yield of_trait(evaluation, "authenticator", "server_address", says)
     if OAUTH not in kinds(evaluation):
         return
     for name in ("authorize_url", "token_url", "userdata_url"):
         token = traits.get("userdata_from_id_token") or GENERIC not in kinds(evaluation)
         told_otherwise = name == "userdata_url" and token  # Azure's token says who it is
-        if not traits.get(name) and not told_otherwise:
+        address = str(traits.get(name) or "")
+        if not address and not told_otherwise:
             says = "not set: nobody can sign in"
             yield of_trait(evaluation, "authenticator", name, says)
+        elif address.startswith("http://"):
+            says = "not https: who is on the way can say who people are"
+            yield of_trait(evaluation, "authenticator", name, says)
+        elif address and not re.match(r"https://[\w.-]+", address):
+            says = "no address by https: nobody can sign in"
+            yield of_trait(evaluation, "authenticator", name, says)
+    api = str(traits.get("github_api") or "")
+    if GITHUB in kinds(evaluation) and traits.get("userdata_url") != f"{api}/user":
+        says = f"is not where GitHub tells who somebody is, {api}/user was expected"
+        yield of_trait(evaluation, "authenticator", "userdata_url", says)
     if traits.get("validate_server_cert") is False:
         says = "anybody on the way can say who people are, true was expected"
         yield of_trait(evaluation, "authenticator", "validate_server_cert", says)
@@ -138,11 +154,25 @@ def rights_of_users(evaluation: Evaluation) -> Iterator[Finding]:
     wide = [
         scope
         for scope in evaluation.get("user_scopes", default=[])
-        if "!" not in scope and scope.split(":")[0] in ACTING
+        if "!" not in scope and scope.split(":")[0] in ACTING and scope != "access:services"
     ]
     if wide:
         says = f"every user may do for everybody what {wide[0]} is: a filter was expected"
         yield Finding(("hub", "loadRoles", "user", "scopes"), says)
+
+
+def rights_to_start(evaluation: Evaluation) -> Iterator[Finding]:
+    """A user may start a server, and open it."""
+    scopes = evaluation.get("user_scopes")
+    roles = evaluation.get("roles", default=[])
+    others = [each for each in roles if each.get("name") != "user" and each.get("groups")]
+    if scopes is None or others:
+        return
+    for name in ("servers", "access:servers"):
+        if not any(each.partition("!")[0] == name for each in scopes):
+            says = f"without {name} no user starts a server, self was expected"
+            yield Finding(("hub", "loadRoles", "user", "scopes"), says)
+            return
 
 
 def client_id(evaluation: Evaluation) -> Iterator[Finding]:
@@ -178,6 +208,10 @@ def _of_listed(evaluation: Evaluation, name: str, comes_in: object) -> Iterator[
     if github and not GITHUB_NAME.fullmatch(name):
         says = "has an entry that is no GitHub name: nobody gets in by it"
         yield of_trait(evaluation, "authenticator", trait, says)
+    elif github and isinstance(comes_in, str) and not comes_in.endswith(CONFINED):
+        hooked = evaluation.get("authenticator", "traits", "post_auth_hook")
+        says = f"nobody can sign in: {comes_in.partition(':')[0]} while somebody does"
+        yield of_trait(evaluation, "authenticator", "post_auth_hook" if hooked else trait, says)
     elif comes_in is False:
         says = "has somebody whom the name that GitHub gives does not let in"
         yield of_trait(evaluation, "authenticator", trait, says)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from habari_local.helm_values.behavior.finding import CONFIG, EXTRA, Finding, of_code, origin
+from habari_local.helm_values.behavior.finding import (
+    CONFIG,
+    EXTRA,
+    Finding,
+    of_code,
+    of_trait,
+    origin,
+)
 from habari_local.helm_values.evaluate import Evaluation
-from habari_local.helm_values.values import Data, Place, at
+from habari_local.helm_values.values import Data, Place, at, text_at
 
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # Exceptions whose texts have names of code in them, and no values.
@@ -36,6 +43,18 @@ ENDS = {
 }
 
 
+# What ends a hub, or what it knows, each time that it starts.
+ENDING = {
+    "reset_db": "every start of the hub deletes its database",
+    "generate_config": "the hub writes a file and ends",
+    "show_config": "the hub shows its configuration and ends",
+    "show_config_json": "the hub shows its configuration and ends",
+    "internal_ssl": "the chart's proxy has no certificates of the hub's: nobody gets to it",
+}
+LISTS = re.compile(r"^(allow|admin|block)|(white|black)list")  # of who gets in
+DIALECTS = {"postgres": ("postgresql",), "mysql": ("mysql", "mariadb")}
+
+
 def starts(evaluation: Evaluation) -> Iterator[Finding]:
     """The hub starts, and each choice of a user makes a pod."""
     traits = [each for each in evaluation.failures if each["stage"] == "traits"]
@@ -49,6 +68,53 @@ def starts(evaluation: Evaluation) -> Iterator[Finding]:
         told_already = traits and (each["error"] == "TraitError" or each.get("trait_error"))
         if each["stage"] != "traits" and not told_already:
             yield _finding(evaluation, each)
+
+
+def unread(evaluation: Evaluation) -> Iterator[Finding]:
+    """What is set is read: a trait that no class has is without effect."""
+    for each in evaluation.get("unread", default=[]):
+        section, trait, near = each["section"], each["trait"], each["near"]
+        where = evaluation.get("origins", f"{section}.{trait}")
+        meant = f", {near} was expected" if near else ""
+        says = f"{section}.{trait}" if trait else section
+        says += f": JupyterHub has nothing that is called so{meant}: without effect"
+        restricts = bool(LISTS.search(trait))
+        if where:
+            yield of_code(where, says, not (near or restricts))
+        else:
+            place = (*CONFIG, section, trait) if trait else (*CONFIG, section)
+            yield Finding(place, says, not (near or restricts))
+
+
+def kept(evaluation: Evaluation) -> Iterator[Finding]:
+    """The hub stays: with the chart's configuration and its database, and time for servers."""
+    if evaluation.get("told_nothing"):
+        says = "the hub is not started with the chart's configuration: --config was expected"
+        yield Finding(("hub", "args"), says)
+    hub = evaluation.get("hub", default={})
+    for name, says in ENDING.items():
+        if hub.get(name) is True:
+            yield of_trait(evaluation, "hub", name, says)
+    wanted = DIALECTS.get(text_at(evaluation.whole, "hub", "db", "type"))
+    dialect = evaluation.get("database")
+    own = at(evaluation.data, ("hub", "db", "url"))
+    if own and wanted and dialect and dialect not in wanted:
+        says = f"is an address of {dialect}, one of {wanted[0]} was expected"
+        yield Finding(("hub", "db", "url"), says)
+    groups = hub.get("load_groups")
+    for name, its in groups.items() if isinstance(groups, dict) else ():
+        if isinstance(its, dict) and not isinstance(its.get("users") or [], list):
+            says = f"users of {name} are no list: each letter becomes a user"
+            yield of_trait(evaluation, "hub", "load_groups", says)
+    for name in ("start_timeout", "http_timeout"):
+        given = evaluation.get("spawner", "traits", name)
+        if isinstance(given, int) and given <= 0:
+            says = "no server is given time to start"
+            yield of_trait(evaluation, "spawner", name, says)
+    for name in ("timeout", "every", "maxAge", "concurrency"):
+        given = at(evaluation.whole, ("cull", name))
+        if isinstance(given, int) and given < 0:
+            yield Finding(("cull", name), "less than nothing: every server is idle at once")
 
 
 def _of_trait(evaluation: Evaluation, failed: Data) -> Finding:
