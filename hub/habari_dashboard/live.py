@@ -257,7 +257,7 @@ class Live:
     async def _look_at_users(self) -> None:
         while True:
             self._asked.clear()
-            problem = ""
+            problem, began = "", time.monotonic()
             users, more = self._seen["users"], self._seen["more_users"]
             try:
                 users, more = await self.hub.users(self._token)
@@ -267,10 +267,10 @@ class Live:
                 problem = f"The hub does not answer ({type(error).__name__})."
             await self._see({"users": users, "more_users": more, "problem": problem})
             pending = any(each["state"] not in {"running", "stopped"} for each in users or ())
+            took = 0.0 if problem else time.monotonic() - began
+            seconds = pause(took, len(users or ()), soon=pending or bool(problem))
             with suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._asked.wait(), PENDING_SECONDS if pending or problem else USERS_SECONDS
-                )
+                await asyncio.wait_for(self._asked.wait(), seconds)
 
     async def _see(self, seen: dict[str, Any]) -> None:
         if self._seen | seen != self._seen:
@@ -281,6 +281,16 @@ class Live:
         async with self._changed:
             self.version += 1
             self._changed.notify_all()
+
+
+def pause(took: float, users: int, *, soon: bool) -> float:
+    """Return the seconds until the next look at so many users, after one that took `took` seconds.
+
+    The hub works for all that time. With hundreds of users somebody always starts a server, and it
+    would do little else: so looking at more than a page of them is a tenth of its work at most.
+    """
+    shortest = PENDING_SECONDS if soon else USERS_SECONDS
+    return max(shortest, 9 * took) if users > PAGE else shortest
 
 
 async def answers(url: str) -> bool:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 import requests
 from browser import Browser, signed_in
+from habari_dashboard.live import PENDING_SECONDS, USERS_SECONDS, pause
 from rig import Rig, free_ports, wait_until
 
 PAGE = "/services/dashboard/"
@@ -258,3 +259,20 @@ def test_a_hub_comes_up_without_it(rig: Rig) -> None:
         rig.restart_hub(**settings(rig, taken.getsockname()[1]))
         wait_until(lambda: "Address already in use" in rig.log("hub"), 30)
         assert signed_in(rig, "grace").get("/hub/home").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("took", "users", "soon", "seconds"),
+    [
+        (0.1, 3, True, PENDING_SECONDS),
+        (3.0, 3, True, PENDING_SECONDS),  # a busy machine, and few users: they are shown at once
+        (0.05, 500, True, PENDING_SECONDS),
+        (0.5, 500, True, 4.5),
+        (0.5, 500, False, USERS_SECONDS),
+        (2.0, 500, False, 18.0),
+    ],
+)
+def test_looking_at_many_users_is_a_tenth_of_the_hubs_work(
+    took: float, users: int, soon: bool, seconds: float
+) -> None:
+    assert pause(took, users, soon=soon) == seconds
