@@ -28,6 +28,7 @@ HUB_CODE = {
         "    c.JupyterHub.authenticator_class = HabariAuthenticator",
     ),
     "spawner": ("production_spawner.py", "c.JupyterHub.spawner_class = HabariSpawner"),
+    "proxy": ("production_proxy.py", "c.JupyterHub.proxy_class = HabariProxy"),
 }
 
 
