@@ -35,7 +35,9 @@ COMPONENTS = {
 }
 # What production runs of the hub, on the versions and the Python that the chart's image has.
 K8S_HUB = ("hub/requirements-test-k8s-hub.txt", pinned("python", "k8s-hub"))
-K8S_HUB_TESTS = ("hub/tests/test_lists.py", "hub/tests/test_kube_spawner.py")
+K8S_HUB_TESTS = tuple(
+    f"hub/tests/test_{name}.py" for name in ("lists", "kube_spawner", "production_proxy")
+)
 
 ACTIONLINT = "1.7.12"
 # What asks helm, and no cluster that is a real one.
@@ -328,7 +330,8 @@ def soak(session: nox.Session) -> None:
     random operations, and 100,000 bodies that Docker's own decoder and the policy before it must
     read alike, and 10,000 mutations of values that `config check` must have a verdict on, and all
     deployments that it must judge rightly; 2,000 folders that must come back as they were, and 60
-    killed restores that are gone on with; then the fresh machines.
+    killed restores that are gone on with; then the fresh machines, and 200 users at once on a hub
+    with simulated servers.
     """
     arguments = list(session.posargs)
     if "--seconds" not in arguments:
@@ -349,6 +352,7 @@ def soak(session: nox.Session) -> None:
         entries = ("tests/unit/test_tar_stream.py", "--timeout=3600")
         python(session, "pytest", *entries, TESTS_ODD_EXAMPLES="2000", TESTS_KILLS="60")
         python(session, "pytest", "tests/fresh", "-rP")
+        python(session, "bench.load", "--simulated", "--users", "200", "--print")
     people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"
     for mode in chosen(arguments, session.log):
         python(session, "habari_local", "up", "--mode", mode, "--set", people)
@@ -398,7 +402,11 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def load(session: nox.Session) -> None:
-    """Many people at once: `nox -s load -- [--mode MODE] [--users N] [--print]`."""
+    """Many people at once: `nox -s load -- [--mode MODE] [--users N] [--print]`.
+
+    `--simulated`: on a real hub with PostgreSQL, production's values, and servers that are one
+    process; `-- --users 2000 --within 300 --simulated --profile` takes a quarter of an hour.
+    """
     python(session, "bench.load", *session.posargs)
 
 

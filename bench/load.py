@@ -128,8 +128,21 @@ def _parts(load: Load) -> Iterator[str]:
             yield f"| {part} | {load.one[part]:.2f} s | {seconds:.2f} s |"
 
 
+def put_into_page(text: str, mode: str) -> None:
+    """Put what was measured into its place of the page."""
+    begin, end = MARK.format(mode), MARK.format(f"{mode} ends")
+    page = PAGE.read_text(encoding="utf-8")
+    head, _, rest = page.partition(begin)
+    PAGE.write_text(f"{head}{begin}\n{text}{end}{rest.partition(end)[2]}", encoding="utf-8")
+
+
 def main() -> None:
     """Measure one mode and put it into the page."""
+    if "--simulated" in sys.argv:
+        from bench.simulated.__main__ import main as simulated
+
+        simulated([each for each in sys.argv[1:] if each != "--simulated"])
+        return
     parser = argparse.ArgumentParser(prog="bench.load")
     parser.add_argument("--mode", default="process")
     parser.add_argument("--users", type=int, default=50)
@@ -144,10 +157,7 @@ def main() -> None:
     text = drawn(load)
     sys.stdout.write(text)
     if not arguments.print:
-        begin, end = MARK.format(load.mode), MARK.format(f"{load.mode} ends")
-        page = PAGE.read_text(encoding="utf-8")
-        head, _, rest = page.partition(begin)
-        PAGE.write_text(f"{head}{begin}\n{text}{end}{rest.partition(end)[2]}", encoding="utf-8")
+        put_into_page(text, load.mode)
     if any(told.error for told in load.people):
         sys.exit(1)
 
