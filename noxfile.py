@@ -330,8 +330,8 @@ def soak(session: nox.Session) -> None:
     random operations, and 100,000 bodies that Docker's own decoder and the policy before it must
     read alike, and 10,000 mutations of values that `config check` must have a verdict on, and all
     deployments that it must judge rightly; 2,000 folders that must come back as they were, and 60
-    killed restores that are gone on with; then the fresh machines, and 200 users at once on a hub
-    with simulated servers.
+    killed restores of one that are gone on with, and in each mode ten of a platform; then the fresh
+    machines, and 200 users at once on a hub with simulated servers.
     """
     arguments = list(session.posargs)
     if "--seconds" not in arguments:
@@ -351,6 +351,8 @@ def soak(session: nox.Session) -> None:
         python(session, "pytest", *deployments, TESTS_CASES="all")
         entries = ("tests/unit/test_tar_stream.py", "--timeout=3600")
         python(session, "pytest", *entries, TESTS_ODD_EXAMPLES="2000", TESTS_KILLS="60")
+        restores = ("tests/faults/test_restore.py", "--all", "--timeout=3600")
+        python(session, "pytest", *restores, TESTS_RESTORE_KILLS="10")
         python(session, "pytest", "tests/fresh", "-rP")
         python(session, "bench.load", "--simulated", "--users", "200", "--print")
     people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"

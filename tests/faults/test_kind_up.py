@@ -186,6 +186,7 @@ def chart_with(in_kind: KindPlatform, hook: str) -> str:
     return f"HABARI_CHART={chart}"
 
 
+@pytest.mark.row(26)
 def test_a_hook_that_fails_is_told_with_its_last_words(in_kind: KindPlatform) -> None:
     done = in_kind.fails("--set", chart_with(in_kind, HOOK))
     assert done.returncode == 1
@@ -194,6 +195,7 @@ def test_a_hook_that_fails_is_told_with_its_last_words(in_kind: KindPlatform) ->
     assert "Release habari: rolled back to revision" in done.stderr
 
 
+@pytest.mark.row(26)
 def test_a_hook_that_can_never_end_is_told_at_once_with_its_events(in_kind: KindPlatform) -> None:
     """helm says nothing before its own time is over: five minutes by default."""
     began = time.monotonic()
