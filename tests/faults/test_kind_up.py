@@ -221,7 +221,8 @@ def test_up_goes_back_to_the_values_that_worked(in_kind: KindPlatform) -> None:
     assert in_kind.why("grace")["good"]
     assert grace.status().ok
     write_values(in_kind.scratch)
-    in_kind.scratch.good("up")
+    again = in_kind.scratch.call("up")
+    assert "nothing to do" in again.stdout, again.stdout + again.stderr
     assert in_kind.why("grace")["good"]
 
 
