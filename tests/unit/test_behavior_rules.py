@@ -164,6 +164,8 @@ TWICE = [{"name": "x", "mountPath": "/x"}, {"name": "x", "mountPath": "/x/"}]
         spec(affinity={"matchExpressions": [{"key": "a", "operator": "Is", "values": ["b"]}]}),
         spec(affinity={"matchExpressions": [{"key": "a", "operator": "In"}]}),
         spec(nodeSelector={"a b": "c"}),
+        spec(affinity={"matchExpressions": [{"key": "a b", "operator": "Exists"}]}),
+        spec(volumes=[{"name": "x", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}]),
         {"kind": "Service", "spec": {"ports": [{"nodePort": 80}]}},
         {"kind": "Service", "spec": {"loadBalancerSourceRanges": ["10.0.0.1"]}},
         {"kind": "NetworkPolicy", "spec": {"egress": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}},

@@ -189,6 +189,20 @@ def test_a_hub_whose_account_no_role_is_bound_to_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("traits", "told"),
+    [
+        ({"namespace": "habari"}, False),
+        ({"namespace": "other"}, True),
+        ({"enable_user_namespaces": True}, True),
+    ],
+    ids=str,
+)
+def test_servers_in_another_namespace_are_told(traits: dict[str, Any], told: bool) -> None:
+    spawner = {"class": "kubespawner.KubeSpawner", "traits": traits}
+    assert bool(says(servers.of_the_hub(evaluation(*PODS, spawner=spawner)))) is told
+
+
+@pytest.mark.parametrize(
     ("scopes", "roles", "right"),
     [
         (["servers!user=a", "access:servers!user=a"], [], True),
@@ -200,3 +214,18 @@ def test_a_hub_whose_account_no_role_is_bound_to_is_told() -> None:
 def test_a_user_may_start_a_server(scopes: list[str], roles: list[Any], right: bool) -> None:
     found = evaluation(user_scopes=scopes, roles=roles)
     assert (says(sign_in.rights_to_start(found)) == []) is right
+
+
+def test_a_digest_in_the_name_without_a_tag_is_told_where_it_is() -> None:
+    failed: dict[str, Any] = {
+        "stage": "template",
+        "error": "",
+        "message": "no YAML",
+        "place": [],
+        "where": None,
+    }
+    image = {"name": f"registry.acme.com/a@sha256:{64 * 'a'}", "tag": ""}
+    made = Evaluation({"failures": [failed]}, {"singleuser": {"image": image}}, {})
+    (told,) = startup.starts(made)
+    assert told.place == ("singleuser", "image", "tag")
+    assert "colon" in told.says

@@ -50,7 +50,7 @@ def _unnamed(evaluation: Evaluation) -> Iterator[Finding]:
     by_trait = at(evaluation.data, ("hub", "config", "KubeSpawner", "image"))
     if not (named or by_trait or origin(evaluation, "spawner", "image")[1]):
         yield Finding((*SERVER, "name"), "not set, and the chart's own image is not Habari's")
-    for place, its in _image_maps(evaluation.data):
+    for place, its in image_maps(evaluation.data):
         name = its.get("name")
         if isinstance(name, str) and name and "@" not in name and not its.get("tag"):
             tagged = REFERENCE.fullmatch(name)
@@ -98,7 +98,7 @@ def verdict(image: str) -> tuple[str, bool]:
 
 def _placed(evaluation: Evaluation, image: str, says: str, warning: bool) -> Finding | None:
     """Return a finding where the values say so of an image; None where the chart does."""
-    for place, its in _image_maps(evaluation.data):
+    for place, its in image_maps(evaluation.data):
         name, tag = its.get("name"), its.get("tag")
         if image in (f"{name}:{tag}", name) or (name and image == f"{name}:{tag or ''}"):
             return Finding((*place, "tag" if tag else "name"), says, warning)
@@ -113,7 +113,7 @@ def _placed(evaluation: Evaluation, image: str, says: str, warning: bool) -> Fin
     return None
 
 
-def _image_maps(node: Any, place: Place = ()) -> Iterator[tuple[Place, Data]]:
+def image_maps(node: Any, place: Place = ()) -> Iterator[tuple[Place, Data]]:
     """Yield the maps of values that name an image by name and tag."""
     if isinstance(node, dict):
         for key, value in node.items():
@@ -121,4 +121,4 @@ def _image_maps(node: Any, place: Place = ()) -> Iterator[tuple[Place, Data]]:
             parent = place[-1] if place else ""
             if isinstance(value, dict) and (key == "image" or parent == "extraImages"):
                 yield here, value
-            yield from _image_maps(value, here)
+            yield from image_maps(value, here)

@@ -16,6 +16,7 @@ from habari_local.helm_values.behavior.object_values import (
     between,
     is_address,
     items,
+    keys,
     mapped,
     number,
     object_name,
@@ -332,6 +333,7 @@ def expressions(node: Any) -> Iterator[Problem]:
     """Yield what is wrong in the expressions of a selector."""
     for at, each in items(node):
         operator, values = each.get("operator"), each.get("values")
+        yield from (((at, "key"), says) for _, says in keys({each.get("key"): ""}))
         if operator not in ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"):
             yield (at, "operator"), "In, NotIn, Exists or DoesNotExist was expected"
         elif (operator in ("In", "NotIn")) != bool(values) and operator not in ("Gt", "Lt"):

@@ -10,6 +10,7 @@ from habari_local.helm_values.behavior.finding import Finding, of_trait
 from habari_local.helm_values.behavior.images import containers
 from habari_local.helm_values.behavior.object_values import number
 from habari_local.helm_values.evaluate import Evaluation
+from habari_local.helm_values.rendered_diff import NAMESPACE
 from habari_local.helm_values.values import Data, at, text_at
 
 LEAST = 64 * 2**20  # bytes; JupyterLab alone takes more
@@ -215,6 +216,13 @@ def of_the_hub(evaluation: Evaluation) -> Iterator[Finding]:
         return
     if text_at(evaluation.whole, "hub", "db", "type") == "sqlite-memory":
         yield Finding(("hub", "db", "type"), "each restart of the hub forgets everybody", True)
+    traits = evaluation.get("spawner", "traits", default={})
+    for name in ("namespace", "enable_user_namespaces"):
+        if traits.get(name) not in (None, False, NAMESPACE):
+            says = (
+                "the chart gives the hub rights, and servers policies, in its own namespace alone"
+            )
+            yield _of(evaluation, name, says, True)
     bound = {
         str(subject.get("name"))
         for made in evaluation.manifests

@@ -13,6 +13,7 @@ from habari_local.helm_values.behavior.finding import (
     of_trait,
     origin,
 )
+from habari_local.helm_values.behavior.images import image_maps
 from habari_local.helm_values.evaluate import Evaluation
 from habari_local.helm_values.values import Data, Place, at, text_at
 
@@ -142,6 +143,10 @@ def _finding(evaluation: Evaluation, failed: Data) -> Finding:
             says = f"what it reads is not here ({reason}), so the rest was not judged"
         return of_code(failed["where"], says, missing or own)
     place: Place = tuple(failed.get("place") or ())
+    for where, its in image_maps(evaluation.data) if failed["stage"] == "template" else ():
+        if not place and "@" in str(its.get("name")) and not its.get("tag"):
+            says = f"{ends}: empty, and the chart puts a colon after the digest in name"
+            return Finding((*where, "tag"), f"{says}, TAG@sha256:… was expected here")
     return Finding(place or _guess(evaluation, failed), says)
 
 
