@@ -54,6 +54,11 @@ c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.news_url = None
 c.LabApp.app_settings_dir = str(Path(__file__).parent / "lab" / "settings")
 c.LabApp.extension_manager = "readonly"
+# lake/ and notebooks/ look shared (lab/custom/custom.css). The folder is set in the web server: the
+# trait for it can't be.
+c.LabApp.custom_css = True
+custom = str(Path(__file__).parent / "lab" / "custom")
+c.ServerApp.tornado_settings = {"static_custom_path": [custom]}
 # An extension of JupyterLab is half in the browser, half in the server: only those of the server's
 # own environment have both. Those of other environments and of homes are an error at each start.
 c.LabApp.labextensions_path = [str(Path(sys.prefix, "share", "jupyter", "labextensions"))]

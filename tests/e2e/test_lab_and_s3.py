@@ -29,6 +29,23 @@ def folder(servers: list[Server], run_id: str) -> str:
     return f"notebooks/{run_id}/shown"
 
 
+def test_the_shared_folders_look_shared(server: Server, lab: Lab, run_id: str) -> None:
+    """lake/ and notebooks/ have a label, and other folders, of these names too, do not."""
+    for folder in (run_id, f"{run_id}/lake"):
+        server.make_folder(folder)
+
+    def label(name: str) -> str:
+        expect(lab.entry(name)).to_be_visible()
+        shown = "item => getComputedStyle(item, '::after').content"
+        return str(lab.entry(name).locator(".jp-DirListing-itemName").evaluate(shown))
+
+    lab.go_home()
+    labels = [label(name) for name in ("lake", "notebooks", run_id)]
+    assert labels == ['"shared"', '"shared"', "none"]
+    lab.go_to(run_id)
+    assert label("lake") == "none"
+
+
 def test_a_conflict_is_shown_and_can_be_overwritten(
     server: Server, lab: Lab, folder: str, notebooks: Bucket, run_id: str, collector: Collector
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 
-from .servers import KEYS, free_port, until
+from .servers import KEYS, SLOW, free_port, until
 
 SERVICE = Path(__file__).parents[3] / "images" / "s3"
 STORE = os.environ.get("TESTS_S3", "moto")
@@ -36,7 +36,7 @@ class Store:
         with requests.Session() as session:
             session.trust_env = False
             url = f"http://127.0.0.1:{self.port}/{self._looked_at}"
-            until(lambda: session.get(url).ok, self.process)
+            until(lambda: session.get(url).ok, self.process, 60 * SLOW)
         return self
 
     def stop(self) -> None:
