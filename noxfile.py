@@ -331,7 +331,8 @@ def soak(session: nox.Session) -> None:
     read alike, and 10,000 mutations of values that `config check` must have a verdict on, and all
     deployments that it must judge rightly; 2,000 folders that must come back as they were, and 60
     killed restores of one that are gone on with, and in each mode ten of a platform; then the fresh
-    machines, and 200 users at once on a hub with simulated servers.
+    machines, 200 users at once on a hub with simulated servers, and a state that goes from mode
+    process to hub to kind and back.
     """
     arguments = list(session.posargs)
     if "--seconds" not in arguments:
@@ -355,6 +356,8 @@ def soak(session: nox.Session) -> None:
         python(session, "pytest", *restores, TESTS_RESTORE_KILLS="10")
         python(session, "pytest", "tests/fresh", "-rP")
         python(session, "bench.load", "--simulated", "--users", "200", "--print")
+        moved = ("tests/contract/test_snapshots.py", "-k", "other_modes", "--timeout=3600")
+        python(session, "pytest", *moved, TESTS_SNAPSHOT_MODES="hub,kind")
     people = "HABARI_ALLOWED_USERS=u1,u2,u3,u4,u5"
     for mode in chosen(arguments, session.log):
         python(session, "habari_local", "up", "--mode", mode, "--set", people)

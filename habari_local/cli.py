@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from habari_local.commands import backup, config, drill, image, s3, tenant
+from habari_local.commands import backup, config, drill, image, s3, snapshot, tenant
 from habari_local.commands.announce import announce
 from habari_local.commands.bundle import bundle
 from habari_local.commands.diff import diff
@@ -72,6 +72,7 @@ app.command("open")(open_)
 app.add_typer(image.app, name="image")
 app.add_typer(config.app, name="config")
 app.add_typer(backup.app, name="backup")
+app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(drill.app, name="drill")
 app.add_typer(s3.app, name="s3")
 app.add_typer(tenant.app, name="tenant")

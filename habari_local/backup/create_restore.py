@@ -5,10 +5,12 @@ For who wants one from Python, with a mode and its context (`active_mode.require
     backup = create(mode, ctx, folder, PARTS, print)   # homes, buckets, database; read back
     backup.missing                                     # what could not be read, in words
     backup = check(folder)                             # raises HabariError if a byte is another
-    require_restorable(backup, mode, ctx)              # another mode's, or servers run
+    require_restorable(backup, mode)                   # a cluster takes no other mode's
+    require_no_servers(mode, ctx)
     list(conflicts(backup, mode, ctx, PARTS))          # what would be overwritten
     restored = restore(backup, mode, ctx, PARTS, print)
     lifecycle.up(mode, ctx, keep=True)                 # not for a RemoteMode: starts the hub again
+    restore_users(backup, mode, ctx, PARTS)            # what another mode's database tells
 
 Whoever calls these holds the checkout's lock. From its first change to its last, `restore` has the
 hub stopped. One that was ended is repeated with the same backup, and goes on (`interrupted`).
@@ -16,7 +18,9 @@ hub stopped. One that was ended is repeated with the same backup, and goes on (`
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -24,7 +28,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
+from habari_local.backup import hub_users
 from habari_local.backup.manifest import (
     DATABASE,
     PLACES,
@@ -36,7 +42,16 @@ from habari_local.backup.manifest import (
 )
 from habari_local.config.secrets import write_private
 from habari_local.core.errors import USAGE, HabariError
-from habari_local.platform.mode import Archive, Context, Home, Mode, SupportsBackup
+from habari_local.drivers.jupyterhub import HubClient
+from habari_local.platform.mode import (
+    Archive,
+    Context,
+    Home,
+    Mode,
+    RemoteMode,
+    SupportsBackup,
+    SupportsReset,
+)
 from habari_local.s3 import bucket_tar
 from habari_local.s3.s3_client import s3_client, translate_errors
 
@@ -93,7 +108,7 @@ def _holds(new: BackupWriter, parts: Collection[str]) -> bool:
 
 
 def _database(mode: SupportsBackup, ctx: Context, new: BackupWriter) -> None:
-    with new.add(DATABASE, DATABASE) as out:
+    with new.add(DATABASE, DATABASE, about=_about_keys(mode, ctx)) as out:
         ours = mode.take_database(ctx, out)
         out.report.entries = 1
     if not ours:
@@ -129,25 +144,54 @@ def _buckets(mode: Mode, ctx: Context, new: BackupWriter, places: list[str], say
                 out.report = bucket_tar.pack(s3, names[place], out)
 
 
-def require_restorable(backup: Backup, mode: Mode, ctx: Context) -> None:
+def _about_keys(mode: object, ctx: Context) -> dict[str, str]:
+    """Return a digest of the keys that sessions in the hub's database are of.
+
+    They are 32 random bytes each, so it tells nothing of them. A cluster's are not ours to know.
+    """
+    if isinstance(mode, RemoteMode):
+        return {}
+    keys = [ctx.secrets.get(name, "") for name in ("cookie_secret", "crypt_key")]
+    return {"keys": hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]}
+
+
+def signs_out(backup: Backup, mode: Mode, ctx: Context) -> bool:
+    """Whether a restore of the database ends everybody's session.
+
+    Another mode's sessions don't come over; those of other keys are worth nothing.
+    """
+    known = [each.about["keys"] for each in backup.of(DATABASE) if "keys" in each.about]
+    of_other_keys = bool(known) and known != [_about_keys(mode, ctx).get("keys")]
+    return backup.mode != mode.name or of_other_keys
+
+
+def require_restorable(backup: Backup, mode: Mode, parts: Collection[str]) -> None:
     """Refuse what can't be restored here at all.
 
     Raises:
-        HabariError: it is another mode's, or people's servers run.
+        HabariError: it is another mode's, and this is a cluster, or its users can't be read.
     """
-    if backup.mode != mode.name:
+    if backup.mode == mode.name:
+        return
+    if isinstance(mode, RemoteMode):
         raise HabariError(
-            f"{backup.folder}: a backup of mode {backup.mode}; this is mode {mode.name}.",
+            f"{backup.folder}: a backup of mode {backup.mode}; a cluster takes its own only.",
             f"habari-local up --mode {backup.mode}",
         )
-    _require_no_servers(mode, ctx)
+    if DATABASE in parts:
+        hub_users.read(backup)
 
 
 class ServersRun(HabariError):
     """People's servers run, so nothing was restored."""
 
 
-def _require_no_servers(mode: Mode, ctx: Context) -> None:
+def require_no_servers(mode: Mode, ctx: Context) -> None:
+    """Refuse to go on while people's servers run.
+
+    Raises:
+        ServersRun: they do.
+    """
     running = sorted(each.user for each in mode.status(ctx) if each.name == "server")
     if running:
         raise ServersRun(
@@ -171,7 +215,7 @@ def conflicts(
     assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
     there = {each.owner for each in mode.homes(ctx)} if "homes" in parts else set()
     for piece in backup.of("homes"):
-        if piece.owner in there:
+        if unquote(piece.owner) in there:
             yield f"home of {piece.owner}"
     with buckets(mode, ctx) as (s3, names):
         for place in PLACES:
@@ -189,11 +233,30 @@ class Restored:
     missing: list[str] = field(default_factory=list)
 
 
-def restore(backup: Backup, mode: Mode, ctx: Context, parts: Collection[str], say: Say) -> Restored:
+@dataclass(frozen=True)
+class RestoreOptions:
+    """How a backup is restored: `again` is the command that goes on with one that was ended.
+
+    With `exact`, what is not in the backup goes, unless it could not be read when that was made.
+    """
+
+    again: str
+    exact: bool = False
+
+
+def restore(
+    backup: Backup,
+    mode: Mode,
+    ctx: Context,
+    parts: Collection[str],
+    say: Say,
+    options: RestoreOptions,
+) -> Restored:
     """Put the asked for parts back, without a hub that could start anybody's server.
 
     The database is last: until then nobody finds a home that is only half there. A hub on this
-    machine starts again with `up`; when this raises, it stays stopped.
+    machine starts again with `up`; when this raises, it stays stopped. Another mode's database is
+    left to `restore_users`, which wants a hub.
 
     Raises:
         ServersRun: one was started a moment ago; nothing has changed, and the hub may come back.
@@ -205,43 +268,97 @@ def restore(backup: Backup, mode: Mode, ctx: Context, parts: Collection[str], sa
     with mode.maintenance(ctx):
         refused = None
         try:
-            _require_no_servers(mode, ctx)
+            require_no_servers(mode, ctx)
         except ServersRun as error:
             refused = error
         else:
             if not began:
-                write_private(_note(mode, ctx), json.dumps(_noted(backup)))
-            done = _put_all(backup, mode, ctx, parts, say)
+                note = {"backup": backup.identity, "again": options.again}
+                write_private(_note(mode, ctx), json.dumps(note))
+            done = _put_all(backup, mode, ctx, parts, say, exact=options.exact)
     if refused:
         raise refused
-    _note(mode, ctx).unlink(missing_ok=True)
+    if backup.mode == mode.name or DATABASE not in parts:
+        _note(mode, ctx).unlink(missing_ok=True)
     return done
 
 
+def restore_users(
+    backup: Backup, mode: Mode, ctx: Context, parts: Collection[str], *, exact: bool = False
+) -> int:
+    """Have the hub, which runs again, know the users of another mode's database.
+
+    Returns:
+        How many there are; 0 where the database itself was restored.
+
+    Raises:
+        HabariError: the hub does not take them; the same restore goes on.
+    """
+    import requests
+
+    if backup.mode == mode.name or DATABASE not in parts:
+        return 0
+    where = mode.endpoints(ctx)
+    with HubClient(where.hub_url, where.hub_api_token) as hub:
+        try:
+            count = hub_users.write(hub, hub_users.read(backup), exact=exact)
+        except requests.RequestException as error:
+            raise HabariError(
+                f"JupyterHub at {where.hub_url}: it did not take the users ({error}).",
+                unfinished(mode, ctx) or "habari-local why",
+            ) from error
+    _note(mode, ctx).unlink(missing_ok=True)
+    return count
+
+
 def _put_all(
-    backup: Backup, mode: Mode, ctx: Context, parts: Collection[str], say: Say
+    backup: Backup, mode: Mode, ctx: Context, parts: Collection[str], say: Say, *, exact: bool
 ) -> Restored:
     assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
     done = Restored(dict.fromkeys(parts, 0))
-    for piece in backup.of("homes") if "homes" in parts else ():
-        say(f"the home of {piece.owner}")
-        with (backup.folder / piece.file).open("rb") as file:
-            archive = Archive(file, piece.size, piece.sha256)
-            report = mode.put_home(ctx, Home(piece.owner, piece.about), archive)
-        done.missing.extend(f"{piece.title}: {name}: {w}" for name, w in report.missing.items())
-        done.put["homes"] += 1
+    if "homes" in parts:
+        _put_homes(backup, mode, ctx, done, say, exact=exact)
     for place in (each for each in PLACES if each in parts and backup.of(each)):
         with buckets(mode, ctx) as (s3, names):
             say(f"the bucket {names[place]}")
             for piece in backup.of(place):
+                whole = exact and not piece.missing
                 with tarfile.open(backup.folder / piece.file) as tar:
-                    done.put[place] += bucket_tar.unpack(s3, names[place], tar)
-    for piece in backup.of(DATABASE) if DATABASE in parts else ():
+                    done.put[place] += bucket_tar.unpack(s3, names[place], tar, exact=whole)
+    own = DATABASE in parts and backup.mode == mode.name
+    for piece in backup.of(DATABASE) if own else ():
         say("the hub's database")
         with (backup.folder / piece.file).open("rb") as source:
             mode.put_database(ctx, source)
         done.put[DATABASE] += 1
     return done
+
+
+def _put_homes(
+    backup: Backup, mode: Mode, ctx: Context, done: Restored, say: Say, *, exact: bool
+) -> None:
+    """Put homes back; with `exact`, those go that were not there when the backup was made."""
+    assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
+    other_mode = backup.mode != mode.name
+    for piece in backup.of("homes"):
+        owner = unquote(piece.owner)
+        say(f"the home of {owner}")
+        home = Home(owner, piece.about)
+        if other_mode:
+            here = mode.home_of(ctx, owner)
+            home = Home(owner, {**here.about, "uid": piece.about.get("uid", os.getuid())})
+        with (backup.folder / piece.file).open("rb") as file:
+            whole = exact and not piece.missing
+            archive = Archive(file, piece.size, piece.sha256, whole, other_mode)
+            report = mode.put_home(ctx, home, archive)
+        done.missing.extend(f"{piece.title}: {name}: {w}" for name, w in report.missing.items())
+        done.put["homes"] += 1
+    known = {unquote(each.owner) for each in backup.of("homes")} | {*map(unquote, backup.failed)}
+    if exact and isinstance(mode, SupportsReset):
+        for home in mode.homes(ctx):
+            if home.owner not in known:
+                say(f"deleting the home of {home.owner}")
+                mode.delete_home(ctx, home)
 
 
 def interrupted(backup: Backup, mode: Mode, ctx: Context) -> bool:
@@ -250,8 +367,8 @@ def interrupted(backup: Backup, mode: Mode, ctx: Context) -> bool:
 
 
 def unfinished(mode: Mode, ctx: Context) -> str:
-    """Return the folder of the backup whose restore has not ended; empty if there is none."""
-    return _begun(mode, ctx, "folder")
+    """Return the command that goes on with a restore that has not ended; empty: there is none."""
+    return _begun(mode, ctx, "again")
 
 
 def _begun(mode: Mode, ctx: Context, key: str) -> str:
@@ -264,10 +381,6 @@ def _begun(mode: Mode, ctx: Context, key: str) -> str:
 
 def _note(mode: Mode, ctx: Context) -> Path:
     return ctx.checkout.state / f"restore-{mode.name}.json"
-
-
-def _noted(backup: Backup) -> dict[str, str]:
-    return {"folder": str(backup.folder.resolve()), "backup": backup.identity}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ READS = frozenset(
         *("status", "endpoints", "logs", "doctor", "why", "bundle", "diff", "open"),
         *("image list", "image check", "image verify"),
         *("config show", "config get", "config check", "config secret list", "backup list"),
+        *("snapshot list",),
         *("s3 ls", "s3 cat", "s3 check"),
         *("tenant list", "tenant diff", "tenant check"),
     }

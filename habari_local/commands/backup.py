@@ -26,7 +26,7 @@ from habari_local.core.console import Result, Table, human_size, progress
 from habari_local.core.errors import INCOMPLETE, USAGE, HabariError, pasteable
 
 if TYPE_CHECKING:
-    from habari_local.backup.create_restore import Restored
+    from habari_local.backup.create_restore import Restored, RestoreOptions
     from habari_local.backup.manifest import Backup
     from habari_local.platform.mode import Context, Mode
 
@@ -67,12 +67,12 @@ def create(
     from habari_local.backup.create_restore import create as made
     from habari_local.core.checkout import checkout_lock
 
-    chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
+    chosen, ctx = keeping(mode, cluster(mode, context, namespace))
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     target = to or ctx.checkout.state / "backups" / stamp
     with checkout_lock(ctx.checkout.state, "backup create"):
         backup = made(chosen, ctx, target, _parts(only), progress, allow_empty=allow_empty)
-    return _told(backup, [f"Backup: {target}"], as_json=as_json)
+    return told(backup, [f"Backup: {target}"], as_json=as_json)
 
 
 @app.command()
@@ -89,7 +89,7 @@ def check(
     from habari_local.backup.manifest import open_backup
 
     backup = open_backup(folder)
-    return _told(backup, [f"{folder}: as it was written."], as_json=as_json)
+    return told(backup, [f"{folder}: as it was written."], as_json=as_json)
 
 
 @app.command("list")
@@ -154,8 +154,9 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     """Restore a backup.
 
     The platform must be up, with no user's server running; the hub is stopped meanwhile. The
-    backup's hub database replaces the current one. No other data is overwritten without
-    --overwrite, and nothing is deleted. One that was ended goes on with the same command.
+    backup's hub database replaces the current one; of another mode's, the users are taken. No
+    other data is overwritten without --overwrite, and nothing is deleted. One that was
+    ended goes on with the same command.
 
     Example: habari-local backup restore /mnt/backups/monday
     """
@@ -164,43 +165,86 @@ def restore(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
     from habari_local.core.checkout import checkout_lock
 
     parts = _parts(only)
-    chosen, ctx = _keeping(mode, cluster(mode, context, namespace))
+    chosen, ctx = keeping(mode, cluster(mode, context, namespace))
     backup = open_backup(folder)
-    create_restore.require_restorable(backup, chosen, ctx)
+    create_restore.require_restorable(backup, chosen, parts)
+    create_restore.require_no_servers(chosen, ctx)
     _mean(chosen, ctx, parts, meant)
     with checkout_lock(ctx.checkout.state, "backup restore"):
         found: list[str] = []
         if not create_restore.interrupted(backup, chosen, ctx):
             most = None if overwrite else create_restore.SHOWN
             found = list(create_restore.conflicts(backup, chosen, ctx, parts, most))
-        again = pasteable("habari-local", "backup", "restore", folder, "--overwrite")
+        same = pasteable("habari-local", "backup", "restore", folder.resolve())
+        again = f"{same} --overwrite"
         if overwrite:
             confirm_deletion(_earlier(found), ctx.checkout.root, yes=yes, again=again)
         elif found:
             raise _would_overwrite(found, again)
-        done = _restored(backup, chosen, ctx, parts)
-    _start_hub(chosen, ctx)
+        options = create_restore.RestoreOptions(_with_parts(same, only))
+        done = put_back(backup, chosen, ctx, parts, options)
+    finish(backup, chosen, ctx, parts, done)
     counts = ", ".join(f"{part} {count}" for part, count in done.put.items())
-    said = f"Restored, not counting what was already the same: {counts}."
-    return _told(backup, [said], as_json=as_json, put=done)
+    said = [f"Restored, not counting what was already the same: {counts}."]
+    said += sessions(backup, chosen, ctx, parts)
+    return told(backup, said, as_json=as_json, put=done)
 
 
-def _restored(backup: Backup, mode: Mode, ctx: Context, parts: Sequence[str]) -> Restored:
+def _with_parts(command: str, only: Sequence[str] | None) -> str:
+    return " ".join([command, *(f"--only {each}" for each in only or ())])
+
+
+def put_back(
+    backup: Backup, mode: Mode, ctx: Context, parts: Sequence[str], options: RestoreOptions
+) -> Restored:
     """Restore, and say what becomes of the hub where that fails."""
     from habari_local.backup import create_restore
 
     try:
-        return create_restore.restore(backup, mode, ctx, parts, progress)
+        return create_restore.restore(backup, mode, ctx, parts, progress, options)
     except create_restore.ServersRun:
         _start_hub(mode, ctx)
         raise
     except HabariError as error:
-        same = pasteable("habari-local", "backup", "restore", backup.folder)
         error.details = (
             *error.details,
-            f"The hub stays stopped; this goes on: {same}",
+            f"The hub stays stopped; this goes on: {options.again}",
         )
         raise
+
+
+def finish(
+    backup: Backup,
+    mode: Mode,
+    ctx: Context,
+    parts: Sequence[str],
+    done: Restored,
+    *,
+    exact: bool = False,
+) -> None:
+    """Start the hub again, and have it know another mode's users."""
+    from habari_local.backup import create_restore
+
+    progress("starting the hub")
+    _start_hub(mode, ctx)
+    users = create_restore.restore_users(backup, mode, ctx, parts, exact=exact)
+    if users:
+        done.put.pop("database", None)
+        done.put["users"] = users
+
+
+def sessions(backup: Backup, mode: Mode, ctx: Context, parts: Sequence[str]) -> list[str]:
+    """Say what becomes of users' sessions."""
+    from habari_local.backup import create_restore
+
+    if "database" not in parts or not create_restore.signs_out(backup, mode, ctx):
+        return []
+    if backup.mode != mode.name:
+        return [
+            f"Of the database of mode {backup.mode}, the users were taken; sessions and API tokens"
+            " were not: everybody signs in again."
+        ]
+    return ["The hub's keys are not those of the backup: everybody signs in again."]
 
 
 def _start_hub(mode: Mode, ctx: Context) -> None:
@@ -213,7 +257,8 @@ def _start_hub(mode: Mode, ctx: Context) -> None:
         lifecycle.up(mode, ctx, keep=True, show=unseen)
 
 
-def _keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
+def keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
+    """Return the mode that is up, which has backups."""
     from habari_local import active_mode
     from habari_local.platform.mode import SupportsBackup
 
@@ -263,7 +308,8 @@ def _would_overwrite(found: list[str], again: str) -> HabariError:
     )
 
 
-def _told(backup: Backup, said: list[str], *, as_json: bool, put: Restored | None = None) -> Result:
+def told(backup: Backup, said: list[str], *, as_json: bool, put: Restored | None = None) -> Result:
+    """Show a backup, and what became of a restore of it."""
     rows = [
         (each.part, each.owner, str(each.entries), f"{each.size / 1e6:.1f} MB")
         for each in backup.pieces

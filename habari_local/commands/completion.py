@@ -55,6 +55,15 @@ def services_and_users() -> list[str]:
     return [*(mode.services(ctx) if ctx.secrets else ()), *_users(ctx)]
 
 
+@_quiet
+def snapshots() -> list[str]:
+    """Name the snapshots of the checkout."""
+    from habari_local.backup.snapshots import names
+    from habari_local.core.paths import find_checkout
+
+    return names(find_checkout())
+
+
 def _current() -> tuple[Mode, Context]:
     from habari_local import active_mode
 

@@ -29,7 +29,7 @@ from habari_local.commands.options import (
 )
 from habari_local.commands.seed import counts, of_settings
 from habari_local.core.console import Result
-from habari_local.core.errors import USAGE, HabariError, pasteable
+from habari_local.core.errors import USAGE, HabariError
 
 if TYPE_CHECKING:
     from habari_local.platform.mode import Context, Endpoints, Mode
@@ -140,8 +140,9 @@ def _warn(mode: Mode, ctx: Context) -> None:
     sys.stderr.writelines(f"{each}.\n" for each in unused(ctx.checkout.root / ".env"))
     restoring = unfinished(mode, ctx)
     if restoring:
-        again = pasteable("habari-local", "backup", "restore", restoring)
-        sys.stderr.write(f"A restore has not ended; homes may be half old. This goes on: {again}\n")
+        sys.stderr.write(
+            f"A restore has not ended; homes may be half old. This goes on: {restoring}\n"
+        )
     for each, volumes in active_mode.earlier(mode, ctx).items():
         sys.stderr.write(
             f"Volumes of an earlier checkout in this place: {', '.join(volumes)}.\n"

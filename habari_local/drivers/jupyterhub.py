@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SECONDS = 30.0  # for one answer
 START_SECONDS = 90.0
+PAGE = 200  # users in one answer: what a hub gives at most unless it is configured
 
 
 def session(token: str = "") -> requests.Session:
@@ -71,6 +72,13 @@ class HubClient:
             return None
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
+        return found
+
+    def users(self) -> list[str]:
+        """Return everybody whom the hub knows."""
+        found: list[str] = []
+        while page := self.ask("GET", "users", params={"offset": len(found), "limit": PAGE}):
+            found += [each["name"] for each in page]
         return found
 
     def delete(self, name: str) -> None:

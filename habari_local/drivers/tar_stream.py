@@ -65,9 +65,7 @@ class Report:
     left_out: dict[str, str] = field(default_factory=dict)  # what no archive keeps: a socket
     changed: list[str] = field(default_factory=list)  # written to while it was read
     unnamed: int = 0  # how many more there are of these
-    older: int | None = (
-        0  # versions of objects before the newest, which no backup has; None: unknown
-    )
+    older: int | None = 0  # objects' versions before the newest, which are not kept; None: unknown
 
     def lack(self, name: str, why: str) -> None:
         """Note what is missing."""
@@ -151,7 +149,6 @@ def pack(folder: str, out: Sink) -> Report:
 
     Raises:
         TarError: tar could not write it.
-        OSError: `out` does not take it.
     """
     report, tar = Report(), _Tar(PACK, folder)
     fed = threading.Thread(target=_feed, args=(tar.stdin, folder, report), daemon=True)
@@ -260,9 +257,16 @@ def _unescaped(name: str) -> str:
 
 
 def unpack(
-    folder: str, source: IO[bytes], size: int, sha256: str, users: Sequence[int] = ()
+    folder: str,
+    source: IO[bytes],
+    size: int,
+    sha256: str,
+    *,
+    users: Sequence[int] = (),
+    exact: bool = False,
+    mount: str = "",
 ) -> Report:
-    """Put what `pack` wrote into a folder, once all of it is there; what else is in it stays.
+    """Put what `pack` wrote into a folder, once all of it is there; report what can't be set.
 
     Args:
         folder: what is restored; it is there.
@@ -270,13 +274,12 @@ def unpack(
         size: how many bytes the archive has.
         sha256: of what they are.
         users: whose files become whose: two numbers, where it is another account's machine.
-
-    Returns:
-        What could not be set again as it was.
+        exact: whether what else is in the folder goes; else it stays.
+        mount: what another mode makes by itself: left out where it is a link or an empty folder.
 
     Raises:
-        TarError: it is not what was written, or tar could not unpack it; nothing has changed then.
-        OSError: it can't be put in its place, and is there in part.
+        TarError: it is not what was written, or can't be unpacked; nothing has changed then.
+        OSError: it is there in part.
     """
     staging, report = Path(folder, STAGING), Report()
     lock = os.open(folder, os.O_RDONLY)  # tar has it too: one whose starter was killed ends first
@@ -284,12 +287,17 @@ def unpack(
     _delete(staging)
     staging.mkdir(mode=0o700)
     try:
-        new = staging / "new"
-        new.mkdir(mode=0o700)
+        (new := staging / "new").mkdir(mode=0o700)
         _extract(new, source, size, sha256, report, lock)
         if len(users) == 2 and users[0] != users[1] and os.geteuid() == 0:
             _give(new, *users)
+        if mount:
+            with suppress(OSError):  # not there, or files are in it
+                (new / mount).unlink() if (new / mount).is_symlink() else (new / mount).rmdir()
         seen = new.stat()
+        if exact:
+            (staging / "old").mkdir(mode=0o700)
+            _merge(Path(folder), staging / "old")
         _merge(new, Path(folder))
     finally:
         _delete(staging)
@@ -352,6 +360,8 @@ def _merge(new: Path, old: Path) -> None:
     _writable(new)
     _writable(old)
     for entry in sorted(os.scandir(new), key=lambda each: each.name):
+        if Path(entry.path) == old.parent:
+            continue  # the staging itself, where all else in the folder is moved
         target = old / entry.name
         is_folder = entry.is_dir(follow_symlinks=False)
         there = _kind(target)
@@ -430,15 +440,13 @@ def _delete(folder: Path) -> None:
         return
     for here, folders, _ in os.walk(folder):
         _writable(Path(here))
-        for name in folders:
-            inner = Path(here, name)
+        for inner in (Path(here, name) for name in folders):
             if not inner.is_symlink():
                 _writable(inner)
     for here, folders, files in os.walk(folder, topdown=False):
         for name in files:
             Path(here, name).unlink()
-        for name in folders:
-            inner = Path(here, name)
+        for inner in (Path(here, name) for name in folders):
             inner.unlink() if inner.is_symlink() else inner.rmdir()
     folder.rmdir()
 
@@ -454,19 +462,14 @@ def pack_database(path: str, out: Sink) -> Report:
         content = to.serialize()
     info = tarfile.TarInfo(Path(path).name)
     info.size, info.mode = len(content), 0o600
-    # In a tar, since who reads a stream in a pod must know by itself where it ends.
-    stream: Any = out  # of what it streams to, tarfile only writes
+    stream: Any = out  # by a tar who reads a stream in a pod knows its end; tarfile only writes
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         tar.addfile(info, io.BytesIO(content))
     return Report(entries=1)
 
 
 def unpack_database(path: str, source: IO[bytes]) -> Report:
-    """Put a database in the place of another one that nobody has open.
-
-    Raises:
-        tarfile.TarError: there is none in the stream.
-    """
+    """Put a database in the place of another one that nobody has open."""
     part = Path(f"{path}.part")
     with tarfile.open(fileobj=source, mode="r|") as tar:
         info = tar.next()

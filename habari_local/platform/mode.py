@@ -429,6 +429,14 @@ class Archive:
     file: IO[bytes]
     size: int
     sha256: str
+    exact: bool = False  # what else is in the home goes
+    other_mode: bool = False  # it has that one's way to the project's folder, of no use here
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `tar_stream.unpack` is told of it."""
+        found = {"size": self.size, "sha256": self.sha256, "exact": self.exact}
+        return found | ({"mount": "project"} if self.other_mode else {})
 
 
 @runtime_checkable
@@ -457,7 +465,8 @@ class SupportsReset(Protocol):
 class SupportsBackup(Protocol):
     """A mode that can back up homes and the hub's database, and restore them.
 
-    What `put_home` and `put_database` read, the same mode's `take_…` wrote.
+    What `put_database` reads, the same mode's `take_database` wrote. A home may be another mode's:
+    then it is as `home_of` says, and `about["uid"]` is whose its files were.
     """
 
     def bucket_access(self, ctx: Context) -> S3Target:
@@ -471,6 +480,9 @@ class SupportsBackup(Protocol):
 
     def homes(self, ctx: Context) -> Sequence[Home]:
         """Return the homes that are there."""
+
+    def home_of(self, ctx: Context, owner: str) -> Home:
+        """Return a user's home, or what it will be where there is none yet."""
 
     def take_home(self, ctx: Context, home: Home, into: Sink) -> Report:
         """Write all that can be read in a home; its owner's server may run."""

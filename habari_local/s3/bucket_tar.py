@@ -193,12 +193,16 @@ def conflicts(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> Iterator[str]:
             yield each.key
 
 
-def unpack(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> int:
-    """Put the objects of a tar into a bucket, over what is there; return how many differed."""
+def unpack(s3: S3Client, bucket: str, tar: tarfile.TarFile, *, exact: bool = False) -> int:
+    """Put the objects of a tar into a bucket, over what is there; return how many differed.
+
+    With `exact`, what else is in the bucket is deleted after that, and counts.
+    """
     from boto3.s3.transfer import TransferConfig
 
-    count = 0
+    count, keys = 0, set[str]()
     for each in list_members(tar):
+        keys.add(each.key)
         if _seen(s3, bucket, tar, each) == "same":
             continue
         body = tar.extractfile(each.member)
@@ -216,7 +220,16 @@ def unpack(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> int:
             Config=TransferConfig(use_threads=False),
         )
         count += 1
-    return count
+    return count + (_delete_others(s3, bucket, keys) if exact else 0)
+
+
+def _delete_others(s3: S3Client, bucket: str, kept: Collection[str]) -> int:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    found = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    others = [key for key in found if key not in kept]
+    for key in others:
+        s3.delete_object(Bucket=bucket, Key=key)
+    return len(others)
 
 
 def _seen(s3: S3Client, bucket: str, tar: tarfile.TarFile, one: StoredObject) -> str:

@@ -14,7 +14,8 @@ from typing import IO, Any
 
 import pytest
 
-from habari_local.backup import create_restore
+from habari_local import modes
+from habari_local.backup import create_restore, hub_users
 from habari_local.backup.create_restore import create
 from habari_local.backup.manifest import (
     MANIFEST,
@@ -168,6 +169,7 @@ class Keeper:
     def __init__(self, s3: S3 | None = None, running: Sequence[str] = ()) -> None:
         self.s3, self.running = s3, running
         self.name, self.put = "kind", dict[str, bytes]()
+        self.put_as: dict[str, tuple[Home, dict[str, Any]]] = {}
         self.owners, self.closed = ["ada"], set[str]()
         self.database, self.held, self.fails = True, False, False
 
@@ -187,6 +189,12 @@ class Keeper:
 
     def homes(self, ctx: Any) -> list[Home]:
         return [Home(each) for each in self.owners]
+
+    def home_of(self, ctx: Any, owner: str) -> Home:
+        return Home(owner, {"volume": f"v-{owner}", "uid": 1000})
+
+    def delete_home(self, ctx: Any, home: Home) -> None:
+        self.owners.remove(home.owner)
 
     def take_home(self, ctx: Any, home: Home, into: Any) -> Report:
         if home.owner in self.closed:
@@ -208,6 +216,7 @@ class Keeper:
     def put_home(self, ctx: Any, home: Home, source: Archive) -> Report:
         assert self.held
         self.put[home.owner] = source.file.read()
+        self.put_as[home.owner] = (home, source.options)
         if self.fails:
             raise HabariError("Volume: full.", "")
         return Report(missing={"mine": "Cannot change ownership"})
@@ -221,7 +230,9 @@ class Keeper:
 def ctx(tmp_path: Path) -> Any:
     checkout = SimpleNamespace(state=tmp_path / "state")
     checkout.state.mkdir()
-    return SimpleNamespace(settings=SimpleNamespace(s3_backend="moto"), checkout=checkout)
+    secrets = {"cookie_secret": "a", "crypt_key": "b"}
+    settings = SimpleNamespace(s3_backend="moto")
+    return SimpleNamespace(settings=settings, checkout=checkout, secrets=secrets)
 
 
 def quiet(_: str) -> None:
@@ -229,6 +240,7 @@ def quiet(_: str) -> None:
 
 
 PEOPLE = ["database", "homes"]
+GO_ON = create_restore.RestoreOptions("go on")
 
 
 def test_one_home_that_can_not_be_had_keeps_no_other_from_being_kept(
@@ -266,11 +278,16 @@ def test_a_restore_that_can_not_be_right_is_refused(tmp_path: Path, ctx: Any) ->
     backup, mode = some_backup(tmp_path / "one"), Keeper(running=["linus"])
     running: Any = mode
     with pytest.raises(HabariError, match="Servers of linus: still running"):
-        create_restore.require_restorable(backup, running, ctx)
+        create_restore.require_no_servers(running, ctx)
     mode.running = []
-    create_restore.require_restorable(backup, running, ctx)
-    with pytest.raises(HabariError, match="of mode process; this is mode"):
-        create_restore.require_restorable(some_backup(tmp_path / "two", "process"), running, ctx)
+    create_restore.require_no_servers(running, ctx)
+    create_restore.require_restorable(backup, running, PEOPLE)
+    other = some_backup(tmp_path / "two", "hub")
+    create_restore.require_restorable(other, running, ["homes"])
+    with pytest.raises(HabariError, match=r"database.sql: its users can't be read \(no table"):
+        create_restore.require_restorable(other, running, PEOPLE)
+    with pytest.raises(HabariError, match="of mode hub; a cluster takes its own only"):
+        create_restore.require_restorable(other, modes.get("cluster"), ["homes"])
 
 
 def test_a_server_that_was_started_just_before_the_hub_stopped_is_seen(
@@ -280,7 +297,7 @@ def test_a_server_that_was_started_just_before_the_hub_stopped_is_seen(
     mode: Any = keeper
     backup = some_backup(tmp_path / "one")
     with pytest.raises(create_restore.ServersRun):
-        create_restore.restore(backup, mode, ctx, PEOPLE, quiet)
+        create_restore.restore(backup, mode, ctx, PEOPLE, quiet, GO_ON)
     assert (keeper.put, keeper.held) == ({}, False), "nothing was put, and the hub is back"
     assert not create_restore.interrupted(backup, mode, ctx)
 
@@ -293,10 +310,10 @@ def test_what_is_in_the_way_is_named_and_what_is_asked_for_is_put(
     backup = some_backup(tmp_path / "one")
     assert list(create_restore.conflicts(backup, mode, ctx, ["homes", "lake"])) == ["home of ada"]
     assert list(create_restore.conflicts(backup, mode, ctx, ["database"])) == []
-    done = create_restore.restore(backup, mode, ctx, ["database"], quiet)
+    done = create_restore.restore(backup, mode, ctx, ["database"], quiet, GO_ON)
     assert done.put == {"database": 1}
     assert keeper.put == {"database": b"database"}
-    done = create_restore.restore(backup, mode, ctx, PEOPLE, quiet)
+    done = create_restore.restore(backup, mode, ctx, PEOPLE, quiet, GO_ON)
     assert keeper.put["ada"] == HOME
     assert done.missing == ["home of ada: mine: Cannot change ownership"]
 
@@ -307,13 +324,13 @@ def test_a_restore_that_has_not_ended_is_known_and_holds_the_hub(tmp_path: Path,
     backup, other = some_backup(tmp_path / "one"), some_backup(tmp_path / "two", missing={"a": "b"})
     keeper.fails = True
     with pytest.raises(HabariError, match="Volume: full"):
-        create_restore.restore(backup, mode, ctx, PEOPLE, quiet)
+        create_restore.restore(backup, mode, ctx, PEOPLE, quiet, GO_ON)
     assert keeper.held, "nobody's server starts in a home that is only half there"
     assert create_restore.interrupted(backup, mode, ctx)
     assert not create_restore.interrupted(other, mode, ctx)
-    assert create_restore.unfinished(mode, ctx) == str(backup.folder)
+    assert create_restore.unfinished(mode, ctx) == "go on"
     keeper.fails = False
-    create_restore.restore(backup, mode, ctx, PEOPLE, quiet)
+    create_restore.restore(backup, mode, ctx, PEOPLE, quiet, GO_ON)
     assert not create_restore.interrupted(backup, mode, ctx)
     assert create_restore.unfinished(mode, ctx) == ""
 
@@ -323,3 +340,63 @@ def test_a_bucket_that_does_not_answer_is_a_sentence(s3: S3, tmp_path: Path, ctx
     with pytest.raises(HabariError, match="NoSuchBucket"):
         create(mode, ctx, tmp_path / "two", ["lake"], quiet)
     assert not (tmp_path / "two").exists()
+
+
+def test_an_exact_restore_deletes_what_was_not_there_and_nothing_that_could_not_be_read(
+    tmp_path: Path, ctx: Any
+) -> None:
+    keeper = Keeper()
+    mode: Any = keeper
+    keeper.owners, keeper.closed = ["ada", "eve"], {"eve"}
+    backup = create(mode, ctx, tmp_path / "one", PEOPLE, quiet)
+    keeper.owners, exact = ["ada", "eve", "linus"], create_restore.RestoreOptions("", exact=True)
+    create_restore.restore(backup, mode, ctx, PEOPLE, quiet, exact)
+    assert keeper.owners == ["ada", "eve"]
+    assert keeper.put_as["ada"][1]["exact"]
+    incomplete = some_backup(tmp_path / "two", missing={"a": "Permission denied"})
+    create_restore.restore(incomplete, mode, ctx, ["homes"], quiet, exact)
+    assert not keeper.put_as["ada"][1]["exact"], "what it lacks would be deleted"
+    assert keeper.owners == ["ada"]
+
+
+def test_a_backup_of_another_mode_goes_where_homes_are_here(tmp_path: Path, ctx: Any) -> None:
+    keeper = Keeper()
+    mode: Any = keeper
+    with create_backup(tmp_path / "one", "hub") as new:
+        with new.add("database", "database") as out:
+            out.write(DUMP.encode())
+            out.report.entries = 1
+        with new.add("homes", "homes/0000.tar", owner="ada", about={"uid": 1234}) as out:
+            out.write(HOME)
+            out.report = Report(1)
+    backup = open_backup(tmp_path / "one")
+    assert hub_users.read(backup) == ["ada", "x-y"]
+    done = create_restore.restore(backup, mode, ctx, PEOPLE, quiet, GO_ON)
+    home, options = keeper.put_as["ada"]
+    assert home.about == {"volume": "v-ada", "uid": 1234}
+    assert options["mount"] == "project"
+    assert "database" not in keeper.put, "it is nothing to this mode"
+    assert done.put["homes"] == 1
+    assert create_restore.interrupted(backup, mode, ctx), "its users are still to come"
+    assert create_restore.signs_out(backup, mode, ctx)
+
+
+def test_users_are_told_when_the_keys_of_their_sessions_are_gone(tmp_path: Path, ctx: Any) -> None:
+    mode: Any = Keeper()
+    backup = create(mode, ctx, tmp_path / "one", PEOPLE, quiet)
+    assert not create_restore.signs_out(backup, mode, ctx)
+    text = (backup.folder / MANIFEST).read_text()
+    assert not [each for each in ("cookie", "crypt") if each in text]
+    ctx.secrets["cookie_secret"] = "another"
+    assert create_restore.signs_out(backup, mode, ctx)
+
+
+DUMP = """\
+COPY public.user_role_map (user_id, role_id) FROM stdin;
+1\t1
+\\.
+COPY public.users (id, name, admin, created) FROM stdin;
+1\tada\tt\t2026-01-01 00:00:00
+2\tx-y\tf\t2026-01-01 00:00:00
+\\.
+"""

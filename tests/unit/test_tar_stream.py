@@ -291,7 +291,7 @@ def test_what_belonged_to_the_servers_account_belongs_to_the_one_of_here(tmp_pat
         (home / name).chmod(0o4755)
     archive = packed(home)
     digest = hashlib.sha256(archive).hexdigest()
-    tar_stream.unpack(str(back), io.BytesIO(archive), len(archive), digest, [1234, 4321])
+    tar_stream.unpack(str(back), io.BytesIO(archive), len(archive), digest, users=[1234, 4321])
     found = {each.name: each.stat() for each in back.iterdir()}
     assert {name: seen.st_uid for name, seen in found.items()} == {"mine": 4321, "root's": 0}
     assert found["mine"].st_mode & 0o7777 == 0o4755
@@ -383,3 +383,36 @@ def test_a_failure_in_a_container_is_one_line(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert done.stderr.decode().startswith(said)
         assert done.stderr.count(b"\n") == 1
+
+
+def test_an_exact_restore_leaves_nothing_else(tmp_path: Path) -> None:
+    home, back = in_folder(tmp_path / "home"), in_folder(tmp_path / "back")
+    (home / "same").write_text("saved")
+    (home / "project").symlink_to(tmp_path)
+    (home / "folder").mkdir()
+    (back / "same").write_text("changed since")
+    (back / "folder" / "inner").mkdir(parents=True)
+    (back / "folder" / "inner" / "new").write_text("made since")
+    (back / "folder" / "inner").chmod(0o500)
+    archive = packed(home)
+    digest = hashlib.sha256(archive).hexdigest()
+    give = io.BytesIO
+    with pytest.raises(TarError, match="not what was written"):
+        tar_stream.unpack(str(back), give(archive[:-1]), len(archive), digest, exact=True)
+    assert (back / "same").read_text() == "changed since", "the old state stays until all is there"
+    tar_stream.unpack(str(back), give(archive), len(archive), digest, exact=True, mount="project")
+    assert sorted(str(each.relative_to(back)) for each in back.rglob("*")) == ["folder", "same"]
+    assert (back / "same").read_text() == "saved"
+
+
+def test_a_mount_of_another_mode_is_left_out_unless_it_has_files(tmp_path: Path) -> None:
+    home = in_folder(tmp_path / "home")
+    for name, files in (("empty", []), ("mine", ["a"])):
+        back = in_folder(tmp_path / name)
+        (home / "project").mkdir(exist_ok=True)
+        for each in files:
+            (home / "project" / each).write_text("mine")
+        archive = packed(home)
+        digest = hashlib.sha256(archive).hexdigest()
+        tar_stream.unpack(str(back), io.BytesIO(archive), len(archive), digest, mount="project")
+        assert (back / "project").exists() == bool(files)

@@ -131,6 +131,13 @@ class HubMode(ComposeMode):
         docker_client.remove(each for each in found if each.service == "hub")
         yield
 
+    def home_of(self, ctx: Context, owner: str) -> Home:
+        """Return a user's home: the volume that DockerSpawner gives them."""
+        platform = self.platform(ctx)
+        labels = {**platform.labels.labels, docker_client.USER: owner}
+        volume = f"{platform.project.name}-home-{_escaped(owner)}"
+        return Home(owner, {"volume": volume, "labels": labels, "uid": container_user.uid()})
+
     def take_home(self, ctx: Context, home: Home, into: Sink) -> Report:
         """Write all that can be read in a home."""
         platform = self.platform(ctx)
@@ -148,8 +155,7 @@ class HubMode(ComposeMode):
             platform.references(["hub"])["hub"],
             platform.labels.labels,
             source.file,
-            size=source.size,
-            sha256=source.sha256,
+            **source.options,
             users=[home.about["uid"], container_user.uid()],
         )
 
@@ -165,6 +171,14 @@ class HubMode(ComposeMode):
     def put_database(self, ctx: Context, source: IO[bytes]) -> None:
         """Replace the hub's database; no hub runs."""
         database.load(self.platform(ctx), source)
+
+
+def _escaped(user: str) -> str:
+    """Return a name as DockerSpawner has it in the names of containers and volumes."""
+    return "".join(
+        chr(each) if each in b"abcdefghijklmnopqrstuvwxyz0123456789" else f"-{each:x}"
+        for each in user.encode()
+    )
 
 
 def _files(platform: ComposePlatform) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from habari_local.config.secrets import forget
 from habari_local.core import polling
@@ -218,7 +219,12 @@ class ProcessMode:
         """Return the homes that are there; a folder is called after its owner."""
         folder = _homes(ctx)
         found = sorted(folder.iterdir()) if folder.is_dir() else ()
-        return [Home(path.name) for path in found if path.is_dir() and not path.is_symlink()]
+        folders = [path for path in found if path.is_dir() and not path.is_symlink()]
+        return [self.home_of(ctx, unquote(path.name)) for path in folders]
+
+    def home_of(self, _ctx: Context, owner: str) -> Home:
+        """Return a user's home, whose files are ours."""
+        return Home(owner, {"uid": os.getuid()})
 
     def bucket_access(self, ctx: Context) -> S3Target:
         """Return the S3 with the administrator's key, where it is ours."""
@@ -232,7 +238,7 @@ class ProcessMode:
 
     def take_home(self, ctx: Context, home: Home, into: Sink) -> Report:
         """Write all that can be read in a home."""
-        folder = _homes(ctx) / Path(home.owner).name
+        folder = _home(ctx, home.owner)
         with _sentences(f"Home of {home.owner}", "habari-local backup create"):
             return tar_stream.pack(str(folder), into)
 
@@ -241,9 +247,13 @@ class ProcessMode:
 
         It is in the folder of all homes, whatever a backup calls it.
         """
-        folder = private_folder(_homes(ctx) / Path(home.owner).name)
+        folder = self.home_folder(ctx, home.owner)
+        users = [home.about.get("uid", os.getuid()), os.getuid()]
         with _sentences(f"Home of {home.owner}", f"ls -la {shlex.quote(str(folder))}"):
-            return tar_stream.unpack(str(folder), source.file, source.size, source.sha256)
+            done = tar_stream.unpack(str(folder), source.file, users=users, **source.options)
+        if source.other_mode:  # there its volume kept others away
+            folder.chmod(0o700)
+        return done
 
     def take_database(self, ctx: Context, into: Sink) -> bool:
         """Write the hub's database."""
@@ -256,13 +266,13 @@ class ProcessMode:
 
     def delete_home(self, ctx: Context, home: Home) -> None:
         """Delete a home's folder; the project, to which it has a link, stays."""
-        folder = _homes(ctx) / Path(home.owner).name
+        folder = _home(ctx, home.owner)
         if folder.is_dir():
             shutil.rmtree(folder)
 
     def home_folder(self, ctx: Context, owner: str) -> Path:
         """Return the folder of a user's home, made when absent."""
-        return private_folder(_homes(ctx) / Path(owner).name)
+        return private_folder(_home(ctx, owner))
 
     def data(self, ctx: Context) -> Sequence[str]:
         """Return the files and folders of users, as seen from the checkout."""
@@ -297,6 +307,15 @@ def _sentences(what: str, hint: str) -> Iterator[None]:
 
 def _homes(ctx: Context) -> Path:
     return ctx.checkout.of_mode(NAME) / "homes"
+
+
+def _home(ctx: Context, owner: str) -> Path:
+    """Return the folder of a home, as habari_hub/process_spawner.py has it.
+
+    A backup of an earlier version has it percent-encoded already.
+    """
+    name = quote(unquote(owner), safe="").replace(".", "%2E").replace("~", "%7E")
+    return _homes(ctx) / name
 
 
 def _database(ctx: Context) -> Path:

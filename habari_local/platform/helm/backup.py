@@ -9,6 +9,7 @@ from typing import IO, Any
 from habari_local.core import polling
 from habari_local.core.container_user import USERS
 from habari_local.core.errors import HabariError, NotRunning
+from habari_local.drivers.kubernetes import claim_name
 from habari_local.drivers.kubernetes.cluster import SECONDS
 from habari_local.drivers.kubernetes.readiness import Rollout
 from habari_local.drivers.kubernetes.volume_pod import PodImage, Volume, run_in_pod
@@ -19,6 +20,14 @@ from habari_local.platform.mode import Archive, Context, Home
 HUB = 1000  # of the chart's hub
 OWNER = "hub.jupyter.org/username"  # KubeSpawner's annotation of a claim
 STORAGE = "component=singleuser-storage"
+LABELS = {
+    "app": "jupyterhub",
+    "app.kubernetes.io/component": "singleuser-server",
+    "app.kubernetes.io/managed-by": "kubespawner",
+    "app.kubernetes.io/name": "jupyterhub",
+    "component": "singleuser-storage",
+}
+CAPACITY = "10Gi"  # the chart's own
 CLAIM, FILE = "hub-db-dir", "jupyterhub.sqlite"
 ROLL_SECONDS = 300.0
 
@@ -63,6 +72,17 @@ class HelmBackup:
         if digest:
             cluster.annotate(namespace, self.applied, digest)
 
+    def home_of(self, ctx: Context, owner: str) -> Home:
+        """Return a user's home, or the claim that KubeSpawner would make for one.
+
+        Raises:
+            HabariError: the chart's values call claims otherwise than KubeSpawner does by itself.
+        """
+        for each in self.homes(ctx):
+            if each.owner == owner:
+                return each
+        return _new_home(self.platform(ctx), owner)
+
     def take_home(self, ctx: Context, home: Home, into: Sink) -> Report:
         """Write all that can be read in a home's volume."""
         platform = self.platform(ctx)
@@ -83,8 +103,7 @@ class HelmBackup:
             image,
             "unpack",
             source=source.file,
-            size=source.size,
-            sha256=source.sha256,
+            **source.options,
             users=[home.about["uid"], platform.server_uid],
         )
 
@@ -160,3 +179,29 @@ def _home(claim: Any, uid: int) -> Home:
         "uid": uid,
     }
     return Home(meta.annotations[OWNER], about)
+
+
+def _new_home(platform: HelmPlatform, owner: str) -> Home:
+    """Return a home as the release's values have KubeSpawner make it."""
+    singleuser = platform.release.values().get("singleuser") or {}
+    storage = singleuser.get("storage") or {}
+    dynamic = storage.get("dynamic") or {}
+    template = dynamic.get("pvcNameTemplate") or claim_name.TEMPLATES[0]
+    if template not in claim_name.TEMPLATES:
+        raise HabariError(
+            f"Home of {owner}: it is not there yet, and claims are called {template} here; the hub"
+            " makes it when its user first starts a server.",
+            "habari-local open",
+        )
+    spec: dict[str, Any] = {
+        "accessModes": dynamic.get("storageAccessModes") or ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": storage.get("capacity") or CAPACITY}},
+    }
+    if dynamic.get("storageClass"):
+        spec["storageClassName"] = dynamic["storageClass"]
+    metadata = {
+        "name": claim_name.claim_name(owner),
+        "labels": {**LABELS, OWNER: claim_name.slug(owner)},
+        "annotations": {OWNER: owner},
+    }
+    return Home(owner, {"metadata": metadata, "spec": spec, "uid": platform.server_uid})

@@ -36,6 +36,10 @@ class HelmPlatform(Protocol):
         """Where the release is."""
 
     @property
+    def release(self) -> Release:
+        """The release of the chart."""
+
+    @property
     def server_uid(self) -> int:
         """Whom users' servers run as."""
 
