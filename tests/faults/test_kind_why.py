@@ -37,6 +37,7 @@ def test_what_keeps_a_server_from_starting_is_named(
     assert gone["broken"] == check, "events tell of a pod that is gone"
 
 
+@pytest.mark.row(27)
 def test_a_process_that_was_killed_for_memory_is_named_with_the_limit(
     in_kind: KindPlatform,
 ) -> None:
