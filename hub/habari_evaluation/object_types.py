@@ -85,6 +85,8 @@ def _typed(node: Any, kind: str, path: tuple[Any, ...]) -> Iterator[tuple[tuple[
     if listed:
         if isinstance(node, list):
             for number, each in enumerate(node):
+                if each is None and _model(listed[1]) is not None:
+                    yield (*path, number), "nothing, a map was expected"
                 yield from _typed(each, listed[1], (*path, number))
         else:
             yield path, f"{_kind(node)}, a list was expected"

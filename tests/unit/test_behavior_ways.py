@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from habari_local.helm_values.behavior import reachability, routes, servers, sign_in, startup
+from habari_local.helm_values.behavior import (
+    images,
+    objects,
+    reachability,
+    routes,
+    servers,
+    sign_in,
+    startup,
+)
 from habari_local.helm_values.behavior.finding import Finding
 from habari_local.helm_values.evaluate import Evaluation
 
@@ -229,3 +237,14 @@ def test_a_digest_in_the_name_without_a_tag_is_told_where_it_is() -> None:
     (told,) = startup.starts(made)
     assert told.place == ("singleuser", "image", "tag")
     assert "colon" in told.says
+
+
+@pytest.mark.parametrize("odd", [["x"], [3], [None], [["x"]]], ids=str)
+def test_lists_of_something_else_are_no_traceback(odd: list[Any]) -> None:
+    pod = {"volumes": odd, "containers": [{"name": "hub"}, *odd]}
+    made = {"kind": "Deployment", "spec": {"template": {"spec": pod}}}
+    route = {"kind": "HTTPRoute", "spec": {"parentRefs": odd, "hostnames": 3}}
+    found = evaluation(made, route, invalid=[[{"path": [], "says": "odd"}], []])
+    assert says(objects.taken(found))
+    for rule in (servers.of_the_hub, images.pinned, routes.routed, reachability.connected):
+        assert all(isinstance(each, Finding) for each in rule(found))

@@ -73,7 +73,8 @@ def _judged(evaluation: Evaluation) -> list[Finding]:
 def containers(pod: Data) -> list[Data]:
     """Return the containers of a pod, those that run before the others too."""
     spec = pod.get("spec") or {}
-    return [each for kind in ("initContainers", "containers") for each in spec.get(kind) or ()]
+    kinds = ("initContainers", "containers")
+    return [each for kind in kinds for each in spec.get(kind) or () if isinstance(each, dict)]
 
 
 def _of_reference(evaluation: Evaluation, image: str) -> Finding | None:

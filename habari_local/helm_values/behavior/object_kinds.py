@@ -158,10 +158,13 @@ def _route(made: Data) -> Iterator[Problem]:
     parents = spec.get("parentRefs")
     if not parents:
         yield ("spec", "parentRefs"), "empty: no gateway takes it"
-    for at_, each in items(parents):
-        if not each.get("name"):
+    for at_, each in enumerate(parents if isinstance(parents, list) else ()):
+        if not isinstance(each, dict):
+            yield ("spec", "parentRefs", at_), "a map was expected"
+        elif not each.get("name"):
             yield ("spec", "parentRefs", at_, "name"), "not set"
-    for at_, each in enumerate(spec.get("hostnames") or ()):
+    names = spec.get("hostnames")
+    for at_, each in enumerate(names if isinstance(names, list) else ()):
         yield from below(("spec", "hostnames", at_), host(each))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from habari_local.helm_values.behavior.finding import Finding, of_trait
 from habari_local.helm_values.behavior.images import containers
-from habari_local.helm_values.behavior.object_values import number
+from habari_local.helm_values.behavior.object_values import items, number
 from habari_local.helm_values.evaluate import Evaluation
 from habari_local.helm_values.rendered_diff import NAMESPACE
 from habari_local.helm_values.values import Data, at, text_at
@@ -239,7 +239,7 @@ def of_the_hub(evaluation: Evaluation) -> Iterator[Finding]:
             says = f"the hub runs as {account}, which no role is bound to: no server starts"
             yield Finding(("hub", "serviceAccount"), says)
         kind = at(made, ("spec", "strategy", "type")) or "RollingUpdate"
-        claims = any(each.get("persistentVolumeClaim") for each in spec.get("volumes") or ())
+        claims = any(each.get("persistentVolumeClaim") for _, each in items(spec.get("volumes")))
         if kind != "Recreate" and claims:
             says = "two hubs write one database while one replaces the other, Recreate was expected"
             yield Finding(("hub", "deploymentStrategy", "type"), says, True)
