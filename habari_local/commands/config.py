@@ -30,7 +30,7 @@ app = typer.Typer(
     help="Settings, and production's values.\n\nExample: habari-local config show",
 )
 app.add_typer(config_secret.app, name="secret")
-PRODUCTION, DIST = "config.yaml", "config.dist.yaml"
+PRODUCTION, DIST, SECRETS = "config.yaml", "config.dist.yaml", config_secret.NAME
 Files = Annotated[
     list[Path] | None,
     typer.Argument(metavar="[FILE]...", help="Each is checked on its own; default: config.yaml."),
@@ -261,8 +261,9 @@ def check(
     """Check the values for production.
 
     By the chart's schema, by our rules, and by what production would do: helm renders them, the
-    hub's own code loads them. Exit 1 if a rule is broken, 0 if there are only warnings. The chart
-    is that of HABARI_CHART, or the pinned one where it was got already; it is not got.
+    hub's own code loads them. A secrets.yaml beside a config.yaml counts with it. Exit 1 if a rule
+    is broken, 0 if there are only warnings. The chart is that of HABARI_CHART, or the pinned one
+    where it was got already; it is not got.
 
     Example: habari-local config check config.yaml
     """
@@ -279,7 +280,7 @@ def check(
             problem
             for file in files or [checkout.root / PRODUCTION]
             for problem in validate(
-                [*(base or ()), file], checkout.root, chart, Path.cwd(), evaluator
+                [*(base or ()), *_with_secrets(file)], checkout.root, chart, Path.cwd(), evaluator
             )
         ]
     told = list(dict.fromkeys(found))
@@ -293,6 +294,12 @@ def check(
         "chart": chart.title if chart else None,
     }
     return Result(data, said, 1 if problems else 0, as_json=as_json)
+
+
+def _with_secrets(file: Path) -> list[Path]:
+    """Return a file of values, and what is deployed over it: the encrypted ones beside it."""
+    secrets = file.with_name(SECRETS)
+    return [file, *([secrets] if file.name == PRODUCTION and secrets.is_file() else [])]
 
 
 def _evaluator(

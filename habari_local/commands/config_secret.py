@@ -179,13 +179,20 @@ def list_(file: File = None, as_json: AsJson = False) -> Result:
 def _path(file: Path | None) -> Path:
     from habari_local.core.paths import find_checkout
 
-    return file or find_checkout().root / NAME
+    # sops works in the file's folder: a path from ours would be another file's there.
+    return file.absolute() if file else find_checkout().root / NAME
 
 
 def _read(path: Path) -> dict[str, Any]:
     from habari_local.drivers import sops
     from habari_local.helm_values.values import read
 
+    if not path.exists():
+        raise HabariError(
+            f"{path.name}: not there yet; the first secret that is set creates it.",
+            pasteable("habari-local", "config", "secret", "set", "--file", path, "PLACE"),
+            USAGE,
+        )
     data = read(path, path.name).data
     if not sops.is_encrypted(data):
         raise HabariError(

@@ -49,7 +49,7 @@ class Foreign:
         return f"http://{about['NetworkSettings']['Networks']['kind']['IPAddress']}:{PORT}"
 
     def release(self, namespace: str, context: str = "trial") -> Release:
-        return Release("habari", namespace, self.kubeconfig, context, with_helm())
+        return Release(namespace, namespace, self.kubeconfig, context, with_helm())
 
     def audited(self) -> list[dict[str, Any]]:
         """Every request that the API server was sent."""

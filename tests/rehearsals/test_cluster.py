@@ -47,7 +47,7 @@ def test_what_can_not_run_is_taken_back_and_told(
     assert done.returncode == 4, done.stdout + done.stderr
     assert ("not today" if told.startswith("Crash") else "127.0.0.1:9/none") in done.stderr
     assert told in done.stderr
-    assert "Release habari: rolled back to revision " in done.stderr
+    assert "Release trial: rolled back to revision " in done.stderr
     now = cluster.release("trial").status()
     assert now is not None
     assert now.description.startswith("Rollback to ")

@@ -69,7 +69,7 @@ def test_who_means_no_namespace_takes_nothing_down(cluster: Foreign, trial: Scra
 
 def test_down_says_what_it_leaves(cluster: Foreign, trial: Scratch) -> None:
     said = good(trial, "down", "--confirm", "trial")
-    assert "Stopped: release habari" in said
+    assert "Stopped: release trial" in said
     assert "namespace trial" in said
     assert "kubectl --context trial delete namespace trial" in said
     assert call(trial, "status").returncode == 4

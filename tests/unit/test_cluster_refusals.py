@@ -13,7 +13,8 @@ from habari_local.config.secrets import Secrets
 from habari_local.config.settings import Settings
 from habari_local.core.errors import HabariError
 from habari_local.core.paths import Checkout
-from habari_local.modes.cluster import MODE
+from habari_local.modes.cluster import MODE, steps
+from habari_local.modes.cluster.platform import ClusterPlatform
 from habari_local.platform.mode import Context
 from tests.fake_kubernetes import Cluster
 from tests.programs import with_helm
@@ -66,3 +67,36 @@ def test_values_are_evaluated_before_anything_is_changed(
         MODE.check(ctx)
     assert "No module named 'no_such_module'" in "".join(told.value.details)
     assert not [each for each in ours.asked if not each.startswith("GET")]
+
+
+def test_a_tenants_values_are_checked_by_the_command_for_its_files(
+    ctx: Context, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tenants" / "blue"
+    folder.mkdir(parents=True)
+    (folder.parent / "base.yaml").write_text(Case("", "refuse", {}).text(), encoding="utf-8")
+    (folder / "config.yaml").write_text("singleuser: {image: {tag: latest}}", encoding="utf-8")
+    chart = ROOT / "tests" / "fixtures" / "chart"
+    settings = Settings(kube_context="trial", tenant="blue", chart=str(chart))
+    with pytest.raises(HabariError, match="1 problem found") as told:
+        steps.allowed_values(ClusterPlatform(replace(ctx, settings=settings)), evaluate=False)
+    assert told.value.hint == (
+        "habari-local config check --base tenants/base.yaml tenants/blue/config.yaml"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "habari"),
+        ({"kube_namespace": "staging"}, "staging"),
+        ({"tenant": "blue"}, "habari-blue"),
+        ({"kube_namespace": 52 * "a" + "-b"}, 52 * "a"),
+    ],
+)
+def test_releases_in_one_cluster_have_names_of_their_own(
+    ctx: Context, settings: dict[str, str], name: str
+) -> None:
+    """What the chart makes in no namespace has the release's name in its own."""
+    given = Settings.model_validate({"kube_context": "trial", **settings})
+    assert ClusterPlatform(replace(ctx, settings=given)).release.name == name

@@ -297,3 +297,23 @@ def test_bad_input(
     code, out = call(capsys, str(path))
     assert code == 1
     assert told in out
+
+
+def test_encrypted_values_beside_a_file_count_with_it(
+    good: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HABARI_CHART", str(DOUBLE.path))
+    text = good.read_text(encoding="utf-8")
+    good.write_text(text.replace("  existingSecret: habari-hub\n", ""), encoding="utf-8")
+
+    def check() -> tuple[int | str | None, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["config", "check", "--no-evaluate", str(good)])
+        return ended.value.code, capsys.readouterr().out
+
+    code, said = check()
+    assert code == 1
+    assert "no client_secret comes from anywhere else" in said
+    secret = "hub: {config: {GitHubOAuthenticator: {client_secret: 'ENC[AES256_GCM,data:x]'}}}"
+    good.with_name("secrets.yaml").write_text(secret, encoding="utf-8")
+    assert check()[0] in {0, None}

@@ -126,6 +126,19 @@ def test_a_value_comes_back_as_the_text_it_was(
         assert code == 2
 
 
+def test_a_file_is_named_from_where_one_stands(
+    tmp_path: Path,
+    environ: dict[str, str],
+    call: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = os.path.relpath(tmp_path / "secrets.yaml")
+    assert call("list", "--file", path) == 2
+    assert "Try: habari-local config secret set --file" in capsys.readouterr().err
+    assert call("set", PLACE, "--file", path, given="s3cr3t") == 0
+    assert sops.decrypt(tmp_path / "secrets.yaml", environ) == VALUES
+
+
 @pytest.mark.parametrize("place", ["hub", "hub.config", f"{PLACE}.x", "a[0]", "sops.mac", ""])
 def test_no_map_is_replaced_and_no_value_gets_names_below_it(
     place: str, file: Path, call: Callable[..., int]

@@ -21,7 +21,7 @@ from habari_local.images import bundled_binaries
 from habari_local.platform.mode import Context
 
 NAME = "cluster"
-RELEASE = "habari"
+LONGEST = 53  # letters of a release's name, says Helm
 CALLBACK = "/hub/oauth_callback"
 SERVICE = "habari-local"  # the hub's service whose token the suite gets
 LISTS = ("admin_users", "allowed_users")
@@ -39,6 +39,15 @@ class ClusterPlatform:
         """The namespace; of a tenant one of its own, named after it."""
         tenant, prefix = self.ctx.settings.tenant, self.ctx.settings.kube_namespace
         return f"{prefix}-{tenant}" if tenant else prefix
+
+    @property
+    def release_name(self) -> str:
+        """The release's name: the namespace's.
+
+        What the chart makes in no namespace, as the user scheduler's rights, is named after the
+        release: two of one name could not be in one cluster.
+        """
+        return self.namespace[:LONGEST].rstrip("-")
 
     @property
     def tenant(self) -> Tenant | None:
@@ -70,7 +79,7 @@ class ClusterPlatform:
         """
         self.cluster.require_answer()
         file, context = self.cluster.kubeconfig, self.cluster.context
-        return Release(RELEASE, self.namespace, file, context, self.environ)
+        return Release(self.release_name, self.namespace, file, context, self.environ)
 
     @cached_property
     def environ(self) -> Mapping[str, str]:

@@ -52,11 +52,21 @@ def allowed_values(platform: ClusterPlatform, *, evaluate: bool = True) -> str:
         count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
         raise HabariError(
             f"Values {files[0].name}: {count} found.",
-            "habari-local config check",
+            _check_command(platform),
             USAGE,
             [f"- {each}" for each in found],
         )
     return reason
+
+
+def _check_command(platform: ClusterPlatform) -> str:
+    """Return the command that checks the files of this deployment."""
+    if platform.tenant is None:
+        return "habari-local config check"
+    shared, own = (
+        each.relative_to(platform.ctx.checkout.root) for each in platform.tenant.files()[:2]
+    )
+    return pasteable("habari-local", "config", "check", "--base", shared, own)
 
 
 def outcome(platform: ClusterPlatform) -> plans.UpgradePlan:
