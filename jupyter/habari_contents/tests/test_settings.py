@@ -121,6 +121,7 @@ class Plain(Careless):
         if "IfMatch" in held:
             raise ClientError({"Error": {"Code": "NotImplemented"}}, "DeleteObject")
         await super().delete_object(Key=Key)
+        return {"ResponseMetadata": {"HTTPStatusCode": 204}}
 
 
 @pytest.mark.parametrize(("now", "left"), [('"1"', {}), ('"2"', {"a": '"2"'})])
