@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 LONG_AGO = "2026-11-24T10:00:00.123456789Z"
 SECRETS = "/api/v1/namespaces/habari/secrets"
+SECRETS_OF_ANY = re.compile(r"/api/v1/namespaces/[^/]+/secrets")  # one set stands for all
 NAMESPACE = re.compile(r"/api/v1/namespaces/[^/]+")
 # Kinds of which there are none, in whatever namespace.
 EMPTY = {
@@ -162,13 +164,20 @@ class Answers(BaseHTTPRequestHandler):
         if kind:
             about = {"metadata": {"resourceVersion": "1"}, "items": []}
             return self.reply({"kind": f"{kind}List", "apiVersion": "v1", **about})
-        if path == SECRETS:
-            items = list(self.server.secrets.values())
+        if SECRETS_OF_ANY.fullmatch(path):
+            items = [each for each in self.server.secrets.values() if self.selects(each)]
             return self.reply({"kind": "SecretList", "apiVersion": "v1", "items": items})
         found = DISCOVERY.get(path) or self.server.secrets.get(path.removeprefix(f"{SECRETS}/"))
         if NAMESPACE.fullmatch(path):
             found = self.namespace()
         return self.reply(found) if found else self.missing()
+
+    def selects(self, secret: dict[str, Any]) -> bool:
+        """Whether a list is asked for that this one is in, by its labels."""
+        asked = parse_qs(urlsplit(self.path).query).get("labelSelector", [""])[0]
+        labels = secret["metadata"]["labels"]
+        wanted = (each.partition("=") for each in asked.split(",") if each)
+        return all(labels.get(name) == value for name, _, value in wanted)
 
     def faulty(self) -> bool:
         """Answer the fault, if there is one for this path."""

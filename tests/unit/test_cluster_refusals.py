@@ -100,3 +100,13 @@ def test_releases_in_one_cluster_have_names_of_their_own(
     """What the chart makes in no namespace has the release's name in its own."""
     given = Settings.model_validate({"kube_context": "trial", **settings})
     assert ClusterPlatform(replace(ctx, settings=given)).release.name == name
+
+
+def test_a_release_of_before_goes_on_under_its_name(ours: Cluster, ctx: Context) -> None:
+    """Under another name it would be taken for absent, by `down` and `backup create` too."""
+    given = replace(ctx, settings=Settings(kube_context="trial", kube_namespace="staging"))
+    ours.remember(1, "deployed", "habari")
+    assert ClusterPlatform(given).release.name == "habari"
+    ours.secrets.clear()
+    ours.remember(1, "deployed", "staging")
+    assert ClusterPlatform(given).release.name == "staging"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from habari_local.platform.mode import Context
 
 NAME = "cluster"
 LONGEST = 53  # letters of a release's name, says Helm
+EARLIER = "habari"  # what every release was called before they were named after namespaces
 CALLBACK = "/hub/oauth_callback"
 SERVICE = "habari-local"  # the hub's service whose token the suite gets
 LISTS = ("admin_users", "allowed_users")
@@ -72,14 +73,19 @@ class ClusterPlatform:
 
     @cached_property
     def release(self) -> Release:
-        """The release of the chart.
+        """The release of the chart: one that has its earlier name keeps it.
 
         Raises:
             ApiError: the cluster does not answer us; helm would wait for ever.
+            CommandFailed: the cluster refused to say which releases there are.
         """
         self.cluster.require_answer()
         file, context = self.cluster.kubeconfig, self.cluster.context
-        return Release(self.release_name, self.namespace, file, context, self.environ)
+        release = Release(self.release_name, self.namespace, file, context, self.environ)
+        if release.name == EARLIER or release.status() is not None:
+            return release
+        earlier = replace(release, name=EARLIER)
+        return earlier if earlier.status() is not None else release
 
     @cached_property
     def environ(self) -> Mapping[str, str]:
