@@ -11,6 +11,7 @@ import json
 import re
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -125,12 +126,24 @@ class Cluster(ThreadingHTTPServer):
         path.chmod(0o600)
         return path
 
-    def remember(self, number: int, status: str, name: str = "habari", at: str = LONG_AGO) -> None:
+    def remember(
+        self,
+        number: int,
+        status: str,
+        name: str = "habari",
+        at: str = LONG_AGO,
+        hooks: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         """Have a revision of a release that some helm left behind."""
         info = {"status": status, "description": "said", "first_deployed": at}
         info["last_deployed"] = at
         chart = {"metadata": {"name": "double", "version": "1.0.0", "apiVersion": "v2"}}
-        release = {"name": name, "namespace": "habari", "version": number, "info": info}
+        release: dict[str, Any] = {"name": name, "namespace": "habari", "version": number}
+        release["info"] = info
+        release["hooks"] = [
+            {"name": each["metadata"]["name"], "kind": each["kind"], "manifest": json.dumps(each)}
+            for each in hooks
+        ]
         packed = gzip.compress(json.dumps({**release, "chart": chart, "manifest": ""}).encode())
         self.store(base64.b64encode(packed))
 

@@ -177,6 +177,14 @@ class Release:
         """
         return self._helm(["get", "manifest", self.name], apart=True).output
 
+    def hooks(self) -> str:
+        """Return the manifests of the newest revision's hooks.
+
+        Raises:
+            CommandFailed: there is none, or the cluster did not answer.
+        """
+        return self._helm(["get", "hooks", self.name], apart=True).output
+
     def values(self) -> dict[str, Any]:
         """Return the values that the newest revision was given. They may hold secrets.
 

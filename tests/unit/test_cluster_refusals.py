@@ -102,6 +102,15 @@ def test_releases_in_one_cluster_have_names_of_their_own(
     assert ClusterPlatform(replace(ctx, settings=given)).release.name == name
 
 
+def test_what_hooks_made_goes_with_the_release(ours: Cluster, ctx: Context) -> None:
+    """Helm leaves what a failed hook made, such as a puller's pods."""
+    hook = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hook-image-puller"}}
+    ours.remember(1, "failed", hooks=[hook])
+    MODE.down(ctx, wipe=False)
+    at = "DELETE /api/v1/namespaces/habari/configmaps/hook-image-puller"
+    assert [each for each in ours.asked if each.partition("?")[0] == at]
+
+
 def test_a_release_of_before_goes_on_under_its_name(ours: Cluster, ctx: Context) -> None:
     """Under another name it would be taken for absent, by `down` and `backup create` too."""
     given = replace(ctx, settings=Settings(kube_context="trial", kube_namespace="staging"))

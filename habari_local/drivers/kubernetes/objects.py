@@ -51,6 +51,16 @@ class Objects:
         query = [("force", "true"), ("fieldManager", "habari-local")]
         self._ask("PATCH", self._path(manifest), query, dict(manifest))
 
+    def delete(self, manifest: Manifest) -> bool:
+        """Delete the object of a manifest, and what it owns; return whether there was one.
+
+        Raises:
+            ApiError: the cluster refused or did not answer.
+        """
+        path = self._path(manifest)
+        query = [("propagationPolicy", "Background")]
+        return bool(path) and self._ask("DELETE", path, query) is not None
+
     def _path(self, manifest: Manifest) -> str:
         """Return an object's address, "" of a kind that the cluster does not know."""
         version, metadata = str(manifest["apiVersion"]), manifest["metadata"]

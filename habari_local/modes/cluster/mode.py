@@ -279,7 +279,7 @@ class ClusterMode(HelmBackup):
                 delete,
                 USAGE,
             )
-        stopped = [f"release {release.name}"] if release.uninstall(cancel=ctx.cancel) else []
+        stopped = [f"release {release.name}"] if steps.uninstall(platform) else []
         for each in cluster.pods(release.namespace) if stopped else ():
             if each.user:
                 cluster.delete_pod(release.namespace, each.name)

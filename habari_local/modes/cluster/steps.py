@@ -142,10 +142,30 @@ def release(platform: ClusterPlatform, after: tuple[str, ...]) -> Step:
         release = platform.release
         if began[0]:
             return helm_steps.roll_back(release, began[0])[0]
-        release.uninstall()
+        uninstall(platform)
         return f"Release {release.name}: is new, removed again."
 
     return Step("release", "release", action, after, undo)
+
+
+def uninstall(platform: ClusterPlatform) -> bool:
+    """Remove the release with what its hooks made; return if there was one.
+
+    Helm leaves the objects of a hook that failed: the pods of a puller would go on for ever.
+
+    Raises:
+        CommandFailed: helm was refused or not answered.
+        ApiError: the cluster refused to delete an object.
+    """
+    release = platform.release
+    if release.status() is None:
+        return False
+    made_by_hooks = objects(release.hooks())
+    release.uninstall(cancel=platform.ctx.cancel)
+    target = Objects(platform.cluster, release.namespace)
+    for manifest in made_by_hooks.values():
+        target.delete(manifest)
+    return True
 
 
 def rollout(platform: ClusterPlatform, name: str, title: str, after: tuple[str, ...]) -> Step:
