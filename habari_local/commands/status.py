@@ -13,6 +13,7 @@ from habari_local.core.errors import NOT_READY, NotRunning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from habari_local.platform.mode import Context, Mode, ServiceStatus
 
@@ -58,18 +59,21 @@ def status(
     )
     lines: list[str | Table] = [f"Mode {chosen.name} of {ctx.checkout.root}", table] if rows else []
     if not good:
-        lines.append(f"{_trouble(rows, ctx)} Try: {_up(chosen, ctx, mode)}")
+        lines.append(f"{trouble(rows, ctx.checkout.root)} Try: {_up(chosen, ctx, mode)}")
     return Result(data, lines, 0 if good else NOT_READY, as_json=as_json)
 
 
-def _trouble(rows: Sequence[ServiceStatus], ctx: Context) -> str:
+def trouble(rows: Sequence[ServiceStatus], root: Path) -> str:
+    """Return what is wrong with a checkout's services, of which one or more are not good."""
     from habari_local.active_mode import NOTELESS
 
     if any(row.state == NOTELESS for row in rows):
         return "Habari is up, but .habari with its keys was deleted."
     if any(row.good for row in rows):
         return "Some services don't answer."
-    return f"Habari is down ({ctx.checkout.root})."
+    if any(row.state != "stopped" for row in rows):
+        return "No service answers, though some run."
+    return f"Habari is down ({root})."
 
 
 def _up(chosen: Mode, ctx: Context, named: str | None) -> str:

@@ -182,7 +182,8 @@ def check(
     rows = [(each.tenant, each.other, each.tried, each.state, each.outcome) for each in found]
     unknown = [each for each in found if not each.known]
     reached = len(bad) - len(unknown)
-    said = f"{len(found)} tries, {reached or 'none'} reached another tenant."
+    attempts = f"{len(found)} attempt{'s' * (len(found) != 1)}"
+    said = f"{attempts}, {reached or 'none'} reached another tenant."
     if unknown:
         said += f" {len(unknown)} could not be tried, so nothing is known of them."
     table = Table(("tenant", "other", "tried", "state", "outcome"), rows)
