@@ -47,7 +47,7 @@ def up(mode: Mode, ctx: Context, *, keep: bool = False, show: Shown = board) -> 
                 if isinstance(error, HabariError):
                     error.details = (*error.details, *undone)
             raise
-    return any(outcome != UNCHANGED for outcome in outcomes.values())
+    return any(step.changes and outcomes.get(step.name, UNCHANGED) != UNCHANGED for step in steps)
 
 
 @contextmanager

@@ -78,7 +78,7 @@ class Step:
     `action` gets the context and a function that shows what it waits for; it returns what it did in
     a few words. `after` names the steps that must be over. `undo` takes back what `action` started,
     half-done or done, and nothing that was there before `Mode.steps` was called; it may return a
-    sentence on what that was.
+    sentence on what that was. One that only judges never `changes` anything.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Step:
     action: Callable[[Context, Progress], str]
     after: tuple[str, ...] = ()
     undo: Callable[[Context], str | None] | None = None
+    changes: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """A real browser: Chromium by Playwright, headless, and what it saw when a check fails."""
 
 import os
+import shlex
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from playwright.sync_api import (
 )
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+from . import no_netlink
 from .endpoints import Endpoints
 from .not_applicable import not_applicable
 from .waiting import PATIENCE
@@ -59,15 +63,26 @@ def launched() -> Iterator[Browser]:
     path = executable()
     if path is None:
         not_applicable("no-browser")
-    with sync_playwright() as playwright:
+    with _without_netlink(path) as program, sync_playwright() as playwright:
         # Chromium refuses its sandbox to root, as in a container.
         arguments = [*_QUIET, "--no-sandbox"] if os.geteuid() == 0 else list(_QUIET)
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        browser = playwright.chromium.launch(executable_path=program, args=arguments)
         expect.set_options(timeout=ACTION_SECONDS * 1000)
         try:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def _without_netlink(path: str) -> Iterator[str]:
+    """Give a program that starts the browser so that it goes on when networks come and go."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "chromium")
+        command = shlex.join([sys.executable, "-I", no_netlink.__file__, path])
+        program.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
+        program.chmod(0o700)
+        yield str(program)
 
 
 def new_profile(browser: Browser) -> BrowserContext:

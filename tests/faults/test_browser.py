@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import expect
@@ -62,6 +66,58 @@ def test_s3_stops_under_an_open_notebook_and_comes_back(
     where = platform.endpoints
     kept = Bucket(connect(where), where.s3.notebooks_bucket).get(NAME)
     assert b"typed while S3 was away" in kept
+
+
+class Slow(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path != "/":
+            time.sleep(3)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+FETCH = """
+Promise.all([...Array(12).keys()].map(
+    number => fetch(`/${number}`).then(answer => answer.status, error => String(error))))
+"""
+
+
+@pytest.mark.mode("hub")
+def test_a_page_goes_on_loading_while_a_container_starts(platform: Platform) -> None:
+    """Chromium drops what waits for a connection when an address of the machine comes or goes."""
+    image = platform.scratch.containers("hub")[0].image
+    network = f"habari-{platform.scratch.id}-browser"
+    commands = (
+        ["docker", "network", "create", network],
+        ["docker", "run", "--rm", "--network", network, "--entrypoint", "true", image],
+        ["docker", "network", "rm", network],
+    )
+
+    def start_a_container() -> list[int]:
+        time.sleep(1)  # until the page has requests that wait
+        return [
+            subprocess.run(each, capture_output=True, check=False).returncode for each in commands
+        ]
+
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Slow) as serving,
+        launched() as browser,
+        ThreadPoolExecutor() as pool,
+    ):
+        pool.submit(serving.serve_forever)
+        try:
+            page = browser.new_page()
+            page.goto(f"http://localhost:{serving.server_port}/")
+            started = pool.submit(start_a_container)
+            answers = page.evaluate(FETCH)
+        finally:
+            serving.shutdown()
+    assert started.result() == [0, 0, 0]
+    assert answers == [200] * 12
 
 
 @pytest.fixture

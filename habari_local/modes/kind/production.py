@@ -74,7 +74,7 @@ def judged(platform: KindPlatform, after: tuple[str, ...], note: Callable[[str],
             note(text)
         return UNCHANGED if known else f"{_count(found.production) or 'no problems'} found"
 
-    return Step("production", "production's values", action, after)
+    return Step("production", "production's values", action, after, changes=False)
 
 
 def _judge(platform: KindPlatform) -> tuple[Verdict, bool]:
