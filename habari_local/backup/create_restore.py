@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 Say = Callable[[str], None]
+WITHOUT_USERS = "nohub"  # the mode whose one home is no user's
 SHOWN = 5  # how many things in the way are named, of each kind
 check = open_backup
 
@@ -169,13 +170,20 @@ def require_restorable(backup: Backup, mode: Mode, parts: Collection[str]) -> No
     """Refuse what can't be restored here at all.
 
     Raises:
-        HabariError: it is another mode's, and this is a cluster, or its users can't be read.
+        HabariError: it is another mode's, and one of the two is a cluster or without a hub, or its
+            users can't be read.
     """
     if backup.mode == mode.name:
         return
     if isinstance(mode, RemoteMode):
         raise HabariError(
             f"{backup.folder}: a backup of mode {backup.mode}; a cluster takes its own only.",
+            f"habari-local up --mode {backup.mode}",
+        )
+    if WITHOUT_USERS in (backup.mode, mode.name):
+        raise HabariError(
+            f"{backup.folder}: a backup of mode {backup.mode}; mode {WITHOUT_USERS} has one home,"
+            " which is no user's, and its backups are for itself only.",
             f"habari-local up --mode {backup.mode}",
         )
     if DATABASE in parts:
@@ -264,7 +272,7 @@ def restore(
     """
     assert isinstance(mode, SupportsBackup)  # noqa: S101 (its caller asked)
     began = interrupted(backup, mode, ctx)
-    say("stopping the hub")
+    say("stopping the notebook server" if mode.name == WITHOUT_USERS else "stopping the hub")
     with mode.maintenance(ctx):
         refused = None
         try:

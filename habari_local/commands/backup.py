@@ -208,7 +208,7 @@ def put_back(
     except HabariError as error:
         error.details = (
             *error.details,
-            f"The hub stays stopped; this goes on: {options.again}",
+            f"Nobody can work until it has ended; this goes on: {options.again}",
         )
         raise
 
@@ -225,7 +225,7 @@ def finish(
     """Start the hub again, and have it know another mode's users."""
     from habari_local.backup import create_restore
 
-    progress("starting the hub")
+    progress("starting again what was stopped")
     _start_hub(mode, ctx)
     users = create_restore.restore_users(backup, mode, ctx, parts, exact=exact)
     if users:
@@ -265,7 +265,7 @@ def keeping(mode: str | None, flags: dict[str, str]) -> tuple[Mode, Context]:
     chosen, ctx = active_mode.require_running(mode, flags)
     if not isinstance(chosen, SupportsBackup):
         raise HabariError(
-            f"Mode {chosen.name}: has no backups; the modes with a hub do.",
+            f"Mode {chosen.name}: has no backups.",
             "habari-local up --mode process",
             USAGE,
         )

@@ -75,10 +75,9 @@ class Context:
 class Step:
     """One line of the table of contents of a bring-up.
 
-    `action` gets the context and a function that shows what it waits for; it returns what it did in
-    a few words. `after` names the steps that must be over. `undo` takes back what `action` started,
-    half-done or done, and nothing that was there before `Mode.steps` was called; it may return a
-    sentence on what that was. One that only judges never `changes` anything.
+    `action` gets the context and a function that shows what it waits for; it says what it did.
+    `after` names the steps that must be over. `undo` takes back what `action` started, and nothing
+    that was there before; it may say what that was. One that only judges never `changes` anything.
     """
 
     name: str

@@ -288,6 +288,12 @@ def test_a_restore_that_can_not_be_right_is_refused(tmp_path: Path, ctx: Any) ->
         create_restore.require_restorable(other, running, PEOPLE)
     with pytest.raises(HabariError, match="of mode hub; a cluster takes its own only"):
         create_restore.require_restorable(other, modes.get("cluster"), ["homes"])
+    with pytest.raises(HabariError, match="of mode hub; mode nohub has one home"):
+        create_restore.require_restorable(other, modes.get("nohub"), ["homes"])
+    alone = some_backup(tmp_path / "three", "nohub")
+    with pytest.raises(HabariError, match="its backups are for itself only"):
+        create_restore.require_restorable(alone, running, ["homes"])
+    create_restore.require_restorable(alone, modes.get("nohub"), ["homes"])
 
 
 def test_a_server_that_was_started_just_before_the_hub_stopped_is_seen(

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from habari_local.config.render import compose as render
 from habari_local.config.secrets import write_changed
-from habari_local.core import polling
+from habari_local.core import container_user, polling
+from habari_local.core.errors import HabariError
+from habari_local.drivers.docker import archive as docker_archive
+from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.tar_stream import Report, Sink
 from habari_local.identity.users import kinds
 from habari_local.platform.compose.mode import ComposeMode
 from habari_local.platform.compose.platform import ComposePlatform
 from habari_local.platform.compose.steps import Bringup, again, containers, folders, service
-from habari_local.platform.mode import Address, Context, Endpoints, Step
+from habari_local.platform.mode import Address, Archive, Context, Endpoints, Home, Step
 from habari_local.platform.s3_setup import S3Setup
 from habari_local.platform.scheduler import images_step
+from habari_local.s3.s3_client import S3Target
 
 RESTART_SECONDS = 60.0
+OWNER = "jovyan"  # as the images call whoever works there
 # Mounted into the container: a restart is enough. All else of the folder goes into the image.
 LIVE = ("habari_contents/habari_contents", "jupyter_server_config.py")
 
@@ -51,6 +59,62 @@ class NohubMode(ComposeMode):
         page = self.health(ctx, "notebook")
         steps.append(service(bringup, "notebook", self.titles["notebook"], page, ("server",)))
         return steps
+
+    def homes(self, ctx: Context) -> Sequence[Home]:
+        """Return the one home that is there, by its volume."""
+        platform = self.platform(ctx)
+        volume = f"{platform.project.name}_home"
+        there = volume in docker_client.volumes(platform.labels)
+        return [self.home_of(ctx, OWNER)] if there else []
+
+    def home_of(self, _ctx: Context, owner: str) -> Home:
+        """Return the one home, under whatever name."""
+        return Home(owner, {"uid": container_user.uid()})
+
+    def bucket_access(self, ctx: Context) -> S3Target:
+        """Return the S3 with the administrator's key, where it is ours."""
+        return self.s3.target(ctx)
+
+    @contextmanager
+    def maintenance(self, ctx: Context) -> Iterator[None]:
+        """Remove the server, which is all that works in the home; `up` creates it again."""
+        found = self.platform(ctx).containers()
+        docker_client.remove(each for each in found if each.service == "notebook")
+        yield
+
+    def take_home(self, ctx: Context, _home: Home, into: Sink) -> Report:
+        """Write all that can be read in the home."""
+        return docker_archive.pack(*self._volume(ctx), into)
+
+    def put_home(self, ctx: Context, home: Home, source: Archive) -> Report:
+        """Put what was taken in the place of what is in the home."""
+        return docker_archive.unpack(
+            *self._volume(ctx),
+            source.file,
+            **source.options,
+            users=[home.about["uid"], container_user.uid()],
+        )
+
+    def _volume(self, ctx: Context) -> tuple[str, str, Mapping[str, str]]:
+        """Return the home's volume, the image that can work on it, and our labels."""
+        platform = self.platform(ctx)
+        image = platform.references(["notebook"])["notebook"]
+        return f"{platform.project.name}_home", image, platform.labels.labels
+
+    def take_database(self, _ctx: Context, _into: Sink) -> bool:
+        """Write nothing: without a hub there is no database."""
+        return False
+
+    def put_database(self, _ctx: Context, _source: IO[bytes]) -> None:
+        """Refuse: no backup of this mode has one.
+
+        Raises:
+            HabariError: always.
+        """
+        raise HabariError(
+            "Mode nohub: has no database that could be restored.",
+            "habari-local backup restore --help",
+        )
 
     def endpoints(self, ctx: Context) -> Endpoints:
         """Return where everything is; what people open is the server itself."""
