@@ -1,6 +1,7 @@
 """HTTP as a browser does it: a cookie jar per person, XSRF tokens, forms, bounded requests."""
 
 import os
+import time
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -10,6 +11,8 @@ import requests
 from .waiting import PATIENCE
 
 REQUEST_SECONDS = 30.0 * PATIENCE
+# The proxy closes a connection that idles for five seconds; a request that it meets is lost.
+IDLE_SECONDS = 3.0
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -27,11 +30,17 @@ class Web(requests.Session):
         self.base_url = base_url
         # Proxies of the environment are for the outside: loopback addresses don't exist there.
         self.trust_env = urlsplit(base_url).hostname not in _LOOPBACK
+        self._used = time.monotonic()
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> Any:
         """Send a request; *url* may be a path on the base address. Raises requests' errors."""
         kwargs.setdefault("timeout", REQUEST_SECONDS)
-        return super().request(method, urljoin(self.base_url, str(url)), *args, **kwargs)
+        if time.monotonic() > self._used + IDLE_SECONDS:
+            self.close()  # the connections; the next request opens one
+        try:
+            return super().request(method, urljoin(self.base_url, str(url)), *args, **kwargs)
+        finally:
+            self._used = time.monotonic()
 
     def xsrf(self, path: str) -> dict[str, str]:
         """The header that proves a change under *path* comes from a page of this session."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -13,12 +14,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import expect
 
+from habari_local.config.settings import Settings
+from habari_local.core.paths import Checkout
+from habari_local.images.build import Images
 from tests.e2e.browser import Lab, launched, new_profile, sign_in
 from tests.e2e.s3_client import Bucket, connect
 from tests.e2e.server_client import Server, notebook_of
 from tests.e2e.waiting import until
 from tests.faults.matrix import Recovery
 from tests.faults.parts import Platform, works
+from tests.scratch import ROOT, must_be_able_to_run
 
 NAME = "on-screen.ipynb"
 
@@ -87,10 +92,11 @@ Promise.all([...Array(12).keys()].map(
 
 
 @pytest.mark.mode("hub")
-def test_a_page_goes_on_loading_while_a_container_starts(platform: Platform) -> None:
+def test_a_page_goes_on_loading_while_a_container_starts() -> None:
     """Chromium drops what waits for a connection when an address of the machine comes or goes."""
-    image = platform.scratch.containers("hub")[0].image
-    network = f"habari-{platform.scratch.id}-browser"
+    must_be_able_to_run("hub")
+    image = Images(Checkout(ROOT), Settings(images="packages"), dict(os.environ)).reference("base")
+    network = f"habari-browser-{os.getpid()}"
     commands = (
         ["docker", "network", "create", network],
         ["docker", "run", "--rm", "--network", network, "--entrypoint", "true", image],
