@@ -91,6 +91,7 @@ BAD = [
     ),
     ("hub: {loadRoles: {user: {scopes: [self, servers]}}}", "user-rights", 1, "for everybody"),
     (GITHUB % "validate_server_cert: false", "provider", 1, "anybody on the way"),
+    (GITHUB % "token_url: http://github.com/token", "fake-github", 1, "can say who people are"),
     (OTHER % ("generic-oauth", "GenericOAuthenticator", ""), "provider", None, "nobody can sign"),
     (OTHER % ("cilogon", "CILogonOAuthenticator", ""), "providers", None, "any of its providers"),
     (

@@ -29,6 +29,7 @@ RULES: Mapping[str, Rule] = {
     "allow": sign_in.who_gets_in,
     "providers": sign_in.providers,
     "provider": sign_in.usable,
+    "fake-github": sign_in.by_https,
     "user-rights": sign_in.rights_of_users,
     "user-servers": sign_in.rights_to_start,
     "callback": addresses.callback,

@@ -10,6 +10,7 @@ from habari_local.helm_values.behavior.finding import Finding, of_trait
 from habari_local.helm_values.evaluate import Evaluation
 from habari_local.helm_values.rules.sign_in import open_to_the_world
 
+PROVIDER_URLS = ("authorize_url", "token_url", "userdata_url")
 OAUTH = "oauthenticator.oauth2.OAuthenticator"
 GITHUB = "oauthenticator.github.GitHubOAuthenticator"
 GENERIC = "oauthenticator.generic.GenericOAuthenticator"
@@ -110,8 +111,17 @@ def providers(evaluation: Evaluation) -> Iterator[Finding]:
             yield of_trait(evaluation, "authenticator", "allowed_idps", says)
 
 
+def by_https(evaluation: Evaluation) -> Iterator[Finding]:
+    """The provider is asked by https; the fake one of a test cluster is not, and is waived."""
+    traits = evaluation.get("authenticator", "traits", default={})
+    for name in PROVIDER_URLS if OAUTH in kinds(evaluation) else ():
+        if str(traits.get(name) or "").startswith("http://"):
+            says = "not https: who is on the way can say who people are"
+            yield of_trait(evaluation, "authenticator", name, says)
+
+
 def usable(evaluation: Evaluation) -> Iterator[Finding]:
-    """The provider can be asked: it has addresses, by https, and its certificate is looked at."""
+    """The provider can be asked: it has addresses, and its certificate is looked at."""
     traits = evaluation.get("authenticator", "traits", default={})
     if traits.get("tls_strategy") == "insecure":  # of LDAPAuthenticator
         says = "passwords go over the network as they are, on_connect or before_bind was expected"
@@ -122,17 +132,14 @@ def usable(evaluation: Evaluation) -> Iterator[Finding]:
         yield of_trait(evaluation, "authenticator", "server_address", says)
     if OAUTH not in kinds(evaluation):
         return
-    for name in ("authorize_url", "token_url", "userdata_url"):
+    for name in PROVIDER_URLS:
         token = traits.get("userdata_from_id_token") or GENERIC not in kinds(evaluation)
         told_otherwise = name == "userdata_url" and token  # Azure's token says who it is
         address = str(traits.get(name) or "")
         if not address and not told_otherwise:
             says = "not set: nobody can sign in"
             yield of_trait(evaluation, "authenticator", name, says)
-        elif address.startswith("http://"):
-            says = "not https: who is on the way can say who people are"
-            yield of_trait(evaluation, "authenticator", name, says)
-        elif address and not re.match(r"https://[\w.-]+", address):
+        elif address and not re.match(r"https?://[\w.-]+", address):
             says = "no address by https: nobody can sign in"
             yield of_trait(evaluation, "authenticator", name, says)
     api = str(traits.get("github_api") or "")
