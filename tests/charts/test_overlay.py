@@ -139,6 +139,21 @@ def test_another_edit_is_judged_anew(platform: KindPlatform) -> None:
     assert len({before, production._inputs(platform), production._inputs(others)}) == 3
 
 
+def test_what_is_edited_while_values_are_judged_is_judged_by_the_next_up(
+    platform: KindPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def edited(_: KindPlatform) -> tuple[production.Verdict, bool]:
+            change(platform, "  extraConfig:\n", "  extraConfig:\n    zz: 'def broken(:'\n")
+            return production.Verdict((), ()), True
+
+        patch.setattr(production, "_judge", edited)
+        assert judged(platform)[1] == []
+    with pytest.raises(HabariError):
+        judged(platform)
+
+
 def test_a_verdict_that_is_no_verdict_is_made_anew(platform: KindPlatform) -> None:
     file = platform.ctx.checkout.of_mode("kind") / production.FILE
     for text in ("", "[]", "{", json.dumps({"inputs": production._inputs(platform), "more": 1})):

@@ -54,13 +54,15 @@ def judged(platform: KindPlatform, after: tuple[str, ...], note: Callable[[str],
 
     def action(ctx: Context, say: Progress) -> str:
         file = ctx.checkout.of_mode(NAME) / FILE
-        found = _kept(file, _inputs(platform))
+        values = _values(platform)  # once: what is edited meanwhile is judged by the next `up`
+        found = _kept(file, _inputs(platform, values))
         known = found is not None
         if found is None:
             say("evaluating production's values, and with them the overlay")
             found, lasting = _judge(platform)
             if lasting:
-                told = {"inputs": _inputs(platform), **asdict(found)}
+                # The loader's packages may have been installed for it.
+                told = {"inputs": _inputs(platform, values), **asdict(found)}
                 write_private(file, json.dumps(told, indent=1))
         if found.here:
             raise HabariError(
@@ -111,12 +113,17 @@ def _told(ctx: Context, found: Sequence[Violation]) -> list[str]:
     return [str(each) for each in found if not each.warning and each.rule not in waived]
 
 
-def _inputs(platform: KindPlatform) -> str:
-    """Return the hash of all that a verdict depends on."""
+def _inputs(platform: KindPlatform, values: str = "") -> str:
+    """Return hashes of all that a verdict depends on; `values` is that of `_values`, if known."""
+    return f"{values or _values(platform)} {means(code_checkout())}"
+
+
+def _values(platform: KindPlatform) -> str:
+    """Return the hash of the values, of the chart, and of what says how they are judged."""
     ctx, root = platform.ctx, platform.ctx.checkout.root
     settings = (sorted(production.wanted(ctx.settings)), sorted(ctx.settings.waived_rules))
     seen = hashlib.sha256(json.dumps(settings).encode())
-    seen.update(f"{deployment(platform).digest} {means(code_checkout())}".encode())
+    seen.update(deployment(platform).digest.encode())
     for path in [*production.files(root), *(root / name for name in LOCKS)]:
         seen.update(b"\0" + path.name.encode() + b"\0")
         seen.update(path.read_bytes() if path.is_file() else b"")
