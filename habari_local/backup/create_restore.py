@@ -194,13 +194,18 @@ class ServersRun(HabariError):
     """People's servers run, so nothing was restored."""
 
 
+def running_servers(mode: Mode, ctx: Context) -> list[str]:
+    """Return whose servers run."""
+    return sorted({each.user for each in mode.status(ctx) if each.name == "server"})
+
+
 def require_no_servers(mode: Mode, ctx: Context) -> None:
     """Refuse to go on while people's servers run.
 
     Raises:
         ServersRun: they do.
     """
-    running = sorted(each.user for each in mode.status(ctx) if each.name == "server")
+    running = running_servers(mode, ctx)
     if running:
         raise ServersRun(
             f"Servers of {', '.join(running)}: still running; the restored hub would not know"
@@ -286,9 +291,14 @@ def restore(
             done = _put_all(backup, mode, ctx, parts, say, exact=options.exact)
     if refused:
         raise refused
-    if backup.mode == mode.name or DATABASE not in parts:
+    if not _gives_users(backup, mode, parts):
         _note(mode, ctx).unlink(missing_ok=True)
     return done
+
+
+def _gives_users(backup: Backup, mode: Mode, parts: Collection[str]) -> bool:
+    """Whether it is another mode's database that is wanted, of which the users alone are taken."""
+    return DATABASE in parts and backup.mode != mode.name
 
 
 def restore_users(
@@ -304,7 +314,7 @@ def restore_users(
     """
     import requests
 
-    if backup.mode == mode.name or DATABASE not in parts:
+    if not _gives_users(backup, mode, parts):
         return 0
     where = mode.endpoints(ctx)
     with HubClient(where.hub_url, where.hub_api_token) as hub:

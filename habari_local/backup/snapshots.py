@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
+from habari_local.backup.create_restore import running_servers
 from habari_local.backup.manifest import PARTS, PLACES, Backup, look
 from habari_local.core import polling
 from habari_local.core.atomic_dir import atomic_dir
@@ -114,11 +115,6 @@ def replaced(backup: Backup, running: Sequence[str], given: Sequence[str]) -> It
         yield f"the kernels in the running server of {user}"
     made = datetime.fromisoformat(backup.made).strftime("%Y-%m-%d %H:%M:%S UTC")
     yield f"what was changed since {made} in {', '.join(given)}"
-
-
-def running_servers(mode: Mode, ctx: Context) -> list[str]:
-    """Return whose servers run."""
-    return sorted({each.user for each in mode.status(ctx) if each.name == "server"})
 
 
 def stop_servers(mode: Mode, ctx: Context, users: Sequence[str], say: Say) -> None:

@@ -121,7 +121,7 @@ def restore(name: Name, yes: Yes = False, as_json: AsJson = False) -> Result:
     progress("reading the snapshot")
     began, saved, given = time.monotonic(), open_backup(path), snapshots.parts(ctx)
     create_restore.require_restorable(saved, mode, given)
-    running = snapshots.running_servers(mode, ctx)
+    running = create_restore.running_servers(mode, ctx)
     if not create_restore.interrupted(saved, mode, ctx):
         things = list(snapshots.replaced(saved, running, given))
         asked = time.monotonic()

@@ -17,6 +17,7 @@ from habari_local.core.subprocesses import Completed, run
 from habari_local.drivers import package_manager
 from habari_local.drivers.kubernetes.cluster import Cluster
 
+NOT_FOUND = "release: not found"
 HISTORY = 5  # revisions that a release keeps in its cluster
 HOOKS = "1h"  # the most that hooks may take; who calls ends helm as soon as they can't end
 OnLine = Callable[[str], None]
@@ -178,12 +179,17 @@ class Release:
         return self._helm(["get", "manifest", self.name], apart=True).output
 
     def hooks(self) -> str:
-        """Return the manifests of the newest revision's hooks.
+        """Return the manifests of the newest revision's hooks; none where the release is not.
 
         Raises:
-            CommandFailed: there is none, or the cluster did not answer.
+            CommandFailed: the cluster did not answer.
         """
-        return self._helm(["get", "hooks", self.name], apart=True).output
+        try:
+            return self._helm(["get", "hooks", self.name], apart=True).output
+        except CommandFailed as error:
+            if NOT_FOUND not in error.output:
+                raise
+            return ""
 
     def values(self) -> dict[str, Any]:
         """Return the values that the newest revision was given. They may hold secrets.
@@ -248,9 +254,9 @@ class Release:
         try:
             done = self._helm(["history", self.name, "--output", "json"], apart=True)
         except CommandFailed as error:
-            if "release: not found" in error.output:
-                return []
-            raise
+            if NOT_FOUND not in error.output:
+                raise
+            return []
         return [_revision(each) for each in json.loads(done.output)]
 
     def recover(self, *, cancel: threading.Event | None = None) -> str:

@@ -50,14 +50,15 @@ def opened(evaluation: Evaluation) -> Iterator[Finding]:
 def connected(evaluation: Evaluation) -> Iterator[Finding]:
     """A server finds the hub by its name, and the hub takes its connections."""
     policies = _policies(evaluation)
-    limited = [each for each in policies if "Egress" in _types(each)]
+    limited = [each for each in policies if "Egress" in directions(each)]
     if limited and not any(resolves(each) for each in limited):
         says = "servers resolve no names: none finds the hub, and none starts"
         yield Finding(RULES, says)
 
 
-def _types(policy: Data) -> list[str]:
-    return (policy.get("spec") or {}).get("policyTypes") or ["Ingress"]
+def directions(policy: Data) -> list[str]:
+    """Return what a policy limits: Ingress, Egress or both."""
+    return mapped(policy, "spec").get("policyTypes") or ["Ingress"]
 
 
 def resolves(policy: Data) -> bool:
@@ -77,15 +78,24 @@ def resolves(policy: Data) -> bool:
 def _policies(evaluation: Evaluation) -> list[Data]:
     """Return the policies of users' servers."""
     labels = evaluation.get("pods", 0, "pod", "metadata", "labels", default={})
-    policies = [each for each in evaluation.manifests if each.get("kind") == "NetworkPolicy"]
-    selectors = [(each, mapped(mapped(each, "spec"), "podSelector")) for each in policies]
     if labels:
-        return [each for each, selector in selectors if selects(selector, labels)]
+        return of_pod(evaluation, labels)
     return [
         each
-        for each, selector in selectors
+        for each, selector in _selectors(evaluation)
         if COMPONENT in mapped(selector, "matchLabels").values()  # no server was made
     ]
+
+
+def of_pod(evaluation: Evaluation, labels: Data) -> list[Data]:
+    """Return the policies that select a pod."""
+    return [each for each, selector in _selectors(evaluation) if selects(selector, labels)]
+
+
+def _selectors(evaluation: Evaluation) -> Iterator[tuple[Data, Data]]:
+    for each in evaluation.manifests:
+        if each.get("kind") == "NetworkPolicy":
+            yield each, mapped(mapped(each, "spec"), "podSelector")
 
 
 def selects(selector: Any, labels: Data) -> bool:
@@ -109,16 +119,19 @@ def selects(selector: Any, labels: Data) -> bool:
 
 def _allows(policy: Data, address: str) -> bool:
     """Whether a policy lets pods out to an address, on more than the port of names."""
-    spec = policy.get("spec") or {}
-    if "Egress" not in (spec.get("policyTypes") or ["Ingress"]):
+    if "Egress" not in directions(policy):
         return True
-    for rule in spec.get("egress") or ():
-        ports = rule.get("ports") or [{}]
-        if all(port.get("port") == DNS for port in ports):
+    for rule in mapped(policy, "spec").get("egress") or ():
+        if only_names(rule):
             continue
         if not rule.get("to") or any(holds(each, address) for each in rule["to"]):
             return True
     return False
+
+
+def only_names(rule: Data) -> bool:
+    """Whether a rule of a policy is about the port of names alone."""
+    return all(each.get("port") == DNS for _, each in items(rule.get("ports") or [{}]))
 
 
 def holds(peer: Any, address: str) -> bool:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from habari_local.helm_values.behavior.finding import Finding, origin
-from habari_local.helm_values.behavior.network import DNS, PRIVATE, holds, resolves, selects
+from habari_local.helm_values.behavior.network import (
+    PRIVATE,
+    directions,
+    holds,
+    of_pod,
+    only_names,
+    resolves,
+    selects,
+)
 from habari_local.helm_values.behavior.object_values import items, mapped, network
 from habari_local.helm_values.behavior.sign_in import WORLD
 from habari_local.helm_values.evaluate import Evaluation
@@ -32,7 +40,7 @@ PUBLIC = "140.82.112.3"  # as GitHub's are
 def connected(evaluation: Evaluation) -> Iterator[Finding]:
     """Hub, proxy and servers reach each other, Kubernetes, and the provider that people use."""
     pods = {name: labels for name, labels in own_pods(evaluation).items() if labels}
-    policies = {name: _of_pod(evaluation, labels) for name, labels in pods.items()}
+    policies = {name: of_pod(evaluation, labels) for name, labels in pods.items()}
     for (one, other), (number, named, ends) in WAYS.items():
         if one not in pods or other not in pods:
             continue
@@ -41,7 +49,7 @@ def connected(evaluation: Evaluation) -> Iterator[Finding]:
         if not (out and _lets(policies[other], "Ingress", pods[one], port)):
             place = _of_labels(evaluation, one, other) or POLICIES[other if out else one]
             yield Finding(place, f"{one} does not reach {other}: {ends}")
-    limiting = [each for each in policies.get(HUB, []) if "Egress" in _types(each)]
+    limiting = [each for each in policies.get(HUB, []) if "Egress" in directions(each)]
     if limiting and not any(resolves(each) for each in limiting):
         yield Finding((*POLICIES[HUB], "egressAllowRules"), "the hub resolves no names")
     yield from _beyond(evaluation, limiting)
@@ -50,7 +58,7 @@ def connected(evaluation: Evaluation) -> Iterator[Finding]:
 def watched(evaluation: Evaluation) -> Iterator[Finding]:
     """Hub and proxy take connections from those that need them; legal without, and dangerous."""
     for name, labels in own_pods(evaluation).items():
-        policies = _of_pod(evaluation, labels)
+        policies = of_pod(evaluation, labels)
         if not labels or name == SERVER:
             continue
         if not policies:
@@ -72,16 +80,6 @@ def own_pods(evaluation: Evaluation) -> dict[str, Data]:
     return found
 
 
-def _of_pod(evaluation: Evaluation, labels: Data) -> list[Data]:
-    """Return the policies that select a pod."""
-    return [
-        each
-        for each in evaluation.manifests
-        if each.get("kind") == "NetworkPolicy"
-        and selects(mapped(mapped(each, "spec"), "podSelector"), labels)
-    ]
-
-
 def _of_labels(evaluation: Evaluation, one: str, other: str) -> Place | None:
     """Return where the labels of users' pods are set, if production sets them."""
     for trait in ("common_labels", "extra_labels") if SERVER in (one, other) else ():
@@ -98,7 +96,7 @@ def _lets(policies: list[Data], kind: str, labels: Data | None, port: tuple[int,
 
     Labels None: somebody of whom nothing is known, in another namespace or outside.
     """
-    limiting = [each for each in policies if kind in _types(each)]
+    limiting = [each for each in policies if kind in directions(each)]
     key, peers = ("ingress", "from") if kind == "Ingress" else ("egress", "to")
     for policy in limiting:
         for _, rule in items(mapped(policy, "spec").get(key)):
@@ -119,17 +117,13 @@ def _is_peer(peer: Data, labels: Data | None) -> bool:
     return selects(peer.get("podSelector"), labels)
 
 
-def _types(policy: Data) -> list[str]:
-    return mapped(policy, "spec").get("policyTypes") or ["Ingress"]
-
-
 def _beyond(evaluation: Evaluation, limiting: list[Data]) -> Iterator[Finding]:
     """Yield that the hub gets neither to Kubernetes nor to a provider in the internet.
 
     Which addresses those have is not known here: that some of their kind are let through is enough.
     """
     rules = [rule for each in limiting for _, rule in items(mapped(each, "spec").get("egress"))]
-    rules = [each for each in rules if not _only_names(each)]
+    rules = [each for each in rules if not only_names(each)]
     if not limiting or any(not rule.get("to") for rule in rules):
         return
     peers = [each for rule in rules for _, each in items(rule.get("to"))]
@@ -153,8 +147,3 @@ def _has_public(peer: Data) -> bool:
     block = network(mapped(peer, "ipBlock").get("cidr"))
     part = block is not None and block.prefixlen > 0 and not block.is_private
     return part or holds(peer, PUBLIC)
-
-
-def _only_names(rule: Data) -> bool:
-    ports = rule.get("ports") or [{}]
-    return all(each.get("port") == DNS for _, each in items(ports))

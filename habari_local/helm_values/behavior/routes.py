@@ -22,7 +22,7 @@ def routed(evaluation: Evaluation) -> Iterator[Finding]:
         for made in evaluation.manifests
         if made.get("kind") == "Service"
     }
-    base = "/" + text_at(evaluation.whole, "hub", "baseUrl").strip("/")
+    base = _base(evaluation)
     for made in evaluation.manifests:
         if made.get("kind") == "Ingress":
             yield from _of_ingress(made, services, base)
@@ -35,6 +35,10 @@ def routed(evaluation: Evaluation) -> Iterator[Finding]:
         if wanted and not any(selects({"matchLabels": wanted}, each) for each in _pods(evaluation)):
             says = f"no pod is behind the service {text_at(service, 'metadata', 'name')}"
             yield Finding(("proxy", "service"), says)
+
+
+def _base(evaluation: Evaluation) -> str:
+    return "/" + text_at(evaluation.whole, "hub", "baseUrl").strip("/")
 
 
 def _pods(evaluation: Evaluation) -> Iterator[Data]:
@@ -83,7 +87,7 @@ def _of_port(service: Data | None, port: Any) -> Iterator[Finding]:
 def addressed(evaluation: Evaluation) -> Iterator[Finding]:
     """The hub is where proxy, probes and servers look for it."""
     hub = evaluation.get("hub", default={})
-    base = "/" + text_at(evaluation.whole, "hub", "baseUrl").strip("/")
+    base = _base(evaluation)
     given = hub.get("base_url") if isinstance(hub, dict) else None
     if isinstance(given, str) and "/" + given.strip("/") != base:
         says = "is not hub.baseUrl, where probes and routes look for the hub: it is ended as dead"

@@ -158,14 +158,12 @@ def uninstall(platform: ClusterPlatform) -> bool:
         ApiError: the cluster refused to delete an object.
     """
     release = platform.release
-    if release.status() is None:
-        return False
     made_by_hooks = objects(release.hooks())
-    release.uninstall(cancel=platform.ctx.cancel)
+    gone = release.uninstall(cancel=platform.ctx.cancel)
     target = Objects(platform.cluster, release.namespace)
     for manifest in made_by_hooks.values():
         target.delete(manifest)
-    return True
+    return gone
 
 
 def rollout(platform: ClusterPlatform, name: str, title: str, after: tuple[str, ...]) -> Step:

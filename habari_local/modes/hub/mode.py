@@ -38,7 +38,6 @@ from habari_local.platform.mode import (
 from habari_local.platform.s3_setup import S3Setup
 from habari_local.platform.scheduler import images_step
 from habari_local.platform.steps import public_address
-from habari_local.s3.s3_client import S3Target
 
 IMAGES = {"db": "postgres"}  # service → image, where they are called differently
 
@@ -119,10 +118,6 @@ class HubMode(ComposeMode):
             for name, labels in sorted(labelled.items())
             if docker_client.USER in labels
         ]
-
-    def bucket_access(self, ctx: Context) -> S3Target:
-        """Return the S3 with the administrator's key, where it is ours."""
-        return self.s3.target(ctx)
 
     @contextmanager
     def maintenance(self, ctx: Context) -> Iterator[None]:

@@ -21,7 +21,6 @@ from habari_local.platform.compose.steps import Bringup, again, containers, fold
 from habari_local.platform.mode import Address, Archive, Context, Endpoints, Home, Step
 from habari_local.platform.s3_setup import S3Setup
 from habari_local.platform.scheduler import images_step
-from habari_local.s3.s3_client import S3Target
 
 RESTART_SECONDS = 60.0
 OWNER = "jovyan"  # as the images call whoever works there
@@ -70,10 +69,6 @@ class NohubMode(ComposeMode):
     def home_of(self, _ctx: Context, owner: str) -> Home:
         """Return the one home, under whatever name."""
         return Home(owner, {"uid": container_user.uid()})
-
-    def bucket_access(self, ctx: Context) -> S3Target:
-        """Return the S3 with the administrator's key, where it is ours."""
-        return self.s3.target(ctx)
 
     @contextmanager
     def maintenance(self, ctx: Context) -> Iterator[None]:

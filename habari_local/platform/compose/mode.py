@@ -25,6 +25,7 @@ from habari_local.platform.mode import (
     require_free_port,
 )
 from habari_local.platform.s3_setup import S3Setup
+from habari_local.s3.s3_client import S3Target
 
 LAST = ("s3", "db")  # stopped after the others, so that saves under way end
 
@@ -69,6 +70,10 @@ class ComposeMode:
     def platform(self, ctx: Context) -> ComposePlatform:
         """Return what runs."""
         return ComposePlatform(ctx, self.name)
+
+    def bucket_access(self, ctx: Context) -> S3Target:
+        """Return the S3 with the administrator's key, where it is ours."""
+        return self.s3.target(ctx)
 
     def url(self, ctx: Context, service: str) -> str:
         """Return a service's address on this machine, without a slash at its end; or nothing."""
