@@ -168,7 +168,14 @@ class Run:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
-            return process.wait()
+            code = process.wait()
+            if code and job.needs == CHECKOUT:
+                # An `up` that failed leaves what it began to be looked at; another job comes now.
+                down = [sys.executable, "-m", "habari_local", "down"]
+                subprocess.run(
+                    down, cwd=ROOT, env=self.environ, stdout=log, stderr=log, check=False
+                )
+            return code
 
     def _report(self, job: Job) -> str:
         text = job.log.read_text(encoding="utf-8", errors="replace")

@@ -45,6 +45,20 @@ def test_a_chart_refuses_what_is_misspelt(chart: Chart, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("chart", charts(), ids=title)
+def test_another_token_restarts_the_proxy_and_nothing_else_of_the_hub_does(
+    chart: Chart, tmp_path: Path
+) -> None:
+    def template(name: str, config: dict[str, Any]) -> Any:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(json.dumps({"hub": {"config": config}}), encoding="utf-8")
+        return render(chart, [*VALUES, path])["Deployment/proxy"]["spec"]["template"]
+
+    before = template("before", {})
+    assert template("hub", {"JupyterHub": {"active_server_limit": 7}}) == before
+    assert template("token", {"ConfigurableHTTPProxy": {"auth_token": "other"}}) != before
+
+
 def test_the_double_never_passes_for_the_real_one() -> None:
     double = open_chart(DOUBLE)
     assert double.title == "habari-double 0.1.0"

@@ -237,4 +237,22 @@ def test_down_leaves_nothing_and_says_what_it_kept(platform: tuple[str, Scratch]
     assert f"Try: habari-local up --mode {mode}\n" in status.stdout
     assert f"Try: habari-local up --mode {mode}\n" in endpoints.stderr
     assert "nothing to do" in scratch.good("down")
+
+
+def test_up_without_the_secrets_it_once_made_has_every_service_take_new_ones(
+    platform: tuple[str, Scratch],
+) -> None:
+    """A checkout that was cloned anew in its old place finds containers and volumes of before."""
+    mode, scratch = platform
     scratch.good("up", "--mode", mode)
+    mine = scratch.root / "mine.csv"
+    mine.write_text("x\n1\n")
+    scratch.good("s3", "cp", str(mine), "lake/mine.csv")
+    before = (scratch.state / "secrets.json").read_text()
+    scratch.good("down")
+    (scratch.state / "secrets.json").unlink()
+    (scratch.state / "kind" / "kubeconfig").unlink(missing_ok=True)
+    scratch.good("up", "--mode", mode)
+    assert (scratch.state / "secrets.json").read_text() != before
+    assert scratch.good("s3", "cat", "lake/mine.csv") == "x\n1\n"
+    assert json.loads(scratch.good("status", "--json"))["good"]

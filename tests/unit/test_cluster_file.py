@@ -76,3 +76,28 @@ def test_more_nodes_share_the_folder_of_volumes() -> None:
         mounts = {mount["containerPath"]: mount["hostPath"] for mount in each["extraMounts"]}
         assert mounts[kind.VOLUMES] == "/volumes"
         assert "/home/ada/project" in mounts.values()
+
+
+def test_other_secrets_mean_other_pods_of_those_who_read_them() -> None:
+    """A pod keeps the environment that it was started with."""
+
+    def annotated(s3: str, github: str) -> dict[str, Any]:
+        images = {"s3": "s3:1", "github": "github:1"}
+        objects = kind.manifests(ROOT / "kind" / "manifests", ["s3", "github"], images)
+        held = {"habari-s3-root": s3, "habari-github": github}
+        secrets = [
+            {"metadata": {"name": name}, "stringData": {"KEY": text}} for name, text in held.items()
+        ]
+        kind.tie_to_secrets(objects, secrets)
+        return {
+            each["metadata"]["name"]: each["spec"]["template"]["metadata"]["annotations"]
+            for each in objects
+            if each["kind"] == "Deployment"
+        }
+
+    before = annotated("one", "one")
+    assert annotated("one", "one") == before
+    other = annotated("two", "one")
+    assert other["s3"] != before["s3"]
+    assert other["github"] == before["github"]
+    assert "one" not in str(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from habari_local.core import yaml11
 HOST = "127.0.0.1"
 # kind lets a control plane run people's pods where it is the only node; here each node does.
 FOR_ALL = "kind: InitConfiguration\nnodeRegistration: { taints: [] }\n"
+SECRETS = "dev.habari/secrets"  # annotation of a pod: the digest of the secrets that it reads
 VOLUMES = "/var/local-path-provisioner"  # where kind's nodes, ours and upstream's, make volumes
 # Setting of a port here → the node's port of that service (kind/manifests, kind/values.yaml).
 NODE_PORTS = {"hub": 30080, "github": 30008, "s3": 30456}
@@ -75,6 +77,27 @@ def manifests(folder: Path, names: Sequence[str], images: Mapping[str, str]) -> 
                     container["image"] = images[container["name"]]
             made.append(each)
     return made
+
+
+def tie_to_secrets(objects: Sequence[Any], secrets: Sequence[Any]) -> None:
+    """Annotate the pods of each Deployment with what their secrets hold: another one, other pods.
+
+    Kubernetes gives a container its environment once; a changed secret alone restarts nothing.
+    """
+    held = {each["metadata"]["name"]: each["stringData"] for each in secrets}
+    for each in objects:
+        if each["kind"] != "Deployment":
+            continue
+        template = each["spec"]["template"]
+        names = {
+            source["secretRef"]["name"]
+            for container in template["spec"]["containers"]
+            for source in container.get("envFrom", ())
+            if "secretRef" in source
+        }
+        text = json.dumps({name: held[name] for name in sorted(names)}, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        template["metadata"].setdefault("annotations", {})[SECRETS] = digest
 
 
 def secrets_of(

@@ -110,7 +110,9 @@ def _objects(platform: KindPlatform, names: Sequence[str]) -> list[object]:
     known = platform.pushed(images(ctx.settings))
     secrets = render.secrets_of(ctx.settings, ctx.secrets, people(ctx.settings), names)
     files = _hub_files(ctx.checkout.root / "hub")
-    return [*files, *secrets, *render.manifests(folder, [*names, "dashboard"], known)]
+    objects = render.manifests(folder, [*names, "dashboard"], known)
+    render.tie_to_secrets(objects, secrets)
+    return [*files, *secrets, *objects]
 
 
 def _hub_files(folder: Path) -> list[object]:
