@@ -11,7 +11,7 @@ from habari_local.config.load import as_environment, environment, load
 from habari_local.config.secrets import Secrets, load_secrets, write_private
 from habari_local.config.settings import Settings, fields_by_variable
 from habari_local.core.checkout import Identity, of_the_same_path, record
-from habari_local.core.errors import USAGE, ConfigError, HabariError, NotRunning
+from habari_local.core.errors import NOT_READY, USAGE, ConfigError, HabariError, NotRunning
 from habari_local.core.paths import Checkout, find_checkout
 from habari_local.drivers import kind, processes
 from habari_local.drivers.docker import client as docker_client
@@ -184,11 +184,34 @@ def require_running(
 
     Raises:
         NotRunning: it is not.
+        HabariError: it runs, and its secrets are gone.
     """
     found, ctx = current(mode, flags)
-    if not isinstance(found, RemoteMode) and active_mode(ctx.checkout) != found.name:
+    if isinstance(found, RemoteMode):
+        return found, ctx
+    if active_mode(ctx.checkout) != found.name:
         raise NotRunning(mode=mode)
+    require_secrets(found, ctx)
+    if not ctx.secrets:  # up it was; what ran has ended since
+        raise NotRunning(mode=found.name)
     return found, ctx
+
+
+def require_secrets(mode: Mode, ctx: Context) -> None:
+    """Refuse to work with what runs here if its secrets are gone.
+
+    Raises:
+        HabariError: that is so.
+    """
+    found = without_notes(ctx, mode.name)
+    if found:
+        names = ", ".join(dict.fromkeys(row.title for row in found))
+        raise HabariError(
+            f"Mode {mode.name} of {ctx.checkout.root}: {names} run, but .habari with their keys was"
+            " deleted.",
+            f"habari-local up --mode {mode.name}",
+            NOT_READY,
+        )
 
 
 def _settled(settings: Settings, mode: Mode) -> Settings:

@@ -57,6 +57,7 @@ def logs(  # noqa: PLR0913, PLR0917 (each is an option of the command line)
 
     wanted, after = _pattern(grep), _moment(since)
     chosen, ctx = active_mode.current(mode, cluster(mode, context, namespace))
+    active_mode.require_secrets(chosen, ctx)
     targets = resolve(chosen, ctx, names or (), "habari-local logs {name}")
     found = chosen.logs(
         ctx,

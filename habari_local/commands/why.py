@@ -41,7 +41,7 @@ def why(
     from habari_local.commands.dashboard import tell_diagnosis
 
     chosen, ctx = active_mode.current(mode, cluster(mode, context, namespace))
-    _require_notes(chosen, ctx)
+    active_mode.require_secrets(chosen, ctx)
     found = diagnosed(chosen, ctx, user.lower())
     data = {"mode": chosen.name, "user": user, **found.as_json()}
     if not user:
@@ -55,25 +55,6 @@ def diagnosed(mode: Mode, ctx: Context, user: str = "") -> Diagnosis:
     from habari_local.diagnosis.diagnosis import diagnose
 
     return diagnose(_target(mode, ctx, user), CHECKS)
-
-
-def _require_notes(mode: Mode, ctx: Context) -> None:
-    """Refuse what no check can see through: something runs here whose keys are gone.
-
-    Raises:
-        HabariError: that is so.
-    """
-    from habari_local import active_mode
-
-    found = active_mode.without_notes(ctx, mode.name)
-    if found:
-        names = ", ".join(dict.fromkeys(row.title for row in found))
-        raise HabariError(
-            f"Mode {mode.name} of {ctx.checkout.root}: {names} run, but .habari with their keys was"
-            " deleted.",
-            f"habari-local up --mode {mode.name}",
-            NOT_READY,
-        )
 
 
 def _target(mode: Mode, ctx: Context, user: str) -> Target:

@@ -112,8 +112,12 @@ def test_what_runs_is_found_when_our_notes_are_deleted(platform: Scratch) -> Non
     states = {each["name"]: each["state"] for each in json.loads(status.stdout)["services"]}
     running = ("hub", "dashboard", "proxy", "s3", "github")
     assert states == dict.fromkeys(running, "keys lost")
-    why = platform.call("why")
-    assert "but .habari with their keys was deleted" in why.stderr
+    verbs = ("why", "endpoints", "s3 ls lake", "snapshot save x", "reset grace --yes", "logs hub")
+    for verb in (*verbs, "restart hub", "shell hub -- true", "backup create"):
+        refused = platform.call(*verb.split())
+        assert refused.returncode == 4, (verb, refused.stderr)
+        assert "but .habari with their keys was deleted" in refused.stderr, verb
+        assert "Try: habari-local up --mode process\n" in refused.stderr, verb
     assert "Stopped: " in platform.good("down", "--wipe", "--yes")
     assert left_by(platform) == {}
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from habari_local.config.render.helm import PROJECT
 from habari_local.core import polling
 from habari_local.drivers import kind
 from habari_local.drivers.docker import client as docker_client
@@ -239,20 +242,27 @@ def test_down_leaves_nothing_and_says_what_it_kept(platform: tuple[str, Scratch]
     assert "nothing to do" in scratch.good("down")
 
 
-def test_up_without_the_secrets_it_once_made_has_every_service_take_new_ones(
+def test_up_in_a_checkout_that_was_cloned_anew_in_its_old_place_goes_on_with_what_ran(
     platform: tuple[str, Scratch],
 ) -> None:
-    """A checkout that was cloned anew in its old place finds containers and volumes of before."""
+    """Containers and volumes are of before; secrets, kubeconfig and project folder are not."""
     mode, scratch = platform
     scratch.good("up", "--mode", mode)
     mine = scratch.root / "mine.csv"
     mine.write_text("x\n1\n")
     scratch.good("s3", "cp", str(mine), "lake/mine.csv")
     before = (scratch.state / "secrets.json").read_text()
-    scratch.good("down")
+    project = Path(scratch.endpoints()["project_path"])
+    shutil.rmtree(project)
     (scratch.state / "secrets.json").unlink()
     (scratch.state / "kind" / "kubeconfig").unlink(missing_ok=True)
     scratch.good("up", "--mode", mode)
     assert (scratch.state / "secrets.json").read_text() != before
     assert scratch.good("s3", "cat", "lake/mine.csv") == "x\n1\n"
     assert json.loads(scratch.good("status", "--json"))["good"]
+    (project / "here.txt").write_text("here")
+    if mode == "nohub":
+        assert scratch.good("shell", "notebook", "--", "cat", "project/here.txt") == "here"
+    if mode == "kind":
+        (node,) = kind.find_nodes(f"habari-{scratch.id}")
+        assert kind.execute(node, ["cat", f"{PROJECT}/here.txt"]) == "here"

@@ -37,6 +37,11 @@ class Place:
         """The name of the Compose project, and what all names in the engine begin with."""
         return f"habari-{self.checkout}-{self.mode}"
 
+    @property
+    def project_inode(self) -> int:
+        """The number of the project folder's inode; 0 where it is not there."""
+        return self.project_path.stat().st_ino if self.project_path.is_dir() else 0
+
     def container(self, service: str) -> str:
         """The name that Compose gives a service's container."""
         return f"{self.project}-{service}-1"
@@ -58,6 +63,7 @@ def variables(settings: Settings, place: Place) -> Environment:
         "UP_FOLDER": str(place.folder),
         "UP_S3_BACKEND": settings.s3_backend,
         "UP_PROJECT_PATH": str(place.project_path),
+        "UP_PROJECT_INODE": str(place.project_inode),
         "UP_USER": place.user,
         "UP_DOCKER_SOCKET": str(place.docker_socket),
         "UP_DOCKER_GROUP": str(place.docker_group),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from habari_local.config.render.helm import PROJECT
 from habari_local.core import polling
 from habari_local.core.errors import HabariError
 from habari_local.drivers import kind
@@ -40,8 +41,9 @@ def leftovers(platform: KindPlatform, after: tuple[str, ...]) -> Step:
         # Nobody else writes our kubeconfig, and who may have locked it is ended by now.
         kubeconfig.with_name("kubeconfig.lock").unlink(missing_ok=True)
         found = platform.nodes()
+        renewed = _renew_mounts(found, say)
         if not found or kubeconfig.is_file():
-            return UNCHANGED
+            return renewed
         kind.start([each for each in found if not each.running])
         if _is_complete(platform, found, say):
             platform.kind.export()
@@ -52,6 +54,22 @@ def leftovers(platform: KindPlatform, after: tuple[str, ...]) -> Step:
         return "a half-created cluster, removed"
 
     return Step("leftovers", "what a killed one left", action, after)
+
+
+def _renew_mounts(found: Sequence[kind.Node], say: Progress) -> str:
+    """Restart nodes whose folder of this machine was deleted while they ran; say if there were any.
+
+    They keep the deleted one, in which no server can start, even where another has its path now.
+    The kernel marks it (proc_pid_mountinfo(5)).
+    """
+    argv = ["grep", "--quiet", f"//deleted {PROJECT} ", "/proc/self/mountinfo"]
+    lost = [each for each in found if each.running and _succeeds(each, argv)]
+    if not lost:
+        return UNCHANGED
+    say("restarting the nodes: the project folder was deleted under them")
+    kind.stop(lost)
+    kind.start(lost)
+    return "the deleted project folder, in use by the nodes; restarted"
 
 
 def cluster(platform: KindPlatform, after: tuple[str, ...]) -> Step:
