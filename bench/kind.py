@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bench import kind_by_hand
+from bench import kind_by_hand, kind_edits
 from bench.client import Hub
 from bench.ours import Figures, timed
 from bench.phases import Phase, svg
@@ -30,6 +30,7 @@ ROWS = (
     ("value", "a value changed → in force", 12.0),
     ("build", "one line changed in jupyter/: the image build", None),
     ("edit", "… then → a new pod has it", 10.0),
+    *kind_edits.ROWS,
     ("spawn", "spawn, image there", 5.0),
     ("suite", "suite in kind, its up and down included", 180.0),
     ("memory", "memory of all, no user (MB)", 2500.0),
@@ -108,6 +109,7 @@ def one_run(scratch: Scratch, number: int) -> tuple[Figures, list[Phase]]:
     hub_of(scratch).stop("grace")
     found["down"] = timed(scratch, "down")
     found["again"] = brought_up(scratch)[0]
+    found |= kind_edits.measured(scratch, 1)[0]
     return found, phases
 
 
