@@ -245,6 +245,7 @@ def compare(session: nox.Session) -> None:
     program, folder = component_python(session, "contents"), str(Checkout(ROOT).environments)
     session.chdir(ROOT / CONTENTS)  # its `tests` are meant, not ours
     session.run(program, "-m", "compare", folder, uv.program(os.environ), external=True)
+    session.run(program, "-m", "compare.large_folder", external=True)
 
 
 @nox.session

@@ -206,6 +206,8 @@ class Bucket:
     ) -> Listing:
         """All that is under a prefix (a page is 1,000), its first `limit` entries, or what is
         there when the patience ends.
+
+        Without patience, raises 413 for more than can be listed in time.
         """
         found, started = Listing(), time.monotonic()
         more: dict[str, Any] = {"MaxKeys": limit} if limit else {}
@@ -224,15 +226,17 @@ class Bucket:
                 objects, prefixes = _entries(page, path)
                 found.objects += objects
                 found.prefixes += prefixes
-                if limit or not page.get("IsTruncated"):
+                found.partial = bool(page.get("IsTruncated"))
+                if limit or not found.partial:
                     return found
                 now = time.monotonic()
-                if patience is not None and (
-                    # The next page takes as long as this one did.
-                    2 * now - asked - started > patience.seconds
-                    or len(found.objects) + len(found.prefixes) >= patience.entries
-                ):
-                    found.partial = True
+                # The next page takes as long as this one did.
+                then = 2 * now - asked - started
+                if patience is None:
+                    # S3 answers: that there is much is no reason to leave the bucket alone.
+                    if then > seconds:
+                        raise errors.too_many(path, len(found.objects), seconds)
+                elif then > patience.seconds or len(found) >= patience.entries:
                     return found
                 more = {"ContinuationToken": page["NextContinuationToken"]}
 

@@ -210,6 +210,13 @@ def timed_out(path: str, seconds: float, *, writing: bool) -> ContentsError:
     return ContentsError(504, f"{path}: {cause}. Try: again later.", f"{path}: {cause}.")
 
 
+def too_many(path: str, count: int, seconds: float) -> ContentsError:
+    """413: a folder with more objects than can be listed to change them all."""
+    cause = f"has more objects than S3 lists within {seconds:.0f} s ({count:,} so far)"
+    again = "Try: what is in its folders one by one, or a program for S3."
+    return ContentsError(413, f"{path}: {cause}. {again}", f"{path}: {cause}.")
+
+
 def unreachable(path: str, *, writing: bool = False) -> ContentsError:
     """503: no connection, or one that broke."""
     said = "could not be reached, and nothing was changed" if writing else "could not be reached"

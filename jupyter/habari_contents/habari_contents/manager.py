@@ -374,8 +374,10 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
         # `x` of both `x.txt` and `x-Copy1.txt`: one listing tells of all names there may be.
         begin = _split_name(plain)[0]
         begin = begin if name.startswith(begin) else name.partition("-Copy")[0]
-        taken = await folder.names_beginning(path, begin)
-        return name if name not in taken else self._free_name(plain, path, "-Copy", taken)
+        taken, more = await folder.names_beginning(path, begin)
+        if name not in taken and not (more and await folder.kind(f"{path}/{name}")):
+            return name
+        return await self._free_name(plain, path, "-Copy", taken, more=more)
 
     async def increment_filename(self, filename: str, path: str = "", insert: str = "") -> str:
         """A name that is free in a folder; in S3 by one listing of all that begin like it."""
@@ -384,17 +386,24 @@ class HabariContentsManager(_AsyncContentsManager):  # type: ignore[misc]
             name: str = await super().increment_filename(filename, path, insert)
             return name
         path = path.strip("/")
-        taken = await folder.names_beginning(path, _split_name(filename)[0])
-        found = self._free_name(filename, path, insert, taken)
+        taken, more = await folder.names_beginning(path, _split_name(filename)[0])
+        found = await self._free_name(filename, path, insert, taken, more=more)
         folder.note_free(f"{path}/{found}")
         return found
 
-    def _free_name(self, filename: str, path: str, insert: str, taken: set[str]) -> str:
+    async def _free_name(
+        self, filename: str, path: str, insert: str, taken: set[str], *, more: bool
+    ) -> str:
+        """The first name that is free; if `more` are taken than is known, one that is asked for."""
         base, rest = _split_name(filename)
-        uploads = self._folders[path.partition("/")[0]].uploads
-        for number in itertools.count():
+        folder = self._folders[path.partition("/")[0]]
+        # Of a million names the twentieth that is asked for is free.
+        doubled = (2**power for power in itertools.count())
+        for number in itertools.chain((0,), doubled) if more else itertools.count():
             name = f"{base}{f'{insert}{number}' if number else ''}{rest}"
-            if name not in taken and f"{path}/{name}" not in uploads:
+            if name in taken or f"{path}/{name}" in folder.uploads:
+                continue
+            if not more or await folder.kind(f"{path}/{name}") is None:
                 return name
         raise AssertionError  # there is no last number
 

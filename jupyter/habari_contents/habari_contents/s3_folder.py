@@ -93,12 +93,12 @@ class S3Folder:
         _note_found(path, kind)
         return kind
 
-    async def names_beginning(self, path: str, begin: str) -> set[str]:
-        """The names in a folder, of files and folders, that begin so."""
+    async def names_beginning(self, path: str, begin: str) -> tuple[set[str], bool]:
+        """The names in a folder, of files and folders, that begin so; are there more than these?"""
         prefix = self.prefix_of(path)
-        found = await self.bucket.list_objects(prefix + begin, path, delimiter="/")
+        found = await self._list_directory(prefix + begin, path, content=True)
         keys = [stat.key for stat in found.objects] + [each[:-1] for each in found.prefixes]
-        return {key[len(prefix) :] for key in keys}
+        return {key[len(prefix) :] for key in keys}, found.partial
 
     def note_free(self, path: str) -> None:
         """A listing of this request showed that nothing is at the path."""
@@ -429,18 +429,24 @@ class S3Folder:
 
     async def _list_for_deletion(self, path: str, *, full: bool) -> list[Stat]:
         prefix = self.prefix_of(path)
-        found = (await self.bucket.list_objects(prefix, path)).objects
-        if not found:
+
+        def require_empty(found: list[Stat]) -> None:
+            # A folder's marker is empty: an object of its name that is not is somebody's work.
+            if not full and any(
+                (stat.key != prefix or stat.size)
+                and not stat.key.startswith(f"{prefix}{CHECKPOINTS}/")
+                for stat in found
+            ):
+                raise errors.ContentsError(
+                    400, f"{path}: is not empty. Try: delete what is in it first."
+                )
+
+        # The first page tells of most folders that they are not empty, however large they are.
+        listing = await self.bucket.list_objects(prefix, path, limit=delete.BATCH)
+        require_empty(listing.objects)
+        if listing.partial:
+            listing = await self.bucket.list_objects(prefix, path)
+            require_empty(listing.objects)
+        if not listing:
             raise errors.not_found(path)
-        # A folder's marker is empty: an object of its name that is not is somebody's work.
-        real = [
-            stat
-            for stat in found
-            if (stat.key != prefix or stat.size)
-            and not stat.key.startswith(f"{prefix}{CHECKPOINTS}/")
-        ]
-        if real and not full:
-            raise errors.ContentsError(
-                400, f"{path}: is not empty. Try: delete what is in it first."
-            )
-        return found
+        return listing.objects

@@ -78,8 +78,8 @@ class Listing:
     # There is more, which was not waited for.
     partial: bool = False
 
-    def __bool__(self) -> bool:
-        return bool(self.objects or self.prefixes)
+    def __len__(self) -> int:
+        return len(self.objects) + len(self.prefixes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .conditions import CreatesOver, NoConditions
 from .etags import KmsETags, UnquotedETags, WeakETags
+from .large_folder import LargeFolder
 from .message import Answer, Habit, Request
 from .policies import BatchesWantMd5, DenyUnencrypted, ObjectLock, RequesterPays
 from .throttling import Archived, Races, Throttled
@@ -32,4 +33,4 @@ HABITS: dict[str, type[Habit]] = {
 # Those that a whole test run or a random operation can live with.
 TRANSPARENT = ("BatchesWantMd5", "KmsETags", "ObjectLock", "Races", "Throttled", "UnquotedETags")
 
-__all__ = ["HABITS", "TRANSPARENT", "Answer", "Habit", "Request"]
+__all__ = ["HABITS", "TRANSPARENT", "Answer", "Habit", "LargeFolder", "Request"]
