@@ -21,7 +21,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -233,9 +232,8 @@ def conflicts(
     with buckets(mode, ctx) as (s3, names):
         for place in PLACES:
             for piece in backup.of(place) if place in parts else ():
-                with tarfile.open(backup.folder / piece.file) as tar:
-                    found = bucket_tar.conflicts(s3, names[place], tar)
-                    yield from (f"{place}/{key}" for key in islice(found, objects))
+                found = bucket_tar.conflicts(s3, names[place], backup.folder / piece.file)
+                yield from (f"{place}/{key}" for key in islice(found, objects))
 
 
 @dataclass(frozen=True)
@@ -341,8 +339,8 @@ def _put_all(
             say(f"the bucket {names[place]}")
             for piece in backup.of(place):
                 whole = exact and not piece.missing
-                with tarfile.open(backup.folder / piece.file) as tar:
-                    done.put[place] += bucket_tar.unpack(s3, names[place], tar, exact=whole)
+                file = backup.folder / piece.file
+                done.put[place] += bucket_tar.unpack(s3, names[place], file, exact=whole)
     own = DATABASE in parts and backup.mode == mode.name
     for piece in backup.of(DATABASE) if own else ():
         say("the hub's database")

@@ -29,6 +29,7 @@ from habari_local.config.secrets import write_private
 from habari_local.core.atomic_dir import atomic_dir
 from habari_local.core.errors import HabariError
 from habari_local.drivers.tar_stream import Report
+from habari_local.s3.bucket_tar import forget_members
 
 MANIFEST, SUMS, SCHEMA = "backup.json", "SHA256SUMS", 2
 DATABASE = "database"
@@ -141,7 +142,11 @@ def damage(folder: Path, piece: BackupFile) -> str:
 
 def _members(path: Path) -> int:
     with tarfile.open(path, "r:", errors="surrogateescape") as tar:
-        return sum(1 for _ in tar)
+        count = 0
+        for _ in tar:
+            forget_members(tar)
+            count += 1
+        return count
 
 
 class PieceWriter:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +20,7 @@ from habari_local.core.errors import NOT_READY, USAGE, HabariError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from habari_local.s3.bucket_cli import S3Path
+    from habari_local.s3.bucket_cli import Entry, S3Path
     from habari_local.s3.iam_key import Holder, KeyInCluster
     from habari_local.s3.production_buckets import Difference
     from habari_local.s3.s3_client import Buckets
@@ -32,6 +34,8 @@ Backend = Annotated[str, typer.Option("--backend", metavar="aws", help="The S3: 
 User = Annotated[
     str, typer.Option("--user", metavar="NAME", help="The IAM user of the servers; one per tenant.")
 ]
+HEADINGS = ("path", "bytes", "modified (UTC)")
+ALIGNED = 5000  # entries up to which a listing is drawn as a whole; more are written as they come
 EVERY = 3.0  # seconds between two looks at who has which key
 Context = Annotated[
     str | None,
@@ -66,25 +70,45 @@ def ls(
         rows = [("lake/", buckets.lake), ("notebooks/", buckets.notebooks)]
         return Result(dict(rows), [Table(["folder", "bucket"], rows)], as_json=as_json)
     place = _place(path, buckets)
-    entries = list(bucket_cli.listing(s3, place, deep=deep))
+    found = bucket_cli.listing(s3, place, deep=deep)
+    entries = list(islice(found, ALIGNED + 1))
     if place.key and not entries:
         raise HabariError(
             f"{place.shown}: no such folder or object.",
             f"habari-local s3 ls {place.folder}/",
         )
-    data = [
-        {"path": e.path, "size": e.size, "modified": e.modified and e.modified.isoformat()}
-        for e in entries
-    ]
-    shown = [
-        (
-            entry.path,
-            "" if entry.size is None else f"{entry.size:,}",
-            f"{entry.modified:%Y-%m-%d %H:%M:%S}" if entry.modified else "",
-        )
-        for entry in entries
-    ]
-    return Result(data, [Table(["path", "bytes", "modified (UTC)"], shown)], as_json=as_json)
+    if len(entries) > ALIGNED:
+        return Result(lines=_lines(entries, found, as_json=as_json))
+    shown = [_shown(each) for each in entries]
+    data = [_told(each) for each in entries]
+    return Result(data, [Table(HEADINGS, shown)], as_json=as_json)
+
+
+def _lines(entries: Sequence[Entry], more: Iterator[Entry], *, as_json: bool) -> Iterator[str]:
+    """Yield what a table has, as it comes: there may be millions. The first ones set its widths."""
+    if as_json:
+        for number, each in enumerate(chain(entries, more)):
+            yield f"{',' if number else '['} {json.dumps(_told(each))}"
+        yield "]"
+        return
+    rows = [HEADINGS, *(_shown(each) for each in entries)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in chain(rows, (_shown(each) for each in more)):
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip().replace("\n", " ")
+
+
+def _shown(entry: Entry) -> tuple[str, str, str]:
+    return (
+        entry.path,
+        "" if entry.size is None else f"{entry.size:,}",
+        f"{entry.modified:%Y-%m-%d %H:%M:%S}" if entry.modified else "",
+    )
+
+
+def _told(entry: Entry) -> dict[str, str | int | None]:
+    modified = entry.modified.isoformat() if entry.modified else None
+    return {"path": entry.path, "size": entry.size, "modified": modified}
 
 
 @app.command()

@@ -8,10 +8,12 @@ itself is in the member's pax headers, with the object's type, metadata and tags
 from __future__ import annotations
 
 import json
+import sqlite3
 import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -49,7 +51,44 @@ class StoredObject:
     member: tarfile.TarInfo
 
 
-def member_name(key: str, folders: Collection[str] = ()) -> str:
+class _Keys:
+    """Keys of a bucket, on disk: there may be millions. The file has no name, and goes with this.
+
+    `in` asks for those that other keys are in, as in folders.
+    """
+
+    def __init__(self) -> None:
+        self._base = sqlite3.connect("")
+        self._base.execute("PRAGMA journal_mode = OFF")
+        self._base.execute("CREATE TABLE keys (key BLOB PRIMARY KEY) WITHOUT ROWID")
+
+    def add(self, keys: Iterable[str]) -> None:
+        """Keep them; one that is kept already, too."""
+        rows = ((key.encode(),) for key in keys)
+        self._base.executemany("INSERT OR IGNORE INTO keys VALUES (?)", rows)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield them in the order in which S3 lists them."""
+        for (key,) in self._base.execute("SELECT key FROM keys ORDER BY key"):
+            yield key.decode()
+
+    def __contains__(self, folder: object) -> bool:
+        """Whether a key is in that folder."""
+        begin = f"{folder}/".encode()
+        found = self._base.execute("SELECT key FROM keys WHERE key >= ? LIMIT 1", (begin,))
+        return any(key.startswith(begin) for (key,) in found)
+
+    def has(self, key: str) -> bool:
+        """Whether it is kept."""
+        found = self._base.execute("SELECT 1 FROM keys WHERE key = ?", (key.encode(),))
+        return found.fetchone() is not None
+
+    def close(self) -> None:
+        """Have the file go."""
+        self._base.close()
+
+
+def member_name(key: str, folders: Container[str] = ()) -> str:
     """Return what an object is called in a tar: its key, if that is the path of a file.
 
     No two keys have the same name. `folders` are those that other keys are in: an object that is
@@ -68,18 +107,6 @@ def _part(name: str) -> str:
     )
 
 
-def _folders(keys: list[str]) -> set[str]:
-    """Return every folder that a key is in."""
-    found = set()
-    for key in keys:
-        while "/" in key:
-            key = key.rpartition("/")[0]  # noqa: PLW2901 (its folder, then that one's)
-            if key in found:
-                break
-            found.add(key)
-    return found
-
-
 def pack(s3: S3Client, bucket: str, out: Sink) -> Report:
     """Write every object of a bucket that can be read, in its newest version.
 
@@ -91,11 +118,15 @@ def pack(s3: S3Client, bucket: str, out: Sink) -> Report:
     from botocore.exceptions import HTTPClientError
 
     report, silent = Report(), 0
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
     report.older = _older_versions(s3, bucket)
-    folders, sink = _folders(keys), _file(out)
-    with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK) as tar:
+    with (
+        closing(_Keys()) as keys,
+        tarfile.open(
+            fileobj=_file(out), mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK
+        ) as tar,
+    ):
+        for page in _pages(s3, bucket):
+            keys.add(page)
         for key in keys:
             with SpooledTemporaryFile(IN_MEMORY) as body:
                 try:
@@ -108,10 +139,17 @@ def pack(s3: S3Client, bucket: str, out: Sink) -> Report:
                     continue
                 silent = 0
                 if info:
-                    info.name = member_name(key, folders)
+                    info.name = member_name(key, keys)
                     tar.addfile(info, body)
+                    forget_members(tar)
                     report.entries += 1
     return report
+
+
+def _pages(s3: S3Client, bucket: str) -> Iterator[list[str]]:
+    """Yield the keys of a bucket, a page at a time."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        yield [entry["Key"] for entry in page.get("Contents", ())]
 
 
 def _older_versions(s3: S3Client, bucket: str) -> int | None:
@@ -178,58 +216,73 @@ def _tags(s3: S3Client, bucket: str, key: str) -> dict[str, str]:
     return {each["Key"]: each["Value"] for each in found}
 
 
+def forget_members(tar: tarfile.TarFile) -> None:
+    """Have a tar that is written, or iterated once, keep nothing of what it went past.
+
+    It keeps a kilobyte of each member otherwise; the attribute is the only way before Python 3.13.
+    """
+    vars(tar)["members"].clear()
+
+
 def list_members(tar: tarfile.TarFile) -> Iterator[StoredObject]:
-    """Yield the objects of a tar."""
+    """Yield the objects of a tar that was just opened; it is read once, and keeps none."""
     for member in tar:
+        forget_members(tar)
         headers = member.pax_headers
         about, tags = json.loads(headers[ABOUT]), json.loads(headers.get(TAGS, "{}"))
         yield StoredObject(headers[KEY], member.size, headers[ETAG], about, tags, member)
 
 
-def conflicts(s3: S3Client, bucket: str, tar: tarfile.TarFile) -> Iterator[str]:
+def conflicts(s3: S3Client, bucket: str, file: Path) -> Iterator[str]:
     """Yield the keys of a tar under which the bucket has something else."""
-    for each in list_members(tar):
-        if _seen(s3, bucket, tar, each) == "another":
-            yield each.key
+    with tarfile.open(file) as tar:
+        for each in list_members(tar):
+            if _seen(s3, bucket, tar, each) == "another":
+                yield each.key
 
 
-def unpack(s3: S3Client, bucket: str, tar: tarfile.TarFile, *, exact: bool = False) -> int:
+def unpack(s3: S3Client, bucket: str, file: Path, *, exact: bool = False) -> int:
     """Put the objects of a tar into a bucket, over what is there; return how many differed.
 
     With `exact`, what else is in the bucket is deleted after that, and counts.
     """
+    with closing(_Keys()) as keys, tarfile.open(file) as tar:
+        count = 0
+        for each in list_members(tar):
+            if exact:
+                keys.add([each.key])
+            if _seen(s3, bucket, tar, each) != "same":
+                _put(s3, bucket, tar, each)
+                count += 1
+        return count + (_delete_others(s3, bucket, keys) if exact else 0)
+
+
+def _put(s3: S3Client, bucket: str, tar: tarfile.TarFile, one: StoredObject) -> None:
     from boto3.s3.transfer import TransferConfig
 
-    count, keys = 0, set[str]()
-    for each in list_members(tar):
-        keys.add(each.key)
-        if _seen(s3, bucket, tar, each) == "same":
-            continue
-        body = tar.extractfile(each.member)
-        if body is None:
-            raise HabariError(
-                f"{each.key}: the backup has no bytes of this object.",
-                "habari-local backup create",
-            )
-        tagging = {"Tagging": urlencode(each.tags)} if each.tags else {}
-        s3.upload_fileobj(
-            body,
-            bucket,
-            each.key,
-            ExtraArgs={**each.about, **tagging},
-            Config=TransferConfig(use_threads=False),
+    body = tar.extractfile(one.member)
+    if body is None:
+        raise HabariError(
+            f"{one.key}: the backup has no bytes of this object.",
+            "habari-local backup create",
         )
-        count += 1
-    return count + (_delete_others(s3, bucket, keys) if exact else 0)
+    tagging = {"Tagging": urlencode(one.tags)} if one.tags else {}
+    s3.upload_fileobj(
+        body,
+        bucket,
+        one.key,
+        ExtraArgs={**one.about, **tagging},
+        Config=TransferConfig(use_threads=False),
+    )
 
 
-def _delete_others(s3: S3Client, bucket: str, kept: Collection[str]) -> int:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    found = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-    others = [key for key in found if key not in kept]
-    for key in others:
-        s3.delete_object(Bucket=bucket, Key=key)
-    return len(others)
+def _delete_others(s3: S3Client, bucket: str, kept: _Keys) -> int:
+    count = 0
+    for page in _pages(s3, bucket):  # the next one begins after its last key, deleted or not
+        for key in (key for key in page if not kept.has(key)):
+            s3.delete_object(Bucket=bucket, Key=key)
+            count += 1
+    return count
 
 
 def _seen(s3: S3Client, bucket: str, tar: tarfile.TarFile, one: StoredObject) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from habari_local.cli import main
+from habari_local.commands import s3 as commands
 from habari_local.s3.iam_key import KeyFile
 from tests.checkouts import work_on
 from tests.unit.test_s3 import BUCKETS, S3, s3
@@ -128,3 +132,49 @@ def test_a_bucket_that_another_account_has_is_named(s3: S3, call: Call) -> None:
     code, _, told = call("bootstrap", **junior(s3, "iam:*"))
     assert code == 1
     assert told.startswith(f"Bucket {BUCKETS.lake}: another account's, or this key may not")
+
+
+class Many:
+    """A client of a folder of very many objects, computed as they are asked for."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.pages = 0
+
+    def get_paginator(self, _name: str) -> Many:
+        return self
+
+    def paginate(self, **_: Any) -> Any:
+        when = datetime(2026, 1, 1, tzinfo=UTC)
+        for first in range(0, self.count, 1000):
+            self.pages += 1
+            keys = (f"many/{number:06}.csv" for number in range(first, first + 1000))
+            yield {"Contents": [{"Key": key, "Size": 1, "LastModified": when} for key in keys]}
+
+
+def test_a_million_objects_are_written_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = Many(1_000_000)
+    monkeypatch.setattr(commands, "_connect", lambda: (many, BUCKETS))
+    drawn = commands.ls("lake/many/").lines
+    assert drawn is not None
+    assert many.pages < 10
+    heading, first, *_ = list(islice(drawn, 20_000))
+    assert heading.split() == ["path", "bytes", "modified", "(UTC)"]
+    assert first == "lake/many/000000.csv  1      2026-01-01 00:00:00"
+    assert many.pages < 30, "what nobody has read is not asked for"
+    told = commands.ls("lake/many/", as_json=True).lines
+    assert told is not None
+    tracemalloc.start()
+    try:
+        written = sum(len(line) for line in islice(told, 30_000))
+        assert tracemalloc.get_traced_memory()[1] < written
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_listing_is_one_json_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_connect", lambda: (Many(20_000), BUCKETS))
+    whole = "\n".join(commands.ls("lake/many/").lines or ())
+    told = json.loads("\n".join(commands.ls("lake/many/", as_json=True).lines or ()))
+    assert len(told) == 20_000 == whole.count("\n")
+    assert told[-1]["path"] == "lake/many/019999.csv"
