@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable
 
 import pytest
 
-from habari_local.config.secrets import Secrets
-from habari_local.config.settings import Settings
-from habari_local.core.paths import Checkout
 from habari_local.drivers.docker import client as docker_client
-from habari_local.images.build import Images
-from habari_local.modes.hub.mode import MODE
-from habari_local.platform.mode import Context
 from tests.e2e.waiting import until
 from tests.faults.parts import Platform
-from tests.runnable_modes import IMAGES
-from tests.scratch import ROOT, Scratch, must_be_able_to_run
+from tests.scratch import Scratch
 from tests.waiting import wait_for
+
+# More than a server's limit of 2G and what it may swap, which is as much again.
+GREEDY = "len(b'x' * (5 << 30))"
 
 
 @pytest.fixture(scope="module")
@@ -46,30 +40,22 @@ def test_a_paused_container_is_named(platform: Scratch, service: str, check: str
 
 @pytest.mark.row(27)
 @pytest.mark.mode("hub")
-def test_a_process_that_was_killed_for_memory_is_named_with_the_limit(scratch: Scratch) -> None:
-    """By the machine's kernel, in a container that goes on; its labels make it a user's server."""
-    must_be_able_to_run("hub")
-    settings = Settings.model_validate({"images": IMAGES, "server_memory": "64M"})
-    image = Images(Checkout(ROOT), settings, dict(os.environ)).reference("hub")
-    ours = {
-        **docker_client.ResourceLabels(scratch.id, "hub").labels,
-        docker_client.USER: "linus",
-    }
-    labels = [f"--label={name}={text}" for name, text in ours.items()]
-    limit = (f"--memory={settings.server_memory}", "--network=none", "--entrypoint=sleep")
-    made = subprocess.run(
-        ["docker", "run", "--detach", *limit, *labels, image, "300"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    ctx = Context(Checkout(scratch.root), settings, Secrets(), {})
-    assert MODE.killed_for_memory(ctx, "linus") == ""
-    greedy = ("python3", "-c", "len(b'x' * (1 << 30))")
-    ended = subprocess.run(["docker", "exec", made.stdout.strip(), *greedy], check=False)
-    assert ended.returncode == 137
-    wait_for(lambda: MODE.killed_for_memory(ctx, "linus"))
-    told = MODE.killed_for_memory(ctx, "linus")
-    assert "linus's server, such as a kernel, was killed for memory" in told
-    assert "its limit of 64M" in told
-    assert MODE.killed_for_memory(ctx, "grace") == "", "whose server does not run"
+def test_a_process_that_was_killed_for_memory_is_named_with_the_limit(
+    platform: Scratch, platform_of: Callable[[str], Platform]
+) -> None:
+    """By the machine's kernel, in a user's server that goes on."""
+    platform_of("hub").server_of("grace")
+    assert platform.call("why", "grace").returncode == 0
+    greedy = ("python3", "-c", GREEDY)
+    assert platform.call("shell", "grace", "--", *greedy).returncode == 137
+    wait_for(lambda: platform.call("why", "grace").returncode == 4)
+    told = platform.call("why", "grace")
+    assert told.returncode == 4
+    said = " ".join(told.stdout.split())  # however wide the table is
+    named = "memory: a process of grace's server, such as a kernel, was killed for memory"
+    assert f"{named}: it took more than its limit of 2G." in said
+    more = "habari-local config set HABARI_SERVER_MEMORY 4G && habari-local up"
+    assert f"Try: {more} && habari-local restart grace" in said
+    assert platform.call("why", "linus").returncode == 0, "whose server does not run"
+    platform.good("restart", "grace")
+    platform.good("why", "grace")
