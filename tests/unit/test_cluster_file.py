@@ -81,12 +81,13 @@ def test_more_nodes_share_the_folder_of_volumes() -> None:
 def test_other_secrets_mean_other_pods_of_those_who_read_them() -> None:
     """A pod keeps the environment that it was started with."""
 
-    def annotated(s3: str, github: str) -> dict[str, Any]:
+    def annotated(**held: str) -> dict[str, Any]:
         images = {"s3": "s3:1", "github": "github:1"}
         objects = kind.manifests(ROOT / "kind" / "manifests", ["s3", "github"], images)
-        held = {"habari-s3-root": s3, "habari-github": github}
+        names = {"s3": "habari-s3-root", "github": "habari-github"}
         secrets = [
-            {"metadata": {"name": name}, "stringData": {"KEY": text}} for name, text in held.items()
+            {"metadata": {"name": names[each]}, "stringData": {"KEY": text}}
+            for each, text in held.items()
         ]
         kind.tie_to_secrets(objects, secrets)
         return {
@@ -95,9 +96,10 @@ def test_other_secrets_mean_other_pods_of_those_who_read_them() -> None:
             if each["kind"] == "Deployment"
         }
 
-    before = annotated("one", "one")
-    assert annotated("one", "one") == before
-    other = annotated("two", "one")
+    before = annotated(s3="one", github="one")
+    assert annotated(s3="one", github="one") == before
+    other = annotated(s3="two", github="one")
     assert other["s3"] != before["s3"]
     assert other["github"] == before["github"]
     assert "one" not in str(before)
+    assert annotated(s3="one")["s3"] == before["s3"], "one that is not ours may be named too"

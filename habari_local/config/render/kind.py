@@ -95,7 +95,8 @@ def tie_to_secrets(objects: Sequence[Any], secrets: Sequence[Any]) -> None:
             for source in container.get("envFrom", ())
             if "secretRef" in source
         }
-        text = json.dumps({name: held[name] for name in sorted(names)}, sort_keys=True)
+        # One that is not ours may be named too; it changes by another's hand.
+        text = json.dumps({name: held.get(name) for name in names}, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
         template["metadata"].setdefault("annotations", {})[SECRETS] = digest
 
