@@ -143,7 +143,7 @@ class Evaluator:
         with tempfile.TemporaryDirectory(prefix="habari-evaluation-") as name:
             folder = Path(name).resolve()
             values = folder / "values.json"
-            write_private(values, json.dumps(data))
+            write_private(values, json.dumps(data, ensure_ascii=False))  # no surrogates: it is YAML
             try:
                 rendered = self._render(values)
             except CommandFailed as error:

@@ -96,7 +96,7 @@ def _rendered(
 
         def render(number: int) -> Data:
             path = Path(folder) / f"{number}.yaml"  # the folder is its owner's alone
-            path.write_text(json.dumps(steps[number]), encoding="utf-8")
+            path.write_text(json.dumps(steps[number], ensure_ascii=False), encoding="utf-8")
             text = helm.template(
                 chart.path, [path], environ, name=NAME, namespace=NAMESPACE, kubernetes=KUBERNETES
             )

@@ -57,6 +57,11 @@ def test_what_is_made_at_random_is_no_difference(chart: Chart) -> None:
     assert rendered_changes(chart, {}, [], with_helm()) == []
 
 
+def test_signs_beyond_the_first_plane_can_be_rendered() -> None:
+    values = {"hub": {"annotations": {"course": "\U0001f680"}}}
+    assert rendered_changes(open_chart(DOUBLE), values, [], with_helm()) == []
+
+
 def test_values_that_can_only_be_rendered_together_cause_together(tmp_path: Path) -> None:
     chart = tmp_path / "small"
     (chart / "templates").mkdir(parents=True)

@@ -224,6 +224,7 @@ def test_what_production_must_not_do_is_told_with_its_line(
         "singleuser: {storage: {extraVolumes: [{name: k, projected: {sources: []}}]}}",
         "hub: {existingSecret: , extraEnv: {OAUTH_CLIENT_SECRET: {valueFrom: {secretKeyRef: "
         "{name: app, key: secret}}}}}",
+        "singleuser: {extraAnnotations: {course: '\U0001f680'}}",
         "ingress: {tls: [{hosts: ['*.acme.com'], secretName: all}]}",
     ],
 )
