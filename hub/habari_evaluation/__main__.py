@@ -82,6 +82,13 @@ class JupyterHub(jupyterhub.app.JupyterHub):
             return error
         return None
 
+    def database(self) -> dict[str, str]:
+        """Return the dialect of the configured database and, of SQLite, its file: no secret."""
+        found = {"database": self.configured.partition(":")[0].partition("+")[0]}
+        if found["database"] == "sqlite":
+            found["database_file"] = make_url(self.configured).database or ""
+        return found
+
     async def init_users(self) -> None:
         """Read the lists, when others were there before."""
         it = self.authenticator
@@ -130,7 +137,7 @@ async def evaluated(path: str, recorder: configuration.Recorder) -> dict[str, An
         found["services"] = configuration.data(app.services)
         found["roles"] = configuration.data(app.load_roles)
         found["user_scopes"] = sign_in.scopes_of_users(app)
-        found["database"] = str(app.configured).partition(":")[0].partition("+")[0]
+        found |= app.database()
         unusable = app.unusable_database()
         failures += [configuration.failure("database", unusable)] if unusable else []
         found["hub"] = set_traits(jupyterhub.app.JupyterHub, loaded)

@@ -31,6 +31,7 @@ async def manifests(app: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]
             profiles = await maybe_future(profiles(spawner))
         failures += _unknown_traits(spawner, profiles)
         await spawner.get_options_form()
+        failures += _unreached(spawner, profiles)
         await _scopes(spawner)
     except Exception as error:
         return [], [_failure(error, "")]
@@ -74,11 +75,9 @@ async def _made(spawner: Any) -> dict[str, Any]:
 def _unknown_traits(spawner: Any, profiles: Any) -> list[dict[str, Any]]:
     """Return what a profile sets and the spawner does not have: it would be without effect."""
     found = []
-    slugs: list[str] = []
     for profile in profiles if isinstance(profiles, list) else ():
         title = str(profile.get("display_name", ""))
-        found += [failure("pod", ValueError(says), choice=title)
-                  for says in _misplaced(spawner, profile, slugs)]  # fmt: skip
+        found += [_of_profile(title, says) for says in _misplaced(spawner, profile)]
         options = (profile.get("profile_options") or {}).values()
         choices = [each for about in options for each in (about.get("choices") or {}).values()]
         for each in (profile, *choices):
@@ -89,15 +88,39 @@ def _unknown_traits(spawner: Any, profiles: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _misplaced(spawner: Any, profile: Any, slugs: list[str]) -> Iterator[str]:
+def _misplaced(spawner: Any, profile: Any) -> Iterator[str]:
     """Yield what of a profile is without effect: KubeSpawner reads other keys of it."""
     for name in profile:
         if name in CHART or (spawner.has_trait(name) and name not in PROFILE):
             yield f"{name} stands beside kubespawner_override, where nothing reads it"
-    slug = str(profile.get("slug", ""))
-    if slug and slug in slugs:
-        yield f"another profile has the slug {slug} too: nobody gets this one"
-    slugs.append(slug)
+
+
+def _unreached(spawner: Any, profiles: Any) -> list[dict[str, Any]]:
+    """Return profiles that nobody gets: KubeSpawner takes the first one with the slug of a form.
+
+    A form's slug is text; without one, a user gets the default.
+    """
+    if not profiles or not hasattr(spawner, "_get_initialized_profile_list"):
+        return []
+    found, slugs = [], set()
+    profiles = spawner._get_initialized_profile_list(profiles)
+    default = next((each for each in profiles if each.get("default")), None)
+    for profile in profiles:
+        title, slug = str(profile.get("display_name", "")), profile["slug"]
+        if not isinstance(slug, str):
+            found.append(_of_profile(title, "its slug is no text: nobody gets this one"))
+        elif slug in slugs:
+            says = f"another profile has the slug {slug} too: nobody gets this one"
+            found.append(_of_profile(title, says))
+        elif not slug and profile is not default:
+            says = "its slug is empty, and without one a user gets the default: nobody gets this"
+            found.append(_of_profile(title, says))
+        slugs.add(slug)
+    return found
+
+
+def _of_profile(title: str, says: str) -> dict[str, Any]:
+    return {"stage": "profile", "error": "", "message": says, "where": None, "choice": title}
 
 
 def _spawner(app: Any, name: str = USER) -> Any:

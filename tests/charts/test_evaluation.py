@@ -43,6 +43,11 @@ DNS = (
     " dnsPortsKubeSystemNamespace: false, dnsPortsCloudMetadataServer: false}}}"
 )
 ANY, FRAME = "{Access-Control-Allow-Origin: '*'}", "{Content-Security-Policy: frame-ancestors *}"
+SAME = "[{display_name: Course}, {display_name: course!}]"
+OWN_SECRET = (
+    "hub: {existingSecret: , extraEnv: {OAUTH_CLIENT_SECRET: {valueFrom: {secretKeyRef: "
+    "{name: app, key: secret}}}}%s}"
+)
 # What is laid over good values → rule, line and a part of what is told.
 BAD = [
     (GITHUB % "allow_all: true", "allow", 1, "lets in everybody"),
@@ -107,6 +112,10 @@ BAD = [
     (EXTRA % "import os; os.environ['NO_SUCH']", "start", 5, "no variable NO_SUCH"),
     (EXTRA % "c.JupyterHub.db_url = 'postgres://a@db/a'", "start", None, "NoSuchModuleError"),
     (SPAWNER % f"profile_list: [{PROFILE}]", "start", None, "nothing called memory_limit"),
+    (SPAWNER % f"profile_list: {SAME}", "start", 1, "another profile has the slug course"),
+    (EXTRA % "c.KubeSpawner.volume_mounts = {}", "homes-kept", 5, "on no volume that stays"),
+    ("cull: {timeout: 240}", "cull", 1, "stops servers in use"),
+    (OWN_SECRET % ", db: {type: postgres}", "database", 1, "a file in the hub's pod"),
     (SPAWNER % "pod_name_template: jupyter", "homes", 1, "one user at a time"),
     ("singleuser: {storage: {dynamic: {pvcNameTemplate: x}}}", "homes", 1, "the same home"),
     ("singleuser: {networkPolicy: {ingress: [{from: []}]}}", "network-ingress", 1, "everywhere"),
@@ -222,8 +231,7 @@ def test_what_production_must_not_do_is_told_with_its_line(
         "{oauth_callback_url: 'https://habari.acme.com/jupyter/hub/oauth_callback'}}}",
         GITHUB % "allowed_organizations: [acme], enable_auth_state: true",
         "singleuser: {storage: {extraVolumes: [{name: k, projected: {sources: []}}]}}",
-        "hub: {existingSecret: , extraEnv: {OAUTH_CLIENT_SECRET: {valueFrom: {secretKeyRef: "
-        "{name: app, key: secret}}}}}",
+        OWN_SECRET % "",
         "singleuser: {extraAnnotations: {course: '\U0001f680'}}",
         "ingress: {tls: [{hosts: ['*.acme.com'], secretName: all}]}",
     ],

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from habari_local.helm_values.behavior import (
+    culling,
+    database,
+    homes,
     images,
     objects,
     reachability,
@@ -244,7 +247,22 @@ def test_lists_of_something_else_are_no_traceback(odd: list[Any]) -> None:
     pod = {"volumes": odd, "containers": [{"name": "hub"}, *odd]}
     made = {"kind": "Deployment", "spec": {"template": {"spec": pod}}}
     route = {"kind": "HTTPRoute", "spec": {"parentRefs": odd, "hostnames": 3}}
-    found = evaluation(made, route, invalid=[[{"path": [], "says": "odd"}], []])
+    server = {"volumes": odd, "containers": [{"name": "notebook", "env": odd, "volumeMounts": odd}]}
+    found = evaluation(
+        made,
+        route,
+        invalid=[[{"path": [], "says": "odd"}], []],
+        pods=[{"choice": "", "pod": {"metadata": {}, "spec": server}, "volume": {}}],
+        services=[*odd, {"command": ["jupyterhub-idle-culler", *odd]}],
+        database="sqlite",
+        database_file="jupyterhub.sqlite",
+    )
+    found.whole["singleuser"] = {"storage": {"type": "dynamic"}}
     assert says(objects.taken(found))
-    for rule in (servers.of_the_hub, images.pinned, routes.routed, reachability.connected):
+    assert says(homes.mounted(found))
+    assert says(database.lasting(found))
+    for rule in (
+        *(servers.of_the_hub, images.pinned, routes.routed, reachability.connected),
+        *(culling.in_use, homes.separate),
+    ):
         assert all(isinstance(each, Finding) for each in rule(found))

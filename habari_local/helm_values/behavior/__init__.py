@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from habari_local.helm_values.behavior import (
     addresses,
+    culling,
+    database,
+    homes,
     images,
     network,
     objects,
@@ -43,7 +46,10 @@ RULES: Mapping[str, Rule] = {
     "server-rights": servers.confined,
     "server-protection": servers.protected,
     "hub-protection": servers.hub_protected,
-    "homes": servers.separate,
+    "homes": homes.separate,
+    "homes-kept": homes.mounted,
+    "database": database.lasting,
+    "cull": culling.in_use,
     "hub-rights": servers.chart_pods,
     "hub-pod": servers.of_the_hub,
     "metadata": network.metadata,

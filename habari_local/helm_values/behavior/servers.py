@@ -155,41 +155,6 @@ def hub_protected(evaluation: Evaluation) -> Iterator[Finding]:
         yield of_trait(evaluation, "hub", "tornado_settings", says)
 
 
-def separate(evaluation: Evaluation) -> Iterator[Finding]:
-    """Two users have a pod and a home each: nobody writes into somebody else's."""
-    pods = evaluation.get("pods", default=[])
-    first, other = pods[0] if pods else {}, evaluation.get("pod_of_another", default={})
-    if not (first.get("pod") and other.get("pod")):
-        return
-    if first["pod"]["metadata"].get("name") == other["pod"]["metadata"].get("name"):
-        says = "the pods of all users are called the same: one user at a time has a server"
-        yield _of(evaluation, "pod_name_template", says)
-    home = text_at(evaluation.whole, "singleuser", "storage", "homeMountPath") or "/home/jovyan"
-    if _homes(first["pod"], home) & _homes(other["pod"], home):
-        static = text_at(evaluation.whole, "singleuser", "storage", "type") == "static"
-        where = ("static", "subPath") if static else ("dynamic", "pvcNameTemplate")
-        says = "all users have the same home, {username} was expected in it"
-        yield Finding(("singleuser", "storage", *where), says)
-
-
-def _homes(pod: Data, home: str) -> set[tuple[str, str]]:
-    """Return the claims, and folders in them, that a server has mounted as the home to write to."""
-    spec = pod.get("spec") or {}
-    claims = {
-        each.get("name"): str((each.get("persistentVolumeClaim") or {}).get("claimName"))
-        for each in spec.get("volumes") or ()
-        if each.get("persistentVolumeClaim")
-    }
-    return {
-        (claims[mount["name"]], str(mount.get("subPath") or ""))
-        for container in spec.get("containers") or ()
-        for mount in container.get("volumeMounts") or ()
-        if mount.get("name") in claims
-        and not mount.get("readOnly")
-        and str(mount.get("mountPath")).rstrip("/") == home.rstrip("/")
-    }
-
-
 def chart_pods(evaluation: Evaluation) -> Iterator[Finding]:
     """The chart's own pods are no part of their nodes: the hub reads what all users send."""
     seen: dict[Finding, None] = {}

@@ -15,7 +15,7 @@ from habari_local.helm_values.behavior.finding import (
 )
 from habari_local.helm_values.behavior.images import image_maps
 from habari_local.helm_values.evaluate import Evaluation
-from habari_local.helm_values.values import Data, Place, at, text_at
+from habari_local.helm_values.values import Data, Place, at
 
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # Exceptions whose texts have names of code in them, and no values.
@@ -38,6 +38,7 @@ ENDS = {
     "start": "the hub can't start",
     "spawner": "no server can start",
     "pod": "no server can start",
+    "profile": "a profile is not as it is written",
     "limits": "the hub's configuration did not load",
     "database": "the hub can't start",
     "template": "the chart can't be rendered",
@@ -53,7 +54,6 @@ ENDING = {
     "internal_ssl": "the chart's proxy has no certificates of the hub's: nobody gets to it",
 }
 LISTS = re.compile(r"^(allow|admin|block)|(white|black)list")  # of who gets in
-DIALECTS = {"postgres": ("postgresql",), "mysql": ("mysql", "mariadb")}
 
 
 def starts(evaluation: Evaluation) -> Iterator[Finding]:
@@ -88,7 +88,7 @@ def unread(evaluation: Evaluation) -> Iterator[Finding]:
 
 
 def kept(evaluation: Evaluation) -> Iterator[Finding]:
-    """The hub stays: with the chart's configuration and its database, and time for servers."""
+    """The hub stays: with the chart's configuration, and with time for servers."""
     if evaluation.get("told_nothing"):
         says = "the hub is not started with the chart's configuration: --config was expected"
         yield Finding(("hub", "args"), says)
@@ -96,12 +96,6 @@ def kept(evaluation: Evaluation) -> Iterator[Finding]:
     for name, says in ENDING.items():
         if hub.get(name) is True:
             yield of_trait(evaluation, "hub", name, says)
-    wanted = DIALECTS.get(text_at(evaluation.whole, "hub", "db", "type"))
-    dialect = evaluation.get("database")
-    own = at(evaluation.data, ("hub", "db", "url"))
-    if own and wanted and dialect and dialect not in wanted:
-        says = f"is an address of {dialect}, one of {wanted[0]} was expected"
-        yield Finding(("hub", "db", "url"), says)
     groups = hub.get("load_groups")
     for name, its in groups.items() if isinstance(groups, dict) else ():
         if isinstance(its, dict) and not isinstance(its.get("users") or [], list):
@@ -147,6 +141,8 @@ def _finding(evaluation: Evaluation, failed: Data) -> Finding:
         if not place and "@" in str(its.get("name")) and not its.get("tag"):
             says = f"{ends}: empty, and the chart puts a colon after the digest in name"
             return Finding((*where, "tag"), f"{says}, TAG@sha256:… was expected here")
+    if failed["stage"] == "profile":
+        return of_trait(evaluation, "spawner", "profile_list", says)
     return Finding(place or _guess(evaluation, failed), says)
 
 

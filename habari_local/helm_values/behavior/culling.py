@@ -1,0 +1,75 @@
+"""Whether the culler of idle servers can know that one is in use, before it stops it.
+
+It asks the hub when a server was active last. Two tell the hub: each server, every
+JUPYTERHUB_ACTIVITY_INTERVAL seconds, give or take a tenth (jupyterhub/singleuser/extension.py), of
+its kernels too; and the proxy, that the hub asks every `last_activity_interval` seconds who has a
+page open (JupyterHub.update_last_activity). 0 turns either off.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from habari_local.helm_values.behavior.finding import Finding, of_trait
+from habari_local.helm_values.behavior.images import containers
+from habari_local.helm_values.behavior.object_values import items
+from habari_local.helm_values.evaluate import Evaluation
+from habari_local.helm_values.values import Data, Place, at
+
+TIMEOUT: Place = ("cull", "timeout")
+CULLER = re.compile(r"jupyterhub[_-]idle[_-]culler|cull_idle_servers")
+SECONDS = re.compile(r"--timeout[= ](\d+)")
+OWN_SECONDS = re.compile(r"hub_activity_interval[= ](\d+)")
+VARIABLE = "JUPYTERHUB_ACTIVITY_INTERVAL"
+USUAL = {"timeout": 600, "server": 300, "hub": 300}  # of the culler, of servers, of the hub
+JITTER = 1.1
+
+
+def in_use(evaluation: Evaluation) -> Iterator[Finding]:
+    """No server is stopped while it is worked in."""
+    reported = max(map(_reported, evaluation.get("pods", default=[])), default=None)
+    if reported is None:
+        return
+    asked = evaluation.get("hub", "last_activity_interval", default=USUAL["hub"])
+    asked = asked if isinstance(asked, int) and asked > 0 else math.inf
+    for _, service in items(evaluation.get("services")):
+        words = service.get("command") or ()
+        command = words if isinstance(words, str) else " ".join(map(str, words))
+        if not CULLER.search(command):
+            continue
+        given = SECONDS.search(command)
+        timeout = int(given[1]) if given else USUAL["timeout"]
+        known = min(reported, asked)
+        if timeout < known:
+            every = f"every {known:.0f} s, more was expected" if known < math.inf else "never"
+            yield _of(evaluation, timeout, f"stops servers in use: the hub hears of it {every}")
+        elif timeout < reported * JITTER:
+            every = f"every {reported:.0f} s" if reported < math.inf else "never"
+            says = f"stops what computes without a page open: servers report it {every}"
+            yield _of(evaluation, timeout, f"{says}, more was expected", True)
+
+
+def _of(evaluation: Evaluation, timeout: int, says: str, warning: bool = False) -> Finding:
+    if at(evaluation.whole, TIMEOUT) == timeout:
+        return Finding(TIMEOUT, says, warning)
+    return of_trait(evaluation, "hub", "services", f"the culler {says}", warning)
+
+
+def _reported(made: Data) -> float:
+    """Return how often a server says when it was active; infinity where it doesn't."""
+    for container in containers(made["pod"]):
+        if container.get("name") != "notebook":
+            continue
+        words = [str(word) for kind in ("command", "args") for word in container.get(kind) or ()]
+        told = OWN_SECONDS.search(" ".join(words))
+        variables = {each.get("name"): each for _, each in items(container.get("env"))}
+        found: Any = told[1] if told else (variables.get(VARIABLE) or {}).get("value")
+        if not found:  # not set, or of a secret: nobody knows here
+            return USUAL["server"]
+        if not re.fullmatch(r"\s*\d+\s*", str(found)):
+            return math.inf  # the server's task that reports ends with an error
+        return int(found) or math.inf
+    return USUAL["server"]

@@ -1,0 +1,128 @@
+"""Whether users keep what they write: a home each, on a volume that outlives their server's pod."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from habari_local.helm_values.behavior.finding import Finding, of_code, of_trait, origin
+from habari_local.helm_values.behavior.object_values import items
+from habari_local.helm_values.evaluate import Evaluation
+from habari_local.helm_values.values import Data, Place, at, text_at
+
+STORAGE: Place = ("singleuser", "storage")
+MOUNTED = ("dynamic", "static")  # types of storage with which the chart mounts a home
+# Volumes that end with the pod, or that hold no files of the server's own.
+PASSING = ("emptyDir", "ephemeral", "configMap", "secret", "downwardAPI", "projected", "image")
+FIELD = re.compile(r"\\{[^/]*?\\}")  # what KubeSpawner fills in, in an escaped path
+SETTING = ("volume_mounts", "volumes", "modify_pod_hook", "pre_spawn_hook")
+
+
+def separate(evaluation: Evaluation) -> Iterator[Finding]:
+    """Two users have a pod and a home each: nobody writes into somebody else's."""
+    pods = evaluation.get("pods", default=[])
+    first, other = pods[0] if pods else {}, evaluation.get("pod_of_another", default={})
+    if not (first.get("pod") and other.get("pod")):
+        return
+    if first["pod"]["metadata"].get("name") == other["pod"]["metadata"].get("name"):
+        says = "the pods of all users are called the same: one user at a time has a server"
+        yield of_trait(evaluation, "spawner", "pod_name_template", says)
+    home = _home(evaluation)
+    if _homes(first["pod"], home) & _homes(other["pod"], home):
+        static = text_at(evaluation.whole, *STORAGE, "type") == "static"
+        where = ("static", "subPath") if static else ("dynamic", "pvcNameTemplate")
+        says = "all users have the same home, {username} was expected in it"
+        yield Finding((*STORAGE, *where), says)
+
+
+def mounted(evaluation: Evaluation) -> Iterator[Finding]:
+    """With each choice of a user, their home is on a volume that stays."""
+    pods = evaluation.get("pods", default=[])
+    if text_at(evaluation.whole, *STORAGE, "type") not in MOUNTED:
+        return
+    home = _home(evaluation)
+    found = {str(each.get("choice") or ""): _kept(each["pod"], home) for each in pods}
+    lost = [choice for choice, kept in found.items() if kept is None]
+    in_part = {kept for kept in found.values() if kept}
+    everywhere = len(lost or in_part) == len(found)
+    if lost:
+        named = next(filter(None, lost), "")
+        choice = f" ({named})" if named and not everywhere else ""
+        says = f"the home, {home}, is on no volume that stays{choice}: notebooks go with the server"
+        yield _finding(evaluation, says, everywhere=everywhere)
+    elif in_part:
+        says = f"of the home, {home}, {min(in_part)} alone is kept when a server ends"
+        yield replace(_finding(evaluation, says, everywhere=everywhere), warning=True)
+
+
+def _home(evaluation: Evaluation) -> str:
+    given = text_at(evaluation.whole, *STORAGE, "homeMountPath") or "/home/jovyan"
+    return given.rstrip("/") or "/"
+
+
+def _kept(pod: Data, home: str) -> str | None:
+    """Return "" where the whole home stays, what does of it, or None where nothing does."""
+    spec = pod.get("spec") or {}
+    stays = {
+        each.get("name")
+        for _, each in items(spec.get("volumes"))
+        if not any(each.get(kind) is not None for kind in PASSING)
+        and any(value is not None for name, value in each.items() if name != "name")
+    }
+    mounts = {str(each.get("mountPath")).rstrip("/") or "/": each for each in _mounts(spec)}
+    kept = {
+        path
+        for path, mount in mounts.items()
+        if mount.get("name") in stays and not mount.get("readOnly")
+    }
+    above = {path for path in mounts if _is_in(home, path)}
+    if max(above, key=len, default="") in kept:
+        return ""
+    inside = re.compile(_pattern(home) + "/")
+    return min((path for path in kept - above if inside.match(path)), default=None)
+
+
+def _mounts(spec: Data) -> Iterator[Data]:
+    for _, container in items(spec.get("containers")):
+        if container.get("name") == "notebook":
+            yield from (each for _, each in items(container.get("volumeMounts")))
+
+
+def _pattern(home: str) -> str:
+    return FIELD.sub("[^/]+", re.escape(home))
+
+
+def _is_in(home: str, path: str) -> bool:
+    """Whether the home is a path, or in it; fields of both may be filled in."""
+    parts = home.split("/")
+    above = ("/".join(parts[:count]) or "/" for count in range(1, len(parts) + 1))
+    return any(re.fullmatch(_pattern(each), path) for each in above)
+
+
+def _finding(evaluation: Evaluation, says: str, *, everywhere: bool) -> Finding:
+    """Return a finding at what most likely took the home away."""
+    for trait in SETTING if everywhere else ("profile_list",):
+        place, where = origin(evaluation, "spawner", trait)
+        if where:
+            return of_code(where, says)
+        if trait == "profile_list" or at(evaluation.data, place) is not None:
+            return Finding(place, says)
+    return Finding(STORAGE, says)
+
+
+def _homes(pod: Data, home: str) -> set[tuple[str, str]]:
+    """Return the claims, and folders in them, that a server has mounted as the home to write to."""
+    spec = pod.get("spec") or {}
+    claims = {
+        each.get("name"): str((each.get("persistentVolumeClaim") or {}).get("claimName"))
+        for _, each in items(spec.get("volumes"))
+        if each.get("persistentVolumeClaim")
+    }
+    return {
+        (claims[mount.get("name")], str(mount.get("subPath") or ""))
+        for mount in _mounts(spec)
+        if mount.get("name") in claims
+        and not mount.get("readOnly")
+        and re.fullmatch(_pattern(home), str(mount.get("mountPath")).rstrip("/"))
+    }
