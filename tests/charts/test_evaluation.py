@@ -281,3 +281,21 @@ def test_code_that_reads_what_only_the_pod_has_is_a_warning(judge: Judge) -> Non
 def test_a_provider_of_ones_own_may_let_in_everybody_that_it_knows(judge: Judge) -> None:
     own = "github_url: 'https://github.acme.com', allow_all: true"
     assert [each for each in judge(GITHUB % own) if not each.warning] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("hub: {loadRoles: {extra: {scopes: [no-such-scope], users: [ada]}}}", "ScopeNotFound"),
+        (GITHUB % "client_id: 1.5", "a unicode string was expected"),
+        ("hub: {loadRoles: {X y: {scopes: [self], users: [ada]}}}", "the hub can't start"),
+    ],
+    ids=["scope", "type", "name"],
+)
+def test_a_hub_that_cant_start_is_told_by_its_cause_alone(
+    judge: Judge, text: str, told: str
+) -> None:
+    """No authenticator was made then: it has no addresses, and none are missing."""
+    found = [each for each in judge(text) if not each.warning]
+    assert [each.rule for each in found] == ["start"]
+    assert told in found[0].message

@@ -123,6 +123,8 @@ def by_https(evaluation: Evaluation) -> Iterator[Finding]:
 def usable(evaluation: Evaluation) -> Iterator[Finding]:
     """The provider can be asked: it has addresses, and its certificate is looked at."""
     traits = evaluation.get("authenticator", "traits", default={})
+    if not traits:
+        return  # no authenticator was made, as the hub can't start: that is told, by its cause
     if traits.get("tls_strategy") == "insecure":  # of LDAPAuthenticator
         says = "passwords go over the network as they are, on_connect or before_bind was expected"
         yield of_trait(evaluation, "authenticator", "tls_strategy", says)
