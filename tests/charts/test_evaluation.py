@@ -108,6 +108,13 @@ BAD = [
     ("hub: {existingSecret: }", "client-secret", 1, "comes from anywhere else"),
     ("ingress: {tls: []}", "tls", None, "no certificate for it"),
     ("ingress: {enabled: false}", "tls", 1, "no https"),
+    (
+        "proxy: {https: {enabled: true, hosts: [habari.acme.com], letsencrypt: {contactEmail: "
+        "it@acme.com, acmeServer: 'https://acme-staging-v02.api.letsencrypt.org/directory'}}}",
+        "tls",
+        1,
+        "no browser trusts",
+    ),
     (EXTRA % "c.KubeSpawner.modify_pod_hook = lambda *_: None", "start", None, "returned nothing"),
     (EXTRA % "import os; os.environ['NO_SUCH']", "start", 5, "no variable NO_SUCH"),
     (EXTRA % "c.JupyterHub.db_url = 'postgres://a@db/a'", "start", None, "NoSuchModuleError"),

@@ -50,6 +50,11 @@ BROKEN = [
     ("tls", "ingress: {enabled: false}"),
     ("tls", "ingress: {tls: []}"),
     ("tls", "ingress: {tls: 3}"),
+    (
+        "tls",
+        "proxy: {https: {enabled: true, hosts: [habari.my-team.org], letsencrypt: "
+        "{acmeServer: 'https://acme-staging-v02.api.letsencrypt.org/directory'}}}",
+    ),
     ("s3", "singleuser: {extraEnv: {AWS_ENDPOINT_URL: 'http://s3.habari:4566'}}"),
     ("image", "singleuser: {image: {tag: latest}}"),
     ("image", "singleuser: {image: {name: }}"),
@@ -104,6 +109,9 @@ GOOD = [
     "ingress: {tls: [{hosts: ['*.my-team.org']}]}",
     "ingress: {enabled: false}\nproxy: {https: {enabled: true, hosts: [habari.my-team.org]}}",
     "sops: {mac: x, age: []}",
+    "proxy: {https: {enabled: true, hosts: [habari.my-team.org], letsencrypt: "
+    "{acmeServer: 'https://acme-v02.api.letsencrypt.org/directory'}}}",
+    "proxy: {https: {enabled: false, letsencrypt: {acmeServer: 'https://acme-staging.x.org/d'}}}",
 ]
 
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from habari_local.helm_values.behavior.finding import Finding, of_trait
 from habari_local.helm_values.behavior.sign_in import OAUTH, kinds
 from habari_local.helm_values.evaluate import Evaluation
-from habari_local.helm_values.rules.ingress_and_tls import HOSTS, MANAGED, OWN_HTTPS, PATH, ROUTE
+from habari_local.helm_values.rules.ingress_and_tls import (
+    HOSTS,
+    MANAGED,
+    OWN_HTTPS,
+    PATH,
+    ROUTE,
+    untrusted,
+)
 from habari_local.helm_values.rules.sign_in import split
 from habari_local.helm_values.values import Data, Place, at, map_at, text_at, texts_at
 
@@ -87,7 +94,7 @@ def tls(evaluation: Evaluation) -> Iterator[Finding]:
     elif not found.count:
         says = "neither ingress nor proxy.https is enabled: no https"
         yield Finding(("ingress", "enabled"), says)
-    for place, says in found.bare:
+    for place, says in (*found.bare, *untrusted(evaluation.whole)):
         yield Finding(place, says)
 
 

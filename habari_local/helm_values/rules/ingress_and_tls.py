@@ -22,6 +22,9 @@ HOSTS: Place = ("ingress", "hosts")
 PATH = "/hub/oauth_callback"
 OWN_HTTPS: Place = ("proxy", "https")
 ROUTE: Place = ("httpRoute",)
+ACME: Place = (*OWN_HTTPS, "letsencrypt", "acmeServer")
+# Let's Encrypt's directory for trying out: no browser trusts its certificates.
+STAGING = re.compile(r"(^|\.)acme-staging[\w-]*\.")
 ENVIRONMENT: Place = ("singleuser", "extraEnv")
 # How the S3 of this repository's modes is called: in kind, in Compose, as programs.
 S3_STAND_IN = re.compile(
@@ -77,6 +80,7 @@ def tls(data: Data) -> Iterator[tuple[Place, str]]:
     ingress = at(data, ("ingress", "enabled")) is True
     if not (ingress or _elsewhere(data)):
         yield ("ingress", "enabled"), "neither ingress nor proxy.https is enabled: no https"
+    yield from untrusted(data)
     if not ingress or _managed(data, ("ingress", "annotations")):
         return
     covered, everything = _covered(data)
@@ -87,6 +91,16 @@ def tls(data: Data) -> Iterator[tuple[Place, str]]:
         known = {host.lower(), f"*.{host.lower().partition('.')[2]}"}
         if not (everything or known & covered):
             yield (*HOSTS, number), "not among the hosts of ingress.tls: no certificate for it"
+
+
+def untrusted(data: Data) -> Iterator[tuple[Place, str]]:
+    """Yield the directory of the proxy's certificates, if it is one for trying out."""
+    own = at(data, (*OWN_HTTPS, "enabled")) is True
+    kind = text_at(data, *OWN_HTTPS, "type") or "letsencrypt"  # the chart's default
+    host = split(text_at(data, *ACME)).hostname or ""
+    if own and kind == "letsencrypt" and STAGING.search(host):
+        says = "gives certificates that no browser trusts, Let's Encrypt's own was expected"
+        yield ACME, f"{says}: https://acme-v02.api.letsencrypt.org/directory"
 
 
 def _elsewhere(data: Data) -> bool:
