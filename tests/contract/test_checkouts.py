@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from habari_local.core import polling
 from tests.leftovers import left_by
 from tests.scratch import Scratch, free_offset, must_be_able_to_run
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +107,9 @@ def test_installed_it_works_on_the_checkout_around_us(platform: Scratch, tmp_pat
 
 
 def test_what_runs_is_found_when_our_notes_are_deleted(platform: Scratch) -> None:
+    # It imports what it needs at its first request: it ends if that is deleted meanwhile.
+    page = f"{platform.hub_url}/services/dashboard/"
+    wait_for(lambda: polling.http_ok(page), seconds=60)
     (platform.state / "envs").unlink()
     shutil.rmtree(platform.state)
     status = platform.call("status", "--json")
