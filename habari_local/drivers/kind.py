@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from habari_local.core.errors import Cancelled, CommandFailed
+from habari_local.core.errors import Cancelled
 from habari_local.core.subprocesses import run
 from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import exec_stream
 
 RESTARTED: Any = {"Name": "on-failure", "MaximumRetryCount": 1}  # as kind makes nodes
 LEFT_ALONE: Any = {"Name": "no"}
@@ -132,20 +133,12 @@ def execute(
         CommandFailed: it ended with another code than 0.
         Cancelled: `cancel` was set; the program goes on by itself in the node.
     """
-    from docker.utils.socket import frames_iter
-
-    made = docker_client.api().exec_create(node.id, list(argv))["Id"]
     text = ""
-    said: Any = docker_client.api().exec_start(made, socket=True)
-    try:
-        for _, chunk in frames_iter(said, tty=False):  # type: ignore[no-untyped-call]
+    with exec_stream.run(node.id, argv) as program:
+        for _, chunk in program.frames():
             if cancel is not None and cancel.is_set():
                 raise Cancelled
             text += chunk.decode(errors="replace")
             on_line(text.rstrip().rpartition("\n")[2])
-    finally:  # the client itself would leave it to the garbage collector
-        said._response.close()
-    code = docker_client.api().exec_inspect(made)["ExitCode"]
-    if code:
-        raise CommandFailed(["docker", "exec", node.name, *argv], code, text)
+        program.require_success(text.encode())
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import psutil
 import pytest
 import requests
 
+from habari_local.drivers.docker import archive
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import Container
 from tests.e2e.endpoints import Endpoints, parse
@@ -84,8 +86,9 @@ def addresses(each: Container) -> list[str]:
 def reached(each: Container, targets: list[tuple[str, int]]) -> list[list[object]]:
     """Which of the addresses take a connection from inside a container."""
     command = ["/opt/habari/bin/python", "-c", KNOCK, json.dumps(targets)]
-    made = docker_client.api().exec_create(each.id, command)
-    answer: list[list[object]] = json.loads(docker_client.api().exec_start(made["Id"]))
+    said = io.BytesIO()
+    archive.output(each.id, command, said)
+    answer: list[list[object]] = json.loads(said.getvalue())
     return answer
 
 

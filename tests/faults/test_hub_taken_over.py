@@ -6,6 +6,7 @@ real engine.
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import docker
 import psutil
 import pytest
 
+from habari_local.drivers.docker import archive
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker.client import Container
 from tests.faults.parts import Platform, server_of
@@ -53,8 +55,9 @@ def platform(platform_of: Callable[[str], Platform]) -> Scratch:
 def from_the_hub(platform: Scratch, *asked: Ask) -> list[tuple[int, str]]:
     """What the engine answers to a request that the hub's container sends, one after the other."""
     command = ["python", "-c", SEND, json.dumps(asked)]
-    made = docker_client.api().exec_create(container(platform, "hub").id, command)
-    answers = json.loads(docker_client.api().exec_start(made["Id"]))
+    said = io.BytesIO()
+    archive.output(container(platform, "hub").id, command, said)
+    answers = json.loads(said.getvalue())
     return [(status, text) for status, text in answers]
 
 

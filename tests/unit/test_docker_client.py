@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import io
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ from socketserver import ThreadingUnixStreamServer
 import pytest
 import requests
 
-from habari_local.core.errors import HabariError
+from habari_local.core.errors import CommandFailed, HabariError
+from habari_local.drivers import kind
+from habari_local.drivers.docker import archive
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import endpoint as docker_endpoint
 
@@ -80,13 +84,26 @@ def test_a_container_whose_stop_is_not_answered_in_time_is_removed_all_the_same(
     assert removed == ["c1"]
 
 
-class SlowToDelete(BaseHTTPRequestHandler):
-    """An engine that answers at once, but for what deletes files."""
+class Engine(BaseHTTPRequestHandler):
+    """An engine that deletes slowly, and whose programs have said all before the first look."""
+
+    said = b""  # as frames
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'{"ApiVersion": "1.45", "MinAPIVersion": "1.24"}')
+        self.wfile.write(b'{"ApiVersion": "1.45", "MinAPIVersion": "1.24", "ExitCode": 0}')
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if not self.path.endswith("/start"):
+            self.send_response(201)
+            self.end_headers()
+            self.wfile.write(b'{"Id": "e1"}')
+            return
+        # In one piece, as it is for a client that was kept from reading the head at once.
+        head = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+        self.wfile.write(head + self.said)
 
     def do_DELETE(self) -> None:
         time.sleep(1.5)  # the disk's time
@@ -102,10 +119,12 @@ class SlowToDelete(BaseHTTPRequestHandler):
 
 @contextmanager
 def engine(path: Path) -> Iterator[None]:
-    with ThreadingUnixStreamServer(str(path), SlowToDelete) as server:
+    with ThreadingUnixStreamServer(str(path), Engine) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        yield
-        server.shutdown()
+        try:
+            yield
+        finally:
+            server.shutdown()
 
 
 def test_what_deletes_many_files_is_waited_for_longer_than_an_answer(
@@ -120,5 +139,32 @@ def test_what_deletes_many_files_is_waited_for_longer_than_an_answer(
             with pytest.raises(requests.ReadTimeout):
                 hasty.remove_volume("home")
             docker_client.remove_volumes(["home"])
+        finally:
+            docker_client.api.cache_clear()
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_a_program_says_before_the_head_of_the_answer_is_read_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK gave nothing then: a dump of the database would have passed for whole and empty."""
+    frames = [(1, b"one "), (2, b"warning"), (1, b"two" * 10_000)]
+    said = b"".join(struct.pack(">BxxxL", stream, len(text)) + text for stream, text in frames)
+    monkeypatch.setattr(Engine, "said", said)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    docker_client.api.cache_clear()
+    with engine(tmp_path / "engine.sock"):
+        try:
+            got = io.BytesIO()
+            assert archive.output("c1", ["dump"], got) == "warning"
+            assert got.getvalue() == b"one " + b"two" * 10_000
+            fed = archive.feed("c1", ["load"], iter([b"input"]))
+            assert fed == "one warning" + "two" * 10_000
+            node = kind.Node("c1", "c1", "node", True, frozenset(), frozenset())
+            assert kind.execute(node, ["cat"]) == fed
+            monkeypatch.setattr(Engine, "said", said[:-1])
+            with pytest.raises(CommandFailed) as short:
+                archive.output("c1", ["dump"], io.BytesIO())
+            assert "its output was cut off" in f"{short.value} {short.value.details}"
         finally:
             docker_client.api.cache_clear()

@@ -12,6 +12,7 @@ from typing import IO, Any
 from habari_local.core.errors import CommandFailed
 from habari_local.drivers import tar_container
 from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import exec_stream
 from habari_local.drivers.docker.client import translate_errors
 from habari_local.drivers.tar_stream import Report, Sink, read_report
 
@@ -79,12 +80,16 @@ def output(container: str, argv: Sequence[str], into: Sink) -> str:
         CommandFailed: it ended with another code than 0.
     """
     said = bytearray()
-    with translate_errors(f"Container {container[:12]}"):
-        made = docker_client.api().exec_create(container, list(argv))["Id"]
-        for out, errors in docker_client.api().exec_start(made, stream=True, demux=True):
-            into.write(out or b"")
-            said += errors or b""
-        return _require_success(made, argv, bytes(said))
+    with (
+        translate_errors(f"Container {container[:12]}"),
+        exec_stream.run(container, argv) as program,
+    ):
+        for stream, chunk in program.frames():
+            if stream == exec_stream.STDERR:
+                said += chunk
+            else:
+                into.write(chunk)
+        return program.require_success(bytes(said))
 
 
 def feed(container: str, argv: Sequence[str], source: Iterator[bytes]) -> str:
@@ -95,30 +100,15 @@ def feed(container: str, argv: Sequence[str], source: Iterator[bytes]) -> str:
     """
     import socket
 
-    from docker.utils import socket as docker_socket
-
-    with translate_errors(f"Container {container[:12]}"):
-        made = docker_client.api().exec_create(container, list(argv), stdin=True)["Id"]
-        opened: Any = docker_client.api().exec_start(made, socket=True)
-        line = getattr(opened, "_sock", opened)  # what the SDK wraps, which alone can be half shut
-        said = bytearray()
-        try:
-            with suppress(BrokenPipeError):  # it ended before its input: its code tells
-                for chunk in source:
-                    line.sendall(chunk)
-                line.shutdown(socket.SHUT_WR)
-            frames: Any = docker_socket
-            for _, chunk in frames.frames_iter(line, tty=False):
-                said += chunk
-        finally:
-            opened.close()
-            line.close()  # which closing the wrapper leaves open
-        return _require_success(made, argv, bytes(said))
-
-
-def _require_success(made: str, argv: Sequence[str], said: bytes) -> str:
-    code = docker_client.api().exec_inspect(made)["ExitCode"]
-    text = said.decode(errors="replace")
-    if code:
-        raise CommandFailed(["docker", "exec", *argv], code, text)
-    return text
+    said = bytearray()
+    with (
+        translate_errors(f"Container {container[:12]}"),
+        exec_stream.run(container, argv, stdin=True) as program,
+    ):
+        with suppress(BrokenPipeError):  # it ended before its input: its code tells
+            for chunk in source:
+                program.line.sendall(chunk)
+            program.line.shutdown(socket.SHUT_WR)
+        for _, chunk in program.frames():
+            said += chunk
+        return program.require_success(bytes(said))
