@@ -133,12 +133,11 @@ def execute(
         CommandFailed: it ended with another code than 0.
         Cancelled: `cancel` was set; the program goes on by itself in the node.
     """
-    text = ""
+    said = bytearray()
     with exec_stream.run(node.id, argv) as program:
         for _, chunk in program.frames():
             if cancel is not None and cancel.is_set():
                 raise Cancelled
-            text += chunk.decode(errors="replace")
-            on_line(text.rstrip().rpartition("\n")[2])
-        program.require_success(text.encode())
-    return text
+            said += chunk
+            on_line(said.rstrip().rpartition(b"\n")[2].decode(errors="replace"))
+        return program.require_success(bytes(said))

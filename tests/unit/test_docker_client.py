@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import gc
 import io
+import json
+import select
 import socket
 import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
+from typing import ClassVar
 
 import pytest
 import requests
 
 from habari_local.core.errors import CommandFailed, HabariError
 from habari_local.drivers import kind
-from habari_local.drivers.docker import archive
+from habari_local.drivers.docker import archive, exec_stream
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import endpoint as docker_endpoint
 
@@ -88,11 +91,15 @@ class Engine(BaseHTTPRequestHandler):
     """An engine that deletes slowly, and whose programs have said all before the first look."""
 
     said = b""  # as frames
+    leaves_input = False
+    exit_codes: ClassVar[list[int | None]] = [0]  # at each look; the last one stays
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'{"ApiVersion": "1.45", "MinAPIVersion": "1.24", "ExitCode": 0}')
+        code = self.exit_codes.pop(0) if len(self.exit_codes) > 1 else self.exit_codes[0]
+        about = {"ApiVersion": "1.45", "MinAPIVersion": "1.24", "ExitCode": code}
+        self.wfile.write(json.dumps(about).encode())
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -104,6 +111,14 @@ class Engine(BaseHTTPRequestHandler):
         # In one piece, as it is for a client that was kept from reading the head at once.
         head = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
         self.wfile.write(head + self.said)
+        self.wfile.flush()
+        if self.leaves_input:
+            select.select([self.connection], [], [], 5)  # it has come, and is not read
+        else:
+            self.connection.settimeout(0.5)
+            with suppress(TimeoutError):
+                while self.connection.recv(1 << 16):
+                    pass
 
     def do_DELETE(self) -> None:
         time.sleep(1.5)  # the disk's time
@@ -168,3 +183,41 @@ def test_what_a_program_says_before_the_head_of_the_answer_is_read_is_not_lost(
             assert "its output was cut off" in f"{short.value} {short.value.details}"
         finally:
             docker_client.api.cache_clear()
+
+
+@pytest.mark.parametrize("codes", [[None, None, 3], [None]], ids=["ends-later", "goes-on"])
+def test_a_program_that_ends_after_its_output_has_not_succeeded_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codes: list[int | None]
+) -> None:
+    """The engine has no exit code while it runs, which passed for 0: a dump half made for whole."""
+    monkeypatch.setattr(Engine, "exit_codes", [0, *codes])  # the first look asks for the version
+    monkeypatch.setattr(exec_stream, "END_SECONDS", 0.3)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    docker_client.api.cache_clear()
+    with engine(tmp_path / "engine.sock"):
+        try:
+            reason = "exit code 3" if codes[-1] else "dump .*no answer"
+            with pytest.raises(HabariError, match=reason):
+                archive.output("c1", ["dump"], io.BytesIO())
+        finally:
+            docker_client.api.cache_clear()
+
+
+def test_a_program_that_leaves_its_input_unread_has_its_output_and_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine closes with input unread, which is a reset and was a traceback."""
+    text = b"no space left"
+    monkeypatch.setattr(Engine, "said", struct.pack(">BxxxL", 2, len(text)) + text)
+    monkeypatch.setattr(Engine, "exit_codes", [0, 1])
+    monkeypatch.setattr(Engine, "leaves_input", True)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    docker_client.api.cache_clear()
+    with engine(tmp_path / "engine.sock"):
+        try:
+            with pytest.raises(CommandFailed) as failed:
+                archive.feed("c1", ["load"], iter([b"input"]))
+        finally:
+            docker_client.api.cache_clear()
+    assert failed.value.returncode == 1
+    assert text.decode() in failed.value.output

@@ -16,8 +16,6 @@ from habari_local.drivers.docker import exec_stream
 from habari_local.drivers.docker.client import translate_errors
 from habari_local.drivers.tar_stream import Report, Sink, read_report
 
-CHUNK = 1 << 16  # bytes
-
 
 def pack(volume: str, image: str, labels: Mapping[str, str], into: Sink) -> Report:
     """Write all that can be read in a volume as tar."""
@@ -31,7 +29,7 @@ def unpack(
     """Put what `pack` wrote in the place of what is in a volume; `options`: tar_stream.unpack's."""
     argv = tar_container.command("unpack", options)
     with _volume_container(volume, image, labels) as holder:
-        return read_report(feed(holder, argv, _chunks(source)))
+        return read_report(feed(holder, argv, chunks(source)))
 
 
 @contextmanager
@@ -68,8 +66,9 @@ def _volume_container(volume: str, image: str, labels: Mapping[str, str]) -> Ite
         docker_client.deletion_api().remove_container(made["Id"], force=True)
 
 
-def _chunks(source: IO[bytes]) -> Iterator[bytes]:
-    while chunk := source.read(CHUNK):
+def chunks(source: IO[bytes]) -> Iterator[bytes]:
+    """Read a file piece by piece, as `feed` takes it."""
+    while chunk := source.read(exec_stream.CHUNK):
         yield chunk
 
 
@@ -105,7 +104,7 @@ def feed(container: str, argv: Sequence[str], source: Iterator[bytes]) -> str:
         translate_errors(f"Container {container[:12]}"),
         exec_stream.run(container, argv, stdin=True) as program,
     ):
-        with suppress(BrokenPipeError):  # it ended before its input: its code tells
+        with suppress(BrokenPipeError, ConnectionResetError):  # it ended before: its code tells
             for chunk in source:
                 program.line.sendall(chunk)
             program.line.shutdown(socket.SHUT_WR)

@@ -10,17 +10,19 @@ under "Attach to a container".
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from habari_local.core.errors import CommandFailed
+from habari_local.core.polling import wait_until
 from habari_local.drivers.docker import client as docker_client
 
 HEAD = struct.Struct(">BxxxL")
 STDERR = 2
 CHUNK = 1 << 16  # bytes
+END_SECONDS = 10  # between the end of a program's output and its own
 
 
 @dataclass(frozen=True)
@@ -38,30 +40,52 @@ class ExecStream:
         Raises:
             CommandFailed: the connection ended within a piece.
         """
-        while head := self.reader.read(HEAD.size):
+        while head := self._read(self.reader.read, HEAD.size):
             if len(head) < HEAD.size:
-                raise CommandFailed(["docker", "exec", *self.argv], -1, "its output was cut off")
+                raise self._cut_off()
             stream, left = HEAD.unpack(head)
             while left:
-                chunk = self.reader.read1(min(left, CHUNK))
+                chunk = self._read(self.reader.read1, min(left, CHUNK))
                 if not chunk:
-                    raise CommandFailed(
-                        ["docker", "exec", *self.argv], -1, "its output was cut off"
-                    )
+                    raise self._cut_off()
                 left -= len(chunk)
                 yield stream, chunk
 
+    def _read(self, read: Callable[[int], bytes], size: int) -> bytes:
+        """Read; nothing at the end, which is a reset where the program left input unread."""
+        try:
+            return read(size)
+        except ConnectionResetError:
+            return b""
+
+    def _cut_off(self) -> CommandFailed:
+        return CommandFailed(["docker", "exec", *self.argv], -1, "its output was cut off")
+
     def require_success(self, said: bytes) -> str:
-        """Return what it said.
+        """Return what it said, after its end.
 
         Raises:
             CommandFailed: it ended with another code than 0.
+            NotReady: it goes on without its output.
         """
-        code = docker_client.api().exec_inspect(self.id)["ExitCode"]
         text = said.decode(errors="replace")
+        code = self._exit_code()
         if code:
             raise CommandFailed(["docker", "exec", *self.argv], code, text)
         return text
+
+    def _exit_code(self) -> int:
+        """Wait for its exit code, which the engine may know only after the output's end."""
+        code: int | None = None
+
+        def has_ended() -> bool:
+            nonlocal code
+            code = docker_client.api().exec_inspect(self.id)["ExitCode"]
+            return code is not None
+
+        program = f"{self.argv[0]} in a container, whose output has ended,"
+        wait_until(has_ended, program, seconds=END_SECONDS)
+        return code or 0
 
 
 @contextmanager

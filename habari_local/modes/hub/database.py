@@ -77,7 +77,6 @@ def load(platform: ComposePlatform, source: IO[bytes]) -> None:
 
     def statements() -> Iterator[bytes]:
         yield EMPTY
-        while chunk := source.read(docker_archive.CHUNK):
-            yield chunk
+        yield from docker_archive.chunks(source)
 
     docker_archive.feed(container(platform), LOAD, statements())
