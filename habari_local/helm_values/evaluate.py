@@ -42,6 +42,8 @@ ENCRYPTED = "ENC[AES256_GCM,"  # a value by sops
 # helm on a template that failed: `<.Values.hub.db.pvc.storage>: nil pointer evaluating …`.
 # Helm 4 says the reason on a line of its own.
 TEMPLATE = re.compile(r"<[^<>]*?(?:\.Values\.|\$)([a-z][\w.]*)[^<>]*>:\s+(.*)")
+REFUSED = re.compile(r"execution error at \([^()]*\):(.*?)(?:\n\nUse --debug|\Z)", re.S)  # `fail`
+UPGRADED = re.compile(r"^(?:CHANGED|RENAMED|REMOVED|CHANGE): *", re.M)
 NOT_YAML = re.compile(r"YAML parse error on (\S+)")
 READ = re.compile(r"nil pointer evaluating interface \{\}\.(\w+)")
 
@@ -147,7 +149,7 @@ class Evaluator:
             try:
                 rendered = self._render(values)
             except CommandFailed as error:
-                return Evaluation({"failures": [_template_failure(error.output)]}, data, whole)
+                return Evaluation({"failures": _template_failures(error.output)}, data, whole)
             return Evaluation(self._load(hub, folder, rendered), data, whole)
 
     def _started(self) -> LineServer:
@@ -234,15 +236,36 @@ def _opened(node: Any) -> Any:
     return "5e" * 32 if isinstance(node, str) and node.startswith(ENCRYPTED) else node
 
 
+def _template_failures(output: str) -> list[Data]:
+    """Return what helm says of templates that it can't render: the chart's own words, or a place.
+
+    What the chart itself refuses has no values in it; of helm's own words none is taken, but as
+    `about`, to look for the place of.
+    """
+    refused = REFUSED.search(output)
+    if not refused:
+        return [_template_failure(output)]
+    lines = [line.strip() for line in refused[1].splitlines()]
+    text = "\n".join(line for line in lines if line and not line.startswith("#"))
+    parts = [part.replace("\n", " ").rstrip(".! ") for part in UPGRADED.split(text) if part.strip()]
+    return [_not_rendered(part, ()) for part in parts] or [_template_failure(output)]
+
+
+def _not_rendered(says: str, place: Place) -> Data:
+    return {"stage": "template", "error": "", "message": says, "place": list(place), "where": None}
+
+
 def _template_failure(output: str) -> Data:
     """Return what helm says of a template that it can't render: the place, not the value."""
     found = TEMPLATE.search(output)
     place: Place = tuple(found[1].split(".")) if found else ()
-    reason = found[2] if found else next(iter(output.strip().splitlines()[-1:]), "")
+    reason = found[2] if found else output.strip().rpartition(">: ")[2]
     read = READ.search(reason)
     place = place[:-1] if read and place[-1:] == (read[1],) else place
     says = f"empty, and the chart reads {read[1]} in it" if read else ""
     broken = NOT_YAML.search(output)
     if broken and not says:
         says = f"with these values {broken[1]} is no YAML"
-    return {"stage": "template", "error": "", "message": says, "place": list(place), "where": None}
+    if not says and "range can't iterate over" in reason:
+        says = "a list or a map was expected"
+    return _not_rendered(says, place) | {"about": "" if place else reason}

@@ -227,6 +227,46 @@ def test_a_user_may_start_a_server(scopes: list[str], roles: list[Any], right: b
     assert (says(sign_in.rights_to_start(found)) == []) is right
 
 
+GITHUB = {"class": "habari_auth.HabariAuthenticator", "bases": [sign_in.GITHUB, sign_in.OAUTH]}
+
+
+@pytest.mark.parametrize(
+    ("traits", "expected"),
+    [
+        ({"allowed_organizations": ["acme"], "client_id": "Ov23liX"}, [False]),
+        ({"allowed_organizations": ["acme:data"], "client_id": "", "scope": []}, [True]),
+        ({"populate_teams_in_auth_state": True, "client_id": "8a61f9b3a7aba7661f00"}, [False]),
+        ({"allowed_organizations": ["acme"], "client_id": "Ov23liX", "scope": ["read:org"]}, []),
+        ({"allowed_organizations": ["acme"], "client_id": "Ov23liX", "scope": ["admin:org"]}, []),
+        ({"allowed_organizations": ["acme"], "client_id": "Iv1.8a61f9b3a7aba766"}, []),
+        ({"allowed_users": ["grace"], "client_id": "Ov23liX"}, []),
+    ],
+    ids=str,
+)
+def test_memberships_are_seen_by_whom_github_shows_them(
+    traits: dict[str, Any], expected: list[bool]
+) -> None:
+    """GitHub makes memberships private: each member had 403."""
+    found = evaluation(authenticator={**GITHUB, "traits": traits})
+    assert [each.warning for each in sign_in.scopes(found)] == expected
+
+
+def test_two_volumes_at_the_home_are_no_shared_home() -> None:
+    """Kubernetes refuses such a pod: its own error, and "all have the same home" was untrue."""
+    volumes = [
+        {"name": name, "persistentVolumeClaim": {"claimName": name}} for name in ("home", "shared")
+    ]
+    mounts = [{"name": name, "mountPath": "/home/jovyan"} for name in ("home", "shared")]
+
+    def pod(name: str, count: int) -> dict[str, Any]:
+        container = {"name": "notebook", "volumeMounts": mounts[-count:]}
+        return {"metadata": {"name": name}, "spec": {"volumes": volumes, "containers": [container]}}
+
+    for count, expected in ((1, 1), (2, 0)):
+        found = evaluation(pods=[{"pod": pod("a", count)}], pod_of_another={"pod": pod("b", count)})
+        assert len(says(homes.separate(found))) == expected
+
+
 def test_a_digest_in_the_name_without_a_tag_is_told_where_it_is() -> None:
     failed: dict[str, Any] = {
         "stage": "template",

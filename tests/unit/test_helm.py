@@ -9,7 +9,7 @@ import pytest
 
 from habari_local.core.errors import CommandFailed, MissingTool
 from habari_local.drivers.helm import Release, program
-from habari_local.helm_values.evaluate import _template_failure
+from habari_local.helm_values.evaluate import _template_failures
 from tests.fake_kubernetes import SECRETS, Cluster
 from tests.programs import with_helm
 
@@ -151,7 +151,7 @@ def test_a_machine_without_helm_is_told_so() -> None:
     ids=["helm 3", "helm 4"],
 )
 def test_the_empty_value_that_a_template_reads_is_named(said: str) -> None:
-    found = _template_failure(said)
+    (found,) = _template_failures(said)
     assert (found["place"], found["message"]) == (
         ["hub", "db"],
         "empty, and the chart reads type in it",

@@ -20,6 +20,8 @@ from habari_local.drivers.tar_stream import Report, Sink, read_report
 
 START_SECONDS = 180.0  # a volume may have to be made, or to come over from another node
 REFUSED = (400, 403, 422)  # what an admission says of a pod that may not be
+ENDED = ("Succeeded", "Failed")  # phases
+LABELS = {"app": "habari-carrier"}
 Verb = Literal["pack", "unpack", "pack-database", "unpack-database"]
 
 
@@ -72,7 +74,9 @@ def run_in_pod(
 def _volume_pod(volume: Volume, image: PodImage, *, as_root: bool) -> Iterator[Pod]:
     cluster, namespace = volume.cluster, volume.namespace
     name = f"habari-carrier-{token_hex(4)}"
-    node = _node_of(volume)
+    pods = cluster.raw_pods(namespace)
+    _remove_ended(cluster, namespace, pods)
+    node = _node_of(volume.claim, pods)
     make, ask = cluster.api.create_namespaced_pod, cluster.api.read_namespaced_pod
 
     def create(*, root: bool) -> None:
@@ -102,13 +106,22 @@ def _volume_pod(volume: Volume, image: PodImage, *, as_root: bool) -> Iterator[P
         cluster.delete_pod(namespace, name)
 
 
-def _node_of(volume: Volume) -> str:
+def _node_of(claim: str, pods: Sequence[Any]) -> str:
     """Return the node on which somebody has the volume now: where one may, a second one may too."""
-    for pod in volume.cluster.raw_pods(volume.namespace):
+    for pod in pods:
         claims = [each.persistent_volume_claim for each in pod.spec.volumes or ()]
-        if any(each and each.claim_name == volume.claim for each in claims):
-            return pod.spec.node_name or "" if pod.status.phase in ("Pending", "Running") else ""
+        mounts = any(each and each.claim_name == claim for each in claims)
+        if mounts and pod.status.phase not in ENDED and pod.spec.node_name:
+            return str(pod.spec.node_name)
     return ""
+
+
+def _remove_ended(cluster: Cluster, namespace: str, pods: Sequence[Any]) -> None:
+    """Delete what is left of carriers whose tool was killed, or was refused the deletion."""
+    for pod in pods:
+        ours = (pod.metadata.labels or {}).get("app") == LABELS["app"]
+        if ours and pod.status.phase in ENDED:
+            cluster.delete_pod(namespace, pod.metadata.name)
 
 
 def _body(
@@ -129,7 +142,7 @@ def _body(
     }
     claim = {"persistentVolumeClaim": {"claimName": volume.claim}, "name": "carried"}
     return {
-        "metadata": {"name": name, "labels": {"app": "habari-carrier"}},
+        "metadata": {"name": name, "labels": LABELS},
         "spec": {
             **({"nodeName": node} if node else {}),
             "restartPolicy": "Never",

@@ -30,6 +30,7 @@ RULES: Mapping[str, Rule] = {
     "objects": objects.taken,
     "authenticator": sign_in.identity,
     "allow": sign_in.who_gets_in,
+    "scope": sign_in.scopes,
     "providers": sign_in.providers,
     "provider": sign_in.usable,
     "fake-github": sign_in.by_https,

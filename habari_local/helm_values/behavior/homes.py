@@ -112,17 +112,23 @@ def _finding(evaluation: Evaluation, says: str, *, everywhere: bool) -> Finding:
 
 
 def _homes(pod: Data, home: str) -> set[tuple[str, str]]:
-    """Return the claims, and folders in them, that a server has mounted as the home to write to."""
+    """Return the claims, and folders in them, that a server has mounted as the home to write to.
+
+    None where several are mounted there: Kubernetes refuses that, which is its own error.
+    """
     spec = pod.get("spec") or {}
     claims = {
         each.get("name"): str((each.get("persistentVolumeClaim") or {}).get("claimName"))
         for _, each in items(spec.get("volumes"))
         if each.get("persistentVolumeClaim")
     }
+    at_home = [
+        mount
+        for mount in _mounts(spec)
+        if re.fullmatch(_pattern(home), str(mount.get("mountPath")).rstrip("/"))
+    ]
     return {
         (claims[mount.get("name")], str(mount.get("subPath") or ""))
-        for mount in _mounts(spec)
-        if mount.get("name") in claims
-        and not mount.get("readOnly")
-        and re.fullmatch(_pattern(home), str(mount.get("mountPath")).rstrip("/"))
+        for mount in at_home
+        if len(at_home) == 1 and mount.get("name") in claims and not mount.get("readOnly")
     }

@@ -14,6 +14,7 @@ PROVIDER_URLS = ("authorize_url", "token_url", "userdata_url")
 OAUTH = "oauthenticator.oauth2.OAuthenticator"
 GITHUB = "oauthenticator.github.GitHubOAuthenticator"
 GENERIC = "oauthenticator.generic.GenericOAuthenticator"
+GITHUB_APP = "Iv"  # client IDs of GitHub Apps begin so, those of OAuth Apps do not
 CONFINED = "where values are checked"  # of hub/habari_evaluation/confinement.py
 ELSEWHERE = ("ldapauthenticator.", "ltiauthenticator.")  # ask somebody else, and not by OAuth
 OWN: tuple[str, ...] = (
@@ -93,6 +94,27 @@ def _of_organizations(evaluation: Evaluation) -> Iterator[Finding]:
         if not GITHUB_NAME.fullmatch(name) or not re.fullmatch(r"[\w-]*", team):
             says = "has an entry that is no organization of GitHub: ORG or ORG:TEAM was expected"
             yield of_trait(evaluation, "authenticator", "allowed_organizations", says)
+
+
+def scopes(evaluation: Evaluation) -> Iterator[Finding]:
+    """GitHub is asked for the right to see memberships: it makes them private by itself.
+
+    Only of an OAuth App: a GitHub App has it as a permission, whatever is in `scope`
+    (docs.github.com, "Differences between GitHub Apps and OAuth apps").
+    """
+    traits = evaluation.get("authenticator", "traits", default={})
+    client = str(traits.get("client_id") or "")
+    if GITHUB not in kinds(evaluation) or client.startswith(GITHUB_APP):
+        return
+    if {"read:org", "write:org", "admin:org"} & set(traits.get("scope") or ()):
+        return
+    unknown = not client  # it may be a GitHub App's
+    if traits.get("allowed_organizations"):
+        says = "without read:org in scope GitHub hides private memberships, as they are by default"
+        yield of_trait(evaluation, "authenticator", "allowed_organizations", says, unknown)
+    if traits.get("populate_teams_in_auth_state"):
+        says = "without read:org in scope nobody's teams are read"
+        yield of_trait(evaluation, "authenticator", "populate_teams_in_auth_state", says, unknown)
 
 
 def providers(evaluation: Evaluation) -> Iterator[Finding]:

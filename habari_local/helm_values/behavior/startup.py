@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from habari_local.helm_values.behavior.finding import (
     CONFIG,
@@ -14,9 +15,12 @@ from habari_local.helm_values.behavior.finding import (
     origin,
 )
 from habari_local.helm_values.behavior.images import image_maps
+from habari_local.helm_values.behavior.message_place import named
 from habari_local.helm_values.evaluate import Evaluation
-from habari_local.helm_values.values import Data, Place, at
+from habari_local.helm_values.values import Data, Place, at, leaves, map_at
 
+NO_TEXT = re.compile(r"^expected string or bytes-like object, got '(\w+)'")
+ENVIRONMENT: Place = ("singleuser", "extraEnv")
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # Exceptions whose texts have names of code in them, and no values.
 SAFE: tuple[str, ...] = (
@@ -136,6 +140,9 @@ def _finding(evaluation: Evaluation, failed: Data) -> Finding:
         if missing or own:
             says = f"what it reads is not here ({reason}), so the rest was not judged"
         return of_code(failed["where"], says, missing or own)
+    defined = _definition(evaluation, failed)
+    if defined:
+        return of_code(defined, says)
     place: Place = tuple(failed.get("place") or ())
     for where, its in image_maps(evaluation.data) if failed["stage"] == "template" else ():
         if not place and "@" in str(its.get("name")) and not its.get("tag"):
@@ -153,7 +160,7 @@ def _own_image(evaluation: Evaluation) -> bool:
 
 def _reason(failed: Data) -> str:
     """Return an exception's name and text, in which no value is left: it could be a secret."""
-    kind, text = failed["error"], str(failed["message"]).strip().partition("\n")[0]
+    kind, text = failed["error"], _whole_sentence(str(failed["message"]).strip())
     if kind and kind not in SAFE:
         text = QUOTED.sub("'…'", text)
     if kind == "NoSuchVariable":
@@ -163,12 +170,44 @@ def _reason(failed: Data) -> str:
     return ": ".join(each for each in (kind, text) if each and each != "SystemExit")
 
 
+def _definition(evaluation: Evaluation, failed: Data) -> list[Any] | None:
+    """Return the key and line of extraConfig where a function begins that is called wrongly."""
+    called = re.match(r"(\w+)\(\) ", str(failed["message"]))
+    for key, text in map_at(evaluation.data, *EXTRA).items() if called else ():
+        for number, line in enumerate(str(text).splitlines(), 1):
+            if called and re.match(rf"\s*(async )?def {called[1]}\(", line):
+                return [key, number]
+    return None
+
+
+def _whole_sentence(text: str) -> str:
+    """Return a text's first line, with what a colon at its end announces."""
+    first, _, rest = text.partition("\n")
+    if not first.endswith(":"):
+        return first
+    listed = (line.strip(" -*.") for line in rest.splitlines())
+    return f"{first} {', '.join(filter(None, listed))}".rstrip(": ")
+
+
 def _guess(evaluation: Evaluation, failed: Data) -> Place:
-    """Return where to look for what has no line: the section that the message names, if any."""
-    text = str(failed["message"])
-    for section in evaluation.data.get("hub", {}).get("config", {}) or {}:
-        if str(section) in text:
-            return (*CONFIG, str(section))
-    if failed["stage"] in ("spawner", "pod"):
+    """Return where to look for what has no line: what the message names, or where it belongs."""
+    text = str(failed.get("about") or failed["message"])
+    of_servers = failed["stage"] in ("spawner", "pod")
+    sections = ("singleuser",) if of_servers else ("hub",)
+    first = named(evaluation.data, text, sections) if failed["stage"] != "template" else None
+    place = named(evaluation.data, text) if first in (None, ("hub",)) else first
+    kind = NO_TEXT.search(text) if of_servers else None
+    if kind and place is None:
+        place = next(_of_type(evaluation.data, kind[1]), None)
+    if place not in (None, ("hub",)):
+        return place
+    if of_servers:
         return ("singleuser",)
     return CONFIG if "extraConfig" not in text else EXTRA
+
+
+def _of_type(data: Data, kind: str) -> Iterator[Place]:
+    """Yield the variables of servers that are no text."""
+    for place, value in leaves(map_at(data, *ENVIRONMENT), ENVIRONMENT):
+        if type(value).__name__ == kind:
+            yield place
