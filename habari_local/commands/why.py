@@ -96,6 +96,7 @@ def _target(mode: Mode, ctx: Context, user: str) -> Target:
         more_memory=lambda name: _more_memory(mode, ctx, name),
         up=where is not None and (elsewhere or active_mode.active_mode(ctx.checkout) == mode.name),
         pod_issue=pod_issue,
+        remote=elsewhere,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
@@ -115,7 +116,9 @@ def _service(name: str) -> Callable[[Target], CheckResult]:
 
 
 def _route(target: Target) -> CheckResult:
-    return _answer(f"{target.url}hub/health")
+    found = _answer(f"{target.url}hub/health")
+    # What leads to a remote hub that runs is the cluster's, and another `up` leaves it as it is.
+    return replace(found, hint=WAYS) if found.state == BROKEN and target.remote else found
 
 
 def _database(target: Target) -> CheckResult:
@@ -309,6 +312,7 @@ def _s3(target: Target) -> CheckResult:
 
 
 KUBECTL = "habari-local kubectl --"
+WAYS = f"{KUBECTL} get ingress,service"
 NODES, CLAIMS = f"{KUBECTL} describe nodes", f"{KUBECTL} describe persistentvolumeclaims"
 CHECKS = (
     Check("settings", "settings that can be used", "habari-local config show", _settings),

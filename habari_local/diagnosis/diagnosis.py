@@ -57,6 +57,7 @@ class Target:
     killed_for_memory: Callable[[str], str] = lambda _: ""
     more_memory: Callable[[str], str] = lambda _: ""
     up: bool = True
+    remote: bool = False  # in a cluster that is not this machine's
     # In a cluster: what keeps a service, or (without one) the user's server, from running.
     pod_issue: Callable[[str], PodIssue | None] | None = None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from dataclasses import replace
+
 import pytest
 
 from habari_local.diagnosis import checks
@@ -53,6 +56,16 @@ def test_that_of_somebody_else_or_before_a_good_one_is_none() -> None:
     assert checks._spawner(target(failed.format("linus"))).state != BROKEN
     good = "User grace took 1.2 seconds to start"
     assert checks._spawner(target(failed.format("grace"), good)).state != BROKEN
+
+
+@pytest.mark.parametrize(("remote", "hint"), [(True, checks.WAYS), (False, "")])
+def test_up_is_not_proposed_for_what_leads_to_a_hub_in_a_cluster_that_runs(
+    remote: bool, hint: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+    found = checks._route(replace(target(), url=url, remote=remote))
+    assert (found.state, found.hint) == (BROKEN, hint)
 
 
 class Answer:
