@@ -56,10 +56,15 @@ def sampled(pid: int, file: Path) -> Iterator[None]:
 
 
 def stacks(file: Path) -> Iterator[tuple[list[str], int]]:
-    """Yield each stack of a file, outermost frame first, and how often it was seen."""
-    for line in file.read_text(encoding="utf-8").splitlines():
-        stack, _, count = line.rpartition(" ")
-        yield stack.split(";"), int(count)
+    """Yield each stack of a file, outermost frame first, and how often it was seen.
+
+    A process that is not stopped while it is sampled may change a name as it is read: such a line
+    is no text, or cut in two, and left out.
+    """
+    for line in file.read_bytes().splitlines():
+        stack, _, count = line.decode(errors="replace").rpartition(" ")
+        if stack and count.isdecimal() and "\ufffd" not in stack:
+            yield stack.split(";"), int(count)
 
 
 def by_kind(file: Path) -> Counter[str]:

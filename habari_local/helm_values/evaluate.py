@@ -57,9 +57,10 @@ class Evaluation:
     """What production would be: JSON as `hub/habari_evaluation` writes it, and the values.
 
     `found` has `failures` (what keeps the hub or a server from starting), and, as far as it got,
-    `authenticator`, `spawner`, `hub` (class, bases, traits), `services`, `roles`, `sign_in` (who
-    is let in), `pods` (one for each choice of a user), `origins` (lines of extraConfig that set
-    a trait) and `manifests` (what is rendered, secrets left out).
+    `authenticator`, `spawner` (class, bases, traits), `hub`, `proxy` (traits that are set),
+    `services`, `roles`, `sign_in` (who is let in), `pods` (one for each choice of a user),
+    `origins` (lines of extraConfig that set a trait) and `manifests` (what is rendered, secrets
+    left out).
     """
 
     found: Mapping[str, Any]

@@ -25,6 +25,7 @@ import oauthenticator.github  # noqa: E402, F401
 import sqlalchemy.dialects.sqlite  # noqa: E402, F401
 from jupyterhub.auth import Authenticator  # noqa: E402
 from jupyterhub.crypto import CryptKeeper  # noqa: E402
+from jupyterhub.proxy import ConfigurableHTTPProxy  # noqa: E402
 from jupyterhub.spawner import Spawner  # noqa: E402
 from sqlalchemy.engine import make_url  # noqa: E402
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: E402
@@ -85,6 +86,8 @@ class JupyterHub(jupyterhub.app.JupyterHub):
     def database(self) -> dict[str, str]:
         """Return the dialect of the configured database and, of SQLite, its file: no secret."""
         found = {"database": self.configured.partition(":")[0].partition("+")[0]}
+        driver = self.configured.partition(":")[0].partition("+")[2]
+        found |= {"database_driver": driver} if driver else {}
         if found["database"] == "sqlite":
             found["database_file"] = make_url(self.configured).database or ""
         return found
@@ -140,7 +143,7 @@ async def evaluated(path: str, recorder: configuration.Recorder) -> dict[str, An
         found |= app.database()
         unusable = app.unusable_database()
         failures += [configuration.failure("database", unusable)] if unusable else []
-        found["hub"] = set_traits(jupyterhub.app.JupyterHub, loaded)
+        found |= settings_of(app, loaded)
         found["sign_in"] = await sign_in.told(app, app.listed)
         found["pods"], more = await pods.manifests(app)
         found["pod_of_another"] = await pods.of_another(app)
@@ -165,6 +168,15 @@ def _value(instance: Any, name: str) -> Any:
         return getattr(instance, name)
     except Exception as error:
         return f"<{type(error).__name__}>"
+
+
+def settings_of(app: Any, loaded: Any) -> dict[str, Any]:
+    """Return what is set of the hub, and of its proxy where that is the chart's."""
+    usual = issubclass(app.proxy_class, ConfigurableHTTPProxy)
+    return {
+        "hub": set_traits(jupyterhub.app.JupyterHub, loaded),
+        "proxy": set_traits(app.proxy_class, loaded) if usual else {},
+    }
 
 
 def set_traits(cls: Any, loaded: Any) -> dict[str, Any]:

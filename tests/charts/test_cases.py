@@ -24,6 +24,7 @@ REAL = bool(GIVEN) and (ROOT / GIVEN).resolve() != DOUBLE
 EVERY = 1 if os.environ.get("TESTS_CASES") == "all" else 48
 SETS: tuple[str, ...] = ("deployments", "deployments-later")
 SETS += ("schema-walk", "schema-walk-later", "schema-walk-last", "what-users-keep")
+SETS += ("what-has-to-run",)
 FOUND = [each for name in SETS for each in cases(name)]
 JUDGED = [each for each in FOUND if REAL or not each.real_only]
 

@@ -46,6 +46,14 @@ def test_a_profile_adds_up_work_and_no_waiting_for_requests(folded: Path) -> Non
     assert functions == {"update_last_activity (app.py)": 9, "prepare (handlers/base.py)": 1}
 
 
+def test_a_name_that_changed_while_it_was_sampled_is_left_out(folded: Path) -> None:
+    """The figures of 2,000 users were lost to one such line."""
+    whole = hub_profile.by_kind(folded)
+    torn = b"\nprepare (jupyterhub/handl\xfc\xff.py:10) 9\ncut in\ntwo (app.py:1) x\n 3\n"
+    folded.write_bytes(folded.read_bytes() + torn)
+    assert hub_profile.by_kind(folded) == whole
+
+
 def test_the_hub_is_told_what_production_tells_it(tmp_path: Path) -> None:
     platform = Platform(tmp_path, Trial(3, {"JupyterHub": {"activity_resolution": 60}}))
     told = platform.hub_settings()

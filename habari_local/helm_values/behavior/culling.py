@@ -1,4 +1,4 @@
-"""Whether the culler of idle servers can know that one is in use, before it stops it.
+"""Whether the culler of idle servers stops what is idle, knows what is in use, and keeps homes.
 
 It asks the hub when a server was active last. Two tell the hub: each server, every
 JUPYTERHUB_ACTIVITY_INTERVAL seconds, give or take a tenth (jupyterhub/singleuser/extension.py), of
@@ -26,6 +26,8 @@ OWN_SECONDS = re.compile(r"hub_activity_interval[= ](\d+)")
 VARIABLE = "JUPYTERHUB_ACTIVITY_INTERVAL"
 USUAL = {"timeout": 600, "server": 300, "hub": 300}  # of the culler, of servers, of the hub
 JITTER = 1.1
+LEAST_AGE = 600  # seconds, below which no work gets done
+CULLER_NAME = "jupyterhub-idle-culler"
 
 
 def in_use(evaluation: Evaluation) -> Iterator[Finding]:
@@ -50,6 +52,33 @@ def in_use(evaluation: Evaluation) -> Iterator[Finding]:
             every = f"every {reported:.0f} s" if reported < math.inf else "never"
             says = f"stops what computes without a page open: servers report it {every}"
             yield _of(evaluation, timeout, f"{says}, more was expected", True)
+
+
+def kept(evaluation: Evaluation) -> Iterator[Finding]:
+    """The culler may do its work, takes no home with it, and stops nobody who has just begun."""
+    cull = at(evaluation.whole, ("cull",)) or {}
+    if not isinstance(cull, dict) or cull.get("enabled") is not True:
+        return
+    age = cull.get("maxAge")
+    if isinstance(age, int) and 0 < age < LEAST_AGE:
+        says = f"every server is stopped {age} s after its start, in use or not"
+        yield Finding(("cull", "maxAge"), says)
+    claims = evaluation.get("spawner", "traits", "delete_pvc", default=True)
+    if cull.get("users") is True and claims is True and _has_homes(evaluation):
+        says = "users who are away are deleted, and with them their homes: delete_pvc is true"
+        yield Finding(("cull", "users"), says)
+    roles = [each for _, each in items(evaluation.get("roles"))]
+    mine = [each for each in roles if CULLER_NAME in (each.get("services") or ())]
+    has_culler = any(
+        each.get("name") == CULLER_NAME for _, each in items(evaluation.get("services"))
+    )
+    if has_culler and evaluation.get("roles") is not None and not mine:
+        says = f"{CULLER_NAME} has no role any more: what assigns load_roles anew takes the chart's"
+        yield of_trait(evaluation, "hub", "load_roles", says)
+
+
+def _has_homes(evaluation: Evaluation) -> bool:
+    return any(each.get("volume") for each in evaluation.get("pods", default=[]))
 
 
 def _of(evaluation: Evaluation, timeout: int, says: str, warning: bool = False) -> Finding:

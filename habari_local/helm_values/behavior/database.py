@@ -16,6 +16,7 @@ DIALECTS = {"postgres": ("postgresql",), "mysql": ("mysql", "mariadb")}
 FOLDER = "/srv/jupyterhub"  # where the chart's hub image works
 # What stands for a secret that is not known here: hub/habari_evaluation/pod_files.py.
 INVENTED = re.compile(r"(.*/)?[0-9a-f]{64}")
+ASYNCHRONOUS = ("asyncpg", "psycopg_async", "aiomysql", "asyncmy", "aiosqlite", "aioodbc")
 STAY = ("persistentVolumeClaim", "hostPath", "nfs", "csi")
 
 
@@ -28,6 +29,13 @@ def lasting(evaluation: Evaluation) -> Iterator[Finding]:
     wanted, own = DIALECTS.get(kind), at(evaluation.data, (*DB, "url"))
     if own and wanted and dialect not in wanted:
         says = f"is an address of {dialect}, one of {wanted[0]} was expected"
+        yield Finding((*DB, "url"), says)
+        return
+    driver = evaluation.get("database_driver")
+    if driver in ASYNCHRONOUS:
+        says = (
+            f"{driver} is a driver for asyncio, which JupyterHub does not use: the hub can't start"
+        )
         yield Finding((*DB, "url"), says)
         return
     if dialect != "sqlite" or kind == "sqlite-memory":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,12 +10,20 @@ from dataclasses import replace
 from habari_local.helm_values.behavior.finding import Finding, of_code, of_trait, origin
 from habari_local.helm_values.behavior.object_values import items
 from habari_local.helm_values.evaluate import Evaluation
-from habari_local.helm_values.values import Data, Place, at, text_at
+from habari_local.helm_values.values import Data, Place, at, map_at, text_at
 
 STORAGE: Place = ("singleuser", "storage")
-MOUNTED = ("dynamic", "static")  # types of storage with which the chart mounts a home
-# Volumes that end with the pod, or that hold no files of the server's own.
-PASSING = ("emptyDir", "ephemeral", "configMap", "secret", "downwardAPI", "projected", "image")
+# Volumes that end with the pod or with its node, or that hold no files of the server's own.
+PASSING: tuple[str, ...] = (
+    "emptyDir",
+    "ephemeral",
+    "hostPath",
+    "configMap",
+    "secret",
+    "downwardAPI",
+)
+PASSING += ("projected", "image")
+SLIP = 0.9  # of 1: how alike two paths are, of which one is the other misspelled
 FIELD = re.compile(r"\\{[^/]*?\\}")  # what KubeSpawner fills in, in an escaped path
 SETTING = ("volume_mounts", "volumes", "modify_pod_hook", "pre_spawn_hook")
 
@@ -39,8 +48,6 @@ def separate(evaluation: Evaluation) -> Iterator[Finding]:
 def mounted(evaluation: Evaluation) -> Iterator[Finding]:
     """With each choice of a user, their home is on a volume that stays."""
     pods = evaluation.get("pods", default=[])
-    if text_at(evaluation.whole, *STORAGE, "type") not in MOUNTED:
-        return
     home = _home(evaluation)
     found = {str(each.get("choice") or ""): _kept(each["pod"], home) for each in pods}
     lost = [choice for choice, kept in found.items() if kept is None]
@@ -50,10 +57,25 @@ def mounted(evaluation: Evaluation) -> Iterator[Finding]:
         named = next(filter(None, lost), "")
         choice = f" ({named})" if named and not everywhere else ""
         says = f"the home, {home}, is on no volume that stays{choice}: notebooks go with the server"
-        yield _finding(evaluation, says, everywhere=everywhere)
+        if any(_of_node(each["pod"], home) for each in pods):
+            says = f"the home, {home}, is a folder of one node{choice}: notebooks go with the node"
+        told = _finding(evaluation, says, everywhere=everywhere)
+        asked = text_at(evaluation.whole, *STORAGE, "type") == "none"
+        mounted_there = any(_is_in(home, path) for each in pods for path in _paths(each["pod"]))
+        yield replace(told, warning=asked and not mounted_there)  # no homes: legal
     elif in_part:
         says = f"of the home, {home}, {min(in_part)} alone is kept when a server ends"
         yield replace(_finding(evaluation, says, everywhere=everywhere), warning=True)
+
+
+def named(evaluation: Evaluation) -> Iterator[Finding]:
+    """The home is mounted where the image has it: a slip of the pen is another folder."""
+    home, usual = _home(evaluation), "/home/jovyan"
+    variables = {"NB_USER", "HOME"} & set(map_at(evaluation.whole, "singleuser", "extraEnv"))
+    alike = difflib.SequenceMatcher(None, home, usual).ratio() >= SLIP
+    if home != usual and alike and not variables:
+        says = f"looks like a slip: {usual} was expected, the home of Jupyter's images"
+        yield Finding((*STORAGE, "homeMountPath"), says)
 
 
 def _home(evaluation: Evaluation) -> str:
@@ -109,6 +131,19 @@ def _finding(evaluation: Evaluation, says: str, *, everywhere: bool) -> Finding:
         if trait == "profile_list" or at(evaluation.data, place) is not None:
             return Finding(place, says)
     return Finding(STORAGE, says)
+
+
+def _paths(pod: Data) -> list[str]:
+    mounts = _mounts(pod.get("spec") or {})
+    return [str(each.get("mountPath")).rstrip("/") or "/" for each in mounts]
+
+
+def _of_node(pod: Data, home: str) -> bool:
+    """Whether a folder of the node is mounted as the home."""
+    spec = pod.get("spec") or {}
+    folders = {each.get("name") for _, each in items(spec.get("volumes")) if each.get("hostPath")}
+    paths = [str(each.get("mountPath")) for each in _mounts(spec) if each.get("name") in folders]
+    return any(_is_in(home, path.rstrip("/") or "/") for path in paths)
 
 
 def _homes(pod: Data, home: str) -> set[tuple[str, str]]:

@@ -22,6 +22,7 @@ SYSTEM = re.compile(
     r"(/|/(etc|proc|sys|dev|root|boot|run|var/run)(/.*)?|/var/lib/(docker|kubelet|containerd).*|.*\.sock)$"
 )
 FRAMED = re.compile(r"frame-ancestors\s+([^;]*\s)?(\*|https?:)(\s|;|$)")
+WITHOUT_HUB = re.compile(r"jupyter[- ](lab|notebook|server)(?!.*jupyterhub)( |$)")
 OPEN = re.compile(r"(disable_check_xsrf|allow_origin(_pat)?|allow_root)[=\s]+['\"]?(True|\*|\.\*)")
 
 
@@ -44,6 +45,9 @@ def _of_pod(evaluation: Evaluation, spec: Data) -> Iterator[Finding]:
     for name in HOST:
         if spec.get(name):
             yield _of(evaluation, "extra_pod_config", f"{name}: servers are part of the node")
+    if str(spec.get("priorityClassName")).startswith("system-"):
+        says = "a priority of the cluster's own parts: servers drive these out, or get none"
+        yield _of(evaluation, "priority_class_name", says)
     if (spec.get("securityContext") or {}).get("runAsUser") == 0:
         yield _of(evaluation, "pod_security_context", "servers run as root, a user was expected")
     for volume in spec.get("volumes") or ():
@@ -87,6 +91,11 @@ def _of_secrets(evaluation: Evaluation, spec: Data) -> Iterator[Finding]:
         for container in containers({"spec": spec})
         for each in container.get("env") or ()
     ]
+    variables += [
+        str(at(each, ("secretRef", "name")))
+        for container in containers({"spec": spec})
+        for _, each in items(container.get("envFrom"))
+    ]
     if kept & set(variables):
         says = "servers are given a secret of the hub's: with it they are the hub"
         yield _of(evaluation, "environment", says)
@@ -118,7 +127,18 @@ def _of_container(evaluation: Evaluation, container: Data, first: bool) -> Itera
         says = "its first word has a space in it: no program is called so, a list was expected"
         yield finding("cmd", says)
     if main:
+        yield from _of_program(evaluation, container)
         yield from _of_resources(evaluation, container.get("resources") or {})
+
+
+def _of_program(evaluation: Evaluation, container: Data) -> Iterator[Finding]:
+    """Yield a program that is no server of the hub's: it asks nobody who one is."""
+    words = [str(word) for kind in ("command", "args") for word in container.get(kind) or ()]
+    if words[:1] == ["null"]:
+        yield _of(evaluation, "cmd", "a program called null, the value null was expected")
+    elif WITHOUT_HUB.match(" ".join(words)):
+        says = "does not know the hub, and lets nobody in: jupyterhub-singleuser was expected"
+        yield _of(evaluation, "cmd", says)
 
 
 def protected(evaluation: Evaluation) -> Iterator[Finding]:
@@ -180,14 +200,14 @@ def of_the_hub(evaluation: Evaluation) -> Iterator[Finding]:
     if not evaluation.manifests:
         return
     if text_at(evaluation.whole, "hub", "db", "type") == "sqlite-memory":
-        yield Finding(("hub", "db", "type"), "each restart of the hub forgets everybody", True)
+        yield Finding(("hub", "db", "type"), "each restart of the hub forgets everybody")
     traits = evaluation.get("spawner", "traits", default={})
     for name in ("namespace", "enable_user_namespaces"):
         if traits.get(name) not in (None, False, NAMESPACE):
             says = (
                 "the chart gives the hub rights, and servers policies, in its own namespace alone"
             )
-            yield _of(evaluation, name, says, True)
+            yield _of(evaluation, name, f"{says}: no server starts", _granted(evaluation))
     bound = {
         str(subject.get("name"))
         for made in evaluation.manifests
@@ -207,7 +227,12 @@ def of_the_hub(evaluation: Evaluation) -> Iterator[Finding]:
         claims = any(each.get("persistentVolumeClaim") for _, each in items(spec.get("volumes")))
         if kind != "Recreate" and claims:
             says = "two hubs write one database while one replaces the other, Recreate was expected"
-            yield Finding(("hub", "deploymentStrategy", "type"), says, True)
+            yield Finding(("hub", "deploymentStrategy", "type"), says)
+
+
+def _granted(evaluation: Evaluation) -> bool:
+    """Whether somebody else may give the hub its rights: the chart is told to give none."""
+    return at(evaluation.whole, ("rbac", "create")) is False
 
 
 def _of_resources(evaluation: Evaluation, resources: Data) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from habari_local.config.settings import GITHUB_NAME
 from habari_local.helm_values.behavior.finding import Finding, of_trait
 from habari_local.helm_values.evaluate import Evaluation
 from habari_local.helm_values.rules.sign_in import open_to_the_world
+from habari_local.helm_values.values import Data
 
 PROVIDER_URLS = ("authorize_url", "token_url", "userdata_url")
 OAUTH = "oauthenticator.oauth2.OAuthenticator"
@@ -166,6 +167,7 @@ def usable(evaluation: Evaluation) -> Iterator[Finding]:
         elif address and not re.match(r"https?://[\w.-]+", address):
             says = "no address by https: nobody can sign in"
             yield of_trait(evaluation, "authenticator", name, says)
+    yield from _of_github(evaluation, traits)
     api = str(traits.get("github_api") or "")
     if GITHUB in kinds(evaluation) and traits.get("userdata_url") != f"{api}/user":
         says = f"is not where GitHub tells who somebody is, {api}/user was expected"
@@ -173,6 +175,16 @@ def usable(evaluation: Evaluation) -> Iterator[Finding]:
     if traits.get("validate_server_cert") is False:
         says = "anybody on the way can say who people are, true was expected"
         yield of_trait(evaluation, "authenticator", "validate_server_cert", says)
+
+
+def _of_github(evaluation: Evaluation, traits: Data) -> Iterator[Finding]:
+    """Yield addresses at which GitHub, its own or a company's, has no page for apps."""
+    base = str(traits.get("github_url") or "").rstrip("/")
+    for name, page in (("authorize_url", "authorize"), ("token_url", "access_token")):
+        address, wanted = str(traits.get(name) or ""), f"{base}/login/oauth/{page}"
+        if GITHUB in kinds(evaluation) and base and address not in ("", wanted):
+            says = f"is no page of GitHub's for this, {wanted} was expected: nobody can sign in"
+            yield of_trait(evaluation, "authenticator", name, says)
 
 
 def rights_of_users(evaluation: Evaluation) -> Iterator[Finding]:

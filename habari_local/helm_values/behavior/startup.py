@@ -105,15 +105,31 @@ def kept(evaluation: Evaluation) -> Iterator[Finding]:
         if isinstance(its, dict) and not isinstance(its.get("users") or [], list):
             says = f"users of {name} are no list: each letter becomes a user"
             yield of_trait(evaluation, "hub", "load_groups", says)
+    yield from _of_roles(evaluation)
     for name in ("start_timeout", "http_timeout"):
         given = evaluation.get("spawner", "traits", name)
         if isinstance(given, int) and given <= 0:
             says = "no server is given time to start"
             yield of_trait(evaluation, "spawner", name, says)
+    for name in ("active_server_limit", "concurrent_spawn_limit"):
+        given = hub.get(name)
+        if isinstance(given, int) and given < 0:
+            says = "less than nothing: nobody gets a server, 0 is for no limit"
+            yield of_trait(evaluation, "hub", name, says)
     for name in ("timeout", "every", "maxAge", "concurrency"):
         given = at(evaluation.whole, ("cull", name))
         if isinstance(given, int) and given < 0:
             yield Finding(("cull", name), "less than nothing: every server is idle at once")
+
+
+def _of_roles(evaluation: Evaluation) -> Iterator[Finding]:
+    for role in evaluation.get("roles", default=[]):
+        for kind in ("users", "groups", "services"):
+            if isinstance(role, dict) and isinstance(role.get(kind), str):
+                says = "text, a list was expected: each letter of it gets the role"
+                place = ("hub", "loadRoles", str(role.get("name")), kind)
+                there = at(evaluation.data, place) is not None
+                yield Finding(place if there else ("hub", "loadRoles"), says)
 
 
 def _of_trait(evaluation: Evaluation, failed: Data) -> Finding:

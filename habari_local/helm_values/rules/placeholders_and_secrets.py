@@ -24,13 +24,17 @@ PLACEHOLDER = re.compile(
 )
 # What examples say where people put their own.
 BLANK = re.compile(
-    r"<[^<>\n]{2,60}>|(change|replace)[-_ ]?(me|this)|todo|fixme|your[-_ ][a-z_ -]{2,40}",
+    r"<[^<>\n=]{2,60}[^/<>\n]>|(change|replace)[-_ ]?(me|this)|todo|fixme|your[-_ ][a-z_ -]{2,40}",
     re.IGNORECASE,
 )
 # Places of secrets whose names say nothing.
 PLACES: tuple[Place, ...] = (
     ("hub", "config", "CryptKeeper", "keys"),
     ("proxy", "https", "manual", "key"),
+)
+# Maps from a token to whom it is of.
+TOKENS: tuple[Place, ...] = tuple(
+    ("hub", "config", "JupyterHub", name) for name in ("api_tokens", "service_tokens")
 )
 # Names of a secret, or of something in one; and annotations, which hold no values of their own.
 REFERENCES = {"existingSecret", "pullSecret", "imagePullSecret", "secretKeyRef", "secretRef"}
@@ -62,6 +66,9 @@ def plain_secrets(data: Data) -> Iterator[tuple[Place, str]]:
         if not isinstance(text, str) or not text.strip() or ENCRYPTED.match(text):
             continue
         if PLACEHOLDER.search(text) and "\n" not in text:
+            continue
+        if place[:4] in TOKENS and len(place) == 5:  # its key is the token
+            yield place[:4], SAYS
             continue
         name, plain = name_at(data, place), "\n" not in text and " " not in text.strip()
         if _is_secret(place, name) and (plain or len(text) < 200) and not is_reference(text):
