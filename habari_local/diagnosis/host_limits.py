@@ -18,6 +18,7 @@ from habari_local.diagnosis.requirements import (
     always,
 )
 from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import engine as docker_engine
 
 # kind's own figures, "pod errors due to too many open files" in
 # https://kind.sigs.k8s.io/docs/user/known-issues/
@@ -30,6 +31,13 @@ POOLS: tuple[tuple[str, int], ...] = (
     *((f"172.{n}.0.0/16", 16) for n in range(17, 32)),
     ("192.168.0.0/16", 20),
 )
+# Podman's, "default_subnet_pools" in
+# https://github.com/containers/common/blob/main/docs/containers.conf.5.md
+PODMAN_POOLS: tuple[tuple[str, int], ...] = (
+    *(("10.89.0.0/16", 24), ("10.90.0.0/15", 24), ("10.92.0.0/14", 24)),
+    *(("10.96.0.0/11", 24), ("10.128.0.0/9", 24)),
+)
+BRIDGES = ("br-", "docker", "veth", "podman")  # how engines' own interfaces begin
 SPARE = 5  # networks: of the platform itself, and of a few users
 MORE_POOLS = '{"default-address-pools": [{"base": "10.128.0.0/12", "size": 26}]}'
 FIX_POOLS = f"add {MORE_POOLS} to /etc/docker/daemon.json, then: sudo systemctl restart docker"
@@ -99,7 +107,7 @@ def collisions(networks: Mapping[str, Sequence[IPv4Network]], known: Sequence[Ro
         for name, nets in networks.items()
         for net in nets
         for route in known
-        if not route.interface.startswith(("br-", "docker", "veth")) and net.overlaps(route.to)
+        if not route.interface.startswith(BRIDGES) and net.overlaps(route.to)
     ]
 
 
@@ -107,10 +115,11 @@ def _pools(_: Mapping[str, str]) -> Finding:
     try:
         info = docker_client.api().info()
         networks = docker_client.api().networks()
+        podman = docker_engine.current().name == docker_engine.PODMAN
     except HabariError as error:
         return Finding("no answer", good=False, fix=error.hint, state=NOT_RUNNING)
     own = [(each["Base"], int(each["Size"])) for each in info.get("DefaultAddressPools") or ()]
-    have = capacity(own or POOLS)
+    have = capacity(own or (PODMAN_POOLS if podman else POOLS))
     free = max(0, have - len(subnets(networks)))
     return Finding(f"{free} free", good=free >= SPARE, state=TOO_LITTLE)
 

@@ -17,7 +17,7 @@ from habari_local.core.subprocesses import run
 from habari_local.core.versions import pinned
 from habari_local.drivers import mmdebstrap, package_manager
 from habari_local.drivers import package_manager as packages
-from habari_local.drivers.docker import client as docker_client
+from habari_local.drivers.docker import engine as docker_engine
 from habari_local.drivers.docker import images as docker_images
 
 MISSING, TOO_OLD, TOO_LITTLE, NOT_RUNNING, BROKEN = (
@@ -183,8 +183,10 @@ BROWSER = Requirement(
 )
 EVERY_MODE = (PYTHON, DISK, UV, BROWSER)
 
-# The first engine and Compose that know the start interval of health checks.
-ENGINE, COMPOSE, BUILDX = (25, 0), (2, 21), (0, 12)
+# The first engine and Compose that know the start interval of health checks; the first Podman that
+# was tried (docs/reference/machines.md).
+ENGINES = {docker_engine.DOCKER: (25, 0), docker_engine.PODMAN: (5, 4)}
+COMPOSE, BUILDX = (2, 21), (0, 12)
 
 
 def _client(env: Mapping[str, str]) -> Finding:
@@ -198,12 +200,12 @@ def _engine(env: Mapping[str, str]) -> Finding:
     if shutil.which("docker", path=env.get("PATH")) is None:
         return Finding("not found", good=False)
     try:
-        version = str(docker_client.api().version()["Version"])
+        engine = docker_engine.current()
     except HabariError as error:
         message = error.message.removeprefix("Docker: ").rstrip(".")
         return Finding("no answer", good=False, fix=error.hint, state=NOT_RUNNING, detail=message)
-    numbers = tuple(int(part) for part in version.split(".")[:2])
-    return Finding(version.partition("+")[0], good=numbers >= ENGINE, state=TOO_OLD)
+    found = engine.version if engine.name == docker_engine.DOCKER else str(engine)
+    return Finding(found, good=engine.numbers >= ENGINES[engine.name], state=TOO_OLD)
 
 
 def _or_newer(numbers: tuple[int, ...]) -> str:
@@ -241,7 +243,7 @@ def _plugin(name: str, least: tuple[int, ...]) -> Callable[[Mapping[str, str]], 
 
 DOCKER = install(packages.DOCKER)
 CLIENT = Requirement("docker", "any version", DOCKER, _client)
-RUNNING = Requirement("Docker engine", _or_newer(ENGINE), DOCKER, _engine)
+RUNNING = Requirement("Docker engine", "25.0, or Podman 5.4", DOCKER, _engine)
 COMPOSER = Requirement(
     "Docker Compose",
     _or_newer(COMPOSE),

@@ -10,6 +10,7 @@ from habari_local.core.errors import USAGE, HabariError
 from habari_local.drivers import git
 from habari_local.drivers.docker import images as docker_images
 from habari_local.drivers.docker import registry as docker_registry
+from habari_local.drivers.docker.client import familiar_name
 from habari_local.images.build import Images
 from habari_local.images.catalogue import SOURCES, choose
 
@@ -122,12 +123,12 @@ def unasked(images: Images, *, every: bool = False) -> list[docker_images.LocalI
         Images(images.checkout, images.settings.model_copy(update={"images": each}), images.environ)
         for each in SOURCES
     ]
-    wanted = {each.reference(name) for each in known for name in each.catalogue}
+    wanted = {familiar_name(each.reference(name)) for each in known for name in each.catalogue}
     built = [
         stored
         for stored in docker_images.habari_images()
         if stored.labels.get("dev.habari.checkout") == images.checkout.id
-        and (every or not wanted.intersection(stored.tags or ()))
+        and (every or not wanted.intersection(map(familiar_name, stored.tags)))
     ]
     return [*built, *_pulled(known)] if every else built
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,8 +30,7 @@ from habari_hub.wait_for_port import wait_for_port
 HOME = "/home/jovyan"
 GRACE = 5.0  # seconds for the engine to start a server again that ended, as after its own restart
 STOP_SECONDS = 5  # for a server to end by itself
-# The bridge gets no address, so what listens on all of the host's is not reached by a server.
-NO_GATEWAY = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+ON_NETWORK = "already (exists|connected)"  # in Docker's words, and in Podman's
 ENGINE_SECONDS = 30.0  # for an engine that can't be reached; a hub that starts is more patient
 
 
@@ -47,6 +47,7 @@ class HabariDockerSpawner(
     project_path = Unicode(config=True, help="The host's folder that homes show as `project`.")
     server_user = Unicode(config=True, help="Number of the account in the container: `uid:gid`.")
     internet = Bool(config=True, help="Whether servers reach the world outside.")
+    network_options = Dict(config=True, help="Options of users' networks.")
     partners = Dict(config=True, help="Containers on users' networks → the name they have there.")
     labels = Dict(config=True, help="Labels of all that is made for users.")
 
@@ -201,7 +202,7 @@ class HabariDockerSpawner(
     @property
     def _network_kind(self) -> tuple[bool, dict[str, str]]:
         """Whether the network is internal, and its options."""
-        return (False, {}) if self.internet else (True, NO_GATEWAY)
+        return not self.internet, dict(self.network_options)
 
     async def _join_partners(self) -> None:
         name = self.container_name
@@ -209,7 +210,7 @@ class HabariDockerSpawner(
             try:
                 await self.docker("connect_container_to_network", partner, name, aliases=[alias])
             except APIError as error:
-                if "already exists" not in str(error.explanation):
+                if not re.search(ON_NETWORK, str(error.explanation)):
                     raise
 
     async def _leave_network(self) -> None:

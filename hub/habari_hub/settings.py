@@ -55,6 +55,7 @@ DEFAULTS = {
     "HABARI_SERVER_MEMORY": "",
     "HABARI_SERVER_CPUS": "0",
     "HABARI_SERVER_INTERNET": "0",
+    "HABARI_SERVER_NETWORK_OPTIONS": "{}",
     "HABARI_SERVER_PARTNERS": "{}",
     "HABARI_SERVER_LABELS": "{}",
     "PROJECT_PATH": "",
@@ -82,6 +83,7 @@ class DockerSettings:
     memory: str
     cpus: float
     internet: bool
+    network_options: Mapping[str, str]
     partners: Mapping[str, str]
     labels: Mapping[str, str]
 
@@ -198,6 +200,7 @@ def _docker(env: Mapping[str, str]) -> DockerSettings:
         memory=env["HABARI_SERVER_MEMORY"],
         cpus=float(env["HABARI_SERVER_CPUS"]),
         internet=env["HABARI_SERVER_INTERNET"] == "1",
+        network_options=json.loads(env["HABARI_SERVER_NETWORK_OPTIONS"]),
         partners=json.loads(env["HABARI_SERVER_PARTNERS"]),
         labels=json.loads(env["HABARI_SERVER_LABELS"]),
     )

@@ -68,6 +68,7 @@ def _docker(c: Any, settings: Settings) -> None:
     c.HabariDockerSpawner.project_path = settings.project_path
     c.HabariDockerSpawner.server_user = docker.user
     c.HabariDockerSpawner.internet = docker.internet
+    c.HabariDockerSpawner.network_options = dict(docker.network_options)
     c.HabariDockerSpawner.partners = dict(docker.partners)
     c.HabariDockerSpawner.labels = dict(docker.labels)
 

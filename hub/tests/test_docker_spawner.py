@@ -11,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 from habari_hub import docker_spawner
 from habari_hub.docker_spawner import HabariDockerSpawner
 
@@ -99,6 +100,9 @@ def test_the_policy_calls_a_users_things_as_the_spawner_does(
     )
 
 
+NO_GATEWAY = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+
+
 class Networks(HabariDockerSpawner):  # type: ignore[misc]
     """Asks no engine: a network is as the test says until it is removed."""
 
@@ -113,7 +117,7 @@ class Networks(HabariDockerSpawner):  # type: ignore[misc]
 
 @pytest.mark.parametrize(
     ("internal", "options", "again"),
-    [(True, docker_spawner.NO_GATEWAY, False), (True, None, True), (False, {}, True)],
+    [(True, NO_GATEWAY, False), (True, None, True), (False, {}, True)],
 )
 def test_a_network_of_another_kind_is_made_again(
     internal: bool, options: dict[str, str] | None, again: bool
@@ -121,10 +125,34 @@ def test_a_network_of_another_kind_is_made_again(
     """One of an earlier version reaches the host by its gateway."""
     made = Networks(container_prefix="x", name_template="x", object_name="x")
     made.asked, made.user = [], SimpleNamespace(name="grace")
+    made.network_options = NO_GATEWAY
     made.found = {"Internal": internal, "Options": options}
     asyncio.run(made._join_network())
     changes = [(method, kwargs) for method, kwargs in made.asked if method != "inspect_network"]
     assert [method for method, _ in changes] == (["remove_network", "create_network"] * again)
     if again:
-        assert changes[1][1]["options"] == docker_spawner.NO_GATEWAY
+        assert changes[1][1]["options"] == NO_GATEWAY
         assert changes[1][1]["internal"] is True
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "endpoint with name hub already exists in network habari-1-hub-user-grace",
+        "container 9eba is already connected to network habari-1-hub-user-grace:"
+        " network is already connected",
+    ],
+    ids=["Docker", "Podman"],
+)
+def test_who_is_on_a_network_already_keeps_nobody_off_it(said: str) -> None:
+    joined = []
+
+    class Joined(Networks):
+        async def docker(self, method: str, *args: Any, **kwargs: Any) -> Any:
+            joined.append(args[0])
+            raise APIError("403", explanation=said)
+
+    made = Joined(container_prefix="x", name_template="x", object_name="x")
+    made.user, made.partners = SimpleNamespace(name="grace"), {"hub-1": "hub", "s3-1": "s3"}
+    asyncio.run(made._join_partners())
+    assert joined == ["hub-1", "s3-1"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from habari_local.core.errors import CommandFailed
+from habari_local.core.subprocesses import run
 from habari_local.drivers.docker.compose import Project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +62,35 @@ def test_with_ipv6_what_people_open_is_published_at_its_loopback_too(
     (published,) = IPV6[mode][service].pop("ports")
     assert [f"127.0.0.1:{published.removeprefix('[::1]:')}"] == SERVICES[service]["ports"]
     assert IPV6[mode] == {service: {}}, "and nothing else is changed"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_health_check_is_the_same_one_in_podman(name: str) -> None:
+    """Podman takes the words of a CMD apart at their spaces: `bash -c exec` is always healthy."""
+    how, *words = SERVICES[name]["healthcheck"]["test"]
+    assert how == "CMD-SHELL" or not any(" " in word for word in words)
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="no Docker Compose here")
+@pytest.mark.parametrize("mode", ["hub", "nohub"])
+def test_podman_is_asked_for_nothing_that_it_does_not_know(tmp_path: Path, mode: str) -> None:
+    for name in SERVICES:
+        (tmp_path / f"{name}.env").touch()
+    text = "".join((ROOT / "compose" / f"{each}.yml").read_text() for each in ("base", mode))
+    left_open = set(re.findall(r"\$\{(UP_\w+)\}", text))
+    environ = {"PATH": os.environ["PATH"], "COMPOSE_PROFILES": "s3,github"}
+    folders = {each for each in left_open if each.endswith(("FOLDER", "PATH", "DOCKER_SOCKET"))}
+    environ |= {each: str(tmp_path) if each in folders else "1" for each in left_open}
+    argv = ["docker", "compose"]
+    for each in ("base", mode, f"{mode}-podman"):
+        argv += ["--file", str(ROOT / "compose" / f"{each}.yml")]
+    shown = run([*argv, "config", "--format", "json"], env=environ).output
+    services = json.loads(shown)["services"]
+    for name, service in services.items():
+        assert service["logging"]["driver"] == "k8s-file", name
+        assert set(service["logging"]["options"]) == {"max-size"}, name
+        assert "start_interval" not in service["healthcheck"], name
+        assert not any("uid=" in each for each in service.get("tmpfs", ())), name
 
 
 def test_the_engines_socket_is_one_containers_alone() -> None:

@@ -23,12 +23,14 @@ TABLE = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
 tun0\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+podman1\t00005D0A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
 br-1\t000013AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
 """
 NETWORKS = [
     {"Name": "bridge", "IPAM": {"Config": [{"Subnet": "172.17.0.0/16"}]}},
     {"Name": "kind", "IPAM": {"Config": [{"Subnet": "fc00::/64"}, {"Subnet": "172.18.0.0/16"}]}},
     {"Name": "ours", "IPAM": {"Config": [{"Subnet": "172.19.0.0/16"}]}},
+    {"Name": "podman's", "IPAM": {"Config": [{"Subnet": "10.93.0.0/24"}]}},
     {"Name": "host", "IPAM": {"Config": None}},
 ]
 
@@ -45,6 +47,7 @@ def test_a_network_of_the_engine_that_the_host_sends_elsewhere_is_named() -> Non
     found = routes(TABLE)
     assert [(str(each.to), each.interface) for each in found] == [
         ("172.18.0.0/16", "tun0"),
+        ("10.93.0.0/24", "podman1"),
         ("172.19.0.0/16", "br-1"),
     ], "the default route is none of these"
     assert subnets(NETWORKS)["kind"] == [IPv4Network("172.18.0.0/16")]

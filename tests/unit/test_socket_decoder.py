@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from habari_socket.fields import Json
-from habari_socket.policy import HELD_DOWN, NO_GATEWAY, PLAIN_NETWORK
+from habari_socket.policy import HELD_DOWN, PLAIN_NETWORK
 from habari_socket.refusals import Refusal
 from habari_socket.routes import translate
 from hypothesis import HealthCheck, given, settings
@@ -186,7 +186,7 @@ def wanted(kind: str, read: Json) -> Json:
     if kind == "volume":
         return {"Name": HOME, "Driver": "local", "Labels": LABELS}
     if kind == "network":
-        network = {"Name": NAME, "Internal": True, "Options": NO_GATEWAY, "Labels": LABELS}
+        network = {"Name": NAME, "Internal": True, "Options": POLICY.options, "Labels": LABELS}
         return {**network, "Driver": PLAIN_NETWORK["Driver"]}
     host = read["HostConfig"]
     binds = [f"{HOME}:/home/jovyan:rw", "/p:/home/jovyan/project:rw"][: len(host["Binds"])]

@@ -11,7 +11,7 @@ import pytest
 from habari_socket import names
 from habari_socket.__main__ import policy_from
 from habari_socket.fields import Json, read_object
-from habari_socket.policy import HELD_DOWN, NO_GATEWAY, Policy
+from habari_socket.policy import HELD_DOWN, Policy
 from habari_socket.refusals import Malformed, Missing, Refusal, Refused
 from habari_socket.routes import Request, checked_answer, translate
 
@@ -20,6 +20,7 @@ NAME, HOME = f"{PREFIX}user-grace", f"{PREFIX}home-grace"
 OURS = {"dev.habari.mode": "hub", "dev.habari.checkout": "1"}
 LABELS = {**OURS, "dev.habari.user": "grace"}
 HOST_NAME = names.host_name("grace")
+NO_GATEWAY = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 POLICY = Policy(
     prefix=PREFIX,
     image="habari-notebook:abc",
@@ -28,6 +29,7 @@ POLICY = Policy(
     partners={f"{PREFIX}hub-1": "hub", f"{PREFIX}s3-1": "s3"},
     labels=OURS,
     internet=False,
+    options=NO_GATEWAY,
 )
 UNSET = dict.fromkeys(
     ("Domainname", "Entrypoint", "WorkingDir", "MacAddress", "StopSignal", "Healthcheck", "Runtime")
@@ -451,6 +453,7 @@ ENVIRON = {
     "HABARI_SOCKET_PARTNERS": json.dumps(POLICY.partners),
     "HABARI_SOCKET_LABELS": json.dumps(OURS),
     "HABARI_SOCKET_INTERNET": "0",
+    "HABARI_SOCKET_NETWORK_OPTIONS": json.dumps(NO_GATEWAY),
 }
 
 

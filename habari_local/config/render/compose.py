@@ -11,6 +11,9 @@ from habari_local.config.render.dist import as_text
 from habari_local.config.secrets import Secrets
 from habari_local.config.settings import FAKE_GITHUB_PATH, Settings
 
+# Docker gives the bridge of such a network no address of the host's: a container on it does not
+# reach what listens on all of those.
+NO_GATEWAY = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 Environment = dict[str, str]
 People = Sequence[Mapping[str, object]]
 
@@ -31,6 +34,7 @@ class Place:
     docker_group: int
     images: Mapping[str, str]
     bind_label: str = ""  # what the options of bind mounts end with
+    gateways: bool = False  # the engine gives every network's bridge an address, whatever is asked
 
     @property
     def project(self) -> str:
@@ -121,6 +125,7 @@ def socket(settings: Settings, place: Place) -> Environment:
         "HABARI_SOCKET_PARTNERS": json.dumps(partners(settings, place)),
         "HABARI_SOCKET_LABELS": json.dumps(labels(place)),
         "HABARI_SOCKET_INTERNET": str(int(needs_internet(settings))),
+        "HABARI_SOCKET_NETWORK_OPTIONS": json.dumps(network_options(settings, place)),
     }
 
 
@@ -138,6 +143,11 @@ def labels(place: Place) -> Environment:
 def needs_internet(settings: Settings) -> bool:
     """Whether users' servers must reach the world outside: to get to an S3 that is there."""
     return settings.s3_backend == "aws"
+
+
+def network_options(settings: Settings, place: Place) -> Environment:
+    """Return the options of users' networks; the way outside is the host's address there."""
+    return {} if place.gateways or needs_internet(settings) else NO_GATEWAY
 
 
 def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
@@ -174,6 +184,7 @@ def hub(settings: Settings, secrets: Secrets, place: Place) -> Environment:
         "HABARI_SERVER_MEMORY": settings.server_memory,
         "HABARI_SERVER_CPUS": as_text(settings.server_cpus),
         "HABARI_SERVER_INTERNET": str(int(needs_internet(settings))),
+        "HABARI_SERVER_NETWORK_OPTIONS": json.dumps(network_options(settings, place)),
         "HABARI_SERVER_PARTNERS": json.dumps(partners(settings, place)),
         "HABARI_SERVER_LABELS": json.dumps(labels(place)),
         "HABARI_SERVER_ENV_FILE": "/run/habari/server.env",

@@ -7,6 +7,7 @@ Nothing is remembered: containers, networks and volumes carry `dev.habari.mode` 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ DELETION_SECONDS = 600  # for one that comes when the files of a volume, image o
 STOP_SECONDS = 5  # for a container to end by itself
 LOOK_SECONDS = 5  # for the one answer that those wait for who may need no Docker
 API_VERSION = "1.44"
+ON_NETWORK = "already (exists|connected)"  # in Docker's words, and in Podman's
 KIND_CLUSTER = "io.x-k8s.kind.cluster"  # kind's own label of a node, with the cluster's name
 REMOVAL_SECONDS = 20.0  # that the engine may take for what it has begun
 QUIET_SECONDS = 2.0  # without anything of ours, after which nothing is expected to come any more
@@ -189,6 +191,11 @@ def _described(inspected: dict[str, Any]) -> Container:
     )
 
 
+def familiar_name(image: str) -> str:
+    """Return an image's name without the registry that Podman writes where none was named."""
+    return re.sub(r"^(localhost|docker\.io(/library)?)/", "", image)
+
+
 def _timestamp(text: str) -> float:
     whole, _, fraction = text.rstrip("Z").partition(".")
     return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00").timestamp()
@@ -290,7 +297,8 @@ def remove_networks(ours: ResourceLabels) -> None:
         try:
             api().remove_network(name)
         except docker.errors.APIError as error:
-            if error.status_code not in (403, 404):  # in use, gone
+            in_use = error.status_code == 403 or "is being used" in str(error.explanation)
+            if not in_use and error.status_code != 404:  # gone
                 raise
 
     in_parallel(remove_one, [each["Id"] for each in networks(ours)])
@@ -348,7 +356,7 @@ def connect(network: str, container: str, alias: str) -> None:
     try:
         api().connect_container_to_network(container, network, aliases=[alias])
     except docker.errors.APIError as error:
-        if "already exists" not in str(error.explanation):
+        if not re.search(ON_NETWORK, str(error.explanation)):
             raise
 
 

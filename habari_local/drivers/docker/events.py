@@ -36,7 +36,10 @@ class ContainerEvents:
     def _follow(self) -> None:
         for event in self._stream:
             actor = event["Actor"]
-            self._take(event["Action"], actor["ID"], actor["Attributes"])
+            # Podman has what a health check found in a field of its own.
+            found = event.get("HealthStatus")
+            action = f"{event['Action']}: {found}" if found else event["Action"]
+            self._take(action, actor["ID"], actor["Attributes"])
 
     def _take(self, action: str, container: str, attributes: dict[str, str]) -> None:
         service = attributes.get(docker_client.SERVICE, "")

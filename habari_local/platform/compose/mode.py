@@ -101,6 +101,7 @@ class ComposeMode:
         rows = [self._row(ctx, n, by_service.get(n), memory) for n in self.services(ctx)]
         servers = sorted((each for each in found if each.user), key=lambda server: server.user)
         now = self.platform(ctx).references(["notebook"])["notebook"] if servers else ""
+        now = docker_client.familiar_name(now)
         return rows + [
             ServiceStatus(
                 "server",
@@ -110,7 +111,7 @@ class ComposeMode:
                 memory.get(each.id),
                 each.user,
                 each.pid,
-                outdated=each.image != now,
+                outdated=docker_client.familiar_name(each.image) != now,
             )
             for each in servers
         ]

@@ -13,7 +13,9 @@ from habari_local.drivers import operating_system, processes
 from habari_local.drivers.docker import client as docker_client
 from habari_local.drivers.docker import compose
 from habari_local.drivers.docker import endpoint as docker_endpoint
+from habari_local.drivers.docker import engine as docker_engine
 from habari_local.drivers.docker.client import Container, ResourceLabels
+from habari_local.drivers.docker.engine import PODMAN
 from habari_local.platform.mode import Context
 from habari_local.platform.scheduler import catalogue_name
 
@@ -34,11 +36,13 @@ class ComposePlatform:
 
     @cached_property
     def project(self) -> compose.Project:
-        """The Compose project; with [::1] published where this machine has it."""
+        """The Compose project: with [::1] published where it is there, as the engine takes it."""
         ipv6 = [f"{self.mode}-ipv6"] if processes.has_ipv6_loopback() else []
+        podman = [f"{self.mode}-podman"] if docker_engine.current().name == PODMAN else []
+        names = ("base", self.mode, *ipv6, *podman)
         return compose.Project(
             name=f"habari-{self.ctx.checkout.id}-{self.mode}",
-            files=compose.files(self.ctx.checkout.root / "compose", ("base", self.mode, *ipv6)),
+            files=compose.files(self.ctx.checkout.root / "compose", names),
             env_file=self.folder / "compose.env",
             label=processes.label(self.ctx.checkout.id, self.mode),
         )
@@ -69,5 +73,6 @@ class ComposePlatform:
             docker_socket=Path(socket),
             docker_group=group,
             bind_label=operating_system.current().bind_label,
+            gateways=docker_engine.current().name == PODMAN,
             images=images,
         )

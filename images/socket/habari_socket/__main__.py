@@ -2,7 +2,7 @@
 
 Whoever can talk to the engine's socket owns the machine. The hub talks to this instead, over a
 network of the two alone. Standard library only. Environment: HABARI_SOCKET_PREFIX, _IMAGE, _USER,
-_FOLDER, _PARTNERS and _LABELS (JSON objects), _INTERNET (1 or 0), see policy.py.
+_FOLDER, _PARTNERS, _LABELS and _NETWORK_OPTIONS (JSON objects), _INTERNET (1 or 0), see policy.py.
 """
 
 from __future__ import annotations
@@ -113,6 +113,7 @@ def policy_from(env: Mapping[str, str]) -> Policy:
         partners=json.loads(env["HABARI_SOCKET_PARTNERS"]),
         labels=json.loads(env["HABARI_SOCKET_LABELS"]),
         internet=env["HABARI_SOCKET_INTERNET"] == "1",
+        options=json.loads(env["HABARI_SOCKET_NETWORK_OPTIONS"]),
     )
 
 

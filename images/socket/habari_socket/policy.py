@@ -18,8 +18,6 @@ from habari_socket.refusals import Missing, Refused
 
 HOME = "/home/jovyan"
 USER = "dev.habari.user"
-# The bridge gets no address, so no service of the host that listens on all of them is reached.
-NO_GATEWAY = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 HELD_DOWN: Json = {
     "Privileged": False,
     "CapAdd": [],
@@ -54,7 +52,7 @@ class Policy:
     `user` is the account of users' servers, `uid:gid`; `folder` the folder of the host that servers
     may see, in Docker's notation, or nothing; `partners` are the containers that join users'
     networks and what each is called there; `labels` say whose all of it is. Without `internet` the
-    networks of users are internal.
+    networks of users are internal; `options` are those networks' own.
     """
 
     prefix: str
@@ -64,11 +62,7 @@ class Policy:
     partners: Mapping[str, str]
     labels: Mapping[str, str]
     internet: bool
-
-    @property
-    def options(self) -> dict[str, str]:
-        """The options of users' networks; the way to the internet is the host's address there."""
-        return {} if self.internet else NO_GATEWAY
+    options: Mapping[str, str]
 
     def container(self, name: str, body: Json) -> Json:
         """Return the body that makes a user's server; raise Refused for another one."""
