@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from habari_local.drivers.docker import client as docker_client
+
+if TYPE_CHECKING:
+    import docker
 
 DOCKER, PODMAN = "Docker", "Podman"
 
@@ -34,7 +38,13 @@ def current() -> Engine:
     Raises:
         HabariError: no engine answers there, with the command that fixes it.
     """
-    return _described(docker_client.api().version())
+    return _asked(docker_client.api())
+
+
+@cache
+def _asked(api: docker.APIClient) -> Engine:
+    with docker_client.translate_errors():
+        return _described(api.version())
 
 
 def _described(answer: Mapping[str, Any]) -> Engine:
