@@ -154,7 +154,7 @@ async def run_limited(work: Iterable[Coroutine[Any, Any, None]], limit: int = 8)
     async with asyncio.TaskGroup() as workers:
         for _ in range(limit):
             workers.create_task(worker())
-            # Preparing a request takes the event loop 10 ms: not for all in one turn of it.
+            # Preparing a request takes the event loop a while: not for all in one turn of it.
             await asyncio.sleep(0)
     if failures:
         raise failures[0]

@@ -16,6 +16,9 @@ from habari_contents.journal import MoveJournal
 from habari_contents.multipart import run_limited
 from habari_contents.types import Item, MoveEndpoint
 
+SMALL = 1 << 20  # bytes
+# Half of the connections to S3: saves go on beside it.
+CONCURRENT_SMALL, CONCURRENT_LARGE = 16, 8
 # What is done beside the deletion of the source.
 Meanwhile = Callable[[], Awaitable[None]]
 
@@ -63,7 +66,8 @@ async def _copy(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoin
         # Folders first: on a disk they must be there before what they hold.
         for folder in [item for item in items if item.is_folder]:
             await copy_item(folder)
-        await run_limited([copy_item(item) for item in items if not item.is_folder])
+        files = [item for item in items if not item.is_folder]
+        await run_limited(map(copy_item, files), limit=_at_once(files))
     except errors.ContentsError as error:
         raise await _roll_back(error, made, target) from error
     except Exception:
@@ -71,6 +75,12 @@ async def _copy(items: Sequence[Item], source: MoveEndpoint, target: MoveEndpoin
         await target.delete_unchanged(made)
         raise
     return made
+
+
+def _at_once(files: Sequence[Item]) -> int:
+    """Return how many to copy side by side: a store may have each go through this process."""
+    largest = max((item.size for item in files), default=0)
+    return CONCURRENT_SMALL if largest <= SMALL else CONCURRENT_LARGE
 
 
 async def _roll_back(

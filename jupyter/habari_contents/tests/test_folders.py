@@ -6,6 +6,8 @@ import asyncio
 import base64
 
 import pytest
+from habari_contents import transfer
+from habari_contents.types import Item
 
 from .servers import notebook
 
@@ -258,3 +260,23 @@ def test_what_a_request_found_is_not_believed_after_a_change(manager, name):
         return seen
 
     assert asyncio.run(asked()) == [False, True, False, False]
+
+
+@pytest.mark.parametrize(("sizes", "expected"), [((0, 1 << 20), 16), ((1, (1 << 20) + 1), 8)])
+def test_more_small_files_than_large_ones_are_copied_side_by_side(sizes, expected):
+    files = [Item(f"/{number}", size, "") for number, size in enumerate(sizes)]
+    counts = []
+
+    class Place:
+        path = "there"
+
+        async def receive(self, item, source):
+            counts.append(1)
+            await asyncio.sleep(0.05)
+            most.append(len(counts))
+            counts.pop()
+            return ""
+
+    most = []
+    asyncio.run(transfer._copy(files * 20, Place(), Place()))
+    assert max(most) == expected
