@@ -322,3 +322,19 @@ def test_tokens_in_the_values_are_told_and_not_shown() -> None:
 )
 def test_markup_is_no_placeholder(text: str, good: bool) -> None:
     assert (list(placeholders({"a": text})) == []) is good
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "good"),
+    [
+        ("quay.io/jupyterhub/k8s-hub", "4.3.0", True),
+        ("quay.io/jupyterhub/k8s-hub", "1.2.0", False),
+        ("jupyterhub/k8s-hub", "3.3.8", False),
+        ("registry.acme.com/hub", "1.2.0", True),
+        ("quay.io/jupyterhub/k8s-hub", "main", True),
+    ],
+)
+def test_the_hubs_image_is_the_charts(name: str, tag: str, good: bool) -> None:
+    values = {"hub": {"image": {"name": name, "tag": tag}}}
+    made = {"kind": "Service", "metadata": {"labels": {"helm.sh/chart": "jupyterhub-4.3.2"}}}
+    assert (places(hub_pod.fits, values, made) == []) is good

@@ -58,6 +58,7 @@ RULES: Mapping[str, Rule] = {
     "cull-kept": culling.kept,
     "schedule": scheduling.scheduled,
     "hub-stays": hub_pod.stays,
+    "hub-image": hub_pod.fits,
     "hub-reached": hub_pod.reached,
     "ingress": ingress.served,
     "hub-rights": servers.chart_pods,

@@ -16,6 +16,8 @@ PORT = 8081  # of the hub, in the chart's Service and probes
 PROBE: Place = ("hub", "livenessProbe")
 LEAST = 10  # seconds that a hub has to begin to listen
 IMAGE: Place = ("hub", "image")
+OFFICIAL = re.compile(r"((quay|docker)\.io/)?jupyterhub/k8s-hub")
+CHART = re.compile(r"jupyterhub-(\d+)\.\d+\.\d+.*")
 LOCAL = re.compile(r"localhost|127\..*|\[?::1\]?")
 
 
@@ -27,6 +29,20 @@ def stays(evaluation: Evaluation) -> Iterator[Finding]:
             if made.get("kind") == "Deployment" and container.get("name") == "hub":
                 yield from _of_probe(container)
                 yield from _of_disk(spec, container)
+
+
+def fits(evaluation: Evaluation) -> Iterator[Finding]:
+    """The chart's own hub image is of the chart's version: each loads the other's configuration."""
+    name, tag = text_at(evaluation.whole, *IMAGE, "name"), text_at(evaluation.whole, *IMAGE, "tag")
+    charts = {
+        int(found[1])
+        for made in evaluation.manifests
+        if (found := CHART.fullmatch(text_at(made, "metadata", "labels", "helm.sh/chart")))
+    }
+    version = re.match(r"(\d+)\.\d+\.\d+", tag)
+    if OFFICIAL.fullmatch(name) and version and charts and int(version[1]) < min(charts):
+        says = f"is of chart {version[1]}, and can't load the configuration of chart {min(charts)}"
+        yield Finding((*IMAGE, "tag"), says)
 
 
 def reached(evaluation: Evaluation) -> Iterator[Finding]:
