@@ -153,7 +153,7 @@ LIMITS = Requirement(
 ADDRESSES = Requirement("networks", f"{SPARE} free", always(FIX_POOLS), _pools, optional="users")
 SUBNETS = Requirement(
     "subnets",
-    "no other route",
+    "no overlap",
     always(f"{FIX_POOLS}; networks that are there: habari-local down && habari-local up"),
     _routes,
     optional="VPNs",

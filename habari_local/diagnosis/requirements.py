@@ -243,7 +243,7 @@ def _plugin(name: str, least: tuple[int, ...]) -> Callable[[Mapping[str, str]], 
 
 DOCKER = install(packages.DOCKER)
 CLIENT = Requirement("docker", "any version", DOCKER, _client)
-RUNNING = Requirement("Docker engine", "25.0, or Podman 5.4", DOCKER, _engine)
+RUNNING = Requirement("Docker engine", "25/Podman 5.4", DOCKER, _engine)
 COMPOSER = Requirement(
     "Docker Compose",
     _or_newer(COMPOSE),

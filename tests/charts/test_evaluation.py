@@ -236,7 +236,7 @@ def test_what_production_must_not_do_is_told_with_its_line(
         "hub: {existingSecret: other}",
         "hub: {baseUrl: /jupyter/, config: {GitHubOAuthenticator: "
         "{oauth_callback_url: 'https://habari.acme.com/jupyter/hub/oauth_callback'}}}",
-        GITHUB % "allowed_organizations: [acme], enable_auth_state: true",
+        GITHUB % "allowed_organizations: [acme], scope: ['read:org'], enable_auth_state: true",
         "singleuser: {storage: {extraVolumes: [{name: k, projected: {sources: []}}]}}",
         OWN_SECRET % "",
         "singleuser: {extraAnnotations: {course: '\U0001f680'}}",

@@ -105,7 +105,7 @@ def test_an_engine_that_is_too_old_is_named_with_the_version_that_is_needed(
     assert done.returncode == 3
     assert row["state"] == "too old"
     assert row["found"] == "20.10.5"
-    assert row["needed"] == "25.0, or Podman 5.4"
+    assert row["needed"] == "25/Podman 5.4"
 
 
 def context(folder: Path, socket: str) -> dict[str, str]:

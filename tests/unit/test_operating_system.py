@@ -156,10 +156,17 @@ def test_selinux_alone_labels_what_containers_open() -> None:
     }
 
 
+class Compose(yaml.SafeLoader):
+    """Reads Compose's own tags too."""
+
+
+Compose.add_constructor("!reset", lambda *_: None)
+
+
 def binds() -> Iterator[tuple[str, str, str]]:
     """Each bind mount of the Compose files: service, what is mounted, its options."""
     for file in sorted((ROOT / "compose").glob("*.yml")):
-        for name, service in yaml.safe_load(file.read_text()).get("services", {}).items():
+        for name, service in yaml.load(file.read_text(), Compose).get("services", {}).items():
             for volume in service.get("volumes", ()):
                 if isinstance(volume, str) and volume.startswith(("/", ".", "$")):
                     source, target, *options = volume.split(":")
