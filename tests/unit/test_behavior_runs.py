@@ -338,3 +338,61 @@ def test_the_hubs_image_is_the_charts(name: str, tag: str, good: bool) -> None:
     values = {"hub": {"image": {"name": name, "tag": tag}}}
     made = {"kind": "Service", "metadata": {"labels": {"helm.sh/chart": "jupyterhub-4.3.2"}}}
     assert (places(hub_pod.fits, values, made) == []) is good
+
+
+@pytest.mark.parametrize(
+    ("command", "good"),
+    [
+        ("rm -rf /home/jovyan/* && echo ready", False),
+        ("rm -r -f /home/jovyan", False),
+        ('rm -rf "$HOME"', False),
+        ("rm -rf /home/jovyan/.cache", True),
+        ("rm -rf /tmp/*", True),
+        ("mkdir -p /home/jovyan/work", True),
+    ],
+)
+@pytest.mark.parametrize("kind", ["init", "hook"])
+def test_nothing_deletes_the_home_with_each_start(command: str, good: bool, kind: str) -> None:
+    words = ["sh", "-c", command]
+    spec: dict[str, Any] = {"initContainers": [{"name": "first", "command": words}]}
+    if kind == "hook":
+        hook = {"preStop": {"exec": {"command": words}}}
+        spec = {"containers": [{"name": "notebook", "lifecycle": hook}]}
+    found = places(homes.emptied, {}, pods=[{"pod": {"spec": spec}}])
+    expected = "singleuser.initContainers" if kind == "init" else "singleuser.lifecycleHooks"
+    assert found == ([] if good else [expected])
+
+
+@pytest.mark.parametrize(("kind", "good"), [("dynamic", False), ("none", True)])
+def test_a_folder_of_the_home_is_not_all_of_it_where_that_was_asked_for(
+    kind: str, good: bool
+) -> None:
+    values = {"singleuser": {"storage": {"type": kind}}}
+    claim = {"persistentVolumeClaim": {"claimName": "shared"}}
+    found = places(homes.mounted, values, pods=[a_server("/home/jovyan/shared", **claim)])
+    assert (found == []) is good
+
+
+@pytest.mark.parametrize(
+    ("template", "named", "told"),
+    [
+        ("claim-{user_server}", True, True),
+        ("", True, True),
+        ("claim-{user_server}", False, False),
+        ("claim-{username}", True, False),
+    ],
+)
+def test_an_idle_named_server_takes_its_home_with_it(
+    template: str, named: bool, told: bool
+) -> None:
+    storage = {"storage": {"dynamic": {"pvcNameTemplate": template}}}
+    values = {"cull": {"enabled": True, "removeNamedServers": True}, "singleuser": storage}
+    found = {"hub": {"allow_named_servers": named}, "pods": [{"volume": {"a": 1}}]}
+    warnings = [each.warning for each in culling.kept(Evaluation(found, values, values))]
+    assert warnings == ([True] if told else [])
+
+
+def test_servers_do_not_keep_what_is_the_hubs() -> None:
+    container = {"name": "notebook", "env": [{"name": "CONFIGPROXY_AUTH_TOKEN", "value": "x"}]}
+    pods = [{"pod": {"spec": {"containers": [container]}}}]
+    assert "singleuser.extraEnv" in places(servers.confined, {}, pods=pods)

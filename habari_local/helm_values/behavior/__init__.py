@@ -52,6 +52,7 @@ RULES: Mapping[str, Rule] = {
     "hub-protection": servers.hub_protected,
     "homes": homes.separate,
     "homes-kept": homes.mounted,
+    "homes-emptied": homes.emptied,
     "homes-named": homes.named,
     "database": database.lasting,
     "cull": culling.in_use,

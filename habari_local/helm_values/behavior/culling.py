@@ -17,7 +17,7 @@ from habari_local.helm_values.behavior.finding import Finding, of_trait
 from habari_local.helm_values.behavior.images import containers
 from habari_local.helm_values.behavior.object_values import items
 from habari_local.helm_values.evaluate import Evaluation
-from habari_local.helm_values.values import Data, Place, at
+from habari_local.helm_values.values import Data, Place, at, text_at
 
 TIMEOUT: Place = ("cull", "timeout")
 CULLER = re.compile(r"jupyterhub[_-]idle[_-]culler|cull_idle_servers")
@@ -67,6 +67,9 @@ def kept(evaluation: Evaluation) -> Iterator[Finding]:
     if cull.get("users") is True and claims is True and _has_homes(evaluation):
         says = "users who are away are deleted, and with them their homes: delete_pvc is true"
         yield Finding(("cull", "users"), says)
+    if _removes_named(evaluation, cull) and claims is True and _has_homes(evaluation):
+        says = "a named server that is idle goes, and with it its home: delete_pvc is true"
+        yield Finding(("cull", "removeNamedServers"), says, True)  # it is what was asked for
     roles = [each for _, each in items(evaluation.get("roles"))]
     mine = [each for each in roles if CULLER_NAME in (each.get("services") or ())]
     has_culler = any(
@@ -75,6 +78,14 @@ def kept(evaluation: Evaluation) -> Iterator[Finding]:
     if has_culler and evaluation.get("roles") is not None and not mine:
         says = f"{CULLER_NAME} has no role any more: what assigns load_roles anew takes the chart's"
         yield of_trait(evaluation, "hub", "load_roles", says)
+
+
+def _removes_named(evaluation: Evaluation, cull: Data) -> bool:
+    """Whether idle named servers are removed that have a home of their own each."""
+    template = text_at(evaluation.whole, "singleuser", "storage", "dynamic", "pvcNameTemplate")
+    allowed = evaluation.get("hub", "allow_named_servers") is True
+    own = not template or "server" in template  # KubeSpawner's is claim-{user_server}
+    return allowed and cull.get("removeNamedServers") is True and own
 
 
 def _has_homes(evaluation: Evaluation) -> bool:

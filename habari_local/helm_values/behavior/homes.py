@@ -10,7 +10,7 @@ from dataclasses import replace
 from habari_local.helm_values.behavior.finding import Finding, of_code, of_trait, origin
 from habari_local.helm_values.behavior.object_values import items
 from habari_local.helm_values.evaluate import Evaluation
-from habari_local.helm_values.values import Data, Place, at, map_at, text_at
+from habari_local.helm_values.values import Data, Place, at, leaves, map_at, text_at
 
 STORAGE: Place = ("singleuser", "storage")
 # Volumes that end with the pod or with its node, or that hold no files of the server's own.
@@ -65,7 +65,36 @@ def mounted(evaluation: Evaluation) -> Iterator[Finding]:
         yield replace(told, warning=asked and not mounted_there)  # no homes: legal
     elif in_part:
         says = f"of the home, {home}, {min(in_part)} alone is kept when a server ends"
-        yield replace(_finding(evaluation, says, everywhere=everywhere), warning=True)
+        asked = text_at(evaluation.whole, *STORAGE, "type") == "none"  # else it was to be mounted
+        yield replace(_finding(evaluation, says, everywhere=everywhere), warning=asked)
+
+
+def emptied(evaluation: Evaluation) -> Iterator[Finding]:
+    """Nothing that runs with each start or end of a server deletes the home."""
+    home = _home(evaluation)
+    wipes = re.compile(rf"\brm\s+(-\S+\s+)+[\"']?({re.escape(home)}|\$HOME|~)/?\*?[\"']?(\s|;|&|$)")
+    says = f"deletes what is in the home, {home}"
+    for each in evaluation.get("pods", default=[]):
+        spec = each["pod"].get("spec") or {}
+        for kind, trait in (("initContainers", "init_containers"), ("containers", "cmd")):
+            for _, container in items(spec.get(kind)):
+                if any(wipes.search(words) for words in _commands(container)):
+                    yield of_trait(evaluation, "spawner", trait, says)
+                    return
+                hooks = map_at(container, "lifecycle")
+                if any(wipes.search(text) for _, text in leaves(_joined(hooks))):
+                    yield of_trait(evaluation, "spawner", "lifecycle_hooks", says)
+                    return
+
+
+def _commands(container: Data) -> Iterator[str]:
+    for kind in ("command", "args"):
+        yield " ".join(map(str, container.get(kind) or ()))
+
+
+def _joined(hooks: Data) -> Data:
+    """Return the command of each hook as one text."""
+    return {name: " ".join(map(str, at(hooks, (name, "exec", "command")) or ())) for name in hooks}
 
 
 def named(evaluation: Evaluation) -> Iterator[Finding]:

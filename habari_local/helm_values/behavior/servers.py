@@ -23,6 +23,7 @@ SYSTEM = re.compile(
 )
 FRAMED = re.compile(r"frame-ancestors\s+([^;]*\s)?(\*|https?:)(\s|;|$)")
 WITHOUT_HUB = re.compile(r"jupyter[- ](lab|notebook|server)(?!.*jupyterhub)( |$)")
+HUBS_OWN = {"CONFIGPROXY_AUTH_TOKEN", "JUPYTERHUB_CRYPT_KEY"}  # variables of the hub's pod
 OPEN = re.compile(r"(disable_check_xsrf|allow_origin(_pat)?|allow_root)[=\s]+['\"]?(True|\*|\.\*)")
 
 
@@ -96,7 +97,12 @@ def _of_secrets(evaluation: Evaluation, spec: Data) -> Iterator[Finding]:
         for container in containers({"spec": spec})
         for _, each in items(container.get("envFrom"))
     ]
-    if kept & set(variables):
+    given = {
+        each.get("name")
+        for container in containers({"spec": spec})
+        for _, each in items(container.get("env"))
+    }
+    if kept & set(variables) or given & HUBS_OWN:
         says = "servers are given a secret of the hub's: with it they are the hub"
         yield _of(evaluation, "environment", says)
 
